@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * System call number and arguments at the raw_syscalls tracepoints. On x86-64 all six argument registers
+ * survive to sys_exit. On arm64 regs[0] has been overwritten with the result by then: the first argument
+ * is in orig_x0.
+ */
+#pragma once
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#if defined(__TARGET_ARCH_x86)
+
+#define EPOLL_EVENT_SIZE 12
+#define EPOLL_EVENT_DATA 4
+
+static __always_inline s64 call_number(struct pt_regs *regs) { return (s64)regs->orig_ax; }
+
+#define call_argument0(regs) ((u64)(regs)->di)
+#define call_argument1(regs) ((u64)(regs)->si)
+#define call_argument2(regs) ((u64)(regs)->dx)
+#define call_argument3(regs) ((u64)(regs)->r10)
+#define call_argument4(regs) ((u64)(regs)->r8)
+
+/* 32-bit calls have another table of numbers; they are counted, not looked at. */
+static __always_inline bool is_compat(struct task_struct *task)
+{
+    return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT_BIT;
+}
+
+#elif defined(__TARGET_ARCH_arm64)
+
+struct user_pt_regs {
+    u64 regs[31];
+} __attribute__((preserve_access_index));
+
+struct pt_regs___arm64 {
+    u64 orig_x0;
+    s32 syscallno;
+} __attribute__((preserve_access_index));
+
+#define EPOLL_EVENT_SIZE 16
+#define EPOLL_EVENT_DATA 8
+
+static __always_inline s64 call_number(struct pt_regs *regs)
+{
+    return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
+}
+
+#define call_argument0(r) BPF_CORE_READ((struct pt_regs___arm64 *)(r), orig_x0)
+#define call_argument1(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[1])
+#define call_argument2(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[2])
+#define call_argument3(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[3])
+#define call_argument4(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[4])
+
+static __always_inline bool is_compat(struct task_struct *task) { return false; }
+
+#else
+#error "this architecture has no register mapping yet"
+#endif

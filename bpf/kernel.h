@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The few kernel structs we rely on, as CO-RE sees them: only the fields we read, offsets relocated at
+ * load time against the running kernel's BTF. Every difference between kernels lives here and nowhere
+ * else; `x___old` names a flavour (libbpf ignores what follows three underscores).
+ */
+#pragma once
+
+#include "types.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+    struct list_head *next, *prev;
+};
+
+struct hlist_node {
+    struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+    struct hlist_node *first;
+};
+
+struct pt_regs {
+    unsigned long r10, r9, r8, ax, dx, si, di, orig_ax; /* x86-64 */
+};
+
+struct file_operations {
+    void *poll;
+};
+
+struct inode {
+    unsigned long i_ino;
+    unsigned short i_mode;
+};
+
+struct file {
+    unsigned int f_flags;
+    const struct file_operations *f_op;
+    struct inode *f_inode;
+    void *private_data;
+    struct hlist_head *f_ep; /* since 5.11 (319c15174757) */
+};
+
+struct file___links { /* up to 5.10: the epitems hang on the file itself */
+    struct list_head f_ep_links;
+};
+
+struct file___count { /* up to 6.12 */
+    struct { s64 counter; } f_count;
+};
+
+struct file___ref { /* since 6.13 (90ee6ed776c0): one reference is stored as 0 */
+    struct { struct { s64 counter; } refcnt; } f_ref;
+};
+
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+
+struct files_struct {
+    struct fdtable *fdt;
+};
+
+struct sched_entity {
+    u64 sum_exec_runtime;
+};
+
+struct signal_struct {
+    struct { int counter; } live;
+};
+
+struct wait_queue_head {
+    struct list_head head;
+};
+
+struct wait_queue_entry {
+    void *func;
+    struct list_head entry;
+};
+
+struct sighand_struct {
+    struct wait_queue_head signalfd_wqh;
+};
+
+struct thread_info {
+    u32 status; /* x86: TS_COMPAT while in a 32-bit call */
+};
+
+struct task_struct {
+    struct thread_info thread_info;
+    int pid, tgid;
+    struct files_struct *files;
+    struct signal_struct *signal;
+    struct sighand_struct *sighand;
+    struct sched_entity se;
+};
+
+/* --- epoll (fs/eventpoll.c) --- */
+
+/* struct epoll_filefd was renamed epoll_key in 7.2: reach it only through epitem.ffd. */
+struct epoll_filefd {
+    struct file *file;
+    int fd;
+};
+
+struct kernel_epoll_event {
+    u32 events;
+    u64 data;
+} __attribute__((packed));
+
+struct epitem {
+    struct list_head rdllink;
+    struct epoll_filefd ffd;
+    struct eventpoll *ep;
+    struct hlist_node fllink; /* since 5.11 */
+    struct { u32 events; u64 data; } event;
+};
+
+struct epitem___links { /* up to 5.10 */
+    struct list_head fllink;
+};
+
+struct eppoll_entry {
+    struct epitem *base;
+    struct wait_queue_entry wait;
+};
+
+struct eventpoll {
+    struct list_head rdllist;
+};
+
+/* --- sockets --- */
+
+struct sk_buff;
+
+struct sk_buff_head {
+    struct sk_buff *next;
+    u32 qlen;
+};
+
+struct in6 {
+    u8 bytes[16];
+};
+
+struct sock_common {
+    u32 skc_daddr, skc_rcv_saddr;
+    u16 skc_dport, skc_num;
+    u16 skc_family;
+    volatile u8 skc_state;
+    struct in6 skc_v6_daddr, skc_v6_rcv_saddr;
+};
+
+struct socket_wq {
+    struct wait_queue_head wait;
+};
+
+struct socket {
+    struct file *file;
+    struct sock *sk;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    struct sk_buff_head sk_receive_queue;
+    struct sk_buff_head sk_error_queue;
+    struct socket_wq *sk_wq;
+    struct socket *sk_socket;
+    int sk_sndbuf, sk_wmem_queued, sk_err;
+    u32 sk_ack_backlog;
+    u16 sk_type, sk_protocol;
+    u8 sk_shutdown;
+};
+
+struct tcp_sock {
+    u32 rcv_nxt, copied_seq, write_seq, snd_una;
+};
+
+struct udp_sock {
+    struct sk_buff_head reader_queue;
+};
+
+/* --- pipe, eventfd, timerfd --- */
+
+struct pipe_inode_info {
+    u32 head, tail;
+    struct wait_queue_head rd_wait, wr_wait;
+};
+
+struct pipe_inode_info___short { /* pipe_index_t is 16 bits where CONFIG_64BIT is off (6.14) */
+    u16 head, tail;
+};
+
+struct eventfd_ctx {
+    struct wait_queue_head wqh;
+    u64 count;
+};
+
+struct hrtimer {
+    void *function;
+};
+
+struct timerfd_ctx {
+    union {
+        struct hrtimer tmr;
+    } t;
+    struct wait_queue_head wqh;
+    u64 ticks;
+};
+
+/* --- iterators --- */
+
+struct seq_file;
+
+struct bpf_iter_meta {
+    struct seq_file *seq;
+    u64 session_id;
+    u64 seq_num;
+};
+
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    u32 fd;
+    struct file *file;
+};
+
+struct bpf_map;
+
+struct bpf_iter__bpf_map_elem {
+    struct bpf_iter_meta *meta;
+    struct bpf_map *map;
+    void *key;
+    void *value;
+};
+
+#pragma clang attribute pop
+
+#define TCP_CLOSE_WAIT 8
+#define TCP_LISTEN 10
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define SOCK_STREAM 1
+#define SOCK_DGRAM 2
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define RCV_SHUTDOWN 1
+#define SEND_SHUTDOWN 2
+#define S_IFMT 0170000
+#define S_IFIFO 0010000
+#define S_IFSOCK 0140000
+#define O_NONBLOCK_BIT 04000
+#define MSG_PEEK_BIT 0x2
+#define MSG_DONTWAIT_BIT 0x40
+#define MSG_ERRQUEUE_BIT 0x2000
+#define TS_COMPAT_BIT 2

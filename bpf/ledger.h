@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * How each posting changes the books. This text is compiled to BPF, where the tables are maps, and into
+ * the C++ program, where they are hash tables (src/books/tables.h), so live audit, replay and strace
+ * import cannot disagree.
+ *
+ * The includer defines `struct books` and, before including this file:
+ *
+ *   file_row *books_file(books *, u64 file)                        NULL when there is none
+ *   file_row *books_add_file(books *, u64 file)                    zeroed; NULL when full (counted)
+ *   void books_remove_file(books *, u64 file)
+ *   ... and the same three for registration, epoll, thread, index
+ *   bool books_item_gone(books *, const registration_key *, const registration_row *)
+ *        the kernel says that this registration no longer exists
+ *   void books_bury(books *, const registration_key *, registration_row *, file_row *)
+ *        a registration dies whose past may matter to a rule
+ *   void books_stat(books *, u32 stat)                             count one
+ *
+ * Nothing here reads the kernel, the clock or user memory: all that is in the posting.
+ */
+#pragma once
+
+#include "rows.h"
+
+#ifdef __bpf__
+#define ledger_count(field, n) __sync_fetch_and_add((field), (n))
+#else
+#define ledger_count(field, n) (*(field) += (n))
+#endif
+
+/* A pass over an edge-triggered file ends, at the latest, this long after it began (R4, N2). */
+#define LEDGER_PASS_NS (10 * NSEC_PER_MSEC)
+/* An edge not answered within this time was ignored on purpose (R4, N1). */
+#define LEDGER_IGNORED_NS (100 * NSEC_PER_MSEC)
+/* Left-over input older than this, consumed within LEDGER_PASS_NS after a fresh edge, was rescued (R4). */
+#define LEDGER_RESCUE_NS (200 * NSEC_PER_MSEC)
+/* A ONESHOT re-arm within this time is a fast one; a close later than this, untouched, an abandoned one (R8). */
+#define LEDGER_REARM_NS (1 * NSEC_PER_SEC)
+
+static __always_inline void ledger_record(struct file_row *f, const struct posting *p, s64 value)
+{
+    u64 since = f->last_at && p->time > f->last_at ? p->time - f->last_at : 0;
+    u32 slot = f->flight_next;
+    f->flight_next = slot + 1;
+    f->flight[slot & (FLIGHT_SLOTS - 1)] = flight_entry(p->kind, p->tid, since, value);
+    f->last_at = p->time;
+}
+
+static __always_inline bool ledger_failed(s64 result, u32 error)
+{
+    return result == -(s64)error;
+}
+
+/* The call did not really happen: a signal came first, or it will be restarted. */
+static __always_inline bool ledger_interrupted(s64 result)
+{
+    return result == -ERRNO_EINTR ||
+           (result <= -ERRNO_RESTART_FIRST && result >= -ERRNO_RESTART_LAST);
+}
+
+static __always_inline u32 ledger_bucket(u64 value)
+{
+    u32 bucket = 0;
+    if (value >> 16) { value >>= 16; bucket += 16; }
+    if (value >> 8) { value >>= 8; bucket += 8; }
+    if (value >> 4) { value >>= 4; bucket += 4; }
+    if (value >> 2) { value >>= 2; bucket += 2; }
+    if (value >> 1) { bucket += 1; }
+    return bucket < EPOLL_BUCKETS ? bucket : EPOLL_BUCKETS - 1;
+}
+
+/* --- data -> registration ------------------------------------------------------------------------ */
+
+static __always_inline void ledger_index_remove(struct books *b, const struct registration_key *key, u64 data)
+{
+    struct index_key at = {.epoll = key->epoll, .data = data};
+    struct index_row *entry = books_index(b, &at);
+    if (!entry)
+        return;
+    ledger_count(&entry->file_sum, -key->file);
+    ledger_count(&entry->fd_sum, -(u64)(u32)key->fd);
+    ledger_count(&entry->count, -1ULL);
+    if (!entry->count)
+        books_remove_index(b, &at);
+}
+
+static __always_inline bool ledger_index_find(struct books *b, u64 epoll, u64 data, struct registration_key *key)
+{
+    struct index_key at = {.epoll = epoll, .data = data};
+    struct index_row *entry = books_index(b, &at);
+    if (!entry || entry->count != 1)
+        return false;
+    key->epoll = epoll;
+    key->file = entry->file_sum;
+    key->fd = (s32)entry->fd_sum;
+    key->pad = 0;
+    return true;
+}
+
+static __always_inline void ledger_index_add(struct books *b, const struct registration_key *key, u64 data)
+{
+    struct index_key at = {.epoll = key->epoll, .data = data};
+    struct index_row *entry = books_index(b, &at);
+    if (!entry)
+        entry = books_add_index(b, &at);
+    if (!entry)
+        return;
+    ledger_count(&entry->file_sum, key->file);
+    ledger_count(&entry->fd_sum, (u64)(u32)key->fd);
+    ledger_count(&entry->count, 1ULL);
+}
+
+/* --- rows that come and go ----------------------------------------------------------------------- */
+
+static __always_inline void ledger_end_run(struct registration_row *r)
+{
+    if (r->run > r->best_run) {
+        r->best_run = r->run;
+        r->best_run_ns = r->run_last_at - r->run_at;
+        r->best_run_events = r->run_events;
+    }
+    r->run = 0;
+}
+
+static __always_inline void ledger_drop_registration(struct books *b, const struct registration_key *key,
+                                                     struct registration_row *r, struct file_row *f)
+{
+    ledger_end_run(r);
+    books_bury(b, key, r, f);
+    ledger_index_remove(b, key, r->data);
+    if (f && f->home == key->epoll && f->home_fd == key->fd) {
+        f->home = 0;
+        f->flags &= ~FILE_EDGE;
+    }
+    struct epoll_row *e = books_epoll(b, key->epoll);
+    if (e)
+        ledger_count(&e->registrations, -1);
+    books_remove_registration(b, key);
+}
+
+/* A collision of data may only mean that the incumbent died unseen (close without DEL). */
+static __always_inline void ledger_evict_dead(struct books *b, u64 epoll, u64 data,
+                                              const struct registration_key *newcomer)
+{
+    struct registration_key old;
+    if (!ledger_index_find(b, epoll, data, &old))
+        return;
+    if (old.file == newcomer->file && old.fd == newcomer->fd)
+        return;
+    struct registration_row *r = books_registration(b, &old);
+    if (r && books_item_gone(b, &old, r))
+        ledger_drop_registration(b, &old, r, books_file(b, old.file));
+}
+
+static __always_inline struct file_row *ledger_open_file(struct books *b, const struct posting *p)
+{
+    struct file_row *f = books_file(b, p->file);
+    if (f && f->ino != p->ino) { /* the kernel reused the struct file: another open file */
+        books_remove_file(b, p->file);
+        f = NULL;
+    }
+    if (!f) {
+        f = books_add_file(b, p->file);
+        if (!f)
+            return NULL;
+        f->ino = p->ino;
+        f->tgid = p->tgid;
+    }
+    f->kind = p->file_kind;
+    f->fd = p->fd;
+    if (p->flags & POSTING_NONBLOCK)
+        f->flags |= FILE_NONBLOCK;
+    return f;
+}
+
+static __always_inline struct epoll_row *ledger_open_epoll(struct books *b, const struct posting *p)
+{
+    struct epoll_row *e = books_epoll(b, p->epoll);
+    if (e)
+        return e;
+    e = books_add_epoll(b, p->epoll);
+    if (!e)
+        return NULL;
+    e->created_at = p->time;
+    e->tgid = p->tgid;
+    e->fd = p->epfd;
+    return e;
+}
+
+static __always_inline struct thread_row *ledger_open_thread(struct books *b, const struct posting *p)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (t && t->tgid == p->tgid)
+        return t;
+    if (t) /* the number was reused by another process */
+        books_remove_thread(b, p->tid);
+    t = books_add_thread(b, p->tid);
+    if (t)
+        t->tgid = p->tgid;
+    return t;
+}
+
+#include "ledger_ctl.h"
+#include "ledger_io.h"
+#include "ledger_wait.h"
+#include "ledger_sweep.h"

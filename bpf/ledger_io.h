@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Postings of what the program did with its readiness. Included by ledger.h. */
+#pragma once
+
+/*
+ * Edge-triggered discipline. A pass begins with the first consume attempt after an edge and ends when
+ * its thread waits again, or after LEDGER_PASS_NS when it went elsewhere. An attempt outside a pass is
+ * event-less: this program remembers readiness by itself and will come back without being told (N2).
+ */
+static __always_inline bool ledger_pass_over(struct books *b, const struct file_row *f, u64 now)
+{
+    if (now - f->pass_at > LEDGER_PASS_NS)
+        return true;
+    const struct thread_row *t = books_thread(b, f->last_read_tid);
+    return t && t->wait_at > f->pass_at;
+}
+
+static __always_inline void ledger_eventless(struct books *b, struct file_row *f, u64 now)
+{
+    ledger_count(&f->eventless_io, 1);
+    struct epoll_row *e = books_epoll(b, f->home);
+    if (!e)
+        return;
+    ledger_count(&e->eventless_io, 1);
+    e->eventless_at = now;
+}
+
+/* Before the result of a consume attempt is booked. Says whether it is the first after a fresh edge. */
+static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, const struct posting *p)
+{
+    bool fresh = false;
+    if (f->flags & FILE_EDGE) {
+        if (!f->edge_at) {
+            if (!(f->flags & FILE_SEEDED)) /* else an edge may have come before we attached */
+                ledger_eventless(b, f, p->time);
+        } else if (!(f->flags & FILE_EDGE_USED)) {
+            fresh = true;
+            f->flags |= FILE_EDGE_USED;
+            f->pass_at = p->time;
+            if (p->time - f->edge_at > LEDGER_IGNORED_NS)
+                ledger_count(&f->ignored_edges, 1);
+        } else if (ledger_pass_over(b, f, p->time)) {
+            ledger_eventless(b, f, p->time);
+            f->pass_at = p->time;
+        }
+    }
+    f->flags &= ~FILE_PEEKED;
+    f->attempt_at = p->time;
+    f->last_read_tid = p->tid;
+    return fresh;
+}
+
+/* Left over from an earlier pass, untouched for long, and now taken only because other data rang. */
+static __always_inline void ledger_rescue(struct books *b, struct file_row *f, const struct posting *p)
+{
+    if (!f->left_at || f->armed_at > f->left_at || f->edge_at < f->left_at + LEDGER_RESCUE_NS ||
+        p->time - f->edge_at > LEDGER_PASS_NS)
+        return;
+    ledger_count(&f->rescues, 1);
+    struct epoll_row *e = books_epoll(b, f->home);
+    if (e)
+        ledger_count(&e->rescues, 1);
+}
+
+/* --- herd: a thread was woken through a file; did it find anything? ------------------------------- */
+
+static __always_inline void ledger_wasted(struct books *b, struct thread_row *t, u64 file)
+{
+    struct file_row *f = books_file(b, file);
+    if (f)
+        ledger_count(&f->wasted_wakes, 1);
+    t->waste_file = file; /* the CPU it costs is known when the thread is woken again */
+}
+
+static __always_inline void ledger_tried(struct books *b, const struct posting *p, bool found)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (!t || t->trying_file != p->file)
+        return;
+    t->trying_file = 0;
+    if (!found)
+        ledger_wasted(b, t, p->file);
+}
+
+/* --- consuming ----------------------------------------------------------------------------------- */
+
+static __always_inline void ledger_left(struct file_row *f, const struct posting *p, u32 left)
+{
+    if (!(p->flags & POSTING_STATE))
+        return;
+    f->unread = p->state.unread;
+    f->backlog = p->state.backlog;
+    f->left_at = left ? p->time : 0;
+}
+
+static __always_inline void ledger_read(struct books *b, struct file_row *f, const struct posting *p)
+{
+    if (ledger_interrupted(p->result))
+        return;
+    bool fresh = ledger_attempt(b, f, p);
+    f->last_read = p->result > 0x7fffffff ? 0x7fffffff : (s32)p->result;
+    if (p->result > 0) {
+        if (fresh)
+            ledger_rescue(b, f, p);
+        ledger_count(&f->reads, 1);
+        ledger_count(&f->moves, 1);
+        ledger_count(&f->bytes_in, (u64)p->result);
+        f->last_asked = (u32)p->amount;
+        f->consumed_at = p->time;
+        f->between |= BETWEEN_READ;
+        ledger_left(f, p, p->state.unread);
+    } else if (p->result == 0 && p->amount != 0) {
+        ledger_count(&f->eofs, 1);
+        f->consumed_at = p->time;
+        f->between |= BETWEEN_READ_EOF;
+        f->left_at = 0;
+        if (!f->eof_at) { /* consuming the end is progress, once */
+            f->eof_at = p->time;
+            ledger_count(&f->moves, 1);
+        }
+    } else if (ledger_failed(p->result, ERRNO_EAGAIN)) {
+        ledger_count(&f->read_eagain, 1);
+        f->between |= BETWEEN_READ_EAGAIN;
+        f->flags |= FILE_SAW_EAGAIN;
+        f->left_at = 0;
+    } else if (p->result < 0) {
+        f->between |= BETWEEN_READ_ERROR;
+        ledger_count(&f->moves, 1); /* sk_err is handed out once */
+    }
+    if (f->wakes)
+        ledger_tried(b, p, p->result >= 0);
+    ledger_record(f, p, p->result);
+}
+
+/*
+ * How old is the oldest connection in the queue, at least? It is first in, first out: those that were
+ * waiting at backlog_at are all gone only after as many accepts.
+ */
+static __always_inline void ledger_backlog(struct file_row *f, const struct posting *p)
+{
+    u32 waiting = p->state.backlog;
+    if (!waiting) {
+        f->backlog_at = 0;
+    } else if (!f->backlog_at || f->accepts - f->accepts_then >= f->backlog_then) {
+        f->backlog_at = p->time;
+        f->backlog_then = waiting;
+        f->accepts_then = f->accepts;
+    }
+}
+
+static __always_inline bool ledger_out_of_descriptors(s64 result)
+{
+    /* ENFILE, EMFILE, ENOBUFS, ENOMEM */
+    return result == -23 || result == -24 || result == -105 || result == -12;
+}
+
+static __always_inline void ledger_accept(struct books *b, struct file_row *f, const struct posting *p)
+{
+    if (ledger_interrupted(p->result))
+        return;
+    ledger_attempt(b, f, p);
+    if (p->result >= 0) {
+        ledger_count(&f->accepts, 1);
+        ledger_count(&f->moves, 1);
+        ledger_count(&f->pass_accepts, 1);
+        f->consumed_at = p->time;
+        f->between |= BETWEEN_READ;
+    } else if (ledger_failed(p->result, ERRNO_EAGAIN)) {
+        ledger_count(&f->accept_eagain, 1);
+        f->flags |= FILE_SAW_EAGAIN;
+        f->between |= BETWEEN_READ_EAGAIN;
+    } else if (ledger_out_of_descriptors(p->result)) {
+        ledger_count(&f->accept_errors, 1);
+        f->between |= BETWEEN_ACCEPT_ERROR;
+    }
+    if (p->flags & POSTING_STATE)
+        ledger_backlog(f, p);
+    ledger_left(f, p, p->state.backlog);
+    if (f->wakes)
+        ledger_tried(b, p, p->result >= 0);
+    ledger_record(f, p, p->result);
+}
+
+/* Looked without consuming: the program knows what is there (N5). */
+static __always_inline void ledger_peek(struct books *b, struct file_row *f, const struct posting *p)
+{
+    f->between |= BETWEEN_PEEK;
+    if (p->result > 0)
+        f->flags |= FILE_PEEKED;
+    ledger_record(f, p, p->result);
+}
+
+/* timerfd_settime, SO_ERROR that returned an error, MSG_ERRQUEUE: readiness consumed without read(). */
+static __always_inline void ledger_cleared(struct books *b, struct file_row *f, const struct posting *p)
+{
+    if (p->result < 0)
+        return;
+    if (p->kind == POSTING_ERRQUEUE && p->result == 0)
+        return;
+    ledger_count(&f->moves, 1);
+    f->consumed_at = p->time;
+    f->left_at = 0;
+    ledger_record(f, p, p->result);
+}
+
+/* --- producing ----------------------------------------------------------------------------------- */
+
+/* Any write of the thread to a socket, pipe or eventfd, registered or not: somebody else may now be at
+ * work for it (N4). */
+static __always_inline void ledger_wrote(struct books *b, const struct posting *p)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (!t || p->result <= 0)
+        return;
+    t->wrote_at = p->time;
+    t->wrote_file = p->file;
+}
+
+static __always_inline bool ledger_cut(const struct posting *p)
+{
+    if (p->amount)
+        return p->result < p->amount;
+    /* Vectors and sendfile: what was asked for was not looked at; a full send buffer tells as well. */
+    return (p->flags & POSTING_STATE) && !(p->state.flags & STATE_WRITABLE);
+}
+
+static __always_inline void ledger_write(struct books *b, struct file_row *f, const struct posting *p)
+{
+    if (ledger_interrupted(p->result))
+        return;
+    f->last_write_tid = p->tid;
+    if (p->result > 0) {
+        ledger_count(&f->writes, 1);
+        ledger_count(&f->moves, 1);
+        ledger_count(&f->bytes_out, (u64)p->result);
+        f->wrote_at = p->time;
+        f->between |= BETWEEN_WRITE;
+        f->out_cut_at = ledger_cut(p) ? p->time : 0;
+    } else if (ledger_failed(p->result, ERRNO_EAGAIN)) {
+        ledger_count(&f->write_eagain, 1);
+        f->between |= BETWEEN_WRITE_EAGAIN;
+        f->out_cut_at = p->time;
+    } else if (p->result < 0) {
+        ledger_count(&f->moves, 1); /* sk_err is handed out once */
+    }
+    ledger_record(f, p, p->result);
+}
+
+static __always_inline void ledger_handoff(struct books *b, const struct posting *p)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (t && p->result > 0)
+        t->handoff_at = p->time;
+}
+
+static __always_inline void ledger_connect(struct books *b, struct file_row *f, const struct posting *p)
+{
+    ledger_count(&f->moves, 1);
+    ledger_record(f, p, p->result);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The sweep's half of the ledger: how long has input been waiting, and which rows deserve a look. The
+ * kernel's iterator and replay ask the same questions. Included by ledger.h.
+ */
+#pragma once
+
+static __always_inline bool ledger_input_waits(const struct file_state *s)
+{
+    return s->unread || s->backlog || (s->flags & STATE_EOF_UNREAD) || (u16)s->aux;
+}
+
+/* Since when has the same input been waiting? */
+static __always_inline void ledger_refresh(struct file_row *f, const struct file_state *s, u64 now)
+{
+    u32 token = f->kind == FILE_TCP ? (u32)(s->io >> 32) : (u32)s->io;
+    f->unread = s->unread;
+    f->backlog = s->backlog;
+    if (!ledger_input_waits(s)) {
+        f->stuck_at = 0;
+        return;
+    }
+    if (f->stuck_at && f->stuck_moves == f->moves && f->stuck_token == token)
+        return;
+    f->stuck_at = now;
+    f->stuck_moves = f->moves;
+    f->stuck_token = token;
+}
+
+/* Something about the file alone that a rule may want to see. */
+static __always_inline bool ledger_file_matters(const struct file_row *f, const struct file_state *s)
+{
+    if (s->flags & STATE_RCV_SHUTDOWN)
+        return true;
+    return f->out_cut_at || f->rescues || f->left_passes || f->wasted_wakes || f->rearm_errno;
+}
+
+static __always_inline bool ledger_registration_matters(const struct registration_row *r, const struct file_row *f,
+                                                       const struct file_state *s, bool ready)
+{
+    if (r->run >= 64 || r->best_run >= 64)
+        return true;
+    return ledger_input_waits(s) && !ready && ((r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED));
+}

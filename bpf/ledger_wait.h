@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Postings of waiting, waking and delivery, and with them the verdict of futility. Included by ledger.h. */
+#pragma once
+
+/* What one return of epoll_wait brought. */
+struct ledger_batch {
+    u32 useful; /* at least one event had made progress since its last delivery, or may have */
+    u32 idle;   /* at least one had not */
+};
+
+/*
+ * Did anybody do anything about this file since its last delivery? Progress is a change of kernel
+ * state, whoever made it and however (read, splice, io_uring, another process). `moves` counts what the
+ * ledger itself saw; the rest is read from the kernel. Where we cannot know, the answer is yes.
+ */
+static __always_inline bool ledger_progressed(const struct file_row *f, const struct registration_row *r,
+                                              const struct posting *p)
+{
+    if (!r->deliveries || f->moves != r->token_moves)
+        return true;
+    if (f->kind == FILE_UNKNOWN || f->kind == FILE_OTHER || f->kind == FILE_EPOLL)
+        return true;
+    if (!(p->flags & POSTING_STATE))
+        return false;
+    switch (f->kind) {
+    case FILE_TCP:
+        return p->state.io != r->token_io || (u16)p->state.aux < (u16)r->token_aux ||
+               (u32)(p->state.aux >> 16) < (u32)(r->token_aux >> 16);
+    case FILE_LISTENER:
+        return p->state.backlog < r->token_backlog;
+    case FILE_UDP:
+    case FILE_UNIX: /* a new head means that the old one was taken, unless there was none */
+        return (r->token_io && p->state.io != r->token_io) || (u16)p->state.aux < (u16)r->token_aux ||
+               (u32)(p->state.aux >> 16) < (u32)(r->token_aux >> 16);
+    case FILE_PIPE: /* the reader moves the tail, the writer the head: only the own side is progress */
+        return p->mask & EV_OUT ? p->state.io >> 32 != r->token_io >> 32
+                                : (u32)p->state.io != (u32)r->token_io;
+    default: /* eventfd: count, timerfd: ticks */
+        return p->state.io < r->token_io;
+    }
+}
+
+/* An edge, or the answer to a re-arm, is news by itself, except that HUP, ERR and EOF come back at each
+ * re-arm for ever. */
+static __always_inline bool ledger_repeats(const struct file_row *f, const struct registration_row *r, u32 events)
+{
+    if (!(r->mask & (EV_ET | EV_ONESHOT)))
+        return true;
+    return (r->flags & REGISTRATION_REARMED) && ((events & (EV_HUP | EV_ERR | EV_RDHUP)) || f->eof_at);
+}
+
+static __always_inline void ledger_edge(struct file_row *f, const struct posting *p)
+{
+    if (f->edge_at && !(f->flags & FILE_EDGE_USED) && f->unread &&
+        p->time - f->edge_at > LEDGER_IGNORED_NS)
+        ledger_count(&f->ignored_edges, 1);
+    if (f->kind == FILE_LISTENER && (f->flags & FILE_EDGE_USED)) {
+        bool left = f->pass_accepts && f->backlog && !(f->flags & FILE_SAW_EAGAIN);
+        if (!left)
+            f->left_passes = 0;
+        else if (f->backlog_at && p->time - f->backlog_at >= LEDGER_RESCUE_NS)
+            ledger_count(&f->left_passes, 1);
+    }
+    f->edge_at = p->time;
+    f->pass_accepts = 0;
+    f->flags &= ~(FILE_EDGE_USED | FILE_SAW_EAGAIN);
+    if (p->flags & POSTING_STATE)
+        f->unread = p->state.unread;
+}
+
+static __always_inline void ledger_count_events(struct registration_row *r, u32 events)
+{
+    ledger_count(&r->deliveries, 1);
+    if (events & (EV_IN | EV_RDNORM | EV_PRI))
+        ledger_count(&r->delivered_in, 1);
+    if (events & EV_OUT)
+        ledger_count(&r->delivered_out, 1);
+    if (events & (EV_HUP | EV_ERR))
+        ledger_count(&r->delivered_hup, 1);
+}
+
+static __always_inline void ledger_fire(struct epoll_row *e, struct registration_row *r, u64 now)
+{
+    if (!(r->mask & EV_ONESHOT))
+        return;
+    r->fired_at = now;
+    r->flags |= REGISTRATION_FIRED;
+    e->last_fired_at = now;
+    ledger_count(&e->fired, 1);
+}
+
+static __always_inline void ledger_latency(struct epoll_row *e, struct registration_row *r, u64 now)
+{
+    if (r->ready_at && now > r->ready_at)
+        ledger_count(&e->latency[ledger_bucket((now - r->ready_at) / NSEC_PER_USEC)], 1);
+    r->ready_at = 0;
+}
+
+static __always_inline void ledger_herd_delivered(struct books *b, const struct posting *p)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (!t || t->woken_file != p->file)
+        return;
+    t->woken_file = 0;
+    t->trying_file = p->file;
+    t->trying_sole = !!(p->flags & POSTING_SOLE);
+}
+
+/* One event of a return. `key` was found by its data. */
+static __always_inline void ledger_deliver(struct books *b, const struct posting *p, struct epoll_row *e,
+                                           const struct registration_key *key, struct ledger_batch *batch)
+{
+    struct registration_row *r = books_registration(b, key);
+    struct file_row *f = books_file(b, key->file);
+    if (!r || !f) {
+        batch->useful = 1; /* unknown: give it the benefit of the doubt */
+        ledger_count(&e->unattributed, 1);
+        return;
+    }
+    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(f, r, p->mask);
+    if (idle) {
+        batch->idle = 1;
+        r->flags |= REGISTRATION_IDLE;
+    } else {
+        batch->useful = 1;
+        r->flags &= ~REGISTRATION_IDLE;
+        if (r->run)
+            ledger_end_run(r);
+    }
+    if (!r->run) {
+        r->run_events = 0;
+        r->run_between = 0;
+    }
+    r->run_events |= p->mask;
+    r->run_between |= f->between;
+    ledger_count_events(r, p->mask);
+    ledger_latency(e, r, p->time);
+    ledger_fire(e, r, p->time);
+    if ((r->mask & EV_ET) && (p->mask & (EV_IN | EV_RDNORM | EV_RDHUP | EV_HUP | EV_ERR)))
+        ledger_edge(f, p);
+    if ((p->mask & EV_RDHUP) && !f->eof_at) {
+        f->eof_at = p->time;
+        f->flags |= FILE_TOLD_RDHUP;
+    }
+    r->delivered_at = p->time;
+    r->delivered_tid = p->tid;
+    r->delivered_events = p->mask;
+    r->flags = (r->flags & ~REGISTRATION_REARMED) | REGISTRATION_KNOWN;
+    r->token_io = p->state.io;
+    r->token_aux = p->state.aux;
+    r->token_moves = f->moves;
+    r->token_backlog = p->state.backlog;
+    f->between = 0;
+    if (f->wakes)
+        ledger_herd_delivered(b, p);
+    ledger_record(f, p, p->mask);
+}
+
+/* Second look, only when something was idle: a return is futile when nothing in it made progress. */
+static __always_inline void ledger_settle(struct books *b, const struct posting *p,
+                                          const struct registration_key *key, const struct ledger_batch *batch)
+{
+    struct registration_row *r = books_registration(b, key);
+    if (!r || !(r->flags & REGISTRATION_IDLE))
+        return;
+    r->flags &= ~REGISTRATION_IDLE;
+    if (batch->useful) { /* rides along with useful events: costs nothing (Q5) */
+        ledger_end_run(r);
+        return;
+    }
+    if (!r->run) {
+        r->run_at = p->time;
+        r->run_cpu = p->cpu;
+    }
+    r->run += 1;
+    r->run_last_at = p->time;
+    r->run_spent = p->cpu > r->run_cpu ? p->cpu - r->run_cpu : 0;
+}
+
+static __always_inline void ledger_wait(struct books *b, const struct posting *p)
+{
+    struct epoll_row *e = ledger_open_epoll(b, p);
+    struct thread_row *t = ledger_open_thread(b, p);
+    if (!e || !t)
+        return;
+    ledger_count(&e->waits, 1);
+    if (t->return_at && t->epoll == p->epoll && p->time > t->return_at)
+        ledger_count(&e->handling[ledger_bucket((p->time - t->return_at) / NSEC_PER_USEC)], 1);
+    if (t->trying_file && t->trying_sole) /* told of nothing else, and did not even try */
+        ledger_wasted(b, t, t->trying_file);
+    t->trying_file = 0;
+    t->epoll = p->epoll;
+    t->wait_at = p->time;
+    t->return_at = 0;
+    t->timeout_ms = (s32)p->amount;
+    t->waiting = 1;
+}
+
+/* After the events of the return, if there were any. */
+static __always_inline void ledger_return(struct books *b, const struct posting *p,
+                                          const struct ledger_batch *batch)
+{
+    struct epoll_row *e = ledger_open_epoll(b, p);
+    struct thread_row *t = ledger_open_thread(b, p);
+    if (!e || !t)
+        return;
+    if (p->result > 0) {
+        ledger_count(&e->returns, 1);
+        ledger_count(&e->events, (u64)p->result);
+        ledger_count(&e->batch[ledger_bucket((u64)p->result)], 1);
+        if (p->result == p->amount)
+            ledger_count(&e->full_batches, 1);
+        if (p->result > e->max_events)
+            e->max_events = (u32)p->result;
+        if (batch->idle && !batch->useful)
+            ledger_count(&e->futile_returns, 1);
+        e->last_return_at = p->time;
+    } else if (p->result == 0) {
+        ledger_count(&e->timeouts, 1);
+        if (t->timeout_ms == 0)
+            ledger_count(&e->zero_timeouts, 1);
+    } else if (p->result == -ERRNO_EINTR) {
+        ledger_count(&e->interrupts, 1);
+    }
+    if (t->woken_file) {
+        if (p->result <= 0)
+            ledger_wasted(b, t, t->woken_file);
+        t->woken_file = 0;
+    }
+    t->epoll = p->epoll;
+    t->waiting = 0;
+    t->return_at = p->time;
+    t->returns += 1;
+}
+
+static __always_inline void ledger_ready(struct books *b, const struct posting *p)
+{
+    struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
+    struct registration_row *r = books_registration(b, &key);
+    if (!r)
+        return;
+    ledger_count(&r->readies, 1);
+    if (!r->ready_at)
+        r->ready_at = p->time;
+}
+
+/*
+ * A thread asleep in epoll_wait is woken. On a busy machine the losers of a herd find nothing in
+ * ep_send_events() and sleep again without ever leaving the call, so the only witness that a wake-up
+ * delivered nothing is the next one.
+ */
+static __always_inline void ledger_woken(struct books *b, const struct posting *p)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (!t || !t->waiting)
+        return;
+    if (t->woken_file)
+        ledger_wasted(b, t, t->woken_file);
+    if (t->waste_file) {
+        struct file_row *wasted = books_file(b, t->waste_file);
+        if (wasted && p->cpu > t->woken_cpu)
+            ledger_count(&wasted->wasted_cpu, p->cpu - t->woken_cpu);
+        t->waste_file = 0;
+    }
+    t->woken_cpu = p->cpu;
+    t->woken_file = p->file;
+    struct file_row *f = p->file ? books_file(b, p->file) : NULL;
+    if (f)
+        ledger_count(&f->wakes, 1);
+    else
+        t->woken_file = 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The vocabulary. A posting is one thing that happened to an open file, a registration, an epoll
+ * instance or a thread. Kernel hooks, recordings and strace logs all speak it; ledger.h alone says
+ * what a posting does to the books.
+ *
+ * Values of the enums are part of the recording format: never renumber, never reuse.
+ */
+#pragma once
+
+#include "types.h"
+
+enum posting_kind {
+    POSTING_NONE = 0,
+    POSTING_ADD = 1,          /* epoll_ctl(ADD): mask, data, result */
+    POSTING_MOD = 2,          /* epoll_ctl(MOD): mask, data, result */
+    POSTING_DEL = 3,          /* epoll_ctl(DEL): result */
+    POSTING_WAIT = 4,         /* a thread enters epoll_wait: amount = timeout in ms, -1 for ever */
+    POSTING_RETURN = 5,       /* it came back: result = number of events or -errno */
+    POSTING_DELIVERED = 6,    /* one event of that return: mask = reported bits, data */
+    POSTING_READ = 7,         /* any call that consumes: amount asked (0: unknown), result */
+    POSTING_WRITE = 8,        /* any call that produces: amount asked (0: unknown), result */
+    POSTING_ACCEPT = 9,       /* result = new fd or -errno */
+    POSTING_CONNECT = 10,     /* result */
+    POSTING_SHUTDOWN = 11,    /* amount = how */
+    POSTING_CLOSE = 12,       /* an fd number is about to be closed; flag LAST: the file dies with it */
+    POSTING_DUP = 13,         /* result = the new fd */
+    POSTING_SETTIME = 14,     /* timerfd_settime: clears the ticks without a read */
+    POSTING_SO_ERROR = 15,    /* getsockopt(SO_ERROR): clears sk_err */
+    POSTING_PEEK = 16,        /* MSG_PEEK or FIONREAD: the program looked, nothing was consumed; result */
+    POSTING_READY = 17,       /* the file called ep_poll_callback, or was about to */
+    POSTING_WOKEN = 18,       /* a thread asleep in epoll_wait is woken through this file */
+    POSTING_PEER_CLOSED = 19, /* TCP entered CLOSE_WAIT */
+    POSTING_HANDOFF = 20,     /* futex wake-up of another thread */
+    POSTING_ERRQUEUE = 21,    /* recvmsg(MSG_ERRQUEUE) */
+    POSTING_CREATE = 22,      /* epoll_create: result = epfd */
+    POSTING_SEEDED = 23,      /* existed before we attached */
+    POSTING_FCNTL = 24,       /* F_SETFL: amount = the new flags */
+    POSTING_FORK = 25,        /* result = the child */
+    POSTING_EXEC = 26,
+    POSTING_EXIT = 27,
+    POSTING_KINDS = 28,       /* fits the 5 bits a flight recorder entry has */
+};
+
+/* What lies behind a descriptor, from the file's f_op, never from a name. */
+enum file_kind {
+    FILE_UNKNOWN = 0, /* not classified: no per-fd verdict, ever */
+    FILE_TCP = 1,
+    FILE_LISTENER = 2, /* any socket in LISTEN state */
+    FILE_UDP = 3,
+    FILE_UNIX = 4,
+    FILE_PIPE = 5,
+    FILE_EVENTFD = 6,
+    FILE_TIMERFD = 7,
+    FILE_SIGNALFD = 8,
+    FILE_EPOLL = 9,
+    FILE_OTHER = 10, /* known not to be one of the above (tty, inotify, io_uring, device) */
+    FILE_KINDS = 11,
+};
+
+enum posting_flag {
+    POSTING_NONBLOCK = 1, /* the file has O_NONBLOCK, or the call asked for it */
+    POSTING_LAST = 2,     /* CLOSE: no other reference to the file exists */
+    POSTING_STATE = 4,    /* `state` was read from the kernel; without it nothing in it may be used */
+    POSTING_SOLE = 8,     /* DELIVERED: the only event of its return */
+};
+
+enum state_flag {
+    STATE_RCV_SHUTDOWN = 1, /* the peer closed its sending half (or we shut ours for reading) */
+    STATE_SEND_SHUTDOWN = 2,
+    STATE_WRITABLE = 4,   /* POLLOUT is true (sk_stream_is_writeable for sockets) */
+    STATE_STREAM = 8,     /* SOCK_STREAM */
+    STATE_EOF_UNREAD = 16, /* the FIN has arrived and no read has returned 0 for it yet */
+};
+
+/*
+ * Kernel state of a file at the moment of a posting.
+ * `io` and `aux` are the parts of the progress token that the kernel itself keeps:
+ *   tcp       io = copied_seq << 32 | write_seq      aux = length of the error queue << 16 | sk_err
+ *   udp, unix io = address of the first queued skb    aux = as tcp
+ *   pipe      io = head << 32 | tail
+ *   eventfd   io = count        timerfd  io = ticks
+ */
+struct file_state {
+    u64 io;
+    u64 aux;
+    u32 unread;  /* bytes (tcp, newer unix), datagrams or buffers (udp, unix, pipe), 1 if count/ticks > 0 */
+    u32 backlog; /* listener: connections waiting to be accepted (sk_ack_backlog) */
+    u32 unsent;  /* bytes queued for sending (sk_wmem_queued) */
+    u8 sk_state; /* TCP_ESTABLISHED = 1, TCP_CLOSE_WAIT = 8, TCP_LISTEN = 10, ... */
+    u8 flags;    /* enum state_flag */
+    u16 pad;
+};
+
+struct posting {
+    u64 time;  /* CLOCK_MONOTONIC, ns */
+    u64 file;  /* struct file *, or a number the importer made up: only its identity counts */
+    u64 epoll; /* struct eventpoll * */
+    u64 data;  /* epoll_event.data */
+    u64 ino;   /* inode number, tells a recycled struct file * apart (sockets and pipes never repeat it) */
+    u64 cpu;   /* CPU time of the thread so far, ns; 0 where it was not looked at */
+    s64 amount;
+    s64 result; /* of the call; -errno when it failed */
+    struct file_state state;
+    u32 mask; /* EPOLL bits */
+    s32 fd;
+    s32 epfd;
+    u32 tgid;
+    u32 tid;
+    u8 kind;      /* enum posting_kind */
+    u8 file_kind; /* enum file_kind */
+    u8 flags;     /* enum posting_flag */
+    u8 pad;
+};
+
+#ifdef __cplusplus
+static_assert(sizeof(struct file_state) == 32);
+static_assert(sizeof(struct posting) == 120);
+#endif
+
+/* The epoll bits, named here because BPF code cannot include <sys/epoll.h>. */
+enum epoll_bit {
+    EV_IN = 0x001,
+    EV_PRI = 0x002,
+    EV_OUT = 0x004,
+    EV_ERR = 0x008,
+    EV_HUP = 0x010,
+    EV_RDNORM = 0x040,
+    EV_RDHUP = 0x2000,
+};
+#define EV_EXCLUSIVE (1U << 28)
+#define EV_ONESHOT (1U << 30)
+#define EV_ET (1U << 31)
+/* What remains of the mask of a ONESHOT registration after it fired (EP_PRIVATE_BITS). */
+#define EV_PRIVATE (EV_ET | EV_ONESHOT | (1U << 29) | EV_EXCLUSIVE)
+
+#define ERRNO_EAGAIN 11
+#define ERRNO_EINTR 4
+/* ERESTARTSYS and friends: the call did not happen, it will be made again. */
+#define ERRNO_RESTART_FIRST 512
+#define ERRNO_RESTART_LAST 516

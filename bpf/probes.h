@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* What the loader and the probes agree on beside the books: facts, call classes, sweep records. */
+#pragma once
+
+#include "rows.h"
+
+/*
+ * Addresses that the loader learns from its own descriptors (on_learn in seed.bpf.c), so that neither
+ * kallsyms nor kptr_restrict matters. They tell what a file is by its f_op->poll, and which wait-queue
+ * entries belong to epoll.
+ */
+#define FILE_KIND_SLOTS 16 /* a power of two above FILE_KINDS: lets the verifier see the bound */
+
+struct probe_facts {
+    u64 poll[FILE_KIND_SLOTS]; /* by enum file_kind; all sockets stand at FILE_TCP */
+    u64 ep_poll_callback;
+    u64 timerfd_tmrproc;
+    u32 self;              /* our own tgid: never watched */
+    u32 follow_forks;
+    u32 suspicious;        /* grows when a probe saw something that deserves a sweep now */
+    u32 pad;
+};
+
+/* What a system call is to us. The table nr -> class is filled in by the loader. */
+enum call_class {
+    CALL_NONE = 0,
+    CALL_EPOLL_CREATE,
+    CALL_EPOLL_CTL,
+    CALL_EPOLL_WAIT,   /* timeout in ms */
+    CALL_EPOLL_PWAIT2, /* timeout as timespec */
+    CALL_READ,         /* fd, buf, count */
+    CALL_READV,
+    CALL_RECVFROM,     /* flags in argument 3 */
+    CALL_RECVMSG,      /* flags in argument 2 */
+    CALL_RECVMMSG,     /* flags in argument 3; result counts messages */
+    CALL_WRITE,
+    CALL_WRITEV,
+    CALL_SENDTO,
+    CALL_SENDMSG,
+    CALL_SENDMMSG,
+    CALL_SPLICE,       /* in 0, out 2 */
+    CALL_TEE,          /* in 0 (not consumed), out 1 */
+    CALL_SENDFILE,     /* out 0, in 1 */
+    CALL_ACCEPT,
+    CALL_CONNECT,
+    CALL_SHUTDOWN,
+    CALL_CLOSE,
+    CALL_CLOSE_RANGE,
+    CALL_DUP,
+    CALL_DUP2,         /* closes argument 1 */
+    CALL_FCNTL,
+    CALL_SETTIME,
+    CALL_GETSOCKOPT,
+    CALL_IOCTL,
+    CALL_FUTEX,
+    CALL_CLASSES,
+};
+#define CALL_TABLE 512
+
+/* On 5.10-style verifiers a loop needs a bound; events of one return beyond it are counted, not seen. */
+#define EVENTS_PER_RETURN 4096
+/* Registrations looked at per file, and wait-queue entries per wake-up. */
+#define CHAIN_MAX 16
+
+struct socket_name {
+    u8 local[16];
+    u8 peer[16];
+    u16 local_port; /* host order */
+    u16 peer_port;
+    u16 family;
+    u16 pad;
+};
+
+/* One record per file and registration that deserves a look; see sweep.bpf.c for what does. */
+struct sweep_record {
+    u64 file_id;
+    struct file_row file;
+    struct file_state state;
+    struct socket_name name;
+    struct registration_key key; /* epoll 0: no registration (any more) */
+    struct registration_row registration;
+    u64 time;
+    u32 live_mask; /* as the kernel has it now */
+    u32 chain;     /* registrations the kernel knows for this file */
+    u32 ready;     /* on the ready list */
+    u32 buried;    /* the last words of a registration that died */
+};
+
+/* What on_learn says of one of our own descriptors. */
+struct learn_record {
+    u32 fd;
+    u32 pad;
+    u64 poll;
+    u64 callback; /* func of the first entry of an eventfd's wait queue */
+    u64 function; /* of a timerfd's hrtimer */
+};
+
+#ifdef __cplusplus
+static_assert(sizeof(struct socket_name) == 40);
+static_assert(sizeof(struct sweep_record) ==
+              8 + sizeof(struct file_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);
+#endif

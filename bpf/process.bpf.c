@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who is watched: processes that come and go. */
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "tables.h"
+
+/* Why here: the child exists and has not run yet, so none of its calls is missed. Threads fork too, with
+ * the tgid of their parent. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+    u32 parent_tgid = BPF_CORE_READ(parent, tgid);
+    u32 child_tgid = BPF_CORE_READ(child, tgid);
+    if (parent_tgid == child_tgid)
+        return 0;
+    struct process_row *known = bpf_map_lookup_elem(&process_rows, &parent_tgid);
+    if (!known || !(known->flags & PROCESS_FOLLOW))
+        return 0;
+    struct process_row row = {.seen_at = bpf_ktime_get_ns(), .parent = parent_tgid, .flags = PROCESS_FOLLOW};
+    books_stat(NULL, STAT_POSTINGS);
+    books_stat(NULL, STAT_CALLS + POSTING_FORK);
+    if (bpf_map_update_elem(&process_rows, &child_tgid, &row, BPF_ANY))
+        books_stat(NULL, STAT_PROCESSES_FULL);
+    return 0;
+}
+
+/* Numbers are reused: rows must not outlive their owners. do_exit() decrements signal->live before the
+ * tracepoint, so 0 means that this was the last thread. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_sched_process_exit, struct task_struct *task)
+{
+    u32 tid = BPF_CORE_READ(task, pid);
+    u32 tgid = BPF_CORE_READ(task, tgid);
+    if (!watched(tgid))
+        return 0;
+    bpf_map_delete_elem(&thread_rows, &tid);
+    if (BPF_CORE_READ(task, signal, live.counter) == 0) {
+        books_stat(NULL, STAT_POSTINGS);
+        books_stat(NULL, STAT_CALLS + POSTING_EXIT);
+        bpf_map_delete_elem(&process_rows, &tgid);
+    }
+    return 0;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Readiness, hook set `tracepoint`: what stands in for ep_poll_callback() where neither fentry nor
+ * kprobes are to be had. Each program fires just before the wake-up it reports, sleeper or not. Missing
+ * from this set: EPOLLOUT (there is no sk_write_space tracepoint) and the outer registration of a nested
+ * epoll; the delivery itself shows both.
+ */
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "readiness.h"
+
+static __always_inline void begin(struct posting *p, u8 kind)
+{
+    u64 ids = bpf_get_current_pid_tgid(); /* the waker: often softirq in an unrelated task */
+    p->time = bpf_ktime_get_ns();
+    p->tgid = ids >> 32;
+    p->tid = (u32)ids;
+    p->kind = kind;
+}
+
+static __always_inline u64 file_of_sock(const struct sock *sk)
+{
+    struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+    return socket ? (u64)BPF_CORE_READ(socket, file) : 0; /* not accepted yet: no file */
+}
+
+/* Data or a connection arrived (tracepoint since 6.3, 40e0b0908142). Sockets that nobody watches leave
+ * after one look-up. */
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(on_sk_data_ready, const struct sock *sk)
+{
+    u64 file = file_of_sock(sk);
+    if (!file || !books_file(NULL, file))
+        return 0;
+    struct socket_wq *queue = BPF_CORE_READ(sk, sk_wq);
+    if (!queue)
+        return 0;
+    struct posting p = {};
+    begin(&p, POSTING_READY);
+    ready_on_queue((void *)queue + bpf_core_field_offset(queue->wait), &p);
+    return 0;
+}
+
+/* The peer's FIN: sk_state_change() wakes the poller, and the exact moment dates a leak. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_inet_sock_set_state, const struct sock *sk, int old_state, int new_state)
+{
+    if (new_state != TCP_CLOSE_WAIT)
+        return 0;
+    struct posting p = {};
+    p.file = file_of_sock(sk);
+    if (!p.file || !books_file(NULL, p.file))
+        return 0;
+    begin(&p, POSTING_PEER_CLOSED);
+    ledger_peer_closed(NULL, &p);
+    struct socket_wq *queue = BPF_CORE_READ(sk, sk_wq);
+    if (!queue)
+        return 0;
+    p.kind = POSTING_READY;
+    ready_on_queue((void *)queue + bpf_core_field_offset(queue->wait), &p);
+    return 0;
+}
+
+/* timerfd: its hrtimer expires. CLOCK_*_ALARM timers use struct alarm and are not seen here. */
+SEC("tp_btf/hrtimer_expire_entry")
+int BPF_PROG(on_hrtimer_expire_entry, struct hrtimer *timer)
+{
+    if ((u64)BPF_CORE_READ(timer, function) != facts.timerfd_tmrproc)
+        return 0;
+    struct timerfd_ctx *timerfd = 0;
+    timerfd = (void *)timer - bpf_core_field_offset(timerfd->t.tmr);
+    struct posting p = {};
+    begin(&p, POSTING_READY);
+    ready_on_queue((void *)timerfd + bpf_core_field_offset(timerfd->wqh), &p);
+    return 0;
+}
+
+/* signalfd: a signal is queued to a watched process. */
+SEC("tp_btf/signal_generate")
+int BPF_PROG(on_signal_generate, int signal, void *info, struct task_struct *task)
+{
+    if (!watched(BPF_CORE_READ(task, tgid)))
+        return 0;
+    struct sighand_struct *hand = BPF_CORE_READ(task, sighand);
+    if (!hand)
+        return 0;
+    struct posting p = {};
+    begin(&p, POSTING_READY);
+    ready_on_queue((void *)hand + bpf_core_field_offset(hand->signalfd_wqh), &p);
+    return 0;
+}
+
+/*
+ * A thread asleep in epoll_wait is woken. Why sched_waking and not sched_wakeup: it runs in the waker's
+ * context, right after ep_poll_callback() put the item at the tail of the ready list, so the tail names
+ * the file. Wake-ups by timeout or signal find it empty, or name an item that came earlier.
+ * Only kinds that can have a herd are followed.
+ */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_sched_waking, struct task_struct *task)
+{
+    u32 tid = BPF_CORE_READ(task, pid);
+    struct thread_row *t = books_thread(NULL, tid);
+    if (!t || !t->waiting)
+        return 0;
+    struct eventpoll *epoll = (void *)t->epoll;
+    struct list_head *ready = (void *)epoll + bpf_core_field_offset(epoll->rdllist);
+    struct list_head *tail = BPF_CORE_READ(ready, prev);
+    struct posting p = {};
+    begin(&p, POSTING_WOKEN);
+    p.tid = tid;
+    p.cpu = BPF_CORE_READ(task, se.sum_exec_runtime);
+    if (tail && tail != ready) {
+        struct epitem *item = (void *)tail - bpf_core_field_offset(struct epitem, rdllink);
+        p.file = (u64)BPF_CORE_READ(item, ffd.file);
+    }
+    struct file_row *f = p.file ? books_file(NULL, p.file) : NULL;
+    if (!f || (f->kind != FILE_LISTENER && f->kind != FILE_EVENTFD && f->kind != FILE_PIPE))
+        p.file = 0;
+    ledger_woken(NULL, &p);
+    return 0;
+}

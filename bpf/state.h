@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Reading the kernel: descriptors, what a file is, and the state it is in. */
+#pragma once
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "tables.h"
+
+static __always_inline struct file *file_of_fd(struct task_struct *task, u32 fd)
+{
+    struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+    if (fd >= BPF_CORE_READ(table, max_fds))
+        return NULL;
+    struct file **slots = BPF_CORE_READ(table, fd);
+    struct file *file = NULL;
+    bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
+    return file;
+}
+
+static __always_inline void *poll_of(struct file *file)
+{
+    return BPF_CORE_READ(file, f_op, poll);
+}
+
+static __always_inline bool is_epoll(struct file *file)
+{
+    return file && (u64)poll_of(file) == facts.poll[FILE_EPOLL];
+}
+
+/* The struct eventpoll behind a descriptor, 0 when it is none. */
+static __always_inline u64 epoll_of_fd(struct task_struct *task, u32 fd)
+{
+    struct file *file = file_of_fd(task, fd);
+    return is_epoll(file) ? (u64)BPF_CORE_READ(file, private_data) : 0;
+}
+
+/*
+ * Is this the only reference to the file, so that closing the descriptor ends it? Asked at the entry of
+ * close(): a concurrent system call on the same descriptor may hold another for a moment, then the sweep
+ * finds the file dead instead.
+ */
+static __always_inline bool last_reference(struct file *file)
+{
+    struct file___ref *with_ref = (void *)file;
+    if (bpf_core_field_exists(with_ref->f_ref.refcnt.counter))
+        return BPF_CORE_READ(with_ref, f_ref.refcnt.counter) == 0;
+    struct file___count *with_count = (void *)file;
+    return BPF_CORE_READ(with_count, f_count.counter) == 1;
+}
+
+static __always_inline u8 socket_kind(struct sock *sk)
+{
+    u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    u16 type = BPF_CORE_READ(sk, sk_type);
+    u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+    u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+    if (family == AF_UNIX)
+        return state == TCP_LISTEN ? FILE_LISTENER : FILE_UNIX;
+    if (family != AF_INET && family != AF_INET6)
+        return FILE_OTHER;
+    if (type == SOCK_STREAM && protocol == IPPROTO_TCP)
+        return state == TCP_LISTEN ? FILE_LISTENER : FILE_TCP;
+    if (type == SOCK_DGRAM && protocol == IPPROTO_UDP)
+        return FILE_UDP;
+    return FILE_OTHER;
+}
+
+static __always_inline struct sock *sock_of_file(struct file *file)
+{
+    struct socket *socket = BPF_CORE_READ(file, private_data);
+    return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline u8 kind_of_file(struct file *file)
+{
+    u64 poll = (u64)poll_of(file);
+    if (!poll)
+        return FILE_OTHER;
+    if (poll == facts.poll[FILE_TCP]) {
+        struct sock *sk = sock_of_file(file);
+        return sk ? socket_kind(sk) : FILE_OTHER;
+    }
+    if (poll == facts.poll[FILE_PIPE])
+        return FILE_PIPE;
+    if (poll == facts.poll[FILE_EVENTFD])
+        return FILE_EVENTFD;
+    if (poll == facts.poll[FILE_TIMERFD])
+        return FILE_TIMERFD;
+    if (poll == facts.poll[FILE_SIGNALFD])
+        return FILE_SIGNALFD;
+    if (poll == facts.poll[FILE_EPOLL])
+        return FILE_EPOLL;
+    return FILE_OTHER;
+}
+
+/* Could a write to this unregistered file set somebody else to work? Cheap: one look at the inode. */
+static __always_inline bool reaches_others(struct file *file)
+{
+    u16 type = BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT;
+    return type == S_IFSOCK || type == S_IFIFO || (u64)poll_of(file) == facts.poll[FILE_EVENTFD];
+}
+
+/* --- state, split by what a posting needs, so that none pays for more ----------------------------- */
+
+static __always_inline u8 shutdown_flags(struct sock *sk)
+{
+    u8 how = BPF_CORE_READ(sk, sk_shutdown);
+    return (how & RCV_SHUTDOWN ? STATE_RCV_SHUTDOWN : 0) | (how & SEND_SHUTDOWN ? STATE_SEND_SHUTDOWN : 0);
+}
+
+static __always_inline void tcp_input(struct file_state *s, struct sock *sk)
+{
+    struct tcp_sock *tcp = (void *)sk;
+    u32 copied = BPF_CORE_READ(tcp, copied_seq);
+    u32 left = BPF_CORE_READ(tcp, rcv_nxt) - copied;
+    s->flags |= shutdown_flags(sk);
+    /* The FIN takes a sequence number: tcp_fin() advances rcv_nxt, tcp_recvmsg() passes it when it
+     * returns 0. Until then it is the last unread "byte", and tcp_inq() subtracts it likewise. */
+    if ((s->flags & STATE_RCV_SHUTDOWN) && left && left < 0x80000000) {
+        s->flags |= STATE_EOF_UNREAD;
+        left -= 1;
+    }
+    s->unread = left < 0x80000000 ? left : 0;
+    s->io = (u64)copied << 32;
+}
+
+static __always_inline void queue_input(struct file_state *s, struct sock *sk, u8 kind)
+{
+    u32 length = BPF_CORE_READ(sk, sk_receive_queue.qlen);
+    s->io = length ? (u64)BPF_CORE_READ(sk, sk_receive_queue.next) : 0;
+    if (kind == FILE_UDP) { /* since 4.13 the reader splices the queue to a private one (2276f58ac589) */
+        struct udp_sock *udp = (void *)sk;
+        u32 private_length = BPF_CORE_READ(udp, reader_queue.qlen);
+        if (private_length)
+            s->io = (u64)BPF_CORE_READ(udp, reader_queue.next);
+        length += private_length;
+    }
+    s->unread = length;
+    s->flags |= shutdown_flags(sk);
+}
+
+static __always_inline void listener_input(struct file_state *s, struct sock *sk)
+{
+    /* unix_listen() queues embryos on the receive queue; inet counts them in sk_ack_backlog. */
+    s->backlog = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX
+                     ? BPF_CORE_READ(sk, sk_receive_queue.qlen)
+                     : BPF_CORE_READ(sk, sk_ack_backlog);
+}
+
+static __always_inline void pipe_input(struct file_state *s, struct pipe_inode_info *pipe)
+{
+    u32 head, tail;
+    if (bpf_core_field_size(pipe->head) == 2) {
+        struct pipe_inode_info___short *narrow = (void *)pipe;
+        head = BPF_CORE_READ(narrow, head);
+        tail = BPF_CORE_READ(narrow, tail);
+    } else {
+        head = BPF_CORE_READ(pipe, head);
+        tail = BPF_CORE_READ(pipe, tail);
+    }
+    s->io = (u64)head << 32 | tail;
+    s->unread = head - tail;
+}
+
+/* What is there to consume, and the consuming half of the progress token. */
+static __always_inline void read_input(struct file_state *s, struct file *file, u8 kind)
+{
+    void *private = BPF_CORE_READ(file, private_data);
+    if (kind == FILE_TCP || kind == FILE_LISTENER || kind == FILE_UDP || kind == FILE_UNIX) {
+        struct sock *sk = BPF_CORE_READ((struct socket *)private, sk);
+        if (kind == FILE_TCP)
+            tcp_input(s, sk);
+        else if (kind == FILE_LISTENER)
+            listener_input(s, sk);
+        else
+            queue_input(s, sk, kind);
+    } else if (kind == FILE_PIPE) {
+        pipe_input(s, private);
+    } else if (kind == FILE_EVENTFD) {
+        s->io = BPF_CORE_READ((struct eventfd_ctx *)private, count);
+        s->unread = s->io != 0;
+    } else if (kind == FILE_TIMERFD) {
+        s->io = BPF_CORE_READ((struct timerfd_ctx *)private, ticks);
+        s->unread = s->io != 0;
+    }
+}
+
+static __always_inline bool is_socket(u8 kind)
+{
+    return kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX;
+}
+
+/* The rest of the progress token: what was sent, and pending errors. */
+static __always_inline void read_token(struct file_state *s, struct file *file, u8 kind)
+{
+    read_input(s, file, kind);
+    if (!is_socket(kind))
+        return;
+    struct sock *sk = sock_of_file(file);
+    if (kind == FILE_TCP)
+        s->io |= BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
+    s->aux = (u64)BPF_CORE_READ(sk, sk_error_queue.qlen) << 16 | (u16)BPF_CORE_READ(sk, sk_err);
+}
+
+/* Can more be sent? As sk_stream_is_writeable(): free space at least half of what is queued. */
+static __always_inline void read_output(struct file_state *s, struct file *file, u8 kind)
+{
+    if (kind != FILE_TCP && kind != FILE_UNIX)
+        return;
+    struct sock *sk = sock_of_file(file);
+    s32 queued = BPF_CORE_READ(sk, sk_wmem_queued);
+    s32 limit = BPF_CORE_READ(sk, sk_sndbuf);
+    s->unsent = (u32)queued;
+    if (limit - queued >= queued >> 1)
+        s->flags |= STATE_WRITABLE;
+    if (BPF_CORE_READ(sk, sk_type) == SOCK_STREAM)
+        s->flags |= STATE_STREAM;
+    s->sk_state = BPF_CORE_READ(sk, __sk_common.skc_state);
+}

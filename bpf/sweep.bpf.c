@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The sweep: walks the books in the kernel, a few times a second, and asks the kernel how things stand.
+ * It refreshes unread input, backlog, mask and ready-list membership, buries what died unseen, and hands
+ * user space only the rows worth a look; healthy idle files are never copied.
+ */
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "item.h"
+#include "state.h"
+#include "ledger.h"
+
+struct record_table {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __type(value, struct sweep_record);
+};
+struct record_table records SEC(".maps");
+
+/* Is this still the open file that the row describes? Inode numbers of sockets and pipes never repeat;
+ * eventfds and their like share one inode, there the kind must do. */
+static __always_inline bool same_file(struct file *file, const struct file_row *f)
+{
+    if (BPF_CORE_READ(file, f_inode, i_ino) != f->ino)
+        return false;
+    u64 poll = (u64)poll_of(file);
+    u64 kind = f->kind;
+    if (kind == FILE_TCP || kind == FILE_LISTENER || kind == FILE_UDP || kind == FILE_UNIX)
+        kind = FILE_TCP;
+    if (kind < FILE_TCP || kind > FILE_EPOLL)
+        return true;
+    asm volatile("" : "+r"(kind)); /* else clang drops the mask below, which the verifier needs */
+    return poll == facts.poll[kind & (FILE_KIND_SLOTS - 1)];
+}
+
+static __always_inline void name_socket(struct socket_name *n, struct file *file, u8 kind)
+{
+    __builtin_memset(n, 0, sizeof(*n));
+    if (kind != FILE_TCP && kind != FILE_UDP && kind != FILE_LISTENER)
+        return;
+    struct sock *sk = sock_of_file(file);
+    n->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    n->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    n->peer_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+    if (n->family == AF_INET) {
+        u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+        u32 peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+        __builtin_memcpy(n->local, &local, 4);
+        __builtin_memcpy(n->peer, &peer, 4);
+    } else if (n->family == AF_INET6) {
+        BPF_CORE_READ_INTO((struct in6 *)n->local, sk, __sk_common.skc_v6_rcv_saddr);
+        BPF_CORE_READ_INTO((struct in6 *)n->peer, sk, __sk_common.skc_v6_daddr);
+    }
+}
+
+static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out, u64 epoll,
+                                 const struct registration_row *r, s32 fd)
+{
+    out->key.epoll = epoll;
+    out->key.file = out->file_id;
+    out->key.fd = fd;
+    out->key.pad = 0;
+    if (r)
+        out->registration = *r;
+    else
+        __builtin_memset(&out->registration, 0, sizeof(out->registration));
+    bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
+}
+
+static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out,
+                                       struct file *file, struct file_row *f, bool look)
+{
+    struct item_walk w;
+    u32 found = 0;
+    walk_items(&w, file);
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            break;
+        found++;
+        struct registration_key key = {.epoll = (u64)BPF_CORE_READ(item, ep),
+                                       .file = out->file_id,
+                                       .fd = BPF_CORE_READ(item, ffd.fd),
+                                       .pad = 0};
+        struct registration_row *r = books_registration(NULL, &key);
+        if (!r)
+            continue;
+        r->item = (u64)item;
+        out->live_mask = BPF_CORE_READ(item, event.events);
+        out->ready = item_is_ready(item);
+        out->chain = found;
+        if (look || ledger_registration_matters(r, f, &out->state, out->ready))
+            emit(ctx, out, key.epoll, r, key.fd);
+    }
+    return found;
+}
+
+static __always_inline void drop_dead_home(struct file_row *f, u64 id)
+{
+    struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
+    struct registration_row *r = f->home ? books_registration(NULL, &key) : NULL;
+    if (r)
+        ledger_drop_registration(NULL, &key, r, f);
+}
+
+SEC("iter/bpf_map_elem")
+int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
+{
+    u64 *key = ctx->key;
+    struct file_row *f = ctx->value;
+    u32 zero = 0;
+    if (!key || !f)
+        return 0;
+    u64 id = *key;
+    struct file *file = (void *)id;
+    if (!same_file(file, f)) {
+        drop_dead_home(f, id);
+        books_remove_file(NULL, id);
+        return 0;
+    }
+    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    if (!out)
+        return 0;
+    out->time = bpf_ktime_get_ns();
+    __builtin_memset(&out->state, 0, sizeof(out->state));
+    read_token(&out->state, file, f->kind);
+    read_output(&out->state, file, f->kind);
+    ledger_refresh(f, &out->state, out->time);
+    out->file_id = id;
+    out->buried = 0;
+    out->file = *f;
+    name_socket(&out->name, file, f->kind);
+    bool look = ledger_file_matters(f, &out->state);
+    u32 found = sweep_items(ctx, out, file, f, look);
+    if (!found && f->home)
+        drop_dead_home(f, id);
+    if (!found && look) {
+        out->live_mask = 0;
+        out->ready = 0;
+        out->chain = 0;
+        emit(ctx, out, 0, NULL, f->fd);
+    }
+    return 0;
+}
+
+/* Registrations whose file died, or that went away beside the newest one of their file. */
+SEC("iter/bpf_map_elem")
+int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
+{
+    struct registration_key *at = ctx->key;
+    struct registration_row *r = ctx->value;
+    if (!at || !r)
+        return 0;
+    struct registration_key key = *at;
+    struct file_row *f = books_file(NULL, key.file);
+    if (!f || books_item_gone(NULL, &key, r))
+        ledger_drop_registration(NULL, &key, r, f);
+    return 0;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The maps and variables that all programs share. */
+#include "kernel.h"
+#include "tables.h"
+
+struct file_table file_rows SEC(".maps");
+struct registration_table registration_rows SEC(".maps");
+struct epoll_table epoll_rows SEC(".maps");
+struct thread_table thread_rows SEC(".maps");
+struct index_table index_rows SEC(".maps");
+struct process_table process_rows SEC(".maps");
+struct stat_table stats SEC(".maps");
+struct buried_table buried SEC(".maps");
+
+struct probe_facts facts = {};
+const volatile u8 call_classes[CALL_TABLE] = {};
+
+const struct file_row empty_file = {};
+const struct registration_row empty_registration = {};
+const struct epoll_row empty_epoll = {};
+const struct thread_row empty_thread = {};
+const struct index_row empty_index = {};
+
+char LICENSE[] SEC("license") = "GPL";

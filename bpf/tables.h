@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The books as BPF maps, and the functions ledger.h asks for. Defined once, in tables.bpf.c. */
+#pragma once
+
+#include "types.h"
+#include <bpf/bpf_helpers.h>
+#include "probes.h"
+
+#define TABLE(name, key_type, row_type)         \
+    struct name##_table {                       \
+        __uint(type, BPF_MAP_TYPE_HASH);        \
+        __uint(max_entries, 65536);             \
+        __type(key, key_type);                  \
+        __type(value, row_type);                \
+    };                                          \
+    extern struct name##_table name##_rows SEC(".maps")
+
+TABLE(file, u64, struct file_row);
+TABLE(registration, struct registration_key, struct registration_row);
+TABLE(epoll, u64, struct epoll_row);
+TABLE(thread, u32, struct thread_row);
+TABLE(index, struct index_key, struct index_row);
+TABLE(process, u32, struct process_row);
+
+struct stat_table {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STAT_SLOTS);
+    __type(key, u32);
+    __type(value, u64);
+};
+extern struct stat_table stats SEC(".maps");
+
+/* Last words of registrations that died between two sweeps. */
+struct buried_table {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 18);
+};
+extern struct buried_table buried SEC(".maps");
+
+extern struct probe_facts facts;
+extern const volatile u8 call_classes[CALL_TABLE];
+
+struct books;
+
+static __always_inline void books_stat(struct books *b, u32 stat)
+{
+    u64 *slot = bpf_map_lookup_elem(&stats, &stat);
+    if (slot)
+        *slot += 1; /* per CPU, and no program that counts here interrupts another on the same slot */
+}
+
+/* Values for new rows; a row is too large for the 512-byte stack. */
+extern const struct file_row empty_file;
+extern const struct registration_row empty_registration;
+extern const struct epoll_row empty_epoll;
+extern const struct thread_row empty_thread;
+extern const struct index_row empty_index;
+
+#define BOOKS(name, key_type, full_stat)                                                           \
+    static __always_inline struct name##_row *books_##name##_at(key_type *key)                     \
+    {                                                                                              \
+        return bpf_map_lookup_elem(&name##_rows, key);                                             \
+    }                                                                                              \
+    static __always_inline struct name##_row *books_add_##name##_at(struct books *b, key_type *key) \
+    {                                                                                              \
+        if (bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST)) {                  \
+            struct name##_row *other = bpf_map_lookup_elem(&name##_rows, key);                     \
+            if (!other) /* not somebody else's insertion: the table is full */                     \
+                books_stat(b, full_stat);                                                          \
+            return other;                                                                          \
+        }                                                                                          \
+        return bpf_map_lookup_elem(&name##_rows, key);                                             \
+    }
+
+BOOKS(file, u64, STAT_FILES_FULL)
+BOOKS(registration, const struct registration_key, STAT_REGISTRATIONS_FULL)
+BOOKS(epoll, u64, STAT_EPOLLS_FULL)
+BOOKS(thread, u32, STAT_THREADS_FULL)
+BOOKS(index, const struct index_key, STAT_INDEX_FULL)
+
+/* A helper's key must lie on the stack or in a map, hence the copies. */
+static __always_inline struct file_row *books_file(struct books *b, u64 file) { return books_file_at(&file); }
+static __always_inline struct file_row *books_add_file(struct books *b, u64 file) { return books_add_file_at(b, &file); }
+static __always_inline void books_remove_file(struct books *b, u64 file) { bpf_map_delete_elem(&file_rows, &file); }
+static __always_inline struct epoll_row *books_epoll(struct books *b, u64 epoll) { return books_epoll_at(&epoll); }
+static __always_inline struct epoll_row *books_add_epoll(struct books *b, u64 epoll) { return books_add_epoll_at(b, &epoll); }
+static __always_inline struct thread_row *books_thread(struct books *b, u32 tid) { return books_thread_at(&tid); }
+static __always_inline struct thread_row *books_add_thread(struct books *b, u32 tid) { return books_add_thread_at(b, &tid); }
+static __always_inline void books_remove_thread(struct books *b, u32 tid) { bpf_map_delete_elem(&thread_rows, &tid); }
+#define books_registration(b, key) books_registration_at(key)
+#define books_add_registration(b, key) books_add_registration_at(b, key)
+#define books_remove_registration(b, key) bpf_map_delete_elem(&registration_rows, key)
+#define books_index(b, key) books_index_at(key)
+#define books_add_index(b, key) books_add_index_at(b, key)
+#define books_remove_index(b, key) bpf_map_delete_elem(&index_rows, key)
+
+/* Is a watched process making this call? */
+static __always_inline bool watched(u32 tgid)
+{
+    return bpf_map_lookup_elem(&process_rows, &tgid) != NULL;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rule is an auditor: it looks at the books, now and a moment ago, and says where they do not balance.
+//
+// To add one: `./dev new-rule NAME`. It writes rules/<name>/{rule.cpp,explain.md}, the demo twin and the
+// unit test, and one line in rules/catalogue.cpp, the only list of rules.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/audit/finding.h"
+#include "src/books/snapshot.h"
+
+namespace epaudit {
+
+enum class Profile {
+    kProduction,  // attach: patient thresholds
+    kTest,        // run: seen from birth, small load
+};
+
+// A named number that decides. Set with --set <rule>.<name>=<value>; shown by `explain`.
+struct Threshold {
+    const char* name;
+    double production;
+    double test;
+    const char* meaning;  // with its unit: "seconds the run must last"
+};
+
+enum class Seam { kReadiness, kWakeups, kState };  // what a rule needs from the hooks beside system calls
+
+struct RuleInfo {
+    const char* id;    // EP201
+    const char* name;  // busy-epollout
+    const char* says;  // one line for `epaudit rules`
+    Level highest;     // the highest level it can reach
+    std::vector<Threshold> thresholds;
+    std::vector<Seam> needs;
+    const char* blind;  // what it cannot see, one line
+};
+
+enum class Status { kAvailable, kDegraded, kUnavailable };
+
+struct Coverage {
+    Status status = Status::kAvailable;
+    std::string reason;
+};
+
+// What the capture in use can see; decides coverage.
+struct Sight {
+    bool kernel_state = true;  // unread bytes, backlog, socket state
+    bool readiness = true;     // who becomes ready, when
+    bool wakeups = true;       // who is woken from epoll_wait
+    std::string hooks;         // "tracepoint"
+    std::string why;           // reason for what is missing
+};
+
+// The thresholds in force for one rule.
+class Settings {
+public:
+    Settings(const RuleInfo& info, Profile profile);
+    bool set(const std::string& name, double value);  // false: no such threshold
+    double operator[](const char* name) const;        // check-fails on a name the rule does not declare
+    uint64_t ns(const char* name) const;              // a threshold given in seconds, as ns
+    Profile profile() const { return profile_; }
+
+private:
+    Profile profile_;
+    std::vector<std::pair<std::string, double>> values_;
+};
+
+class Rule {
+public:
+    virtual ~Rule() = default;
+    virtual const RuleInfo& info() const = 0;
+    // Called after every sweep; may keep memory between calls. Report the same subject again and again:
+    // the auditor keeps the highest level and the newest evidence.
+    virtual void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) = 0;
+    virtual Coverage coverage(const Sight& sight) const;  // default: from info().needs
+};
+
+struct CatalogueEntry {
+    std::unique_ptr<Rule> (*make)();
+    const char* explain;  // the text of explain.md, compiled in
+};
+
+// The one list of rules, in the order of their ids (rules/catalogue.cpp).
+const std::vector<CatalogueEntry>& catalogue();
+
+}  // namespace epaudit

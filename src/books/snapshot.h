@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What rules look at: the books at one moment. Live capture fills it from the kernel's sweep, replay from
+// tables kept in user space; a rule cannot tell the difference.
+//
+// Times are CLOCK_MONOTONIC ns, as in bpf/rows.h, which documents every field.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bpf/probes.h"
+
+namespace epaudit {
+
+// One file and one of its registrations. Only those that deserve a look are here (bpf/ledger_sweep.h);
+// key.epoll is 0 for a file that is registered nowhere (any more).
+using Entry = sweep_record;
+
+enum class RunState { kUnknown, kAlive, kStopped, kGone };
+
+struct ProcessInfo {
+    uint32_t pid = 0;
+    std::string comm;
+    std::string exe;
+    RunState state = RunState::kUnknown;
+};
+
+struct Snapshot {
+    uint64_t time = 0;      // of the sweep
+    uint64_t began = 0;     // when observation began
+    bool state_known = true;  // kernel state (unread, backlog, socket state) was read; false for strace logs
+    std::vector<Entry> entries;
+    std::vector<Entry> buried;  // last words of registrations that died since the last snapshot
+    std::map<uint64_t, epoll_row> epolls;
+    std::map<uint32_t, thread_row> threads;
+    std::map<uint32_t, ProcessInfo> processes;
+    std::array<uint64_t, STAT_SLOTS> stats{};
+
+    const epoll_row* epoll(uint64_t id) const;
+    const thread_row* thread(uint32_t tid) const;
+    // All registrations of a file that this snapshot holds.
+    std::vector<const Entry*> of_file(uint64_t file) const;
+    // Every thread that waited on this epoll within `window` ns is now blocked in it. False when none is known.
+    bool loop_idle(uint64_t epoll, uint64_t window) const;
+    // Threads now blocked in epoll_wait on it.
+    unsigned waiters(uint64_t epoll) const;
+    // The process that registered the file was stopped (SIGSTOP, debugger): no verdict about waiting.
+    bool stopped(uint32_t tgid) const;
+};
+
+}  // namespace epaudit
