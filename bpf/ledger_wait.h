@@ -171,10 +171,17 @@ static __always_inline void ledger_settle(struct books *b, const struct posting 
     if (!r->run) {
         r->run_at = p->time;
         r->run_cpu = p->cpu;
+        r->run_spent = 0;
     }
+    u64 spent = p->cpu > r->run_cpu ? p->cpu - r->run_cpu : 0;
+    if (r->run && spent >= r->run_spent) {
+        r->futile_ns += p->time - r->run_last_at;
+        r->futile_cpu += spent - r->run_spent;
+    }
+    r->futile += 1;
     r->run += 1;
     r->run_last_at = p->time;
-    r->run_spent = p->cpu > r->run_cpu ? p->cpu - r->run_cpu : 0;
+    r->run_spent = spent;
 }
 
 static __always_inline void ledger_wait(struct books *b, const struct posting *p)

@@ -126,11 +126,14 @@ struct registration_row {
     u64 run_last_at;  /* newest futile return of the run */
     u64 run_spent;    /* CPU time from run_at to run_last_at */
     u64 best_run_ns;  /* longest run that ended, and what it was like */
+    u64 futile_ns;    /* over all runs: time between their returns, */
+    u64 futile_cpu;   /* and CPU time of the thread meanwhile */
     u32 best_run;
     u32 best_run_events;
     u32 token_moves;
     u32 token_backlog;
     u32 run;          /* consecutive futile returns that reported it */
+    u32 futile;       /* futile returns over all runs: useful work may break a spin into many of them */
     u32 run_events;   /* bits reported in the run */
     u32 run_between;  /* what the program did between the returns of the run */
     u32 mask;
@@ -144,7 +147,7 @@ struct registration_row {
     u32 delivered_tid;
     u32 ctl_tid;
     u8 flags;         /* enum registration_flag */
-    u8 pad[3];
+    u8 pad[7];
 };
 
 /*
@@ -247,7 +250,7 @@ enum ledger_stat {
 #ifdef __cplusplus
 static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128);
 static_assert(sizeof(struct registration_key) == 24);
-static_assert(sizeof(struct registration_row) == 14 * 8 + 17 * 4 + 4);
+static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8);
 static_assert(sizeof(struct epoll_row) == 13 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS);
 static_assert(sizeof(struct thread_row) == 10 * 8 + 16);
 #endif

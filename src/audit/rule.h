@@ -80,12 +80,8 @@ public:
     virtual Coverage coverage(const Sight& sight) const;  // default: from info().needs
 };
 
-struct CatalogueEntry {
-    std::unique_ptr<Rule> (*make)();
-    const char* explain;  // the text of explain.md, compiled in
-};
-
-// The one list of rules, in the order of their ids (rules/catalogue.cpp).
-const std::vector<CatalogueEntry>& catalogue();
+// The one list of rules, in the order of their ids (rules/catalogue.cpp). Each call makes fresh ones, with
+// no memory. Their explain pages: rules/explain.h.
+std::vector<std::unique_ptr<Rule>> make_rules();
 
 }  // namespace epaudit

@@ -1,0 +1,11 @@
+# Writes OUTPUT from PAGES (a list of rules/<stem>/explain.md).
+set(text "// Generated from rules/*/explain.md.\n#include \"rules/explain.h\"\n\nnamespace epaudit {\n\n")
+string(APPEND text "const char* explain_text(std::string_view stem)\n{\n")
+foreach(page ${PAGES})
+  get_filename_component(directory ${page} DIRECTORY)
+  get_filename_component(stem ${directory} NAME)
+  file(READ ${page} body)
+  string(APPEND text "    if (stem == \"${stem}\")\n        return R\"~~~(${body})~~~\";\n")
+endforeach()
+string(APPEND text "    return nullptr;\n}\n\n}  // namespace epaudit\n")
+file(WRITE ${OUTPUT} "${text}")

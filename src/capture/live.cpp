@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life of the probes: open, load, learn, attach; watch; unload.
+#include "src/capture/live.h"
+
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "src/capture/live_impl.h"
+
+namespace epaudit {
+namespace {
+
+uint64_t monotonic_ns()
+{
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * NSEC_PER_SEC + static_cast<uint64_t>(now.tv_nsec);
+}
+
+std::string libbpf_said;
+bool libbpf_verbose = false;
+
+int on_libbpf_message(libbpf_print_level level, const char* format, va_list arguments)
+{
+    if (level == LIBBPF_DEBUG)
+        return 0;
+    char line[512];
+    vsnprintf(line, sizeof(line), format, arguments);
+    if (libbpf_verbose)
+        fputs(line, stderr);
+    if (level == LIBBPF_WARN && strncmp(line, "libbpf: ", 8) == 0)
+        libbpf_said = std::string(line + 8, strcspn(line + 8, "\n"));
+    return 0;
+}
+
+// CAP_SYS_ADMIN is bit 21, CAP_PERFMON 38, CAP_BPF 39 (linux/capability.h).
+std::string missing_capabilities()
+{
+    std::ifstream status("/proc/self/status");
+    std::string word;
+    uint64_t effective = ~0ULL;
+    while (status >> word)
+        if (word == "CapEff:")
+            status >> std::hex >> effective;
+    auto has = [&](int bit) { return (effective >> bit & 1) != 0; };
+    if (has(21))
+        return {};
+    std::string missing;
+    if (!has(39))
+        missing += "CAP_BPF";
+    if (!has(38))
+        missing += missing.empty() ? "CAP_PERFMON" : " and CAP_PERFMON";
+    return missing;
+}
+
+Error cannot_load(int error)
+{
+    std::string missing = missing_capabilities();
+    if (!missing.empty())
+        return observe_error(fmt::format("cannot load BPF programs: {} missing", missing),
+                             "run it as root (sudo), or give it CAP_BPF and CAP_PERFMON");
+    if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+        return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
+                             "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
+    return observe_error(fmt::format("cannot load BPF programs: {}", strerror(error)),
+                         fmt::format("libbpf says: {} (--verbose shows all)", libbpf_said));
+}
+
+void size_tables(epaudit_bpf& skeleton, uint32_t max_fds)
+{
+    bpf_map__set_max_entries(skeleton.maps.file_rows, max_fds);
+    bpf_map__set_max_entries(skeleton.maps.registration_rows, max_fds);
+    bpf_map__set_max_entries(skeleton.maps.index_rows, max_fds);
+    bpf_map__set_max_entries(skeleton.maps.epoll_rows, 4096);
+    bpf_map__set_max_entries(skeleton.maps.thread_rows, 16384);
+    bpf_map__set_max_entries(skeleton.maps.process_rows, 16384);
+}
+
+}  // namespace
+
+std::string last_libbpf_message() { return libbpf_said; }
+
+void capture_libbpf_messages(bool verbose)
+{
+    libbpf_verbose = verbose;
+    libbpf_set_print(on_libbpf_message);
+}
+
+LiveCapture::LiveCapture(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LiveCapture::~LiveCapture() = default;
+
+Result<std::unique_ptr<LiveCapture>> LiveCapture::open(const LiveOptions& options)
+{
+    capture_libbpf_messages(options.verbose);
+    auto impl = std::make_unique<Impl>();
+    impl->skeleton.reset(epaudit_bpf__open());
+    if (!impl->skeleton)
+        return cannot_load(errno);
+    epaudit_bpf& skeleton = *impl->skeleton;
+    size_tables(skeleton, options.max_fds);
+    fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
+    if (int error = epaudit_bpf__load(&skeleton))
+        return cannot_load(-error);
+    skeleton.bss->facts.self = static_cast<uint32_t>(getpid());
+    if (auto learned = learn_facts(skeleton); !learned)
+        return learned.error();
+
+    for (bpf_program* program :
+         {skeleton.progs.on_sys_exit, skeleton.progs.on_sys_enter, skeleton.progs.on_inet_sock_set_state,
+          skeleton.progs.on_sk_data_ready, skeleton.progs.on_hrtimer_expire_entry,
+          skeleton.progs.on_signal_generate, skeleton.progs.on_sched_waking,
+          skeleton.progs.on_sched_process_fork, skeleton.progs.on_sched_process_exit}) {
+        Link link(bpf_program__attach(program));
+        if (!link)
+            return observe_error(fmt::format("cannot attach {}: {}", bpf_program__name(program), strerror(errno)),
+                                 fmt::format("libbpf says: {}", libbpf_said));
+        impl->links.push_back(std::move(link));
+    }
+    bpf_iter_link_info target{};
+    target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.file_rows));
+    LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &target, .link_info_len = sizeof(target));
+    impl->sweep.reset(bpf_program__attach_iter(skeleton.progs.on_sweep, &over));
+    target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.registration_rows));
+    impl->sweep_registrations.reset(bpf_program__attach_iter(skeleton.progs.on_sweep_registrations, &over));
+    if (!impl->sweep || !impl->sweep_registrations)
+        return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
+    impl->began = monotonic_ns();
+    return std::unique_ptr<LiveCapture>(new LiveCapture(std::move(impl)));
+}
+
+Result<> LiveCapture::watch(uint32_t pid, bool follow)
+{
+    process_row row{};
+    row.seen_at = monotonic_ns();
+    row.flags = follow ? PROCESS_FOLLOW : 0;
+    if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.process_rows), &pid, &row, BPF_ANY))
+        return observe_error(fmt::format("cannot watch process {}: {}", pid, strerror(errno)));
+    impl_->processes[pid] = read_process(pid);
+    return Done{};
+}
+
+std::vector<uint32_t> LiveCapture::watched() const
+{
+    std::vector<uint32_t> pids;
+    int map = bpf_map__fd(impl_->skeleton->maps.process_rows);
+    uint32_t pid = 0;
+    for (int error = bpf_map_get_next_key(map, nullptr, &pid); !error;
+         error = bpf_map_get_next_key(map, &pid, &pid))
+        pids.push_back(pid);
+    return pids;
+}
+
+bool LiveCapture::suspicious() const { return impl_->skeleton->bss->facts.suspicious != impl_->suspicious_then; }
+
+Sight LiveCapture::sight() const
+{
+    Sight sight;
+    sight.hooks = "tracepoint";
+    sight.readiness = impl_->has_readiness;
+    sight.wakeups = impl_->has_wakeups;
+    sight.why = impl_->missing;
+    return sight;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Live capture: the kernel's books, loaded, attached, seeded and swept. The only part of the program that
+// knows BPF; libbpf stays behind this header.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/audit/rule.h"
+#include "src/books/snapshot.h"
+#include "src/support/result.h"
+
+namespace epaudit {
+
+struct LiveOptions {
+    uint32_t max_fds = 65536;  // rows for files and registrations; what does not fit is counted
+    bool verbose = false;      // libbpf's own messages on stderr
+};
+
+// Everything that could not be kept or seen, by name, in a fixed order; only what is not zero.
+std::vector<std::pair<std::string, uint64_t>> losses(const Snapshot& books);
+// Calls of the watched processes by posting kind; only what is not zero.
+std::vector<std::pair<std::string, uint64_t>> calls(const Snapshot& books);
+
+class LiveCapture {
+public:
+    // Loads and attaches all probes; nothing is watched yet. The error names what is missing.
+    static Result<std::unique_ptr<LiveCapture>> open(const LiveOptions& options);
+    ~LiveCapture();  // detaches and unloads: nothing stays in the kernel
+    LiveCapture(const LiveCapture&) = delete;
+    LiveCapture& operator=(const LiveCapture&) = delete;
+
+    // From now on calls of this process (all its threads) are posted; with `follow`, of its future children.
+    Result<> watch(uint32_t pid, bool follow);
+    // Books what existed before: registrations of all watched processes, threads already waiting.
+    // Returns notes on what is known to be invisible.
+    Result<std::vector<std::string>> seed(const std::vector<uint32_t>& pids);
+
+    // Reads the books. Costs one walk of the kernel's rows, and copies only those that deserve a look.
+    Result<Snapshot> sweep();
+    // A probe saw something since the last sweep that deserves one now.
+    bool suspicious() const;
+    // Processes still watched.
+    std::vector<uint32_t> watched() const;
+
+    Sight sight() const;
+
+private:
+    struct Impl;
+    explicit LiveCapture(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace epaudit

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// What our own descriptors teach us about this kernel. An iterator reads, for each of our files, the poll
+// function of its f_op; for an eventfd that we registered with epoll, the func of its wait-queue entry
+// (which is ep_poll_callback); for an armed timerfd, its hrtimer's function. So nothing depends on
+// kallsyms, and it works with CAP_BPF and CAP_PERFMON alone.
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "src/capture/live_impl.h"
+#include "src/support/descriptor.h"
+
+namespace epaudit {
+
+bool read_iterator(const bpf_link* link, std::string& out)
+{
+    out.clear();
+    Descriptor at(bpf_iter_create(bpf_link__fd(link)));
+    if (!at)
+        return false;
+    // Iterators restart an element that does not fit, so a large buffer only saves calls.
+    std::vector<char> buffer(1 << 16);
+    for (;;) {
+        ssize_t got = read(at.get(), buffer.data(), buffer.size());
+        if (got == 0)
+            return true;
+        if (got < 0) {
+            if (errno == EAGAIN || errno == EINTR)
+                continue;
+            return false;
+        }
+        out.append(buffer.data(), static_cast<size_t>(got));
+    }
+}
+
+namespace {
+
+// One of each kind that we want to recognise.
+struct Samples {
+    Descriptor epoll{epoll_create1(EPOLL_CLOEXEC)};
+    Descriptor event{eventfd(0, EFD_CLOEXEC)};
+    Descriptor timer{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)};
+    Descriptor signal;
+    Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    Descriptor pipe_read, pipe_write;
+
+    bool prepare()
+    {
+        sigset_t none;
+        sigemptyset(&none);
+        signal = Descriptor(signalfd(-1, &none, SFD_CLOEXEC));
+        int ends[2] = {-1, -1};
+        if (pipe2(ends, O_CLOEXEC) == 0) {
+            pipe_read = Descriptor(ends[0]);
+            pipe_write = Descriptor(ends[1]);
+        }
+        if (!epoll || !event || !timer || !signal || !socket || !pipe_read)
+            return false;
+        epoll_event want{};
+        want.events = EPOLLIN;
+        itimerspec far{};
+        far.it_value.tv_sec = 3600; /* armed, so that its function is set on every kernel */
+        return epoll_ctl(epoll.get(), EPOLL_CTL_ADD, event.get(), &want) == 0 &&
+               timerfd_settime(timer.get(), 0, &far, nullptr) == 0;
+    }
+};
+
+}  // namespace
+
+Result<> learn_facts(epaudit_bpf& skeleton)
+{
+    Samples samples;
+    if (!samples.prepare())
+        return observe_error(fmt::format("cannot open sample descriptors: {}", strerror(errno)));
+    Link link(bpf_program__attach_iter(skeleton.progs.on_learn, nullptr));
+    std::string raw;
+    if (!link || !read_iterator(link.get(), raw))
+        return observe_error(fmt::format("cannot iterate over our own files: {}", strerror(errno)),
+                             last_libbpf_message());
+    probe_facts& facts = skeleton.bss->facts;
+    for (size_t at = 0; at + sizeof(learn_record) <= raw.size(); at += sizeof(learn_record)) {
+        learn_record record;
+        memcpy(&record, raw.data() + at, sizeof(record));
+        int fd = static_cast<int>(record.fd);
+        if (fd == samples.socket.get())
+            facts.poll[FILE_TCP] = record.poll;
+        if (fd == samples.pipe_read.get())
+            facts.poll[FILE_PIPE] = record.poll;
+        if (fd == samples.signal.get())
+            facts.poll[FILE_SIGNALFD] = record.poll;
+        if (fd == samples.epoll.get())
+            facts.poll[FILE_EPOLL] = record.poll;
+        if (fd == samples.event.get()) {
+            facts.poll[FILE_EVENTFD] = record.poll;
+            facts.ep_poll_callback = record.callback;
+        }
+        if (fd == samples.timer.get()) {
+            facts.poll[FILE_TIMERFD] = record.poll;
+            facts.timerfd_tmrproc = record.function;
+        }
+    }
+    if (!facts.poll[FILE_TCP] || !facts.poll[FILE_EPOLL] || !facts.ep_poll_callback || !facts.timerfd_tmrproc)
+        return observe_error("this kernel does not show how its epoll wait-queue entries look",
+                             "please report the kernel version (uname -r)");
+    return Done{};
+}
+
+}  // namespace epaudit

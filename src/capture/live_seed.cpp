@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// What existed before we attached: registrations (iterator), threads already waiting (/proc), and a check
+// of the one against fdinfo.
+#include <fmt/format.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "src/capture/live_impl.h"
+
+namespace epaudit {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Numbers named by the entries of a /proc directory.
+std::vector<uint32_t> numbers_in(const std::string& directory)
+{
+    std::vector<uint32_t> out;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+        std::string name = entry.path().filename();
+        if (!name.empty() && name.find_first_not_of("0123456789") == std::string::npos)
+            out.push_back(static_cast<uint32_t>(std::stoul(name)));
+    }
+    return out;
+}
+
+bool is_wait(long number)
+{
+#ifdef SYS_epoll_wait
+    if (number == SYS_epoll_wait)
+        return true;
+#endif
+    return number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
+}
+
+// The epoll that a thread sleeps on: /proc/PID/task/TID/syscall names number and arguments of a blocked
+// thread. -1 when it is not waiting or we may not look (needs ptrace access; then the thread is unknown
+// until it returns).
+int waits_on_fd(uint32_t pid, uint32_t tid)
+{
+    std::ifstream in(fmt::format("/proc/{}/task/{}/syscall", pid, tid));
+    std::string number, first;
+    if (!(in >> number >> first) || number == "running" || !is_wait(std::strtol(number.c_str(), nullptr, 10)))
+        return -1;
+    return static_cast<int>(std::strtoul(first.c_str(), nullptr, 16));
+}
+
+unsigned registrations_in_fdinfo(uint32_t pid, int epfd)
+{
+    std::ifstream in(fmt::format("/proc/{}/fdinfo/{}", pid, epfd));
+    unsigned found = 0;
+    for (std::string line; std::getline(in, line);)
+        found += line.rfind("tfd:", 0) == 0;
+    return found;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& pids)
+{
+    Impl& impl = *impl_;
+    Link link(bpf_program__attach_iter(impl.skeleton->progs.on_seed, nullptr));
+    std::string raw;
+    if (!link || !read_iterator(link.get(), raw))
+        return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
+                             last_libbpf_message());
+    int epolls = bpf_map__fd(impl.skeleton->maps.epoll_rows);
+    int threads = bpf_map__fd(impl.skeleton->maps.thread_rows);
+    std::vector<std::string> notes;
+    uint64_t id = 0;
+    for (int error = bpf_map_get_next_key(epolls, nullptr, &id); !error;
+         error = bpf_map_get_next_key(epolls, &id, &id)) {
+        epoll_row epoll{};
+        if (bpf_map_lookup_elem(epolls, &id, &epoll))
+            continue;
+        unsigned listed = registrations_in_fdinfo(epoll.tgid, epoll.fd);
+        if (listed > epoll.registrations)
+            notes.push_back(fmt::format("pid {} epoll fd {}: {} of {} registrations belong to files that no "
+                                        "descriptor leads to; they are not watched",
+                                        epoll.tgid, epoll.fd, listed - epoll.registrations, listed));
+        for (uint32_t pid : pids) {
+            if (pid != epoll.tgid)
+                continue;
+            for (uint32_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
+                if (waits_on_fd(pid, tid) != epoll.fd)
+                    continue;
+                thread_row row{};
+                row.epoll = id;
+                row.tgid = pid;
+                row.wait_at = impl.began;
+                row.waiting = 1;
+                row.timeout_ms = -1;
+                bpf_map_update_elem(threads, &tid, &row, BPF_NOEXIST);
+            }
+        }
+    }
+    return notes;
+}
+
+ProcessInfo read_process(uint32_t pid)
+{
+    ProcessInfo info;
+    info.pid = pid;
+    std::ifstream comm(fmt::format("/proc/{}/comm", pid));
+    std::getline(comm, info.comm);
+    std::error_code ignored;
+    info.exe = fs::read_symlink(fmt::format("/proc/{}/exe", pid), ignored).string();
+    info.state = read_run_state(pid);
+    return info;
+}
+
+RunState read_run_state(uint32_t pid)
+{
+    std::ifstream in(fmt::format("/proc/{}/stat", pid));
+    std::string line;
+    if (!std::getline(in, line))
+        return RunState::kGone;
+    size_t close = line.rfind(')'); // comm may hold anything
+    char state = close != std::string::npos && close + 2 < line.size() ? line[close + 2] : '?';
+    if (state == 'Z' || state == 'X')
+        return RunState::kGone;
+    return state == 'T' || state == 't' ? RunState::kStopped : RunState::kAlive;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading the books: the sweep's records, the small tables, the counters.
+#include <fmt/format.h>
+#include <time.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "src/capture/live_impl.h"
+
+namespace epaudit {
+namespace {
+
+// Dead registrations beside the newest one of their file are rare; looking for them once a while is enough.
+constexpr uint32_t kSweepsPerCleaning = 10;
+
+uint64_t monotonic_ns()
+{
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * NSEC_PER_SEC + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// A small table, row by row. Rows may come and go meanwhile; a key that vanished restarts the kernel's
+// walk, so the number of steps is bounded.
+template <typename Key, typename Row>
+void read_table(const bpf_map* map, std::map<Key, Row>& out)
+{
+    int fd = bpf_map__fd(map);
+    Key key{};
+    uint32_t steps = bpf_map__max_entries(map);
+    for (int error = bpf_map_get_next_key(fd, nullptr, &key); !error && steps; steps--) {
+        Row row{};
+        if (bpf_map_lookup_elem(fd, &key, &row) == 0)
+            out[key] = row;
+        error = bpf_map_get_next_key(fd, &key, &key);
+    }
+}
+
+void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out)
+{
+    static const int cpus = libbpf_num_possible_cpus();
+    std::vector<uint64_t> values(static_cast<size_t>(cpus));
+    for (uint32_t slot = 0; slot < STAT_SLOTS; slot++) {
+        if (bpf_map_lookup_elem(bpf_map__fd(map), &slot, values.data()))
+            continue;
+        out[slot] = 0;
+        for (uint64_t value : values)
+            out[slot] += value;
+    }
+}
+
+void read_records(const std::string& raw, std::vector<Entry>& out)
+{
+    for (size_t at = 0; at + sizeof(sweep_record) <= raw.size(); at += sizeof(sweep_record)) {
+        out.emplace_back();
+        memcpy(&out.back(), raw.data() + at, sizeof(sweep_record));
+    }
+}
+
+int on_buried(void* context, void* data, size_t size)
+{
+    auto& out = *static_cast<std::vector<Entry>*>(context);
+    if (size < sizeof(sweep_record))
+        return 0;
+    out.emplace_back();
+    memcpy(&out.back(), data, sizeof(sweep_record));
+    return 0;
+}
+
+}  // namespace
+
+Result<Snapshot> LiveCapture::sweep()
+{
+    Impl& impl = *impl_;
+    Snapshot books;
+    books.began = impl.began;
+    impl.suspicious_then = impl.skeleton->bss->facts.suspicious;
+    std::string raw;
+    if (impl.sweeps++ % kSweepsPerCleaning == 0 && !read_iterator(impl.sweep_registrations.get(), raw))
+        return observe_error(fmt::format("cannot walk the registrations: {}", strerror(errno)));
+    if (!read_iterator(impl.sweep.get(), raw))
+        return observe_error(fmt::format("cannot walk the books: {}", strerror(errno)));
+    books.time = monotonic_ns();
+    read_records(raw, books.entries);
+    read_table(impl.skeleton->maps.epoll_rows, books.epolls);
+    read_table(impl.skeleton->maps.thread_rows, books.threads);
+    read_stats(impl.skeleton->maps.stats, books.stats);
+    if (!impl.ring)
+        impl.ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.buried), on_buried, &impl.buried, nullptr));
+    if (impl.ring)
+        ring_buffer__consume(impl.ring.get());
+    books.buried = std::move(impl.buried);
+    impl.buried.clear();
+
+    auto know = [&](uint32_t pid) {
+        if (pid && !impl.processes.count(pid))
+            impl.processes[pid] = read_process(pid);
+    };
+    for (const auto& [id, row] : books.epolls)
+        know(row.tgid);
+    for (const Entry& entry : books.entries)
+        know(entry.file.tgid);
+    for (auto& [pid, info] : impl.processes)
+        info.state = read_run_state(pid);
+    books.processes = impl.processes;
+    return books;
+}
+
+namespace {
+
+struct StatName {
+    ledger_stat stat;
+    const char* name;
+};
+
+// STAT_UNATTRIBUTED is no loss: data shared by several registrations is legal.
+constexpr StatName kLosses[] = {
+    {STAT_FILES_FULL, "files_full"},
+    {STAT_REGISTRATIONS_FULL, "registrations_full"},
+    {STAT_EPOLLS_FULL, "epolls_full"},
+    {STAT_THREADS_FULL, "threads_full"},
+    {STAT_INDEX_FULL, "index_full"},
+    {STAT_PROCESSES_FULL, "processes_full"},
+    {STAT_EVENTS_UNREAD, "events_unreadable"},
+    {STAT_EVENTS_BEYOND, "returns_with_more_events_than_looked_at"},
+    {STAT_COMPAT_CALLS, "calls_of_32_bit_code"},
+    {STAT_CHAIN_BEYOND, "files_in_more_epolls_than_looked_at"},
+    {STAT_MESSAGES_BEYOND, "last_words_lost"},
+};
+
+constexpr const char* kCallNames[] = {
+    "none",     "epoll_ctl", "epoll_ctl", "epoll_ctl", "wait",  "epoll_wait", "event",        "read",     "write",   "accept",
+    "connect",  "shutdown",  "close",     "dup",       "timerfd_settime", "getsockopt", "ioctl", "ready", "woken", "peer_closed",
+    "futex",    "errqueue",  "epoll_create", "seeded", "fcntl", "fork",       "exec",         "exit",
+};
+static_assert(std::size(kCallNames) == POSTING_KINDS);
+
+}  // namespace
+
+std::vector<std::pair<std::string, uint64_t>> losses(const Snapshot& books)
+{
+    std::vector<std::pair<std::string, uint64_t>> out;
+    for (const StatName& loss : kLosses)
+        if (books.stats[loss.stat])
+            out.emplace_back(loss.name, books.stats[loss.stat]);
+    return out;
+}
+
+std::vector<std::pair<std::string, uint64_t>> calls(const Snapshot& books)
+{
+    std::vector<std::pair<std::string, uint64_t>> out;
+    for (int kind = 0; kind < POSTING_KINDS; kind++)
+        if (books.stats[static_cast<size_t>(STAT_CALLS + kind)])
+            out.emplace_back(kCallNames[kind], books.stats[static_cast<size_t>(STAT_CALLS + kind)]);
+    return out;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line. Every error ends here, as one line on stderr and an exit code.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+#include "src/cli/options.h"
+
+namespace epaudit {
+namespace {
+
+constexpr const char* kAbout =
+    "Watches a running program and says, with evidence, where it misuses epoll.\n"
+    "The target is never signalled, stopped or traced with ptrace.";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 nothing at or above the gate, 1 findings, 2 usage or configuration error,\n"
+    "3 could not observe, 4 observed, but data is incomplete, so clean may not be claimed.";
+
+// What CLI11 fills in; turned into AuditOptions afterwards.
+struct RawOptions {
+    std::string profile;
+    std::string fail_on = "likely";
+    std::string hooks = "auto";
+    std::vector<std::string> formats;
+    double duration = 0;
+};
+
+void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+{
+    app.add_option("--format", raw.formats, "text or json, with =FILE to write to a file; may be repeated")
+        ->type_name("FORMAT[=FILE]")
+        ->expected(1)
+        ->take_all();
+    app.add_option("--fail-on", raw.fail_on, "exit 1 from this level on: confirmed, likely, risk, never")
+        ->type_name("LEVEL")
+        ->check(CLI::IsMember({"confirmed", "likely", "risk", "never"}))
+        ->capture_default_str();
+    app.add_flag("--risks", audit.risks, "also show hazards that did no harm, and remarks");
+    app.add_option("--profile", raw.profile, "thresholds: production (patient) or test (small load, seen from birth)")
+        ->type_name("PROFILE")
+        ->check(CLI::IsMember({"production", "test"}));
+    app.add_option("--set", audit.set, "set a threshold: RULE.NAME=VALUE; `epaudit explain RULE` lists them")
+        ->type_name("RULE.NAME=VALUE")
+        ->expected(1)
+        ->take_all();
+    app.add_option("--select", audit.select, "only these rules (ids or names, comma-separated)")
+        ->delimiter(',')
+        ->type_name("RULES");
+    app.add_option("--ignore", audit.ignore, "all rules but these")->delimiter(',')->type_name("RULES");
+    app.add_option("--duration", raw.duration, "end the observation after this many seconds")
+        ->type_name("SECONDS")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--max-fds", audit.max_fds, "rows for files; more are counted, not watched")
+        ->type_name("N")
+        ->check(CLI::Range(16u, 16u << 20))
+        ->capture_default_str();
+    app.add_option("--hooks", raw.hooks, "hook set: auto or tracepoint")
+        ->type_name("SET")
+        ->check(CLI::IsMember({"auto", "tracepoint"}))
+        ->capture_default_str();
+    app.add_option("--color", audit.color, "auto, always or never")
+        ->type_name("WHEN")
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->capture_default_str();
+    app.add_flag("-q,--quiet", audit.quiet, "no progress lines on stderr");
+    app.add_flag("--verbose", audit.verbose, "show what libbpf says");
+    app.add_option("--ready-file", audit.ready_file)->group("");  // for tests: made once hooks are on
+}
+
+Result<> finish(const RawOptions& raw, AuditOptions& audit)
+{
+    static const std::map<std::string, Level> levels = {
+        {"confirmed", Level::kConfirmed}, {"likely", Level::kLikely}, {"risk", Level::kRisk}};
+    if (!raw.profile.empty())
+        audit.profile = raw.profile == "test" ? Profile::kTest : Profile::kProduction;
+    if (raw.fail_on == "never")
+        audit.gate.reset();
+    else
+        audit.gate = levels.at(raw.fail_on);
+    if (raw.duration > 0)
+        audit.duration = raw.duration;
+    for (const std::string& spec : raw.formats) {
+        size_t equals = spec.find('=');
+        Output output{spec.substr(0, equals), equals == std::string::npos ? "" : spec.substr(equals + 1)};
+        if (output.format != "text" && output.format != "json")
+            return usage_error(fmt::format("unknown format '{}'", output.format), "formats are: text, json");
+        if (equals != std::string::npos && output.path.empty())
+            return usage_error(fmt::format("--format {} names no file", spec), "write --format json=FILE");
+        audit.outputs.push_back(output);
+    }
+    if (audit.outputs.empty())
+        audit.outputs.push_back({"text", ""});
+    return Done{};
+}
+
+int complain(const Error& error)
+{
+    fmt::print(stderr, "epaudit: {}\n", error.message);
+    if (!error.hint.empty())
+        fmt::print(stderr, "  hint: {}\n", error.hint);
+    return static_cast<int>(error.exit);
+}
+
+template <typename Options>
+int dispatch(Result<int> (*command)(const Options&), const Options& options)
+{
+    auto code = command(options);
+    return code ? *code : complain(code.error());
+}
+
+}  // namespace
+
+int epaudit_main(int argc, char** argv)
+{
+    CLI::App app(kAbout, "epaudit");
+    app.footer(kFooter);
+    app.set_version_flag("--version", "epaudit " EPAUDIT_VERSION);
+    app.require_subcommand(1);
+
+    RunOptions run;
+    RawOptions raw_run;
+    CLI::App* run_app = app.add_subcommand("run", "start a program and audit it from its first instruction");
+    run_app->usage("epaudit run [OPTIONS] -- CMD [ARG...]");
+    add_audit_options(*run_app, run.audit, raw_run);
+    run_app->add_flag("--wait-all", run.wait_all, "go on until all descendants have ended, not only CMD");
+    run_app->add_option("command", run.command, "the program and its arguments")->required()->type_name("CMD");
+    run_app->prefix_command(false);
+    run_app->positionals_at_end(true);
+
+    AttachOptions attach;
+    RawOptions raw_attach;
+    CLI::App* attach_app = app.add_subcommand("attach", "audit a running process until it ends or Ctrl-C");
+    attach_app->add_option("-p,--pid", attach.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
+    attach_app->add_flag("--follow-forks", attach.follow_forks, "also existing and future descendants");
+    add_audit_options(*attach_app, attach.audit, raw_attach);
+
+    CatalogueOptions catalogue;
+    CLI::App* rules_app = app.add_subcommand("rules", "list the rules");
+    rules_app->add_option("--format", catalogue.format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    CLI::App* explain_app = app.add_subcommand("explain", "what a rule means, how it knows, how to fix it");
+    explain_app->add_option("rule", catalogue.rule, "id or name: EP201, busy-epollout")->required()->type_name("RULE");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& done) {  // --help, --version
+        return app.exit(done);
+    } catch (const CLI::ParseError& error) {
+        return complain(usage_error(error.what(), "epaudit --help, epaudit COMMAND --help"));
+    }
+    if (*run_app) {
+        if (auto ok = finish(raw_run, run.audit); !ok)
+            return complain(ok.error());
+        return dispatch(run_command, run);
+    }
+    if (*attach_app) {
+        if (auto ok = finish(raw_attach, attach.audit); !ok)
+            return complain(ok.error());
+        return dispatch(attach_command, attach);
+    }
+    return *rules_app ? dispatch(rules_command, catalogue) : dispatch(explain_command, catalogue);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processes we observe. They are never signalled, stopped or traced while hooks are on: signals wake
+// epoll_wait and would change what we measure.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/support/descriptor.h"
+#include "src/support/result.h"
+
+namespace epaudit {
+
+// How a child ended.
+struct ExitStatus {
+    bool signalled = false;
+    int code = 0;  // exit status, or signal number
+    int shell_code() const { return signalled ? 128 + code : code; }
+};
+
+// A command that waits, already forked, until it is told to exec: so the hooks are on from its first
+// instruction, and no ptrace is needed.
+class Child {
+public:
+    static Result<Child> start(const std::vector<std::string>& command);
+    pid_t pid() const { return pid_; }
+    // Lets it exec. The error says why the command could not be executed.
+    Result<> go();
+    std::optional<ExitStatus> reap(bool block);
+    // After the observation: asks it to end, insists after a grace period.
+    ExitStatus end();
+
+private:
+    pid_t pid_ = -1;
+    std::string command_;
+    Descriptor start_;   // closing it lets the child go
+    Descriptor failed_;  // the child writes errno here when exec fails; exec closes it
+    std::optional<ExitStatus> status_;
+};
+
+// Parses "123" or "123,456"; each must exist.
+Result<std::vector<uint32_t>> parse_pids(const std::string& text);
+// Opens a pidfd that becomes readable when the process is gone.
+Descriptor open_pidfd(uint32_t pid);
+// Existing descendants of these processes, themselves not included.
+std::vector<uint32_t> descendants(const std::vector<uint32_t>& pids);
+
+}  // namespace epaudit
