@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@ enum class Level {
 };
 
 const char* level_name(Level level);
+std::optional<Level> parse_level(std::string_view name);
 
 struct TimelineEntry {
     double t = 0;      // seconds since observation began
@@ -66,6 +69,8 @@ struct Finding {
     std::string fix;
     uint64_t first_at = 0;  // CLOCK_MONOTONIC ns at which the gate level was first reached
     unsigned fds = 1;       // how many descriptors show the same finding (this one is the example)
+
+    std::string trigger;  // how its registration is told: level, edge, oneshot; part of the fingerprint
 
     // Identity of the thing that misbehaves; the auditor keeps one finding per (rule, subject).
     uint64_t subject_epoll = 0;

@@ -4,6 +4,7 @@
 // (which is ep_poll_callback); for an armed timerfd, its hrtimer's function. So nothing depends on
 // kallsyms, and it works with CAP_BPF and CAP_PERFMON alone.
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>

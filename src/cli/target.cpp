@@ -135,6 +135,15 @@ Result<std::vector<uint32_t>> parse_pids(const std::string& text)
 
 Descriptor open_pidfd(uint32_t pid) { return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
+bool is_running(uint32_t pid)
+{
+    std::ifstream in(fmt::format("/proc/{}/stat", pid));
+    std::string line;
+    std::getline(in, line);
+    size_t close = line.rfind(')');
+    return close != std::string::npos && close + 2 < line.size() && line[close + 2] != 'Z' && line[close + 2] != 'X';
+}
+
 std::vector<uint32_t> descendants(const std::vector<uint32_t>& pids)
 {
     std::multimap<uint32_t, uint32_t> children;

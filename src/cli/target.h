@@ -46,6 +46,8 @@ private:
 Result<std::vector<uint32_t>> parse_pids(const std::string& text);
 // Opens a pidfd that becomes readable when the process is gone.
 Descriptor open_pidfd(uint32_t pid);
+// Exists and is not a zombie.
+bool is_running(uint32_t pid);
 // Existing descendants of these processes, themselves not included.
 std::vector<uint32_t> descendants(const std::vector<uint32_t>& pids);
 

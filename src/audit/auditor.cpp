@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/audit/auditor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "src/audit/nearest.h"
+
+namespace epaudit {
+namespace {
+
+// An attached audit may run for weeks over millions of connections. Beyond this many subjects further ones
+// are only counted.
+constexpr size_t kMaxSubjects = 20000;
+
+bool names_rule(const RuleInfo& info, std::string_view text)
+{
+    std::string_view id = info.id;
+    bool family = text.size() >= 3 && text.substr(0, 2) == "EP" && id.substr(0, text.size()) == text;
+    return family || text == info.name;
+}
+
+bool replaces(const Finding& newer, const Finding& older)
+{
+    return newer.level > older.level || (newer.level == older.level && newer.count >= older.count);
+}
+
+void complete_process(Finding& finding, const Snapshot& books)
+{
+    auto at = books.processes.find(finding.pid);
+    if (at == books.processes.end())
+        return;
+    if (finding.comm.empty())
+        finding.comm = at->second.comm;
+    if (finding.exe.empty())
+        finding.exe = at->second.exe;
+}
+
+bool worse(const Finding& a, const Finding& b)
+{
+    if (a.level != b.level)
+        return a.level > b.level;
+    return std::tie(a.rule, a.fingerprint) < std::tie(b.rule, b.fingerprint);
+}
+
+}  // namespace
+
+std::string fingerprint(const Finding& finding)
+{
+    std::string_view exe = finding.exe;
+    constexpr std::string_view kDeleted = " (deleted)"; // /proc/PID/exe after an upgrade
+    if (exe.size() > kDeleted.size() && exe.substr(exe.size() - kDeleted.size()) == kDeleted)
+        exe.remove_suffix(kDeleted.size());
+    exe = exe.substr(exe.find_last_of('/') + 1);
+    std::string text = fmt::format("{}\n{}\n{}\n{}", finding.rule, exe, finding.fd.kind, finding.trigger);
+    uint64_t hash = 14695981039346656037ULL; // FNV-1a
+    for (char c : text)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    return fmt::format("{:016x}", hash);
+}
+
+Auditor::Auditor(Profile profile, std::vector<std::unique_ptr<Rule>> rules)
+{
+    for (auto& rule : rules) {
+        Settings settings(rule->info(), profile);
+        slots_.push_back({std::move(rule), std::move(settings)});
+    }
+}
+
+Auditor::Slot* Auditor::find(std::string_view id_or_name)
+{
+    for (Slot& slot : slots_) {
+        if (id_or_name == slot.rule->info().id || id_or_name == slot.rule->info().name)
+            return &slot;
+    }
+    return nullptr;
+}
+
+const Settings* Auditor::settings(std::string_view id_or_name) const
+{
+    const Slot* slot = const_cast<Auditor*>(this)->find(id_or_name);
+    return slot ? &slot->settings : nullptr;
+}
+
+size_t Auditor::rules_on() const
+{
+    return static_cast<size_t>(std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) { return s.on; }));
+}
+
+Error Auditor::unknown_rule(std::string_view name) const
+{
+    std::vector<std::string> known;
+    for (const Slot& slot : slots_) {
+        known.push_back(slot.rule->info().id);
+        known.push_back(slot.rule->info().name);
+    }
+    std::string near = nearest(name, known);
+    return usage_error(fmt::format("unknown rule '{}'", name),
+                       near.empty() ? "`epaudit rules` lists them" : fmt::format("did you mean '{}'?", near));
+}
+
+Result<> Auditor::mark(const std::vector<std::string>& names, bool on)
+{
+    for (const std::string& name : names) {
+        bool found = false;
+        for (Slot& slot : slots_) {
+            if (!names_rule(slot.rule->info(), name))
+                continue;
+            slot.on = on;
+            found = true;
+        }
+        if (!found)
+            return unknown_rule(name);
+    }
+    return Done{};
+}
+
+Result<> Auditor::select(const std::vector<std::string>& names)
+{
+    for (Slot& slot : slots_)
+        slot.on = false;
+    return mark(names, true);
+}
+
+Result<> Auditor::ignore(const std::vector<std::string>& names) { return mark(names, false); }
+
+Result<> Auditor::set(const std::string& assignment)
+{
+    size_t equals = assignment.find('=');
+    size_t dot = assignment.find('.');
+    if (equals == std::string::npos || dot == std::string::npos || dot > equals)
+        return usage_error(fmt::format("'{}' is not a setting", assignment),
+                           "write RULE.NAME=NUMBER, for example busy-epollout.per_s=100");
+    std::string rule = assignment.substr(0, dot);
+    std::string name = assignment.substr(dot + 1, equals - dot - 1);
+    std::string text = assignment.substr(equals + 1);
+    Slot* slot = find(rule);
+    if (!slot)
+        return unknown_rule(rule);
+    double value = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value) || value < 0)
+        return usage_error(fmt::format("'{}' in '{}' is not a number", text, assignment),
+                           "thresholds are numbers, 0 or more, with '.' for the decimal point");
+    if (slot->settings.set(name, value))
+        return Done{};
+    std::vector<std::string> known;
+    for (const Threshold& t : slot->rule->info().thresholds)
+        known.push_back(t.name);
+    std::string near = nearest(name, known);
+    return usage_error(fmt::format("rule {} has no threshold '{}'", slot->rule->info().name, name),
+                       near.empty() ? fmt::format("it has: {}", fmt::join(known, ", "))
+                                    : fmt::format("did you mean '{}'? It has: {}", near, fmt::join(known, ", ")));
+}
+
+void Auditor::keep(Finding&& finding, const Snapshot& books)
+{
+    complete_process(finding, books);
+    finding.fingerprint = fingerprint(finding);
+    if (finding.level >= gate_ && !finding.first_at)
+        finding.first_at = books.time;
+    Subject subject{finding.rule, finding.subject_epoll, finding.subject_file};
+    auto at = kept_.find(subject);
+    if (at == kept_.end()) {
+        if (kept_.size() < kMaxSubjects)
+            kept_.emplace(std::move(subject), std::move(finding));
+        else
+            beyond_[finding.fingerprint] += 1;
+        return;
+    }
+    if (!replaces(finding, at->second))
+        return;
+    if (at->second.first_at)
+        finding.first_at = at->second.first_at;
+    if (finding.stacks.empty()) // captured once, when the rule grew suspicious
+        finding.stacks = std::move(at->second.stacks);
+    at->second = std::move(finding);
+}
+
+void Auditor::look(const Snapshot& books)
+{
+    std::vector<Finding> said;
+    for (Slot& slot : slots_) {
+        if (slot.on)
+            slot.rule->audit(books, slot.settings, said);
+    }
+    for (Finding& finding : said)
+        keep(std::move(finding), books);
+}
+
+std::vector<Finding> Auditor::findings() const
+{
+    std::map<std::string, Finding> merged;
+    for (const auto& [subject, finding] : kept_) {
+        auto [at, fresh] = merged.try_emplace(finding.fingerprint, finding);
+        if (fresh)
+            continue;
+        Finding& example = at->second;
+        unsigned fds = example.fds + 1;
+        uint64_t first = example.first_at && finding.first_at ? std::min(example.first_at, finding.first_at)
+                                                              : example.first_at + finding.first_at;
+        if (finding.level > example.level || (finding.level == example.level && finding.count > example.count))
+            example = finding;
+        example.fds = fds;
+        example.first_at = first;
+    }
+    std::vector<Finding> result;
+    for (auto& [print, finding] : merged) {
+        auto beyond = beyond_.find(print);
+        if (beyond != beyond_.end())
+            finding.fds += beyond->second;
+        result.push_back(std::move(finding));
+    }
+    std::sort(result.begin(), result.end(), worse);
+    return result;
+}
+
+std::vector<RuleCoverage> Auditor::coverage(const Sight& sight) const
+{
+    std::vector<RuleCoverage> result;
+    for (const Slot& slot : slots_) {
+        if (slot.on)
+            result.push_back({slot.rule->info().id, slot.rule->info().name, slot.rule->coverage(sight)});
+    }
+    return result;
+}
+
+}  // namespace epaudit

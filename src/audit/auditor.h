@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the rules over the books and keeps what they say: one finding per rule and subject, at its highest
+// level, with the newest evidence of that level.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "src/audit/rule.h"
+#include "src/support/result.h"
+
+namespace epaudit {
+
+struct RuleCoverage {
+    std::string rule;  // EP201
+    std::string name;  // busy-epollout
+    Coverage coverage;
+};
+
+// Identity of a finding across runs and machines: 16 hex digits of rule id, name of the executable, fd kind
+// and trigger mode. Never of pids, fd numbers or times.
+std::string fingerprint(const Finding& finding);
+
+class Auditor {
+public:
+    explicit Auditor(Profile profile, std::vector<std::unique_ptr<Rule>> rules = make_rules());
+
+    // Rules are named by id (EP201), name (busy-epollout) or a family's prefix (EP2). select() leaves only
+    // these on, ignore() turns these off; the last word counts.
+    Result<> select(const std::vector<std::string>& names);
+    Result<> ignore(const std::vector<std::string>& names);
+    // "busy-epollout.per_s=100" or "EP201.per_s=100"
+    Result<> set(const std::string& assignment);
+    // Findings note when they first reached this level.
+    void set_gate(Level gate) { gate_ = gate; }
+
+    void look(const Snapshot& books);
+
+    // Merged by fingerprint, worst level first, then by rule id.
+    std::vector<Finding> findings() const;
+    // Of the rules that are on.
+    std::vector<RuleCoverage> coverage(const Sight& sight) const;
+    const Settings* settings(std::string_view id_or_name) const;
+    size_t rules_on() const;
+
+private:
+    struct Slot {
+        std::unique_ptr<Rule> rule;
+        Settings settings;
+        bool on = true;
+    };
+    using Subject = std::tuple<std::string, uint64_t, uint64_t>;
+
+    Slot* find(std::string_view id_or_name);
+    Result<> mark(const std::vector<std::string>& names, bool on);
+    Error unknown_rule(std::string_view name) const;
+    void keep(Finding&& finding, const Snapshot& books);
+
+    std::vector<Slot> slots_;
+    std::map<Subject, Finding> kept_;
+    std::map<std::string, unsigned> beyond_;  // subjects not kept, by fingerprint
+    Level gate_ = Level::kLikely;
+};
+
+}  // namespace epaudit

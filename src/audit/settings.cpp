@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "src/audit/rule.h"
+
+namespace epaudit {
+
+Settings::Settings(const RuleInfo& info, Profile profile) : profile_(profile)
+{
+    for (const Threshold& t : info.thresholds)
+        values_.emplace_back(t.name, profile == Profile::kTest ? t.test : t.production);
+}
+
+bool Settings::set(const std::string& name, double value)
+{
+    auto at = std::find_if(values_.begin(), values_.end(), [&](const auto& v) { return v.first == name; });
+    if (at == values_.end())
+        return false;
+    at->second = value;
+    return true;
+}
+
+double Settings::operator[](const char* name) const
+{
+    for (const auto& [known, value] : values_) {
+        if (known == name)
+            return value;
+    }
+    // A typing error in a rule, found by its first test.
+    fmt::print(stderr, "epaudit: internal error: rule asks for undeclared threshold '{}'\n", name);
+    std::abort();
+}
+
+uint64_t Settings::ns(const char* name) const
+{
+    double seconds = (*this)[name];
+    // --set accepts any number; beyond 2^63 ns the conversion would be undefined.
+    return static_cast<uint64_t>(std::clamp(seconds, 0.0, 9e9) * NSEC_PER_SEC);
+}
+
+Coverage Rule::coverage(const Sight& sight) const
+{
+    Coverage result;
+    for (Seam seam : info().needs) {
+        if (seam == Seam::kState && !sight.kernel_state)
+            return {Status::kUnavailable, "kernel state (unread bytes, backlog, socket state) cannot be read: " + sight.why};
+        if (seam == Seam::kWakeups && !sight.wakeups)
+            return {Status::kUnavailable, "wake-ups of epoll_wait cannot be seen: " + sight.why};
+        if (seam == Seam::kReadiness && !sight.readiness)
+            result = {Status::kDegraded, "readiness is known only at delivery: " + sight.why};
+    }
+    return result;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The books in words: masks, errors, addresses, ages, and the flight recorder as a timeline.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bpf/probes.h"
+#include "src/audit/finding.h"
+
+namespace epaudit {
+
+const char* kind_name(uint8_t file_kind);      // "tcp", "eventfd"; "unknown" for anything else
+const char* tcp_state_name(uint8_t sk_state);  // "CLOSE_WAIT"; "" when there is none
+std::string mask_text(uint32_t mask);          // "EPOLLIN|EPOLLET"; "0" for an empty one
+std::string errno_text(int64_t error);         // "EAGAIN" from 11 or -11; "errno 999" when unnamed
+// How a registration with this mask is told: "level", "edge", "oneshot" or "edge,oneshot".
+std::string trigger_text(uint32_t mask);
+
+// One entry of the flight recorder: "delivered EPOLLIN", "read 4 bytes", "accept = EMFILE".
+std::string posting_text(uint8_t posting_kind, int32_t value);
+// All of them, oldest first; t in seconds since `began`.
+std::vector<TimelineEntry> timeline(const file_row& file, uint64_t began);
+
+std::string local_address(const socket_name& name);  // "127.0.0.1:80", "[::1]:80"; empty when there is none
+std::string peer_address(const socket_name& name);
+
+std::string duration_text(uint64_t ns);  // "350 ms", "1.2 s", "3 min"
+std::string bytes_text(uint64_t bytes);  // "1 byte", "78848 bytes", "2.8 MiB"
+
+}  // namespace epaudit

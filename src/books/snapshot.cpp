@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/books/snapshot.h"
+
+#include <algorithm>
+
+namespace epaudit {
+
+const epoll_row* Snapshot::epoll(uint64_t id) const
+{
+    auto at = epolls.find(id);
+    return at == epolls.end() ? nullptr : &at->second;
+}
+
+const thread_row* Snapshot::thread(uint32_t tid) const
+{
+    auto at = threads.find(tid);
+    return at == threads.end() ? nullptr : &at->second;
+}
+
+std::vector<const Entry*> Snapshot::of_file(uint64_t file) const
+{
+    std::vector<const Entry*> found;
+    for (const Entry& entry : entries) {
+        if (entry.file_id == file)
+            found.push_back(&entry);
+    }
+    return found;
+}
+
+bool Snapshot::loop_idle(uint64_t epoll, uint64_t window) const
+{
+    bool known = false;
+    for (const auto& [tid, row] : threads) {
+        if (row.epoll != epoll)
+            continue;
+        // A wait with timeout 0 does not block: that thread is about to do something.
+        bool blocked = row.waiting && row.timeout_ms != 0;
+        uint64_t last = std::max(row.wait_at, row.return_at);
+        if (!blocked && last + window >= time)
+            return false;
+        known = known || blocked;
+    }
+    return known;
+}
+
+unsigned Snapshot::waiters(uint64_t epoll) const
+{
+    return static_cast<unsigned>(std::count_if(threads.begin(), threads.end(), [epoll](const auto& thread) {
+        return thread.second.epoll == epoll && thread.second.waiting;
+    }));
+}
+
+bool Snapshot::stopped(uint32_t tgid) const
+{
+    auto at = processes.find(tgid);
+    return at != processes.end() && at->second.state == RunState::kStopped;
+}
+
+}  // namespace epaudit

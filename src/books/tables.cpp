@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/books/tables.h"
+
+#include <algorithm>
+
+// --- what bpf/ledger.h asks of its includer ---------------------------------------------------------
+
+#define TABLE(name, key_type, rows)                                              \
+    static name##_row* books_##name(books* b, key_type key)                      \
+    {                                                                            \
+        auto at = b->rows.find(key);                                             \
+        return at == b->rows.end() ? nullptr : &at->second;                      \
+    }                                                                            \
+    static name##_row* books_add_##name(books* b, key_type key)                  \
+    {                                                                            \
+        return &b->rows.try_emplace(key).first->second; /* value-initialised */ \
+    }                                                                            \
+    [[maybe_unused]] static void books_remove_##name(books* b, key_type key)     \
+    {                                                                            \
+        b->rows.erase(key);                                                      \
+    }
+
+TABLE(file, u64, files)
+TABLE(epoll, u64, epolls)
+TABLE(thread, u32, threads)
+#undef TABLE
+
+static registration_row* books_registration(books* b, const registration_key* key)
+{
+    auto at = b->registrations.find(*key);
+    return at == b->registrations.end() ? nullptr : &at->second;
+}
+
+static registration_row* books_add_registration(books* b, const registration_key* key)
+{
+    return &b->registrations.try_emplace(*key).first->second;
+}
+
+static void books_remove_registration(books* b, const registration_key* key)
+{
+    b->gone.erase({key->epoll, key->file, key->fd});
+    b->registrations.erase(*key);
+}
+
+static index_row* books_index(books* b, const index_key* key)
+{
+    auto at = b->indexes.find(*key);
+    return at == b->indexes.end() ? nullptr : &at->second;
+}
+
+static index_row* books_add_index(books* b, const index_key* key)
+{
+    return &b->indexes.try_emplace(*key).first->second;
+}
+
+static void books_remove_index(books* b, const index_key* key) { b->indexes.erase(*key); }
+
+// Nobody asks a kernel here: what died unseen must be told.
+static bool books_item_gone(books* b, const registration_key* key, const registration_row*)
+{
+    return b->gone.count({key->epoll, key->file, key->fd}) != 0;
+}
+
+// As books_bury() in bpf/item.h.
+static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f)
+{
+    if (!f || (r->best_run < 100 && !f->rescues && !f->left_passes && !f->wasted_wakes))
+        return;
+    epaudit::Entry words{};
+    words.file_id = key->file;
+    words.file = *f;
+    words.key = *key;
+    words.registration = *r;
+    words.time = b->now;
+    words.buried = 1;
+    b->buried.push_back(words);
+}
+
+static void books_stat(books* b, u32 stat) { b->stats[stat] += 1; }
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"  // all ledger functions take the books
+#include "bpf/ledger.h"
+#pragma GCC diagnostic pop
+
+namespace epaudit {
+namespace {
+
+constexpr uint8_t kInputFlags = STATE_RCV_SHUTDOWN | STATE_SEND_SHUTDOWN | STATE_EOF_UNREAD;
+constexpr uint8_t kOutputFlags = STATE_WRITABLE | STATE_STREAM;
+
+// A write to such a file may set somebody else to work, registered or not (reaches_others in bpf/state.h).
+bool reaches_others(uint8_t kind)
+{
+    return kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX || kind == FILE_PIPE || kind == FILE_EVENTFD;
+}
+
+// Postings read only the part of the state that they need: read_input() or read_output() of bpf/state.h.
+void take_input(file_state& known, const file_state& s)
+{
+    known.unread = s.unread;
+    known.backlog = s.backlog;
+    known.flags = static_cast<uint8_t>((known.flags & ~kInputFlags) | (s.flags & kInputFlags));
+}
+
+void take_output(file_state& known, const file_state& s)
+{
+    known.unsent = s.unsent;
+    known.sk_state = s.sk_state;
+    known.flags = static_cast<uint8_t>((known.flags & ~kOutputFlags) | (s.flags & kOutputFlags));
+}
+
+template <typename Map, typename Key>
+auto find_row(const Map& rows, const Key& key) -> const typename Map::mapped_type*
+{
+    auto at = rows.find(key);
+    return at == rows.end() ? nullptr : &at->second;
+}
+
+bool wants_input(uint32_t mask) { return mask & (EV_IN | EV_RDNORM); }
+
+}  // namespace
+
+const file_row* Tables::file(uint64_t id) const { return find_row(books_.files, id); }
+const epoll_row* Tables::epoll(uint64_t id) const { return find_row(books_.epolls, id); }
+const thread_row* Tables::thread(uint32_t tid) const { return find_row(books_.threads, tid); }
+
+const registration_row* Tables::registration(const registration_key& key) const
+{
+    return find_row(books_.registrations, key);
+}
+
+void Tables::note_state(const posting& p)
+{
+    if (p.kind == POSTING_PEER_CLOSED) { // tcp_fin(): RCV_SHUTDOWN, CLOSE_WAIT, and the FIN is still to be read
+        file_state& known = states_[p.file];
+        known.flags |= STATE_RCV_SHUTDOWN | STATE_EOF_UNREAD;
+        known.sk_state = 8;
+        return;
+    }
+    if (p.kind == POSTING_READ && p.result == 0 && p.amount != 0 && states_.count(p.file))
+        states_[p.file].flags &= ~STATE_EOF_UNREAD;
+    if (!(p.flags & POSTING_STATE) || !p.file)
+        return;
+    file_state& known = states_[p.file];
+    if (p.kind == POSTING_WRITE) {
+        take_output(known, p.state);
+        return;
+    }
+    take_input(known, p.state);
+    known.io = p.state.io;
+    if (p.kind == POSTING_DELIVERED)
+        known.aux = p.state.aux;
+}
+
+void Tables::apply(const posting& p)
+{
+    if (!began_)
+        began_ = p.time;
+    books_.now = std::max(books_.now, p.time);
+    books_stat(&books_, STAT_POSTINGS);
+    if (p.kind < POSTING_KINDS)
+        books_stat(&books_, STAT_CALLS + p.kind);
+    if (p.kind != POSTING_DELIVERED) // there the file is known only after the look-up by data
+        note_state(p);
+    dispatch(p);
+}
+
+// One case per kind, as on_sys_exit() and its helpers in bpf/syscalls.bpf.c.
+void Tables::dispatch(const posting& p)
+{
+    switch (p.kind) {
+    case POSTING_ADD: return ledger_add(&books_, &p);
+    case POSTING_SEEDED: return p.file ? ledger_add(&books_, &p) : create_epoll(p);
+    case POSTING_MOD: return ledger_mod(&books_, &p);
+    case POSTING_DEL: return ledger_del(&books_, &p);
+    case POSTING_WAIT: return ledger_wait(&books_, &p);
+    case POSTING_DELIVERED: return deliver(p);
+    case POSTING_RETURN: return finish_return(p);
+    case POSTING_CREATE: return create_epoll(p);
+    case POSTING_CLOSE: return close(p);
+    case POSTING_SHUTDOWN: return ledger_shutdown(&books_, &p);
+    case POSTING_FCNTL: return ledger_fcntl(&books_, &p);
+    case POSTING_READY: return ledger_ready(&books_, &p);
+    case POSTING_WOKEN: return ledger_woken(&books_, &p);
+    case POSTING_PEER_CLOSED: return ledger_peer_closed(&books_, &p);
+    case POSTING_HANDOFF: return ledger_handoff(&books_, &p);
+    case POSTING_EXIT: books_remove_thread(&books_, p.tid); return;
+    default: return dispatch_io(p);
+    }
+}
+
+void Tables::dispatch_io(const posting& p)
+{
+    file_row* f = books_file(&books_, p.file);
+    if (p.kind == POSTING_WRITE && (f || reaches_others(p.file_kind)))
+        ledger_wrote(&books_, &p);
+    if (!f)
+        return;
+    switch (p.kind) {
+    case POSTING_READ:
+        if (f->kind != FILE_LISTENER)
+            ledger_read(&books_, f, &p);
+        break;
+    case POSTING_WRITE: ledger_write(&books_, f, &p); break;
+    case POSTING_ACCEPT:
+        f->kind = FILE_LISTENER; // it may have been registered before listen()
+        ledger_accept(&books_, f, &p);
+        break;
+    case POSTING_CONNECT: ledger_connect(&books_, f, &p); break;
+    case POSTING_PEEK: ledger_peek(&books_, f, &p); break;
+    case POSTING_SETTIME:
+    case POSTING_SO_ERROR:
+    case POSTING_ERRQUEUE: ledger_cleared(&books_, f, &p); break;
+    default: break; // DUP, FORK, EXEC: no rule looks at them yet
+    }
+}
+
+void Tables::deliver(const posting& p)
+{
+    Turn& turn = turns_[p.tid];
+    posting event = p;
+    epoll_row* e = ledger_open_epoll(&books_, &event);
+    registration_key key{};
+    if (!ledger_index_find(&books_, p.epoll, p.data, &key)) {
+        turn.useful = 1; // unknown: give it the benefit of the doubt
+        e->unattributed += 1;
+        books_stat(&books_, STAT_UNATTRIBUTED);
+        return;
+    }
+    event.file = key.file;
+    event.fd = key.fd;
+    note_state(event);
+    ledger_batch batch{turn.useful, turn.idle};
+    ledger_deliver(&books_, &event, e, &key, &batch);
+    turn.useful = batch.useful;
+    turn.idle = batch.idle;
+    turn.delivered.push_back(key);
+}
+
+void Tables::finish_return(const posting& p)
+{
+    Turn& turn = turns_[p.tid];
+    ledger_batch batch{turn.useful, turn.idle};
+    if (turn.idle) {
+        for (const registration_key& key : turn.delivered)
+            ledger_settle(&books_, &p, &key, &batch);
+    }
+    ledger_return(&books_, &p, &batch);
+    turn.useful = turn.idle = 0;
+    turn.delivered.clear();
+}
+
+void Tables::create_epoll(const posting& p)
+{
+    if (p.result < 0 || !p.epoll)
+        return;
+    if (p.kind == POSTING_CREATE) // the address may have belonged to an instance that is gone
+        books_.epolls.erase(p.epoll);
+    ledger_open_epoll(&books_, &p);
+}
+
+// The kernel's registrations die with their eventpoll (ep_free); here its last close must do it.
+void Tables::close(const posting& p)
+{
+    ledger_close(&books_, &p);
+    if (!(p.flags & POSTING_LAST))
+        return;
+    states_.erase(p.file);
+    names_.erase(p.file);
+    if (!p.epoll)
+        return;
+    for (const auto& [key, row] : books_.registrations) {
+        if (key.epoll == p.epoll)
+            set_gone(key);
+    }
+    drop_dead_registrations();
+    books_.epolls.erase(p.epoll);
+}
+
+// As on_sweep_registrations() in bpf/sweep.bpf.c.
+void Tables::drop_dead_registrations()
+{
+    std::vector<registration_key> dead;
+    for (const auto& [key, row] : books_.registrations) {
+        if (!books_file(&books_, key.file) || books_item_gone(&books_, &key, &row))
+            dead.push_back(key);
+    }
+    for (const registration_key& key : dead) {
+        ready_.erase(identity(key));
+        ledger_drop_registration(&books_, &key, books_registration(&books_, &key), books_file(&books_, key.file));
+    }
+}
+
+// A level-triggered item goes back to the ready list when it is delivered (ep_send_events), every other
+// one only when its file calls ep_poll_callback().
+bool Tables::on_ready_list(const registration_key& key, const registration_row& r, const file_state& s) const
+{
+    auto told = ready_.find(identity(key));
+    if (told != ready_.end())
+        return told->second;
+    if (r.flags & REGISTRATION_FIRED)
+        return false;
+    if (r.ready_at)
+        return true;
+    return !(r.mask & EV_ET) && wants_input(r.mask) && ledger_input_waits(&s);
+}
+
+void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, Snapshot& out)
+{
+    Entry entry{};
+    auto known = states_.find(id);
+    if (known != states_.end())
+        entry.state = known->second;
+    ledger_refresh(&f, &entry.state, out.time);
+    entry.time = out.time;
+    entry.file_id = id;
+    entry.file = f;
+    auto name = names_.find(id);
+    if (name != names_.end())
+        entry.name = name->second;
+    bool look = ledger_file_matters(&f, &entry.state);
+    auto at = by_file.find(id);
+    if (at == by_file.end()) {
+        entry.key = {0, id, f.fd, 0};
+        if (look)
+            out.entries.push_back(entry);
+        return;
+    }
+    entry.chain = static_cast<u32>(at->second.size());
+    for (const registration_key& key : at->second) {
+        const registration_row& r = books_.registrations.at(key);
+        entry.key = key;
+        entry.registration = r;
+        entry.ready = on_ready_list(key, r, entry.state);
+        entry.live_mask = r.flags & REGISTRATION_FIRED ? r.mask & EV_PRIVATE : r.mask;
+        if (look || ledger_registration_matters(&r, &f, &entry.state, entry.ready))
+            out.entries.push_back(entry);
+    }
+}
+
+Snapshot Tables::snapshot(uint64_t now)
+{
+    Snapshot out;
+    books_.now = std::max(books_.now, now);
+    out.time = now;
+    out.began = began_;
+    out.state_known = state_known_;
+    drop_dead_registrations();
+    Registrations by_file;
+    for (const auto& [key, row] : books_.registrations)
+        by_file[key.file].push_back(key);
+    for (auto& [id, row] : books_.files)
+        sweep_file(id, row, by_file, out);
+    std::sort(out.entries.begin(), out.entries.end(), [](const Entry& a, const Entry& b) {
+        return std::tie(a.file_id, a.key.epoll, a.key.fd) < std::tie(b.file_id, b.key.epoll, b.key.fd);
+    });
+    out.buried = std::exchange(books_.buried, {});
+    out.epolls.insert(books_.epolls.begin(), books_.epolls.end());
+    out.threads.insert(books_.threads.begin(), books_.threads.end());
+    out.processes = processes_;
+    out.stats = books_.stats;
+    return out;
+}
+
+}  // namespace epaudit

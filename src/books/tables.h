@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// The books in user space: the same ledger as in the kernel (bpf/ledger.h), kept in hash tables. Replay,
+// the strace importer and every unit test post to it.
+//
+// In: postings, and what a kernel would know beside them (state, names, processes). Out: snapshots.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "bpf/rows.h"
+#include "src/books/snapshot.h"
+
+namespace epaudit {
+
+inline uint64_t mix_hash(uint64_t value)
+{
+    value ^= value >> 33;
+    value *= 0xff51afd7ed558ccdULL;
+    return value ^ value >> 33;
+}
+
+struct RegistrationHash {
+    size_t operator()(const registration_key& k) const
+    {
+        return mix_hash(mix_hash(mix_hash(k.epoll) + k.file) + static_cast<uint32_t>(k.fd));
+    }
+};
+
+struct IndexHash {
+    size_t operator()(const index_key& k) const { return mix_hash(mix_hash(k.epoll) + k.data); }
+};
+
+struct SameRegistration {
+    bool operator()(const registration_key& a, const registration_key& b) const
+    {
+        return a.epoll == b.epoll && a.file == b.file && a.fd == b.fd;
+    }
+};
+
+struct SameIndex {
+    bool operator()(const index_key& a, const index_key& b) const { return a.epoll == b.epoll && a.data == b.data; }
+};
+
+}  // namespace epaudit
+
+// Named as bpf/ledger.h wants it. Rows keep their addresses while others come and go (node-based maps),
+// which the ledger relies on as it does with BPF maps.
+struct books {
+    std::unordered_map<u64, file_row> files;
+    std::unordered_map<registration_key, registration_row, epaudit::RegistrationHash, epaudit::SameRegistration>
+        registrations;
+    std::unordered_map<u64, epoll_row> epolls;
+    std::unordered_map<u32, thread_row> threads;
+    std::unordered_map<index_key, index_row, epaudit::IndexHash, epaudit::SameIndex> indexes;
+    std::array<u64, STAT_SLOTS> stats{};
+    std::vector<epaudit::Entry> buried;
+    std::set<std::tuple<u64, u64, s32>> gone;  // registrations of which the teller said that they died unseen
+    u64 now = 0;
+};
+
+namespace epaudit {
+
+class Tables {
+public:
+    // Postings come in the order of their time. The events of one return precede its POSTING_RETURN and
+    // carry its tid; events and returns of different threads may interleave.
+    void apply(const posting& p);
+
+    // Walks the books as bpf/sweep.bpf.c does: refreshes ages, keeps the rows that deserve a look.
+    Snapshot snapshot(uint64_t now);
+
+    // What the kernel knows of a file beside the postings. Postings that carry state update it.
+    file_state& state(uint64_t file) { return states_[file]; }
+    void set_name(uint64_t file, const socket_name& name) { names_[file] = name; }
+    void set_process(const ProcessInfo& process) { processes_[process.pid] = process; }
+    // False: no posting carries state (strace logs), so nothing may be concluded from it.
+    void set_state_known(bool known) { state_known_ = known; }
+    // Overrides what is derived from the books: is this registration on the ready list?
+    void set_ready(const registration_key& key, bool ready) { ready_[identity(key)] = ready; }
+    // The registration died without a DEL or a close that we saw.
+    void set_gone(const registration_key& key) { books_.gone.insert(identity(key)); }
+
+    const file_row* file(uint64_t id) const;
+    const registration_row* registration(const registration_key& key) const;
+    const epoll_row* epoll(uint64_t id) const;
+    const thread_row* thread(uint32_t tid) const;
+    uint64_t stat(uint32_t slot) const { return books_.stats.at(slot); }
+    size_t files() const { return books_.files.size(); }
+    size_t registrations() const { return books_.registrations.size(); }
+    size_t indexes() const { return books_.indexes.size(); }
+
+private:
+    using Identity = std::tuple<u64, u64, s32>;
+    using Registrations = std::unordered_map<uint64_t, std::vector<registration_key>>;
+
+    // The return that a thread is in the middle of.
+    struct Turn {
+        u32 useful = 0;
+        u32 idle = 0;
+        std::vector<registration_key> delivered;
+    };
+
+    static Identity identity(const registration_key& key) { return {key.epoll, key.file, key.fd}; }
+    void note_state(const posting& p);
+    void dispatch(const posting& p);
+    void dispatch_io(const posting& p);
+    void deliver(const posting& p);
+    void finish_return(const posting& p);
+    void create_epoll(const posting& p);
+    void close(const posting& p);
+    void sweep_file(uint64_t id, file_row& f, const Registrations& by_file, Snapshot& out);
+    void drop_dead_registrations();
+    bool on_ready_list(const registration_key& key, const registration_row& r, const file_state& s) const;
+
+    books books_;
+    std::unordered_map<uint64_t, file_state> states_;
+    std::unordered_map<uint64_t, socket_name> names_;
+    std::map<uint32_t, ProcessInfo> processes_;
+    std::map<Identity, bool> ready_;
+    std::unordered_map<uint32_t, Turn> turns_;
+    uint64_t began_ = 0;
+    bool state_known_ = true;
+};
+
+}  // namespace epaudit

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// epaudit rules, epaudit explain.
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "rules/explain.h"
+#include "src/audit/auditor.h"
+#include "src/cli/options.h"
+#include "src/report/rules_list.h"
+
+namespace epaudit {
+namespace {
+
+// What the hook sets of this build can see when nothing is refused; what was refused is in each report.
+Sight full_sight()
+{
+    Sight sight;
+    sight.hooks = "tracepoint";
+    return sight;
+}
+
+}  // namespace
+
+Result<int> rules_command(const CatalogueOptions& options)
+{
+    std::vector<RuleListing> listing;
+    for (const auto& rule : make_rules())
+        listing.push_back({rule->info(), rule->coverage(full_sight())});
+    if (options.format == "json")
+        write_rules_json(listing, std::cout);
+    else
+        write_rules_text(listing, Options{}, std::cout);
+    return 0;
+}
+
+Result<int> explain_command(const CatalogueOptions& options)
+{
+    for (const auto& rule : make_rules()) {
+        const RuleInfo& info = rule->info();
+        if (options.rule != info.id && options.rule != info.name)
+            continue;
+        std::cout << explain_text(info.name);
+        fmt::print("\n## Thresholds\n\n{:<24} {:>12} {:>12}   {}\n", "name", "production", "test", "meaning");
+        std::cout << std::flush;
+        for (const Threshold& threshold : info.thresholds)
+            fmt::print("{:<24} {:>12g} {:>12g}   {}\n", threshold.name, threshold.production, threshold.test,
+                       threshold.meaning);
+        fmt::print("\nSet one with --set {}.NAME=VALUE.\n", info.name);
+        return 0;
+    }
+    return usage_error(fmt::format("no rule '{}'", options.rule), "`epaudit rules` lists ids and names");
+}
+
+}  // namespace epaudit

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// epaudit run -- CMD: under observation from its first instruction.
+#include <fmt/format.h>
+
+#include "src/cli/session.h"
+
+namespace epaudit {
+
+Result<int> run_command(const RunOptions& options)
+{
+    auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kTest));
+    if (!session)
+        return session.error();
+    auto child = Child::start(options.command);
+    if (!child)
+        return child.error();
+    auto pid = static_cast<uint32_t>(child->pid());
+    if (auto ok = (*session)->live().watch(pid, true); !ok) {
+        child->end();
+        return ok.error();
+    }
+    if (auto ok = (*session)->begin(); !ok) {
+        child->end();
+        return ok.error();
+    }
+    if (auto ok = child->go(); !ok)
+        return ok.error();
+
+    Descriptor gone = open_pidfd(pid);
+    auto over = [&] { return child->reap(false) && (!options.wait_all || (*session)->live().watched().empty()); };
+    auto end = (*session)->observe(gone ? std::vector<int>{gone.get()} : std::vector<int>{}, over);
+    if (!end) {
+        child->end();
+        return end.error();
+    }
+    size_t left = (*session)->live().watched().size();
+    if (*end == Session::End::kTarget && left)
+        (*session)->note(fmt::format("{} of its descendants still run and are no longer observed; --wait-all "
+                                     "waits for them",
+                                     left));
+    if (auto ok = (*session)->finish(); !ok) {
+        child->end();
+        return ok.error();
+    }
+    // Only now, with the hooks gone, may it be asked to end.
+    ExitStatus status = child->end();
+    bool ours = *end != Session::End::kTarget && status.signalled;
+    return (*session)->report(options.command, {pid}, ours ? std::optional<ExitStatus>{} : status);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// One observation: ticks, sweeps, audits, until something ends it; then the report and the exit code.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/audit/auditor.h"
+#include "src/capture/live.h"
+#include "src/cli/options.h"
+#include "src/cli/target.h"
+#include "src/report/report.h"
+
+namespace epaudit {
+
+class Session {
+public:
+    // Checks everything that can be wrong on the command line, then loads the probes.
+    static Result<std::unique_ptr<Session>> open(const AuditOptions& options, Profile profile);
+
+    LiveCapture& live() { return *live_; }
+    void note(std::string text) { notes_.push_back(std::move(text)); }
+    // Hooks are on and the target is watched: tells a waiting test, starts the clock of --duration.
+    Result<> begin();
+
+    enum class End { kTarget, kInterrupted, kDuration };
+    // Observes until `over()` says that the target is gone, a signal asks us to stop, or the time is up.
+    // Wakes up at once when one of `gone` (pidfds) becomes readable.
+    template <typename Over>
+    Result<End> observe(std::vector<int> gone, Over over);
+
+    // One last look, then unloads the probes: nothing of us is in the kernel while the report is written.
+    Result<> finish();
+    // Writes the report in all formats and computes the exit code.
+    Result<int> report(std::vector<std::string> command, std::vector<uint32_t> pids,
+                       const std::optional<ExitStatus>& child);
+
+private:
+    Session(const AuditOptions& options, Profile profile) : options_(options), profile_(profile) {}
+    Result<> look();
+    // True: a signal asks us to stop. Descriptors that became readable are taken off the list.
+    Result<bool> tick(std::vector<int>& gone);
+    void announce();
+    Report make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
+                       const std::optional<ExitStatus>& child) const;
+    Result<> write(Report& report) const;
+    bool time_is_up() const;
+
+    AuditOptions options_;
+    Profile profile_;
+    std::unique_ptr<LiveCapture> live_;
+    std::unique_ptr<Auditor> auditor_;
+    Descriptor signals_;
+    Snapshot last_;
+    uint64_t registrations_seen_ = 0;
+    uint64_t epolls_seen_ = 0;
+    uint64_t began_ = 0;
+    uint64_t ended_ = 0;
+    uint64_t looked_ = 0;
+    uint64_t look_took_ = 0;
+    bool lively_ = false;  // the last look found rows that deserve another one soon
+    std::vector<std::string> announced_;
+    std::vector<std::string> notes_;
+};
+
+template <typename Over>
+Result<Session::End> Session::observe(std::vector<int> gone, Over over)
+{
+    for (;;) {
+        auto stop = tick(gone);
+        if (!stop)
+            return stop.error();
+        if (over())
+            return End::kTarget;
+        if (*stop)
+            return End::kInterrupted;
+        if (time_is_up())
+            return End::kDuration;
+    }
+}
+
+}  // namespace epaudit

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every output format prints: the result of one observation, as plain data. Commands fill it in, the
+// writers (text.h, json.h) only read it and decide nothing but layout.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/audit/finding.h"
+#include "src/audit/rule.h"
+
+namespace epaudit {
+
+// Numbers by name, in the order in which they are printed.
+using Counts = std::vector<std::pair<std::string, uint64_t>>;
+
+struct Observation {
+    std::string hooks;    // "tracepoint"; "strace", "recording" for what was not watched live
+    std::string profile;  // "test", "production"
+    double seconds = 0;
+    bool complete = true;  // false: clean may not be claimed (exit 4)
+    uint64_t postings = 0;
+    Counts calls;  // postings by kind
+    Counts lost;   // by reason: "files_full" (names: loss_text() in words.h); zeros are only printed by JSON
+    std::vector<std::string> notes;  // anything else that limits what the report means
+    double tool_cpu_seconds = -1;    // epaudit's own; < 0: not measured
+    uint64_t registrations = 0;      // watched
+    uint64_t epolls = 0;             // watched
+};
+
+// The command of `run`. Exactly one of the two numbers counts.
+struct Child {
+    bool ran = true;  // false: it could not be started
+    int exit_status = 0;
+    int signal = 0;  // 0: it exited
+};
+
+struct RuleCoverage {
+    std::string rule;  // EP201
+    std::string name;  // busy-epollout
+    Status status = Status::kAvailable;
+    std::string reason;
+};
+
+// What the text report shows. JSON always holds everything.
+struct Options {
+    bool risks = false;  // levels risk and info, too
+    bool colour = false;
+    unsigned width = 100;
+};
+
+struct Report {
+    std::string version;
+    std::vector<std::string> command;  // empty for attach
+    std::vector<uint32_t> pids;
+    Observation observation;
+    std::optional<Child> child;
+    std::vector<RuleCoverage> coverage;
+    std::vector<Finding> findings;
+    Options options;
+};
+
+}  // namespace epaudit

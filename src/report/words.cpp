@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/report/words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace epaudit {
+
+namespace {
+
+// Length of the well-formed UTF-8 sequence that starts `text`, 0 when it is malformed.
+size_t sequence_length(std::string_view text)
+{
+    auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char lead = byte(0);
+    const size_t length = lead < 0x80                   ? 1
+                          : lead >= 0xc2 && lead < 0xe0 ? 2
+                          : lead >= 0xe0 && lead < 0xf0 ? 3
+                          : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                        : 0;
+    if (length == 0 || length > text.size())
+        return 0;
+    for (size_t i = 1; i < length; ++i)
+        if ((byte(i) & 0xc0) != 0x80)
+            return 0;
+    // Overlong forms, surrogates, beyond U+10FFFF.
+    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) ||
+        (lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f))
+        return 0;
+    return length;
+}
+
+bool is_control(std::string_view sequence)
+{
+    const auto lead = static_cast<unsigned char>(sequence[0]);
+    if (sequence.size() == 1)
+        return lead < 0x20 || lead == 0x7f;
+    return sequence.size() == 2 && lead == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0;  // C1
+}
+
+// Byte offset of the character number `count`.
+size_t offset_of(std::string_view text, size_t count)
+{
+    size_t at = 0;
+    while (at < text.size() && count > 0) {
+        ++at;
+        while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
+            ++at;
+        --count;
+    }
+    return at;
+}
+
+void wrap_paragraph(const std::string& text, size_t width, std::vector<std::string>& out)
+{
+    const size_t first = std::min(text.find_first_not_of(' '), text.size());
+    const std::string indent(first < width / 2 ? first : 0, ' ');
+    std::string line = indent;
+    for (size_t at = first; at < text.size();) {
+        const size_t end = std::min(text.find(' ', at), text.size());
+        std::string word = text.substr(at, end - at);
+        at = std::min(text.find_first_not_of(' ', end), text.size());
+        const bool fresh = line.size() == indent.size();
+        if (!fresh && columns(line) + 1 + columns(word) > width) {
+            out.push_back(line);
+            line = indent;
+        } else if (!fresh) {
+            line += ' ';
+        }
+        while (columns(line) + columns(word) > width) {
+            const size_t cut = offset_of(word, width - columns(line));
+            out.push_back(line + word.substr(0, cut));
+            word.erase(0, cut);
+            line = indent;
+        }
+        line += word;
+    }
+    out.push_back(line.size() == indent.size() ? "" : line);
+}
+
+std::string spaced(std::string name)
+{
+    std::replace(name.begin(), name.end(), '_', ' ');
+    return name;
+}
+
+std::string label_of(std::string stem)
+{
+    if (stem == "cpu")
+        return "CPU";
+    if (stem == "wakeups")
+        return "wake-ups";
+    return spaced(std::move(stem));
+}
+
+std::string trimmed(std::string number)
+{
+    if (number.find('.') != std::string::npos && number.find('e') == std::string::npos) {
+        number.erase(number.find_last_not_of('0') + 1);
+        if (number.back() == '.')
+            number.pop_back();
+    }
+    return number;
+}
+
+}  // namespace
+
+std::string clean(std::string_view raw)
+{
+    std::string out;
+    while (!raw.empty()) {
+        const size_t length = sequence_length(raw);
+        if (length == 0) {
+            out += "\xef\xbf\xbd";  // U+FFFD
+            raw.remove_prefix(1);
+            continue;
+        }
+        const std::string_view sequence = raw.substr(0, length);
+        if (is_control(sequence))
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(sequence.back()));
+        else
+            out += sequence;
+        raw.remove_prefix(length);
+    }
+    return out;
+}
+
+size_t columns(std::string_view text)
+{
+    return static_cast<size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string padded(std::string_view text, size_t width)
+{
+    const size_t used = columns(text);
+    return std::string(text) + std::string(used < width ? width - used : 0, ' ');
+}
+
+std::vector<std::string> wrap(std::string_view text, size_t width)
+{
+    width = std::max<size_t>(width, 20);
+    std::vector<std::string> out;
+    for (;;) {
+        const size_t end = text.find('\n');
+        wrap_paragraph(clean(text.substr(0, end)), width, out);
+        if (end == std::string_view::npos)
+            break;
+        text.remove_prefix(end + 1);
+    }
+    while (out.size() > 1 && out.back().empty())
+        out.pop_back();
+    return out;
+}
+
+std::vector<std::string> fill(const std::vector<std::string>& parts, size_t width, size_t indent)
+{
+    std::vector<std::string> out;
+    for (const std::string& part : parts) {
+        const std::string text = clean(part);
+        if (!out.empty() && columns(out.back()) + 2 + columns(text) <= width) {
+            out.back() += "  " + text;
+            continue;
+        }
+        const std::string margin(out.empty() ? 0 : indent, ' ');
+        for (const std::string& line : wrap(text, width - margin.size()))
+            out.push_back((out.empty() ? "" : std::string(indent, ' ')) + line);
+    }
+    return out;
+}
+
+std::string grouped(uint64_t number)
+{
+    std::string digits = std::to_string(number);
+    for (size_t at = digits.size(); at > 3;) {
+        at -= 3;
+        digits.insert(at, ",");
+    }
+    return digits;
+}
+
+std::string plural(uint64_t number, std::string_view noun)
+{
+    return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+}
+
+std::string number_text(double number)
+{
+    if (!std::isfinite(number))
+        return "?";
+    if (number < 0)
+        return "-" + number_text(-number);
+    if (number >= 99.95)
+        return number < 1e18 ? grouped(static_cast<uint64_t>(std::llround(number)))
+                             : fmt::format("{:.3g}", number);
+    if (number >= 9.995)
+        return trimmed(fmt::format("{:.1f}", number));
+    return trimmed(number >= 0.1 ? fmt::format("{:.2f}", number) : fmt::format("{:.2g}", number));
+}
+
+std::string duration_text(double seconds)
+{
+    if (!(seconds >= 120))
+        return fmt::format("{:.1f} s", seconds);
+    const auto whole = static_cast<uint64_t>(seconds);
+    if (whole < 7200)
+        return fmt::format("{} min {} s", whole / 60, whole % 60);
+    if (whole < 48 * 3600)
+        return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
+    return fmt::format("{} d {} h", whole / 86400, whole / 3600 % 24);
+}
+
+std::pair<std::string, std::string> measure_text(const Measure& measure)
+{
+    const auto& [name, value] = measure;
+    if (const size_t per = name.find("_per_"); per != std::string::npos)
+        return {label_of(name.substr(0, per)), number_text(value) + " per " + spaced(name.substr(per + 5))};
+
+    auto stem_of = [&name = name](std::string_view suffix) {
+        return name.size() > suffix.size() && name.ends_with(suffix)
+                   ? name.substr(0, name.size() - suffix.size())
+                   : std::string();
+    };
+    if (name == "cpu_share")
+        return {"CPU", number_text(value * 100) + " % of a core"};
+    if (const std::string stem = stem_of("_share"); !stem.empty())
+        return {label_of(stem), number_text(value * 100) + " %"};
+    static constexpr std::array<std::pair<const char*, const char*>, 6> kUnits{
+        {{"_bytes", "bytes"}, {"_s", "s"}, {"_seconds", "s"}, {"_ms", "ms"}, {"_us", "µs"}, {"_ns", "ns"}}};
+    for (const auto& [suffix, unit] : kUnits)
+        if (const std::string stem = stem_of(suffix); !stem.empty())
+            return {label_of(stem), number_text(value) + " " + unit};
+    return {label_of(name), number_text(value)};
+}
+
+std::string loss_text(const std::string& name, uint64_t count)
+{
+    struct Loss {
+        const char* name;
+        const char* noun;
+        const char* what;
+    };
+    static constexpr std::array<Loss, 11> kLosses{{
+        {"files_full", "time", "a file had no room in the books: raise --max-fds"},
+        {"registrations_full", "time", "a registration had no room in the books: raise --max-fds"},
+        {"epolls_full", "time", "an epoll had no room in the books: raise --max-fds"},
+        {"threads_full", "time", "a thread had no room in the books: raise --max-fds"},
+        {"index_full", "time", "an event's registration could not be indexed: raise --max-fds"},
+        {"processes_full", "time", "a process had no room in the books and was not watched"},
+        {"events_unread", "return", "of epoll_wait whose events could not be read from the program's memory"},
+        {"events_beyond", "event", "beyond the part of a return that is looked at"},
+        {"compat_calls", "32-bit system call", "not looked at"},
+        {"chain_beyond", "time", "a wait queue or a file's registrations were longer than what is looked at"},
+        {"messages_beyond", "message", "of sendmmsg or recvmmsg beyond what is looked at"},
+    }};
+    for (const Loss& loss : kLosses)
+        if (name == loss.name)
+            return fmt::format("{} {}", plural(count, loss.noun), loss.what);
+    return fmt::format("{}: {}", spaced(name), grouped(count));
+}
+
+const char* status_name(Status status)
+{
+    switch (status) {
+    case Status::kAvailable:
+        return "available";
+    case Status::kDegraded:
+        return "degraded";
+    case Status::kUnavailable:
+        return "unavailable";
+    }
+    return "?";
+}
+
+}  // namespace epaudit

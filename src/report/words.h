@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the text report sets numbers, names and paragraphs. Text in, text out; widths count characters.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "src/audit/finding.h"
+#include "src/audit/rule.h"
+
+namespace epaudit {
+
+// Control characters and broken UTF-8 made visible: a process chooses its own name, socket path and
+// arguments, and must not be able to drive the reader's terminal.
+std::string clean(std::string_view raw);
+
+size_t columns(std::string_view text);
+std::string padded(std::string_view text, size_t width);
+
+// Lines of at most `width` characters; longer words are broken. A newline starts a paragraph, its leading
+// spaces are kept. The text is cleaned.
+std::vector<std::string> wrap(std::string_view text, size_t width);
+
+// Puts parts on as few lines as possible, two spaces between them. Cleans them.
+std::vector<std::string> fill(const std::vector<std::string>& parts, size_t width, size_t indent);
+
+std::string grouped(uint64_t number);                        // 1,234,567
+std::string plural(uint64_t number, std::string_view noun);  // "1 posting", "1,234 postings"
+std::string number_text(double number);                      // three digits or all of them: 0.25, 3.4, 51,234
+std::string duration_text(double seconds);                   // "12.0 s", "5 min 3 s", "2 h 10 min", "8 d 4 h"
+std::pair<std::string, std::string> measure_text(const Measure& measure);  // {"wake-ups", "51,234 per s"}
+std::string loss_text(const std::string& name, uint64_t count);  // what a lost counter means and what to do
+
+const char* status_name(Status status);  // "available"
+
+}  // namespace epaudit

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows as clang laid them out for BPF against the rows as g++ lays them out for us: every size, every
+// offset, read from the BTF of the built object. A stray `long` or implicit padding shows up here.
+#include <bpf/btf.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "bpf/probes.h"
+
+namespace {
+
+struct Layout {
+    size_t size;
+    std::map<std::string, size_t> offsets;
+};
+
+struct BtfDeleter {
+    void operator()(btf* b) const { btf__free(b); }
+};
+
+Layout layout_of(const btf* object, const char* name)
+{
+    Layout layout{};
+    int id = btf__find_by_name_kind(object, name, BTF_KIND_STRUCT);
+    if (id < 0)
+        return layout;
+    const btf_type* type = btf__type_by_id(object, static_cast<__u32>(id));
+    layout.size = type->size;
+    const btf_member* member = btf_members(type);
+    for (int i = 0; i < btf_vlen(type); i++, member++)
+        layout.offsets[btf__name_by_offset(object, member->name_off)] =
+            btf_member_bit_offset(type, static_cast<__u32>(i)) / 8;
+    return layout;
+}
+
+class LayoutTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        object_.reset(btf__parse(EPAUDIT_BPF_OBJECT, nullptr));
+        ASSERT_TRUE(object_) << "no BTF in " << EPAUDIT_BPF_OBJECT;
+    }
+    std::unique_ptr<btf, BtfDeleter> object_;
+};
+
+#define EXPECT_FIELD(type, field)                                                                  \
+    EXPECT_EQ(layout.offsets.at(#field), offsetof(struct type, field)) << #type "." #field;        \
+    seen++
+
+#define EXPECT_SIZE(type)                                                                          \
+    Layout layout = layout_of(object_.get(), #type);                                               \
+    ASSERT_EQ(layout.size, sizeof(struct type)) << #type;                                          \
+    size_t seen = 0
+
+TEST_F(LayoutTest, FileState)
+{
+    EXPECT_SIZE(file_state);
+    EXPECT_FIELD(file_state, io);
+    EXPECT_FIELD(file_state, aux);
+    EXPECT_FIELD(file_state, unread);
+    EXPECT_FIELD(file_state, backlog);
+    EXPECT_FIELD(file_state, unsent);
+    EXPECT_FIELD(file_state, sk_state);
+    EXPECT_FIELD(file_state, flags);
+    EXPECT_FIELD(file_state, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, Posting)
+{
+    EXPECT_SIZE(posting);
+    EXPECT_FIELD(posting, time);
+    EXPECT_FIELD(posting, file);
+    EXPECT_FIELD(posting, epoll);
+    EXPECT_FIELD(posting, data);
+    EXPECT_FIELD(posting, ino);
+    EXPECT_FIELD(posting, cpu);
+    EXPECT_FIELD(posting, amount);
+    EXPECT_FIELD(posting, result);
+    EXPECT_FIELD(posting, state);
+    EXPECT_FIELD(posting, mask);
+    EXPECT_FIELD(posting, fd);
+    EXPECT_FIELD(posting, epfd);
+    EXPECT_FIELD(posting, tgid);
+    EXPECT_FIELD(posting, tid);
+    EXPECT_FIELD(posting, kind);
+    EXPECT_FIELD(posting, file_kind);
+    EXPECT_FIELD(posting, flags);
+    EXPECT_FIELD(posting, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, FileRow)
+{
+    EXPECT_SIZE(file_row);
+    EXPECT_FIELD(file_row, ino);
+    EXPECT_FIELD(file_row, last_at);
+    EXPECT_FIELD(file_row, consumed_at);
+    EXPECT_FIELD(file_row, attempt_at);
+    EXPECT_FIELD(file_row, left_at);
+    EXPECT_FIELD(file_row, edge_at);
+    EXPECT_FIELD(file_row, pass_at);
+    EXPECT_FIELD(file_row, armed_at);
+    EXPECT_FIELD(file_row, out_cut_at);
+    EXPECT_FIELD(file_row, wrote_at);
+    EXPECT_FIELD(file_row, eof_at);
+    EXPECT_FIELD(file_row, peer_closed_at);
+    EXPECT_FIELD(file_row, closed_at);
+    EXPECT_FIELD(file_row, stuck_at);
+    EXPECT_FIELD(file_row, backlog_at);
+    EXPECT_FIELD(file_row, wasted_cpu);
+    EXPECT_FIELD(file_row, bytes_in);
+    EXPECT_FIELD(file_row, bytes_out);
+    EXPECT_FIELD(file_row, home);
+    EXPECT_FIELD(file_row, moves);
+    EXPECT_FIELD(file_row, reads);
+    EXPECT_FIELD(file_row, read_eagain);
+    EXPECT_FIELD(file_row, eofs);
+    EXPECT_FIELD(file_row, writes);
+    EXPECT_FIELD(file_row, write_eagain);
+    EXPECT_FIELD(file_row, accepts);
+    EXPECT_FIELD(file_row, accept_eagain);
+    EXPECT_FIELD(file_row, accept_errors);
+    EXPECT_FIELD(file_row, eventless_io);
+    EXPECT_FIELD(file_row, rescues);
+    EXPECT_FIELD(file_row, left_passes);
+    EXPECT_FIELD(file_row, pass_accepts);
+    EXPECT_FIELD(file_row, ignored_edges);
+    EXPECT_FIELD(file_row, wakes);
+    EXPECT_FIELD(file_row, wasted_wakes);
+    EXPECT_FIELD(file_row, last_read_tid);
+    EXPECT_FIELD(file_row, last_write_tid);
+    EXPECT_FIELD(file_row, last_asked);
+    EXPECT_FIELD(file_row, last_read);
+    EXPECT_FIELD(file_row, unread);
+    EXPECT_FIELD(file_row, backlog);
+    EXPECT_FIELD(file_row, backlog_then);
+    EXPECT_FIELD(file_row, accepts_then);
+    EXPECT_FIELD(file_row, stuck_moves);
+    EXPECT_FIELD(file_row, stuck_token);
+    EXPECT_FIELD(file_row, rearm_errno);
+    EXPECT_FIELD(file_row, tgid);
+    EXPECT_FIELD(file_row, fd);
+    EXPECT_FIELD(file_row, home_fd);
+    EXPECT_FIELD(file_row, between);
+    EXPECT_FIELD(file_row, flags);
+    EXPECT_FIELD(file_row, flight_next);
+    EXPECT_FIELD(file_row, kind);
+    EXPECT_FIELD(file_row, pad);
+    EXPECT_FIELD(file_row, flight);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, RegistrationKey)
+{
+    EXPECT_SIZE(registration_key);
+    EXPECT_FIELD(registration_key, epoll);
+    EXPECT_FIELD(registration_key, file);
+    EXPECT_FIELD(registration_key, fd);
+    EXPECT_FIELD(registration_key, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, RegistrationRow)
+{
+    EXPECT_SIZE(registration_row);
+    EXPECT_FIELD(registration_row, item);
+    EXPECT_FIELD(registration_row, data);
+    EXPECT_FIELD(registration_row, added_at);
+    EXPECT_FIELD(registration_row, armed_at);
+    EXPECT_FIELD(registration_row, delivered_at);
+    EXPECT_FIELD(registration_row, ready_at);
+    EXPECT_FIELD(registration_row, fired_at);
+    EXPECT_FIELD(registration_row, token_io);
+    EXPECT_FIELD(registration_row, token_aux);
+    EXPECT_FIELD(registration_row, run_at);
+    EXPECT_FIELD(registration_row, run_cpu);
+    EXPECT_FIELD(registration_row, run_last_at);
+    EXPECT_FIELD(registration_row, run_spent);
+    EXPECT_FIELD(registration_row, best_run_ns);
+    EXPECT_FIELD(registration_row, futile_ns);
+    EXPECT_FIELD(registration_row, futile_cpu);
+    EXPECT_FIELD(registration_row, best_run);
+    EXPECT_FIELD(registration_row, best_run_events);
+    EXPECT_FIELD(registration_row, token_moves);
+    EXPECT_FIELD(registration_row, token_backlog);
+    EXPECT_FIELD(registration_row, run);
+    EXPECT_FIELD(registration_row, futile);
+    EXPECT_FIELD(registration_row, run_events);
+    EXPECT_FIELD(registration_row, run_between);
+    EXPECT_FIELD(registration_row, mask);
+    EXPECT_FIELD(registration_row, deliveries);
+    EXPECT_FIELD(registration_row, delivered_in);
+    EXPECT_FIELD(registration_row, delivered_out);
+    EXPECT_FIELD(registration_row, delivered_hup);
+    EXPECT_FIELD(registration_row, readies);
+    EXPECT_FIELD(registration_row, mods);
+    EXPECT_FIELD(registration_row, delivered_events);
+    EXPECT_FIELD(registration_row, delivered_tid);
+    EXPECT_FIELD(registration_row, ctl_tid);
+    EXPECT_FIELD(registration_row, flags);
+    EXPECT_FIELD(registration_row, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, IndexKey)
+{
+    EXPECT_SIZE(index_key);
+    EXPECT_FIELD(index_key, epoll);
+    EXPECT_FIELD(index_key, data);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, IndexRow)
+{
+    EXPECT_SIZE(index_row);
+    EXPECT_FIELD(index_row, file_sum);
+    EXPECT_FIELD(index_row, fd_sum);
+    EXPECT_FIELD(index_row, count);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, EpollRow)
+{
+    EXPECT_SIZE(epoll_row);
+    EXPECT_FIELD(epoll_row, created_at);
+    EXPECT_FIELD(epoll_row, last_return_at);
+    EXPECT_FIELD(epoll_row, last_fired_at);
+    EXPECT_FIELD(epoll_row, waits);
+    EXPECT_FIELD(epoll_row, returns);
+    EXPECT_FIELD(epoll_row, events);
+    EXPECT_FIELD(epoll_row, futile_returns);
+    EXPECT_FIELD(epoll_row, timeouts);
+    EXPECT_FIELD(epoll_row, interrupts);
+    EXPECT_FIELD(epoll_row, zero_timeouts);
+    EXPECT_FIELD(epoll_row, full_batches);
+    EXPECT_FIELD(epoll_row, unattributed);
+    EXPECT_FIELD(epoll_row, eventless_at);
+    EXPECT_FIELD(epoll_row, eventless_io);
+    EXPECT_FIELD(epoll_row, eventless_writes);
+    EXPECT_FIELD(epoll_row, rescues);
+    EXPECT_FIELD(epoll_row, registrations);
+    EXPECT_FIELD(epoll_row, fired);
+    EXPECT_FIELD(epoll_row, rearms);
+    EXPECT_FIELD(epoll_row, rearms_fast);
+    EXPECT_FIELD(epoll_row, unarmed_closes);
+    EXPECT_FIELD(epoll_row, ctl_errors);
+    EXPECT_FIELD(epoll_row, tgid);
+    EXPECT_FIELD(epoll_row, fd);
+    EXPECT_FIELD(epoll_row, max_events);
+    EXPECT_FIELD(epoll_row, batch);
+    EXPECT_FIELD(epoll_row, latency);
+    EXPECT_FIELD(epoll_row, handling);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, ThreadRow)
+{
+    EXPECT_SIZE(thread_row);
+    EXPECT_FIELD(thread_row, epoll);
+    EXPECT_FIELD(thread_row, wait_at);
+    EXPECT_FIELD(thread_row, return_at);
+    EXPECT_FIELD(thread_row, woken_file);
+    EXPECT_FIELD(thread_row, woken_cpu);
+    EXPECT_FIELD(thread_row, trying_file);
+    EXPECT_FIELD(thread_row, waste_file);
+    EXPECT_FIELD(thread_row, wrote_at);
+    EXPECT_FIELD(thread_row, wrote_file);
+    EXPECT_FIELD(thread_row, handoff_at);
+    EXPECT_FIELD(thread_row, tgid);
+    EXPECT_FIELD(thread_row, timeout_ms);
+    EXPECT_FIELD(thread_row, returns);
+    EXPECT_FIELD(thread_row, waiting);
+    EXPECT_FIELD(thread_row, trying_sole);
+    EXPECT_FIELD(thread_row, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, ProcessRow)
+{
+    EXPECT_SIZE(process_row);
+    EXPECT_FIELD(process_row, seen_at);
+    EXPECT_FIELD(process_row, parent);
+    EXPECT_FIELD(process_row, flags);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, ProbeFacts)
+{
+    EXPECT_SIZE(probe_facts);
+    EXPECT_FIELD(probe_facts, poll);
+    EXPECT_FIELD(probe_facts, ep_poll_callback);
+    EXPECT_FIELD(probe_facts, timerfd_tmrproc);
+    EXPECT_FIELD(probe_facts, self);
+    EXPECT_FIELD(probe_facts, follow_forks);
+    EXPECT_FIELD(probe_facts, suspicious);
+    EXPECT_FIELD(probe_facts, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, SocketName)
+{
+    EXPECT_SIZE(socket_name);
+    EXPECT_FIELD(socket_name, local);
+    EXPECT_FIELD(socket_name, peer);
+    EXPECT_FIELD(socket_name, local_port);
+    EXPECT_FIELD(socket_name, peer_port);
+    EXPECT_FIELD(socket_name, family);
+    EXPECT_FIELD(socket_name, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, SweepRecord)
+{
+    EXPECT_SIZE(sweep_record);
+    EXPECT_FIELD(sweep_record, file_id);
+    EXPECT_FIELD(sweep_record, file);
+    EXPECT_FIELD(sweep_record, state);
+    EXPECT_FIELD(sweep_record, name);
+    EXPECT_FIELD(sweep_record, key);
+    EXPECT_FIELD(sweep_record, registration);
+    EXPECT_FIELD(sweep_record, time);
+    EXPECT_FIELD(sweep_record, live_mask);
+    EXPECT_FIELD(sweep_record, chain);
+    EXPECT_FIELD(sweep_record, ready);
+    EXPECT_FIELD(sweep_record, buried);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, LearnRecord)
+{
+    EXPECT_SIZE(learn_record);
+    EXPECT_FIELD(learn_record, fd);
+    EXPECT_FIELD(learn_record, pad);
+    EXPECT_FIELD(learn_record, poll);
+    EXPECT_FIELD(learn_record, callback);
+    EXPECT_FIELD(learn_record, function);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+}  // namespace

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each demo's `bug` yields exactly its rule, each `fixed` nothing, from birth and attached."""
+import os
+import subprocess
+import tempfile
+
+from harness import BUILD, ROOT, Started, check, epaudit, expectations, wait_for
+
+LEVELS = {"likely": ("likely", "confirmed"), "confirmed": ("confirmed",)}
+LIMIT_SECONDS = 15
+
+
+def folders():
+    return sorted(p for p in (ROOT / "demo_bugs").iterdir() if (p / "bug.cpp").exists())
+
+
+def binary(folder, twin):
+    return str(BUILD / "demo_bugs" / folder.name / twin)
+
+
+def verify(outcome, expected):
+    check(outcome.report is not None, "no report\n" + outcome.describe())
+    check(outcome.rules() == sorted({rule for rule, _ in expected}), "wrong rules: " + outcome.describe())
+    for rule, level in expected:
+        check(rule in outcome.rules(LEVELS[level]), f"{rule} below {level}: " + outcome.describe())
+    check(outcome.code == (1 if expected else 0), "wrong exit code: " + outcome.describe())
+    check(outcome.report["observation"]["complete"], "incomplete: " + str(outcome.report["observation"]))
+
+
+def verify_finding(finding):
+    check(finding["fingerprint"] and finding["fix"] and finding["summary"], f"bare finding {finding}")
+    check(finding["evidence"]["timeline"], f"no timeline in {finding}")
+    check(finding["process"]["exe"].endswith("/bug"), f"wrong process in {finding}")
+    check(finding["cost"], f"no cost in {finding}")
+
+
+def twin_test(folder, twin):
+    def test():
+        expected = expectations(folder, twin)
+        outcome = epaudit("run", "--", binary(folder, twin))
+        verify(outcome, expected)
+        check(outcome.seconds < LIMIT_SECONDS, f"took {outcome.seconds:.1f} s")
+        for finding in outcome.report["findings"]:
+            if finding["level"] in ("likely", "confirmed"):
+                verify_finding(finding)
+    return test
+
+
+def attach_test(name):
+    """Attached to a server that already misbehaves, as an engineer would."""
+    def test():
+        folder = ROOT / "demo_bugs" / name
+        with tempfile.TemporaryDirectory() as directory:
+            ready = os.path.join(directory, "ready")
+            server = subprocess.Popen([binary(folder, "bug"), "--seconds", "9", "--ready-file", ready],
+                                      stderr=subprocess.DEVNULL)
+            try:
+                wait_for(lambda: os.path.exists(ready), 10, "the demo's ready file")
+                outcome = epaudit("attach", "--profile", "test", "--duration", "5", "-p", server.pid)
+                verify(outcome, expectations(folder, "bug"))
+            finally:
+                server.kill()
+                server.wait()
+    return test
+
+
+def quick_test():
+    """A spin is reported within 2 s of its first futile return (the test profile asks for 1 s of it)."""
+    folder = ROOT / "demo_bugs" / "unread-spin"
+    outcome = epaudit("run", "--", binary(folder, "bug"))
+    lines = [line for line in outcome.err.splitlines() if "EP202" in line and line.startswith("epaudit: ")]
+    check(lines, "no notice on stderr: " + outcome.err)
+    seconds = float(lines[0].split()[1])
+    first_futile = 0.0  # the demo spins from its first request on, some ms after birth
+    check(seconds - first_futile <= 2.0, f"reported after {seconds} s")
+
+
+def register(suite):
+    for folder in folders():
+        for twin in ("bug", "fixed"):
+            suite.run(f"run {folder.name} {twin}", twin_test(folder, twin))
+    for name in ("busy-epollout", "et-read-not-drained"):
+        suite.run(f"attach {name} bug", attach_test(name))
+    suite.run("spin is reported within 2 s", quick_test)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all live tests share: running epaudit as a user would, and keeping count."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("EPAUDIT_BUILD", ROOT / "build"))
+EPAUDIT = str(BUILD / "epaudit")
+SPEED = float(os.environ.get("EPAUDIT_SLOWNESS", "1"))  # VMs: how much slower than the development machine
+
+
+class Skip(Exception):
+    """The kernel or the machine truly refuses; the text says why."""
+
+
+class Outcome:
+    """One finished run of epaudit: exit code, JSON report (None when there is none), both outputs."""
+
+    def __init__(self, code, report, out, err, seconds):
+        self.code, self.report, self.out, self.err, self.seconds = code, report, out, err, seconds
+
+    def rules(self, levels=("confirmed", "likely")):
+        return sorted({f["rule"] for f in self.report["findings"] if f["level"] in levels})
+
+    def describe(self):
+        findings = [(f["rule"], f["level"], f["summary"]) for f in (self.report or {"findings": []})["findings"]]
+        return f"exit {self.code}, findings {findings}\nstderr: {self.err[-1500:]}"
+
+
+def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=()):
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "report.json")
+        words = list(arguments)
+        if json_report:
+            words[1:1] = ["--format", "json=" + path]
+        start = time.monotonic()
+        done = subprocess.run([*prefix, EPAUDIT, *map(str, words)], capture_output=True, timeout=timeout * SPEED,
+                              env=env, stdin=subprocess.DEVNULL)
+        seconds = time.monotonic() - start
+        report = None
+        if json_report and os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                report = json.load(file)
+        return Outcome(done.returncode, report, done.stdout.decode(errors="replace"),
+                       done.stderr.decode(errors="replace"), seconds)
+
+
+class Started:
+    """epaudit attached in the background, hooks on (known by its ready file, not by sleeping)."""
+
+    def __init__(self, *arguments):
+        self.directory = tempfile.mkdtemp(prefix="epaudit-")
+        self.path = os.path.join(self.directory, "report.json")
+        ready = os.path.join(self.directory, "ready")
+        words = [arguments[0], "--format", "json=" + self.path, "--ready-file", ready, *map(str, arguments[1:])]
+        self.process = subprocess.Popen([EPAUDIT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        stdin=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(ready) or self.process.poll() is not None, 30, "hooks on")
+
+    def finish(self, timeout=60):
+        out, err = self.process.communicate(timeout=timeout * SPEED)
+        report = None
+        if os.path.exists(self.path):
+            with open(self.path, encoding="utf-8") as file:
+                report = json.load(file)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return Outcome(self.process.returncode, report, out.decode(errors="replace"), err.decode(errors="replace"), 0)
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.finish()
+
+
+def wait_for(condition, seconds, what):
+    """Polls until the condition holds; a bound, not a synchronising sleep."""
+    deadline = time.monotonic() + seconds * SPEED
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for: {what}")
+        time.sleep(0.01)
+
+
+def programs():
+    """BPF programs of epaudit in the kernel, by name."""
+    listing = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True)
+    return sorted(p["name"] for p in json.loads(listing.stdout or b"[]") if p.get("name", "").startswith("on_s"))
+
+
+def check(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def expectations(folder, twin):
+    """Reads `// expect: EP201 confirmed` (or none) from the demo's source."""
+    text = (folder / f"{twin}.cpp").read_text(encoding="utf-8")
+    found = re.findall(r"//\s*expect:\s*(?:(none)|(EP\d{3})\s+(confirmed|likely))", text)
+    check(found, f"{folder.name}/{twin}.cpp has no expectation comment")
+    return [(rule, level) for none, rule, level in found if not none]
+
+
+class Suite:
+    def __init__(self, only):
+        self.only, self.passed, self.failed, self.skipped = only, 0, 0, 0
+
+    def run(self, name, test):
+        if self.only and not any(word in name for word in self.only):
+            return
+        start = time.monotonic()
+        try:
+            test()
+            self.passed += 1
+            verdict = "ok"
+        except Skip as reason:
+            self.skipped += 1
+            verdict = f"SKIPPED: {reason}"
+        except Exception as error:  # a failing test must not take the others down
+            self.failed += 1
+            verdict = "FAILED: " + (str(error) or type(error).__name__)
+            if not isinstance(error, AssertionError):
+                verdict += "\n" + traceback.format_exc()
+        print(f"live  {name:<52} {time.monotonic() - start:5.1f} s  {verdict}", flush=True)
+
+    def close(self):
+        print(f"live: {self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
+        sys.exit(1 if self.failed else 0)

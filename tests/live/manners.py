@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How epaudit behaves: bad input, exit codes, pass-through, signals, and leaving nothing behind."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import BUILD, EPAUDIT, ROOT, Started, check, epaudit, programs, wait_for
+
+FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
+BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
+
+
+def refuses(code, text, *arguments, prefix=()):
+    """One clear line, a hint, the right exit code."""
+    def test():
+        outcome = epaudit(*arguments, json_report=False, prefix=prefix)
+        check(outcome.code == code, f"exit {outcome.code}, not {code}: {outcome.err}")
+        first = outcome.err.splitlines()[0] if outcome.err else ""
+        check(first.startswith("epaudit: ") and text in first, f"first line: {first!r}")
+        check("hint:" in outcome.err or len(outcome.err.splitlines()) == 1, outcome.err)
+        check(not outcome.out, f"stdout: {outcome.out!r}")
+    return test
+
+
+def passes_output_and_status():
+    outcome = epaudit("run", "--", "sh", "-c",
+                      f"echo to-stdout; echo to-stderr >&2; {FIXED} --seconds 1; exit 7", json_report=True)
+    check(outcome.code == 7, outcome.describe())
+    check("to-stdout\n" in outcome.out and "to-stderr\n" in outcome.err, f"{outcome.out!r} {outcome.err!r}")
+    check(outcome.report["child"]["exit_status"] == 7, str(outcome.report.get("child")))
+
+
+def findings_outrank_status():
+    outcome = epaudit("run", "--", "sh", "-c", f"{BUG} --seconds 3; exit 7")
+    check(outcome.code == 1, outcome.describe())
+
+
+def gate():
+    outcome = epaudit("run", "--fail-on", "never", "--", BUG, "--seconds", "3")
+    check(outcome.code == 0 and outcome.rules() == ["EP201"], outcome.describe())
+    outcome = epaudit("run", "--ignore", "busy-epollout", "--", BUG, "--seconds", "3")
+    check(outcome.code == 0 and not outcome.rules(), outcome.describe())
+    outcome = epaudit("run", "--set", "busy-epollout.per_s=100000000", "--", BUG, "--seconds", "3")
+    check(outcome.code == 0, outcome.describe())
+
+
+def ends_by_interrupt():
+    with tempfile.TemporaryDirectory() as directory:
+        ready = os.path.join(directory, "ready")
+        server = subprocess.Popen([BUG, "--seconds", "9", "--ready-file", ready], stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: os.path.exists(ready), 10, "the demo")
+            tool = Started("attach", "--profile", "test", "-p", server.pid)
+            for line in tool.process.stderr:  # its own notice says when there is something to report
+                if b"EP201" in line:
+                    break
+            outcome = tool.interrupt()
+            check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+            check(server.poll() is None, "the target did not survive the end of the observation")
+        finally:
+            server.kill()
+            server.wait()
+
+
+def ends_with_target():
+    with tempfile.TemporaryDirectory() as directory:
+        ready = os.path.join(directory, "ready")
+        server = subprocess.Popen([BUG, "--seconds", "9", "--ready-file", ready], stderr=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(ready), 10, "the demo")
+        tool = Started("attach", "--profile", "test", "-p", server.pid)
+        for line in tool.process.stderr:
+            if b"EP201" in line:
+                break
+        server.kill()
+        server.wait()
+        outcome = tool.finish()
+        check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+        wait_for(lambda: not programs(), 5, "no BPF program of ours left")
+
+
+def crash_of_target():
+    outcome = epaudit("run", "--", "sh", "-c", f"{FIXED} --seconds 1; kill -SEGV $$")
+    check(outcome.code == 128 + signal.SIGSEGV, outcome.describe())
+    check(outcome.report["child"]["signal"] == signal.SIGSEGV, str(outcome.report.get("child")))
+
+
+def duration_ends_run():
+    start = time.monotonic()
+    outcome = epaudit("run", "--duration", "1.5", "--", FIXED, "--seconds", "9")
+    check(outcome.code == 0, outcome.describe())
+    check(time.monotonic() - start < 6, "the command was not ended")
+
+
+def killed_tool_leaves_nothing():
+    check(programs() == [], f"before: {programs()}")
+    with tempfile.TemporaryDirectory() as directory:
+        ready = os.path.join(directory, "ready")
+        server = subprocess.Popen([FIXED, "--seconds", "9", "--ready-file", ready], stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: os.path.exists(ready), 10, "the demo")
+            tool = Started("attach", "-p", server.pid)
+            check(programs() != [], "no program seen while attached: the test cannot fail")
+            tool.process.kill()
+            tool.process.communicate()
+            wait_for(lambda: not programs(), 10, "no BPF program of ours left")
+            check(server.poll() is None, "the target died with the tool")
+        finally:
+            server.kill()
+            server.wait()
+
+
+def own_descriptors():
+    """The tool must not leak what it preaches about: the child inherits only stdin, stdout, stderr."""
+    outcome = epaudit("run", "--", sys.executable, "-c",
+                      "import os,select;e=select.epoll();e.poll(0);print(sorted(os.listdir('/proc/self/fd')))",
+                      json_report=True)
+    numbers = re.search(r"\[(.*)\]", outcome.out).group(1)
+    check(len(numbers.split(",")) <= 5, f"the child saw descriptors {numbers}")  # 0 1 2, epoll, listdir's own
+
+
+def only_two_capabilities():
+    words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", "-all,+bpf,+perfmon",
+             "--ambient-caps", "-all,+bpf,+perfmon", "--bounding-set", "-all,+bpf,+perfmon"]
+    outcome = epaudit("run", "--", BUG, "--seconds", "3", prefix=words, json_report=False)
+    check(outcome.code == 1 and "EP201" in outcome.out, f"exit {outcome.code}: {outcome.out} {outcome.err}")
+
+
+def catalogue():
+    import json
+    listing = json.loads(epaudit("rules", "--format", "json", json_report=False).out)
+    ids = [rule["id"] for rule in listing["rules"]]
+    check(ids == sorted(set(ids)) and "EP201" in ids, str(ids))
+    for rule in listing["rules"]:
+        for word in (rule["id"], rule["name"]):
+            text = epaudit("explain", word, json_report=False)
+            check(text.code == 0 and text.out.startswith(f"# {rule['id']} {rule['name']}"), text.out[:200])
+    for words in (("--version",), ("--help",), ("run", "--help"), ("rules",)):
+        outcome = epaudit(*words, json_report=False)
+        check(outcome.code == 0 and outcome.out, f"{words}: {outcome.code}")
+
+
+def register(suite):
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all",
+              "--inh-caps", "-all"]
+    suite.run("bad input: no such pid", refuses(3, "no process 999999", "attach", "-p", "999999"))
+    suite.run("bad input: not a number", refuses(2, "'abc' is not a process id", "attach", "-p", "abc"))
+    suite.run("bad input: not root", refuses(3, "CAP_BPF", "run", "--", "true", prefix=nobody))
+    suite.run("bad input: unknown rule", refuses(2, "EP999", "run", "--select", "EP999", "--", "true"))
+    suite.run("bad input: unknown threshold", refuses(2, "per_sec", "run", "--set", "EP201.per_sec=1", "--", "true"))
+    suite.run("bad input: explain unknown rule", refuses(2, "EP999", "explain", "EP999"))
+    suite.run("bad input: no command", refuses(2, "", "run"))
+    suite.run("bad input: missing file", refuses(2, "No such file", "run", "--", "/no/such/program"))
+    suite.run("bad input: unknown format", refuses(2, "xml", "run", "--format", "xml", "--", "true"))
+    suite.run("no epoll in target", refuses(3, "no epoll instance", "run", "--", "sh", "-c", "exit 0"))
+    suite.run("target that exits at once", refuses(3, "no epoll instance", "run", "--", "true"))
+    suite.run("output and exit status pass through", passes_output_and_status)
+    suite.run("findings outrank the child's status", findings_outrank_status)
+    suite.run("gate, ignore and thresholds", gate)
+    suite.run("Ctrl-C ends with a report", ends_by_interrupt)
+    suite.run("kill -9 of the target ends with a report", ends_with_target)
+    suite.run("crash of the target", crash_of_target)
+    suite.run("--duration ends the command", duration_ends_run)
+    suite.run("kill -9 of epaudit leaves nothing loaded", killed_tool_leaves_nothing)
+    suite.run("descriptors stay ours", own_descriptors)
+    suite.run("CAP_BPF and CAP_PERFMON suffice", only_two_capabilities)
+    suite.run("rules, explain, help", catalogue)

@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Live tests: epaudit against real processes under this kernel. `run.py [WORD...]` runs those whose name
+holds a WORD. Needs root, or CAP_BPF and CAP_PERFMON."""
+import sys
+
+import demos
+import manners
+import servers
+from harness import Suite
+
+suite = Suite(sys.argv[1:])
+demos.register(suite)
+manners.register(suite)
+servers.register(suite)
+suite.close()
