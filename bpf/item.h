@@ -7,6 +7,9 @@
 #include <bpf/bpf_core_read.h>
 #include "tables.h"
 
+static __always_inline bool ledger_past_matters(const struct registration_row *r, const struct file_row *f,
+                                                bool file_dies);
+
 /*
  * The registrations of a file hang on it through epitem.fllink: up to 5.10 a list in the file, since
  * then an hlist that file->f_ep points to (for a watched epoll file it is eventpoll.refs; the walk is
@@ -91,9 +94,9 @@ static __always_inline bool item_is_ready(struct epitem *item)
 
 /* Last words: a past that a rule may want, kept for user space. */
 static __always_inline void books_bury(struct books *b, const struct registration_key *key,
-                                       struct registration_row *r, struct file_row *f)
+                                       struct registration_row *r, struct file_row *f, bool file_dies)
 {
-    if (!f || (r->best_run < 100 && !f->rescues && !f->left_passes && !f->wasted_wakes))
+    if (!f || !ledger_past_matters(r, f, file_dies))
         return;
     struct sweep_record *words = bpf_ringbuf_reserve(&buried, sizeof(*words), 0);
     if (!words) {

@@ -12,14 +12,15 @@
  *   ... and the same three for registration, epoll, thread, index
  *   bool books_item_gone(books *, const registration_key *, const registration_row *)
  *        the kernel says that this registration no longer exists
- *   void books_bury(books *, const registration_key *, registration_row *, file_row *)
- *        a registration dies whose past may matter to a rule
+ *   void books_bury(books *, const registration_key *, registration_row *, file_row *, bool file_dies)
+ *        a registration dies, alone or with its file; its past may matter to a rule (ledger_past_matters)
  *   void books_stat(books *, u32 stat)                             count one
  *
  * Nothing here reads the kernel, the clock or user memory: all that is in the posting.
  */
 #pragma once
 
+#include "ledger_limits.h"
 #include "rows.h"
 
 #ifdef __bpf__
@@ -27,15 +28,6 @@
 #else
 #define ledger_count(field, n) (*(field) += (n))
 #endif
-
-/* A pass over an edge-triggered file ends, at the latest, this long after it began (R4, N2). */
-#define LEDGER_PASS_NS (10 * NSEC_PER_MSEC)
-/* An edge not answered within this time was ignored on purpose (R4, N1). */
-#define LEDGER_IGNORED_NS (100 * NSEC_PER_MSEC)
-/* Left-over input older than this, consumed within LEDGER_PASS_NS after a fresh edge, was rescued (R4). */
-#define LEDGER_RESCUE_NS (200 * NSEC_PER_MSEC)
-/* A ONESHOT re-arm within this time is a fast one; a close later than this, untouched, an abandoned one (R8). */
-#define LEDGER_REARM_NS (1 * NSEC_PER_SEC)
 
 static __always_inline void ledger_record(struct file_row *f, const struct posting *p, s64 value)
 {
@@ -122,11 +114,22 @@ static __always_inline void ledger_end_run(struct registration_row *r)
     r->run = 0;
 }
 
+/* A program that takes a registration off and puts it back (nginx its listener, every 16 accepts) loses
+ * nothing: the file keeps its own past. */
+static __always_inline bool ledger_past_matters(const struct registration_row *r, const struct file_row *f,
+                                                bool file_dies)
+{
+    if (r->best_run >= LEDGER_RUN)
+        return true;
+    return file_dies && f && (f->rescues || f->left_passes || f->wasted_wakes);
+}
+
 static __always_inline void ledger_drop_registration(struct books *b, const struct registration_key *key,
-                                                     struct registration_row *r, struct file_row *f)
+                                                     struct registration_row *r, struct file_row *f,
+                                                     bool file_dies)
 {
     ledger_end_run(r);
-    books_bury(b, key, r, f);
+    books_bury(b, key, r, f, file_dies);
     ledger_index_remove(b, key, r->data);
     if (f && f->home == key->epoll && f->home_fd == key->fd) {
         f->home = 0;
@@ -149,7 +152,7 @@ static __always_inline void ledger_evict_dead(struct books *b, u64 epoll, u64 da
         return;
     struct registration_row *r = books_registration(b, &old);
     if (r && books_item_gone(b, &old, r))
-        ledger_drop_registration(b, &old, r, books_file(b, old.file));
+        ledger_drop_registration(b, &old, r, books_file(b, old.file), true);
 }
 
 static __always_inline struct file_row *ledger_open_file(struct books *b, const struct posting *p)

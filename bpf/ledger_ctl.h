@@ -29,7 +29,7 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
 {
     struct registration_row *r = books_registration(b, key);
     if (r) /* same epoll, file and number: the old one must be gone, or ADD had said EEXIST */
-        ledger_drop_registration(b, key, r, books_file(b, key->file));
+        ledger_drop_registration(b, key, r, books_file(b, key->file), false);
     ledger_evict_dead(b, key->epoll, p->data, key);
     r = books_add_registration(b, key);
     if (!r)
@@ -40,6 +40,9 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
     r->armed_at = p->time;
     r->ctl_tid = p->tid;
     ledger_index_add(b, key, p->data);
+    struct epoll_row *e = books_epoll(b, key->epoll);
+    if (e)
+        ledger_count(&e->registrations, 1);
     return r;
 }
 
@@ -73,7 +76,7 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
     f->left_passes = 0;
     f->flags &= ~(FILE_EDGE_USED | FILE_SAW_EAGAIN);
     ledger_set_home(f, &key, p->mask);
-    ledger_count(&e->registrations, 1);
+    f->rearm_errno = 0; /* MOD = ENOENT, then ADD: resolved (libevent, photon, facil.io) */
 }
 
 static __always_inline void ledger_mod_failed(struct epoll_row *e, struct file_row *f, const struct posting *p)
@@ -96,8 +99,11 @@ static __always_inline void ledger_mod(struct books *b, const struct posting *p)
         ledger_mod_failed(e, f, p);
         return;
     }
-    if (!f)
+    if (!f) {
         f = ledger_open_file(b, p);
+        if (f) /* registered before we looked: an edge may have come already */
+            f->flags |= FILE_SEEDED;
+    }
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row *r = books_registration(b, &key);
     if (!r)
@@ -146,15 +152,17 @@ static __always_inline void ledger_del(struct books *b, const struct posting *p)
     if (!r)
         return;
     ledger_rearmed(e, r, p->time);
-    ledger_drop_registration(b, &key, r, f);
+    ledger_drop_registration(b, &key, r, f, false);
 }
 
-/* R8: fired, then closed without anybody having touched it. */
+/* R8: told of input and of nothing else, then closed without anybody having touched it. A connection pool
+ * closes what only became writable; the peer's close and errors need no read. */
 static __always_inline void ledger_closed_unarmed(struct books *b, const struct registration_key *key,
                                                   const struct registration_row *r, const struct file_row *f,
                                                   u64 now)
 {
     if (!(r->flags & REGISTRATION_FIRED) || now - r->fired_at < LEDGER_REARM_NS ||
+        !(r->delivered_events & (EV_IN | EV_RDNORM)) || (r->delivered_events & (EV_RDHUP | EV_HUP | EV_ERR)) ||
         f->attempt_at > r->fired_at || f->wrote_at > r->fired_at)
         return;
     struct epoll_row *e = books_epoll(b, key->epoll);
@@ -178,7 +186,7 @@ static __always_inline void ledger_close(struct books *b, const struct posting *
     struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
     if (r) {
         ledger_closed_unarmed(b, &key, r, f, p->time);
-        ledger_drop_registration(b, &key, r, f);
+        ledger_drop_registration(b, &key, r, f, true);
     }
     books_remove_file(b, p->file);
 }

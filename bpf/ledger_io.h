@@ -50,9 +50,13 @@ static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, 
     return fresh;
 }
 
-/* Left over from an earlier pass, untouched for long, and now taken only because other data rang. */
+/* Left over from an earlier pass, untouched for long, and now taken only because other data rang. Not when
+ * output of the same file was blocked: then the edge may be its EPOLLOUT, and input was held back meanwhile
+ * (an echo server that waits for its peer, N3). */
 static __always_inline void ledger_rescue(struct books *b, struct file_row *f, const struct posting *p)
 {
+    if (f->out_cut_at || f->wrote_at >= f->edge_at)
+        return;
     if (!f->left_at || f->armed_at > f->left_at || f->edge_at < f->left_at + LEDGER_RESCUE_NS ||
         p->time - f->edge_at > LEDGER_PASS_NS)
         return;
@@ -97,10 +101,11 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
 {
     if (ledger_interrupted(p->result))
         return;
+    bool peeked = f->flags & FILE_PEEKED; /* it knew what it left: a message not yet complete (N5) */
     bool fresh = ledger_attempt(b, f, p);
     f->last_read = p->result > 0x7fffffff ? 0x7fffffff : (s32)p->result;
     if (p->result > 0) {
-        if (fresh)
+        if (fresh && !peeked)
             ledger_rescue(b, f, p);
         ledger_count(&f->reads, 1);
         ledger_count(&f->moves, 1);

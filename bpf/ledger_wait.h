@@ -174,11 +174,15 @@ static __always_inline void ledger_settle(struct books *b, const struct posting 
         r->run_spent = 0;
     }
     u64 spent = p->cpu > r->run_cpu ? p->cpu - r->run_cpu : 0;
-    if (r->run && spent >= r->run_spent) {
+    if (r->run + 1 == LEDGER_RUN) { /* from now on it counts, all of it */
+        r->futile += LEDGER_RUN;
+        r->futile_ns += p->time - r->run_at;
+        r->futile_cpu += spent;
+    } else if (r->run >= LEDGER_RUN) {
+        r->futile += 1;
         r->futile_ns += p->time - r->run_last_at;
-        r->futile_cpu += spent - r->run_spent;
+        r->futile_cpu += spent > r->run_spent ? spent - r->run_spent : 0;
     }
-    r->futile += 1;
     r->run += 1;
     r->run_last_at = p->time;
     r->run_spent = spent;

@@ -126,14 +126,14 @@ struct registration_row {
     u64 run_last_at;  /* newest futile return of the run */
     u64 run_spent;    /* CPU time from run_at to run_last_at */
     u64 best_run_ns;  /* longest run that ended, and what it was like */
-    u64 futile_ns;    /* over all runs: time between their returns, */
+    u64 futile_ns;    /* over all runs of LEDGER_RUN returns and more: how long they lasted, */
     u64 futile_cpu;   /* and CPU time of the thread meanwhile */
     u32 best_run;
     u32 best_run_events;
     u32 token_moves;
     u32 token_backlog;
     u32 run;          /* consecutive futile returns that reported it */
-    u32 futile;       /* futile returns over all runs: useful work may break a spin into many of them */
+    u32 futile;       /* futile returns in such runs: useful work may break one spin into many */
     u32 run_events;   /* bits reported in the run */
     u32 run_between;  /* what the program did between the returns of the run */
     u32 mask;

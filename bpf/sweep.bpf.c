@@ -103,7 +103,7 @@ static __always_inline void drop_dead_home(struct file_row *f, u64 id)
     struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
     struct registration_row *r = f->home ? books_registration(NULL, &key) : NULL;
     if (r)
-        ledger_drop_registration(NULL, &key, r, f);
+        ledger_drop_registration(NULL, &key, r, f, true);
 }
 
 SEC("iter/bpf_map_elem")
@@ -157,6 +157,6 @@ int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
     struct registration_key key = *at;
     struct file_row *f = books_file(NULL, key.file);
     if (!f || books_item_gone(NULL, &key, r))
-        ledger_drop_registration(NULL, &key, r, f);
+        ledger_drop_registration(NULL, &key, r, f, true);
     return 0;
 }

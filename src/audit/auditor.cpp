@@ -13,9 +13,9 @@
 namespace epaudit {
 namespace {
 
-// An attached audit may run for weeks over millions of connections. Beyond this many subjects further ones
-// are only counted.
-constexpr size_t kMaxSubjects = 20000;
+// An attached audit may run for weeks over millions of connections: beyond this many subjects of one
+// fingerprint, only one that is worse than all of them is kept.
+constexpr size_t kMaxSubjects = 5000;
 
 bool names_rule(const RuleInfo& info, std::string_view text)
 {
@@ -165,15 +165,24 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
         finding.first_at = books.time;
     Subject subject{finding.rule, finding.subject_epoll, finding.subject_file};
     auto at = kept_.find(subject);
+    if (finding.withdrawn) {
+        if (at != kept_.end() && at->second.level < Level::kConfirmed)
+            kept_.erase(at);
+        return;
+    }
     if (at == kept_.end()) {
-        if (kept_.size() < kMaxSubjects)
-            kept_.emplace(std::move(subject), std::move(finding));
-        else
-            beyond_[finding.fingerprint] += 1;
+        Merged& merged = merged_[finding.fingerprint];
+        if (merged.subjects >= kMaxSubjects && finding.level <= merged.highest)
+            return;
+        merged.subjects += 1;
+        merged.highest = std::max(merged.highest, finding.level);
+        kept_.emplace(std::move(subject), std::move(finding));
         return;
     }
     if (!replaces(finding, at->second))
         return;
+    Merged& merged = merged_[finding.fingerprint];
+    merged.highest = std::max(merged.highest, finding.level);
     if (at->second.first_at)
         finding.first_at = at->second.first_at;
     if (finding.stacks.empty()) // captured once, when the rule grew suspicious
@@ -209,12 +218,8 @@ std::vector<Finding> Auditor::findings() const
         example.first_at = first;
     }
     std::vector<Finding> result;
-    for (auto& [print, finding] : merged) {
-        auto beyond = beyond_.find(print);
-        if (beyond != beyond_.end())
-            finding.fds += beyond->second;
+    for (auto& [print, finding] : merged)
         result.push_back(std::move(finding));
-    }
     std::sort(result.begin(), result.end(), worse);
     return result;
 }
@@ -223,8 +228,10 @@ std::vector<RuleCoverage> Auditor::coverage(const Sight& sight) const
 {
     std::vector<RuleCoverage> result;
     for (const Slot& slot : slots_) {
-        if (slot.on)
-            result.push_back({slot.rule->info().id, slot.rule->info().name, slot.rule->coverage(sight)});
+        if (slot.on) {
+            Coverage coverage = slot.rule->coverage(sight);
+            result.push_back({slot.rule->info().id, slot.rule->info().name, coverage.status, coverage.reason});
+        }
     }
     return result;
 }

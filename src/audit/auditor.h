@@ -16,12 +16,6 @@
 
 namespace epaudit {
 
-struct RuleCoverage {
-    std::string rule;  // EP201
-    std::string name;  // busy-epollout
-    Coverage coverage;
-};
-
 // Identity of a finding across runs and machines: 16 hex digits of rule id, name of the executable, fd kind
 // and trigger mode. Never of pids, fd numbers or times.
 std::string fingerprint(const Finding& finding);
@@ -54,6 +48,10 @@ private:
         Settings settings;
         bool on = true;
     };
+    struct Merged {
+        size_t subjects = 0;
+        Level highest = Level::kInfo;
+    };
     using Subject = std::tuple<std::string, uint64_t, uint64_t>;
 
     Slot* find(std::string_view id_or_name);
@@ -63,7 +61,7 @@ private:
 
     std::vector<Slot> slots_;
     std::map<Subject, Finding> kept_;
-    std::map<std::string, unsigned> beyond_;  // subjects not kept, by fingerprint
+    std::map<std::string, Merged> merged_;  // by fingerprint
     Level gate_ = Level::kLikely;
 };
 

@@ -72,6 +72,8 @@ struct Finding {
 
     std::string trigger;  // how its registration is told: level, edge, oneshot; part of the fingerprint
 
+    bool withdrawn = false;  // the rule takes back what it said of this subject, unless that was confirmed
+
     // Identity of the thing that misbehaves; the auditor keeps one finding per (rule, subject).
     uint64_t subject_epoll = 0;
     uint64_t subject_file = 0;

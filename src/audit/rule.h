@@ -47,6 +47,14 @@ struct Coverage {
     std::string reason;
 };
 
+// The same with the rule's names, for reports.
+struct RuleCoverage {
+    std::string rule;  // EP201
+    std::string name;  // busy-epollout
+    Status status = Status::kAvailable;
+    std::string reason;
+};
+
 // What the capture in use can see; decides coverage.
 struct Sight {
     bool kernel_state = true;  // unread bytes, backlog, socket state

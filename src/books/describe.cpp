@@ -72,7 +72,7 @@ const char* shutdown_text(int32_t how)
 
 }  // namespace
 
-const char* kind_name(uint8_t file_kind) { return kKindNames[file_kind < FILE_KINDS ? file_kind : FILE_UNKNOWN]; }
+const char* kind_name(uint8_t file_kind) { return kKindNames[file_kind < FILE_KINDS ? file_kind : 0]; }
 
 const char* tcp_state_name(uint8_t sk_state) { return sk_state < std::size(kTcpStates) ? kTcpStates[sk_state] : ""; }
 

@@ -62,9 +62,10 @@ static bool books_item_gone(books* b, const registration_key* key, const registr
 }
 
 // As books_bury() in bpf/item.h.
-static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f)
+static bool ledger_past_matters(const registration_row* r, const file_row* f, bool file_dies);
+static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, bool file_dies)
 {
-    if (!f || (r->best_run < 100 && !f->rescues && !f->left_passes && !f->wasted_wakes))
+    if (!f || !ledger_past_matters(r, f, file_dies))
         return;
     epaudit::Entry words{};
     words.file_id = key->file;
@@ -288,7 +289,7 @@ void Tables::drop_dead_registrations()
     }
     for (const registration_key& key : dead) {
         ready_.erase(identity(key));
-        ledger_drop_registration(&books_, &key, books_registration(&books_, &key), books_file(&books_, key.file));
+        ledger_drop_registration(&books_, &key, books_registration(&books_, &key), books_file(&books_, key.file), true);
     }
 }
 

@@ -101,8 +101,13 @@ Result<Snapshot> LiveCapture::sweep()
         know(row.tgid);
     for (const Entry& entry : books.entries)
         know(entry.file.tgid);
-    for (auto& [pid, info] : impl.processes)
-        info.state = read_run_state(pid);
+    for (auto& [pid, info] : impl.processes) {
+        ProcessInfo now = read_process(pid); // anew each time: exec changes comm and exe
+        if (now.state == RunState::kGone)
+            info.state = RunState::kGone;
+        else
+            info = std::move(now);
+    }
     books.processes = impl.processes;
     return books;
 }

@@ -122,11 +122,9 @@ int epaudit_main(int argc, char** argv)
     RunOptions run;
     RawOptions raw_run;
     CLI::App* run_app = app.add_subcommand("run", "start a program and audit it from its first instruction");
-    run_app->usage("epaudit run [OPTIONS] -- CMD [ARG...]");
     add_audit_options(*run_app, run.audit, raw_run);
     run_app->add_flag("--wait-all", run.wait_all, "go on until all descendants have ended, not only CMD");
     run_app->add_option("command", run.command, "the program and its arguments")->required()->type_name("CMD");
-    run_app->prefix_command(false);
     run_app->positionals_at_end(true);
 
     AttachOptions attach;

@@ -11,7 +11,7 @@ Result<int> run_command(const RunOptions& options)
     auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kTest));
     if (!session)
         return session.error();
-    auto child = Child::start(options.command);
+    auto child = Command::start(options.command);
     if (!child)
         return child.error();
     auto pid = static_cast<uint32_t>(child->pid());

@@ -68,7 +68,12 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
 {
     std::unique_ptr<Session> session(new Session(options, profile));
     session->auditor_ = std::make_unique<Auditor>(profile);
-    if (auto ok = session->auditor_->select(options.select, options.ignore); !ok)
+    if (options.gate)
+        session->auditor_->set_gate(*options.gate);
+    if (!options.select.empty())
+        if (auto ok = session->auditor_->select(options.select); !ok)
+            return ok.error();
+    if (auto ok = session->auditor_->ignore(options.ignore); !ok)
         return ok.error();
     for (const std::string& assignment : options.set)
         if (auto ok = session->auditor_->set(assignment); !ok)
@@ -80,7 +85,7 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
     if (!capture)
         return capture.error();
     session->live_ = std::move(*capture);
-    session->auditor_->set_sight(session->live_->sight());
+    session->sight_ = session->live_->sight();
     session->signals_ = take_signals();
     return session;
 }
@@ -88,6 +93,7 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
 Result<> Session::begin()
 {
     began_ = monotonic_ns();
+    cpu_at_begin_ = own_cpu_seconds(); // loading and verifying the probes is not the cost of watching
     looked_ = began_;
     if (options_.ready_file.empty())
         return Done{};
@@ -178,7 +184,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     report.command = std::move(command);
     report.pids = std::move(pids);
     Observation& observation = report.observation;
-    observation.hooks = "tracepoint";
+    observation.hooks = sight_.hooks;
     observation.profile = profile_ == Profile::kTest ? "test" : "production";
     observation.seconds = static_cast<double>(ended_ - began_) / 1e9;
     observation.postings = last_.stats[STAT_POSTINGS];
@@ -186,7 +192,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.lost = losses(last_);
     observation.complete = observation.lost.empty();
     observation.notes = notes_;
-    observation.tool_cpu_seconds = own_cpu_seconds();
+    observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
     observation.registrations = registrations_seen_;
     observation.epolls = epolls_seen_;
     if (child) {
@@ -194,7 +200,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
         report.child->exit_status = child->signalled ? 0 : child->code;
         report.child->signal = child->signalled ? child->code : 0;
     }
-    report.coverage = auditor_->coverage();
+    report.coverage = auditor_->coverage(sight_);
     report.findings = auditor_->findings();
     report.options.risks = options_.risks;
     return report;

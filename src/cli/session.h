@@ -52,12 +52,14 @@ private:
     Profile profile_;
     std::unique_ptr<LiveCapture> live_;
     std::unique_ptr<Auditor> auditor_;
+    Sight sight_;
     Descriptor signals_;
     Snapshot last_;
     uint64_t registrations_seen_ = 0;
     uint64_t epolls_seen_ = 0;
     uint64_t began_ = 0;
     uint64_t ended_ = 0;
+    double cpu_at_begin_ = 0;
     uint64_t looked_ = 0;
     uint64_t look_took_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon

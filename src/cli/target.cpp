@@ -43,12 +43,12 @@ constexpr int kEndGraceMs = 5000;
 
 }  // namespace
 
-Result<Child> Child::start(const std::vector<std::string>& command)
+Result<Command> Command::start(const std::vector<std::string>& command)
 {
     int start[2], failed[2];
     if (pipe2(start, O_CLOEXEC) || pipe2(failed, O_CLOEXEC))
         return observe_error(fmt::format("cannot make a pipe: {}", strerror(errno)));
-    Child child;
+    Command child;
     child.command_ = command[0];
     Descriptor start_read(start[0]), failed_write(failed[1]);
     child.start_ = Descriptor(start[1]);
@@ -63,7 +63,7 @@ Result<Child> Child::start(const std::vector<std::string>& command)
     return child;
 }
 
-Result<> Child::go()
+Result<> Command::go()
 {
     start_.reset();
     int error = 0;
@@ -78,7 +78,7 @@ Result<> Child::go()
                        error == ENOENT ? "give the path of a program, or one that is in PATH" : "");
 }
 
-std::optional<ExitStatus> Child::reap(bool block)
+std::optional<ExitStatus> Command::reap(bool block)
 {
     int status = 0;
     if (status_)
@@ -95,7 +95,7 @@ std::optional<ExitStatus> Child::reap(bool block)
     return status_;
 }
 
-ExitStatus Child::end()
+ExitStatus Command::end()
 {
     if (start_) { /* never let go: it must not run the command now */
         kill(pid_, SIGKILL);

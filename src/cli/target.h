@@ -24,9 +24,9 @@ struct ExitStatus {
 
 // A command that waits, already forked, until it is told to exec: so the hooks are on from its first
 // instruction, and no ptrace is needed.
-class Child {
+class Command {
 public:
-    static Result<Child> start(const std::vector<std::string>& command);
+    static Result<Command> start(const std::vector<std::string>& command);
     pid_t pid() const { return pid_; }
     // Lets it exec. The error says why the command could not be executed.
     Result<> go();

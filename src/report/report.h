@@ -38,13 +38,6 @@ struct Child {
     int signal = 0;  // 0: it exited
 };
 
-struct RuleCoverage {
-    std::string rule;  // EP201
-    std::string name;  // busy-epollout
-    Status status = Status::kAvailable;
-    std::string reason;
-};
-
 // What the text report shows. JSON always holds everything.
 struct Options {
     bool risks = false;  // levels risk and info, too

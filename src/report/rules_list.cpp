@@ -20,12 +20,9 @@ using Json = nlohmann::ordered_json;
 const char* seam_name(Seam seam)
 {
     switch (seam) {
-    case Seam::kReadiness:
-        return "readiness";
-    case Seam::kWakeups:
-        return "wakeups";
-    case Seam::kState:
-        return "state";
+    case Seam::kReadiness: return "readiness";
+    case Seam::kWakeups: return "wakeups";
+    case Seam::kState: return "state";
     }
     return "?";
 }
@@ -80,10 +77,14 @@ void write_rules_text(const std::vector<RuleListing>& rules, const Options& opti
         const std::string reason = rule.coverage.reason.empty() ? "" : ": " + rule.coverage.reason;
         write_hanging("       ", status_name(rule.coverage.status) + reason, width, out);
     }
-    fmt::print(
-        out, "\n{}, {}. Third column: the highest level a rule can reach. More: epaudit explain ID\n",
-        plural(rules.size(), "rule"),
-        limited == 0 ? "all available here" : fmt::format("{} limited or not available here", limited));
+    out << '\n';
+    const std::string here = limited == 0 ? "all available here"
+                                          : fmt::format("{} limited or not available here", limited);
+    write_hanging("",
+                  fmt::format("{}, {}; third column: the highest level it can reach",
+                              plural(rules.size(), "rule"), here),
+                  width, out);
+    write_hanging("", "more about one: epaudit explain ID", width, out);
 }
 
 void write_rules_json(const std::vector<RuleListing>& rules, std::ostream& out)

@@ -137,7 +137,7 @@ private:
         std::string text = command();
         if (!report_.pids.empty())
             text = text.empty() ? pids() : fmt::format("{} ({})", text, pids());
-        return fmt::format("{}{}{}: {}, {}", text, text.empty() ? "" : ", ", duration_text(seen_.seconds),
+        return fmt::format("{}{}{}: {}, {}", text, text.empty() ? "" : ", ", seconds_text(seen_.seconds),
                            plural(seen_.epolls, "epoll"), plural(seen_.registrations, "registration"));
     }
 
@@ -204,7 +204,7 @@ private:
                                seen_.complete ? "" : "; there may be more, the data is incomplete");
         }
         const std::string also = shown.empty() ? "" : "; " + shown + " above";
-        const std::string length = duration_text(seen_.seconds);
+        const std::string length = seconds_text(seen_.seconds);
         if (!seen_.complete)
             return fmt::format(
                 "clean cannot be claimed: nothing found{} in {}, but the data is incomplete"

@@ -27,14 +27,10 @@ std::string upper(std::string text)
 const char* colour_of(Level level)
 {
     switch (level) {
-    case Level::kConfirmed:
-        return "\x1b[1;31m";
-    case Level::kLikely:
-        return "\x1b[1;33m";
-    case Level::kRisk:
-        return "\x1b[36m";
-    case Level::kInfo:
-        break;
+    case Level::kConfirmed: return "\x1b[1;31m";
+    case Level::kLikely: return "\x1b[1;33m";
+    case Level::kRisk: return "\x1b[36m";
+    case Level::kInfo: break;
     }
     return "\x1b[2m";
 }

@@ -165,9 +165,9 @@ std::vector<std::string> fill(const std::vector<std::string>& parts, size_t widt
             out.back() += "  " + text;
             continue;
         }
-        const std::string margin(out.empty() ? 0 : indent, ' ');
-        for (const std::string& line : wrap(text, width - margin.size()))
-            out.push_back((out.empty() ? "" : std::string(indent, ' ')) + line);
+        const bool fits = columns(text) <= width;  // the first line has no margin
+        for (const std::string& line : wrap(text, out.empty() && fits ? width : width - indent))
+            out.push_back(std::string(out.empty() ? 0 : indent, ' ') + line);
     }
     return out;
 }
@@ -201,7 +201,7 @@ std::string number_text(double number)
     return trimmed(number >= 0.1 ? fmt::format("{:.2f}", number) : fmt::format("{:.2g}", number));
 }
 
-std::string duration_text(double seconds)
+std::string seconds_text(double seconds)
 {
     if (!(seconds >= 120))
         return fmt::format("{:.1f} s", seconds);
@@ -250,11 +250,13 @@ std::string loss_text(const std::string& name, uint64_t count)
         {"threads_full", "time", "a thread had no room in the books: raise --max-fds"},
         {"index_full", "time", "an event's registration could not be indexed: raise --max-fds"},
         {"processes_full", "time", "a process had no room in the books and was not watched"},
-        {"events_unread", "return", "of epoll_wait whose events could not be read from the program's memory"},
-        {"events_beyond", "event", "beyond the part of a return that is looked at"},
-        {"compat_calls", "32-bit system call", "not looked at"},
-        {"chain_beyond", "time", "a wait queue or a file's registrations were longer than what is looked at"},
-        {"messages_beyond", "message", "of sendmmsg or recvmmsg beyond what is looked at"},
+        {"events_unreadable", "return",
+         "of epoll_wait whose events could not be read from the program's memory"},
+        {"returns_with_more_events_than_looked_at", "return",
+         "of epoll_wait held more events than are looked at"},
+        {"calls_of_32_bit_code", "32-bit system call", "not looked at"},
+        {"files_in_more_epolls_than_looked_at", "time", "a file was in more epolls than are looked at"},
+        {"last_words_lost", "registration", "ended unseen: its last state was not read in time"},
     }};
     for (const Loss& loss : kLosses)
         if (name == loss.name)
@@ -265,12 +267,9 @@ std::string loss_text(const std::string& name, uint64_t count)
 const char* status_name(Status status)
 {
     switch (status) {
-    case Status::kAvailable:
-        return "available";
-    case Status::kDegraded:
-        return "degraded";
-    case Status::kUnavailable:
-        return "unavailable";
+    case Status::kAvailable: return "available";
+    case Status::kDegraded: return "degraded";
+    case Status::kUnavailable: return "unavailable";
     }
     return "?";
 }

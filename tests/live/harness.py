@@ -33,7 +33,8 @@ class Outcome:
 
     def describe(self):
         findings = [(f["rule"], f["level"], f["summary"]) for f in (self.report or {"findings": []})["findings"]]
-        return f"exit {self.code}, findings {findings}\nstderr: {self.err[-1500:]}"
+        observed = (self.report or {}).get("observation")
+        return f"exit {self.code}, findings {findings}, observation {observed}\nstderr: {self.err[-1500:]}"
 
 
 def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=()):

@@ -101,8 +101,8 @@ TEST(TextReport, OneFindingInFull)
     report.findings = {busy_epollout()};
     EXPECT_EQ(
         text_of(report),
-        "CONFIRMED  EP201 busy-epollout  server[4711]  epoll fd 4  tcp fd 7\n"
-        "  127.0.0.1:80 -> 127.0.0.1:5555\n"
+        "CONFIRMED  EP201 busy-epollout  server[4711]  epoll fd 4  tcp fd 7  "
+        "127.0.0.1:80 -> 127.0.0.1:5555\n"
         "\n"
         "  level-triggered EPOLLOUT is armed on a socket that has room while nothing is written, so every\n"
         "  epoll_wait returns at once\n"
@@ -184,8 +184,8 @@ TEST(TextReport, IncompleteDataCannotBeClean)
               "data      123,456 postings, INCOMPLETE; hooks tracepoint, profile test\n"
               "lost      12 times a file had no room in the books: raise --max-fds\n"
               "lost      future reason: 3\n"
-              "verdict   clean cannot be claimed: nothing found in 12.0 s, but the data is incomplete (see\n"
-              "          \"lost\")\n");
+              "verdict   clean cannot be claimed: nothing found in 12.0 s, but the data is incomplete (see "
+              "\"lost\")\n");
     report.findings = {busy_epollout()};
     EXPECT_TRUE(text_of(report).ends_with(
         "verdict   1 finding: 1 confirmed; there may be more, the data is incomplete\n"));
@@ -198,13 +198,14 @@ TEST(TextReport, RulesThatCouldNotSeeDidNotPass)
                        {"EP401", "thundering-herd", Status::kUnavailable, "wake-ups are not seen"},
                        {"EP402", "duplicate-delivery", Status::kUnavailable, "wake-ups are not seen"},
                        {"EP101", "et-read-not-drained", Status::kDegraded, "no socket state"}};
-    EXPECT_EQ(text_of(report),
-              "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-              "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
-              "degraded  EP101 et-read-not-drained: no socket state\n"
-              "not seen  EP401 thundering-herd, EP402 duplicate-delivery: wake-ups are not seen\n"
-              "verdict   no epoll misuse found by 2 of 4 rules in 12.0 s, 123,456 postings, 37\n"
-              "          registrations of 2 epolls\n");
+    EXPECT_EQ(
+        text_of(report),
+        "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
+        "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
+        "degraded  EP101 et-read-not-drained: no socket state\n"
+        "not seen  EP401 thundering-herd, EP402 duplicate-delivery: wake-ups are not seen\n"
+        "verdict   no epoll misuse found by 2 of 4 rules in 12.0 s, 123,456 postings, 37 registrations of 2\n"
+        "          epolls\n");
 }
 
 TEST(TextReport, NoEpollIsNotClean)
@@ -240,10 +241,9 @@ TEST(TextReport, LongCommandsAndManyPidsAreCut)
     Report report = quiet_report();
     report.command = {"java", "-cp", std::string(300, 'x'), "a b"};
     report.pids = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-    EXPECT_TRUE(
-        text_of(report).starts_with("watched   java -cp " + std::string(48, 'x') + " ... (pids 1, 2, 3,"))
+    EXPECT_TRUE(text_of(report).starts_with(
+        "watched   java -cp ... (pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more), 12.0 s"))
         << text_of(report);
-    EXPECT_NE(text_of(report).find("8 and 2 more)"), std::string::npos);
 }
 
 TEST(TextReport, ColourOnlyWhenToldAndOutsideTheText)
@@ -346,10 +346,10 @@ TEST(Words, Numbers)
     EXPECT_EQ(number_text(51234.4), "51,234");
     EXPECT_EQ(number_text(-2.5), "-2.5");
     EXPECT_EQ(number_text(0.0 / 0.0), "?");
-    EXPECT_EQ(duration_text(0.25), "0.2 s");
-    EXPECT_EQ(duration_text(600), "10 min 0 s");
-    EXPECT_EQ(duration_text(8000), "2 h 13 min");
-    EXPECT_EQ(duration_text(700000), "8 d 2 h");
+    EXPECT_EQ(seconds_text(0.25), "0.2 s");
+    EXPECT_EQ(seconds_text(600), "10 min 0 s");
+    EXPECT_EQ(seconds_text(8000), "2 h 13 min");
+    EXPECT_EQ(seconds_text(700000), "8 d 2 h");
 }
 
 TEST(Words, MeasuresSayTheirUnits)
@@ -375,14 +375,13 @@ TEST(RulesList, Text)
         "EP401", "thundering-herd", "one connection wakes many waiters", Level::kConfirmed, {}, {}, ""};
     std::ostringstream out;
     write_rules_text({{busy, {}}, {herd, {Status::kDegraded, "wake-ups are guessed"}}}, Options{}, out);
-    EXPECT_EQ(
-        out.str(),
-        "EP201  busy-epollout    confirmed  the loop spins\n"
-        "EP401  thundering-herd  confirmed  one connection wakes many waiters\n"
-        "       degraded: wake-ups are guessed\n"
-        "\n"
-        "2 rules, 1 limited or not available here. Third column: the highest level a rule can reach. More:\n"
-        "epaudit explain ID\n");
+    EXPECT_EQ(out.str(),
+              "EP201  busy-epollout    confirmed  the loop spins\n"
+              "EP401  thundering-herd  confirmed  one connection wakes many waiters\n"
+              "       degraded: wake-ups are guessed\n"
+              "\n"
+              "2 rules, 1 limited or not available here; third column: the highest level it can reach\n"
+              "more about one: epaudit explain ID\n");
 }
 
 }  // namespace

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP102",
+    "et-accept-not-drained",
+    "edge-triggered listener left with a backlog",
+    Level::kConfirmed,
+    {{"left_passes", 3, 3, "successive edges whose accepts left a connection older than 200 ms waiting"},
+     {"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps"},
+     {"starved_s", 2, 1, "seconds a backlog must wait after accept failed for want of descriptors"},
+     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
+     {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
+    {Seam::kState, Seam::kReadiness},
+    "listeners shared with programs that are not watched"};
+
+constexpr const char* kFix =
+    "call accept4() until it returns EAGAIN after each edge, or register the listener without EPOLLET";
+constexpr const char* kStarvedFix =
+    "after EMFILE, come back: keep the listener on a list of your own and accept again when an fd is closed or a timer "
+    "runs out; an edge-triggered listener is not reported again for connections that already wait";
+
+bool left_behind(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    const registration_row& r = entry.registration;
+    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
+                 !(r.flags & REGISTRATION_FIRED);
+    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at; // Q7
+    return armed && history && !entry.ready && entry.state.backlog && f.stuck_at && f.left_at &&
+           f.left_at >= f.edge_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
+}
+
+class EtAcceptNotDrained : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        take_back(books, out);
+        for (const Entry& entry : books.entries) {
+            if (!entry.key.epoll || entry.file.kind != FILE_LISTENER)
+                continue;
+            judge_passes(books, entry, settings, out);
+            judge_stall(books, entry, settings, out);
+        }
+        for (const Entry& entry : books.buried) {
+            if (entry.file.kind == FILE_LISTENER)
+                judge_passes(books, entry, settings, out);
+        }
+    }
+
+private:
+    void take_back(const Snapshot& books, std::vector<Finding>& out)
+    {
+        std::erase_if(stalled_, [&](const auto& subject) {
+            const epoll_row* epoll = books.epoll(subject.first);
+            if (!epoll || !epoll->eventless_io)
+                return false;
+            out.push_back(withdrawal(kInfo, subject.first, subject.second));
+            return true;
+        });
+    }
+
+    void judge_passes(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        if (!(entry.registration.mask & EV_ET) || f.left_passes < settings["left_passes"])
+            return;
+        Doubts doubts;
+        if (f.eventless_io)
+            doubts.push_back("the program accepts without being told");
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = doubts.empty() ? Level::kConfirmed : Level::kRisk;
+        finding.summary = "each edge of the listener is answered by too few accepts: connections wait for the next one";
+        finding.count = f.left_passes;
+        finding.shape = "backlog left after each pass";
+        finding.fix = kFix;
+        finish(finding, books, entry, doubts);
+        out.push_back(std::move(finding));
+    }
+
+    void judge_stall(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        if (!left_behind(entry) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
+            entry.registration.added_at + settings.ns("grace_s") > books.time)
+            return;
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, f.left_at));
+        bool timer_gone = patience_.no_timer_pending(books, entry, f.left_at);
+        // The flag falls at the next delivery: until then the newest pass ended for want of descriptors.
+        bool starved = (f.between & BETWEEN_ACCEPT_ERROR) && !(f.flags & FILE_SAW_EAGAIN);
+        if (since + settings.ns(starved ? "starved_s" : "stall_s") > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return;
+        Doubts doubts;
+        doubt_ignored_edges(books, entry, doubts);
+        doubt_eventless_io(books, entry, doubts);
+        if (!timer_gone)
+            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        Finding finding = begin_finding(kInfo, books, entry);
+        Level sure = starved ? Level::kConfirmed : Level::kLikely;
+        finding.level = doubts.empty() ? sure : Level::kRisk;
+        finding.summary = starved ? "accept failed for want of descriptors and the edge-triggered listener is not tried again"
+                                  : "connections wait in the backlog of an edge-triggered listener while the loop sleeps";
+        finding.count = entry.state.backlog;
+        finding.shape = starved ? "accept = EMFILE ended the pass" : "backlog left while the loop sleeps";
+        finding.fix = starved ? kStarvedFix : kFix;
+        finding.cost.emplace_back("connections_waiting", entry.state.backlog);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finish(finding, books, entry, doubts);
+        if (finding.level == Level::kLikely)
+            stalled_.insert({entry.key.epoll, entry.file_id});
+        out.push_back(std::move(finding));
+    }
+
+    static void finish(Finding& finding, const Snapshot& books, const Entry& entry, const Doubts& doubts)
+    {
+        const file_row& f = entry.file;
+        if (f.backlog_at && f.backlog_at < books.time)
+            add_fact(finding, "oldest waits", "at least " + duration_text(books.time - f.backlog_at));
+        add_fact(finding, "accepts", fmt::format("{} accepted, {} ended in EAGAIN, {} failed", f.accepts, f.accept_eagain,
+                                                 f.accept_errors));
+        if (!doubts.empty())
+            add_fact(finding, "speaks against it", doubts_text(doubts));
+    }
+
+    Patience patience_;
+    std::set<std::pair<uint64_t, uint64_t>> stalled_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_et_accept_not_drained() { return std::make_unique<EtAcceptNotDrained>(); }
+
+}  // namespace epaudit

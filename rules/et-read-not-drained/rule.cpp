@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two ways to know. Rescue: what an earlier pass left was read only because more arrived, again and again; a
+// program that waits for the edge never reads without one. Stall: it lies there now, and nobody is coming.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP101",
+    "et-read-not-drained",
+    "edge-triggered data left unread, nobody will be told again",
+    Level::kConfirmed,
+    {{"rescues_per_fd", 2, 2, "times left-over input of one fd was read only when more arrived"},
+     {"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"},
+     {"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps"},
+     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
+     {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
+    {Seam::kState, Seam::kReadiness},
+    "input held back on purpose by a program without any history; proxies, until more data arrives"};
+
+constexpr const char* kFix =
+    "read until EAGAIN after each edge, or drop EPOLLET; to stop early on purpose, keep the fd on a list of your own "
+    "and come back to it, or EPOLL_CTL_MOD it with the same mask, which reports what is left";
+
+// Eventfds, timerfds and their like are often never read under EPOLLET, rightly.
+bool of_kind(const Entry& entry)
+{
+    uint8_t kind = entry.file.kind;
+    return kind == FILE_TCP || kind == FILE_PIPE || kind == FILE_UDP ||
+           (kind == FILE_UNIX && (entry.state.flags & STATE_STREAM));
+}
+
+// The newest pass left something, no re-arm has asked for it again, and it is still there.
+bool left_behind(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    const registration_row& r = entry.registration;
+    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
+                 !(r.flags & REGISTRATION_FIRED);
+    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at; // Q7
+    return armed && history && !entry.ready && entry.state.unread && f.stuck_at && f.left_at &&
+           f.left_at >= f.edge_at && f.left_at == f.consumed_at && f.armed_at < f.left_at &&
+           f.attempt_at <= f.left_at;
+}
+
+class EtReadNotDrained : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        take_back(books, out);
+        for (const Entry& entry : books.entries) {
+            if (!entry.key.epoll || !of_kind(entry))
+                continue;
+            judge_rescue(books, entry, settings, out);
+            judge_stall(books, entry, settings, out);
+        }
+        for (const Entry& entry : books.buried) {
+            if (of_kind(entry))
+                judge_rescue(books, entry, settings, out);
+        }
+    }
+
+private:
+    using Subject = std::pair<uint64_t, uint64_t>;
+
+    // A program that later reads without being told knew all the time.
+    void take_back(const Snapshot& books, std::vector<Finding>& out)
+    {
+        std::erase_if(stalled_, [&](const Subject& subject) {
+            const epoll_row* epoll = books.epoll(subject.first);
+            if (!epoll || !epoll->eventless_io)
+                return false;
+            out.push_back(withdrawal(kInfo, subject.first, subject.second));
+            return true;
+        });
+    }
+
+    void judge_rescue(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const epoll_row* epoll = books.epoll(entry.key.epoll);
+        if (!entry.file.rescues || !(entry.registration.mask & EV_ET))
+            return;
+        bool enough = entry.file.rescues >= settings["rescues_per_fd"] ||
+                      (epoll && epoll->rescues >= settings["rescues_per_epoll"]);
+        Doubts doubts;
+        doubt_eventless_io(books, entry, doubts);
+        doubt_peeked(entry, doubts);
+        if (entry.file.ignored_edges)
+            doubts.push_back("the program leaves edges unanswered on purpose");
+        if (!entry.buried)
+            doubt_blocked_output(books, entry, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = enough && doubts.empty() ? Level::kConfirmed : Level::kRisk;
+        finding.summary = "edge-triggered input is left unread and taken only when more arrives";
+        finding.count = entry.file.rescues;
+        finding.shape = "left-over input read only after a fresh edge";
+        finding.fix = kFix;
+        finish(finding, entry, doubts);
+        out.push_back(std::move(finding));
+    }
+
+    void judge_stall(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        if (!left_behind(entry) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
+            entry.registration.added_at + settings.ns("grace_s") > books.time)
+            return;
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, f.left_at));
+        bool timer_gone = patience_.no_timer_pending(books, entry, f.left_at);
+        if (since + settings.ns("stall_s") > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return;
+        Doubts doubts;
+        doubt_ignored_edges(books, entry, doubts);
+        doubt_eventless_io(books, entry, doubts);
+        doubt_blocked_output(books, entry, doubts);
+        doubt_dependency(books, entry, f.left_at, UINT64_MAX, doubts);
+        doubt_peeked(entry, doubts);
+        if (!timer_gone)
+            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.summary = "edge-triggered input lies unread and the loop will not be told of it again";
+        finding.count = 1;
+        finding.shape = "unread while the loop sleeps";
+        finding.fix = kFix;
+        finding.cost.emplace_back("unread_bytes", entry.state.unread);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        add_fact(finding, "unread for", duration_text(books.time - since));
+        finish(finding, entry, doubts);
+        if (finding.level == Level::kLikely)
+            stalled_.insert({entry.key.epoll, entry.file_id});
+        out.push_back(std::move(finding));
+    }
+
+    static void finish(Finding& finding, const Entry& entry, const Doubts& doubts)
+    {
+        if (entry.file.rescues)
+            add_fact(finding, "rescued", fmt::format("{} times by a later edge", entry.file.rescues));
+        if (entry.file.last_read > 0)
+            add_fact(finding, "last read", bytes_text(static_cast<uint64_t>(entry.file.last_read)));
+        if (!doubts.empty())
+            add_fact(finding, "speaks against it", doubts_text(doubts));
+    }
+
+    Patience patience_;
+    std::set<Subject> stalled_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_et_read_not_drained() { return std::make_unique<EtReadNotDrained>(); }
+
+}  // namespace epaudit

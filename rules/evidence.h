@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all rules put into a finding, read from the rows.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/audit/rule.h"
+
+namespace epaudit {
+
+// A finding about this registration (or this file, where it has none): who, where, its timeline, its mask and
+// the state it is in. The rule adds level, summary, count, cost and fix.
+Finding begin_finding(const RuleInfo& info, const Snapshot& books, const Entry& entry);
+
+// Takes back what was said of a subject, when later evidence speaks against it.
+Finding withdrawal(const RuleInfo& info, uint64_t epoll, uint64_t file);
+
+// The entries, file by file: capture lists the registrations of one file next to each other.
+std::vector<std::span<const Entry>> by_file(const std::vector<Entry>& entries);
+
+void add_fact(Finding& finding, std::string name, std::string text);
+
+// The mask as the kernel has it now, or as it was when the registration died.
+uint32_t present_mask(const Entry& entry);
+
+// Input that the program would find if it looked: data, connections, the end of the stream, an error.
+bool input_waits(const Entry& entry);
+std::string waiting_text(const Entry& entry); // "4 bytes unread, end of stream unread"
+
+}  // namespace epaudit

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tells a leak from something slow: the number of members grows from window to window, and the old ones stay.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "bpf/rows.h"
+
+namespace epaudit {
+
+// A file that outlives recycled addresses: struct file * and inode.
+using Member = std::pair<uint64_t, uint64_t>;
+using Members = std::set<Member>;
+
+class Growth {
+public:
+    Growth(unsigned windows, double kept_share) : windows_(windows), kept_share_(kept_share) {}
+
+    // The members of a group (a process) now. Call at each audit, also with none.
+    void note(uint32_t group, const Members& members, uint64_t time, uint64_t window);
+    // In each of the last `windows` windows there were more than in the one before, and of those that were there
+    // at the beginning nearly all still are.
+    bool grew(uint32_t group) const;
+
+private:
+    struct Sample {
+        uint64_t time;
+        Members members;
+    };
+
+    unsigned windows_;
+    double kept_share_;
+    std::map<uint32_t, std::deque<Sample>> samples_;
+};
+
+}  // namespace epaudit

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The peer closed and this program cannot find out: R9a, nobody asked to be told; R9c, the end came together
+// with data, and a short read was taken for "empty".
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/growth.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint8_t kCloseWait = 8;
+constexpr uint32_t kWindows = 3;
+constexpr uint32_t kTells = EV_IN | EV_RDNORM | EV_RDHUP;
+
+const RuleInfo kInfo{
+    "EP301",
+    "half-close-missed",
+    "the peer closed and this registration can never learn it (no RDHUP, no IN)",
+    Level::kConfirmed,
+    {{"half_close_s", 300, 2, "seconds since the peer's close, and since anybody touched the fd, when nobody asked"},
+     {"short_read_s", 10, 2, "the same, when the end of the stream came with the last data under EPOLLET"},
+     {"sockets", 10, 10, "such sockets in one process from which it is confirmed, if they keep growing"},
+     {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row"},
+     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
+    {Seam::kState},
+    "connections that a program has taken out of every epoll; reads planned by a timer"};
+
+// Both directions shut is EPOLLHUP, which cannot be masked (EP204).
+bool peer_closed(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    if (f.eof_at || f.eofs)
+        return false; // it knows (EP302)
+    if (f.kind == FILE_TCP)
+        return entry.state.sk_state == kCloseWait && (entry.state.flags & STATE_EOF_UNREAD);
+    return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN) &&
+           !(entry.state.flags & STATE_SEND_SHUTDOWN) && !entry.state.unread;
+}
+
+enum class Way { kNone, kNobodyAsked, kShortRead };
+
+// All registrations of the file must be blind: facil.io keeps one for input and one for output.
+bool nobody_asked(std::span<const Entry> file)
+{
+    return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
+        return e.key.epoll && e.chain <= file.size() && !(e.live_mask & kTells) &&
+               !(e.registration.flags & REGISTRATION_FIRED); // EP104's
+    });
+}
+
+bool short_read(const Snapshot& books, const Entry& entry, const Settings& settings)
+{
+    const file_row& f = entry.file;
+    const epoll_row* epoll = books.epoll(entry.key.epoll);
+    bool edge = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) && !(entry.live_mask & EV_RDHUP);
+    bool one_edge = f.edge_at && f.peer_closed_at && f.peer_closed_at <= f.edge_at && f.armed_at < f.edge_at;
+    bool taken = f.consumed_at >= f.edge_at && f.last_read > 0 && static_cast<uint32_t>(f.last_read) < f.last_asked &&
+                 !entry.state.unread;
+    return edge && one_edge && taken && !entry.ready && epoll && !epoll->eventless_io && !f.eventless_io &&
+           !f.ignored_edges && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+}
+
+class HalfCloseMissed : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        std::map<uint32_t, std::vector<Finding>> said;
+        std::map<uint32_t, Members> members;
+        for (const auto& [pid, process] : books.processes)
+            members[pid];
+        for (std::span<const Entry> file : by_file(books.entries)) {
+            const Entry& entry = file.front();
+            if (!peer_closed(entry) || books.stopped(entry.file.tgid))
+                continue;
+            Way way = nobody_asked(file)                                            ? Way::kNobodyAsked
+                      : file.size() == 1 && short_read(books, entry, settings) ? Way::kShortRead
+                                                                                    : Way::kNone;
+            uint64_t since = waiting_since(entry);
+            uint64_t patience = settings.ns(way == Way::kShortRead ? "short_read_s" : "half_close_s");
+            if (way == Way::kNone || since + patience > books.time)
+                continue;
+            members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
+            said[entry.file.tgid].push_back(describe(books, entry, way, books.time - since));
+        }
+        for (auto& [pid, group] : members)
+            growth_.note(pid, group, books.time, settings.ns("window_s"));
+        for (auto& [pid, findings] : said)
+            conclude(pid, findings, settings, out);
+    }
+
+private:
+    uint64_t waiting_since(const Entry& entry) const
+    {
+        const file_row& f = entry.file;
+        uint64_t closed = f.peer_closed_at ? f.peer_closed_at : std::max(f.stuck_at, entry.registration.added_at);
+        return patience_.since(f.tgid, std::max({closed, f.attempt_at, f.wrote_at, f.armed_at}));
+    }
+
+    static Finding describe(const Snapshot& books, const Entry& entry, Way way, uint64_t age)
+    {
+        Finding finding = begin_finding(kInfo, books, entry);
+        Doubts doubts;
+        if (entry.file.out_cut_at) // the reset that answers the next write will tell
+            doubts.push_back("output is pending: the next write may find out");
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        if (way == Way::kNobodyAsked) {
+            finding.summary = "the peer closed, and the fd is registered for nothing that would tell";
+            finding.shape = "mask without EPOLLIN and EPOLLRDHUP";
+            finding.fix = "keep EPOLLRDHUP in the mask while the connection is parked (EPOLL_CTL_MOD), and close() the fd "
+                          "when it is reported";
+        } else {
+            finding.summary = "the peer's close came together with its last data, and a short read was taken for the end of it";
+            finding.shape = "short read under EPOLLET, end of stream unread";
+            finding.fix = "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP and close() "
+                          "the fd when it is reported";
+        }
+        finding.cost.emplace_back("stuck_s", static_cast<double>(age) / NSEC_PER_SEC);
+        add_fact(finding, "untouched for", duration_text(age));
+        if (!doubts.empty())
+            add_fact(finding, "speaks against it", doubts_text(doubts));
+        return finding;
+    }
+
+    void conclude(uint32_t pid, std::vector<Finding>& findings, const Settings& settings, std::vector<Finding>& out) const
+    {
+        bool leak = static_cast<double>(findings.size()) >= settings["sockets"] && growth_.grew(pid);
+        for (Finding& finding : findings) {
+            if (leak && finding.level == Level::kLikely)
+                finding.level = Level::kConfirmed;
+            finding.count = findings.size();
+            out.push_back(std::move(finding));
+        }
+    }
+
+    Patience patience_;
+    Growth growth_{kWindows, 0.9};
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_half_close_missed() { return std::make_unique<HalfCloseMissed>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP104",
+    "oneshot-not-rearmed",
+    "ONESHOT fired and nobody re-armed it while data waits",
+    Level::kConfirmed,
+    {{"stall_s", 10, 1, "seconds input must wait, untouched, on a fired registration"},
+     {"failed_s", 1, 1, "the same, when a re-arm was tried and failed"},
+     {"fast_share", 0.9, 0.9, "share of re-arms within 1 s from which the program counts as one that re-arms at once"},
+     {"habit", 10, 3, "re-arms needed to know that habit"},
+     {"never_rearmed", 3, 2, "firings without a single re-arm that show a program which never does"},
+     {"abandoned", 3, 3, "fired fds closed with their input untouched"},
+     {"turn_s", 3600, 0.1, "seconds after the last touch within which a write elsewhere may be what it waits for"}},
+    {Seam::kState},
+    "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely"};
+
+constexpr const char* kFix =
+    "epoll_ctl(EPOLL_CTL_MOD) the fd with EPOLLONESHOT again on every path out of the handler, early returns and errors "
+    "included, or close() it";
+
+// Something that a delivery would still tell the program: what it was told already does not count.
+bool news_waits(const Entry& entry)
+{
+    bool end = (entry.state.flags & STATE_EOF_UNREAD) && !entry.file.eof_at;
+    return entry.state.unread || entry.state.backlog || end || static_cast<uint16_t>(entry.state.aux);
+}
+
+uint64_t last_touch(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    return std::max({entry.registration.fired_at, f.attempt_at, f.wrote_at, f.armed_at});
+}
+
+// A MOD that failed since the registration fired. The recorder's times are exact to 1/2048.
+bool rearm_failed(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    if (!f.rearm_errno)
+        return false;
+    uint64_t at = f.last_at;
+    uint32_t held = std::min<uint32_t>(f.flight_next, FLIGHT_SLOTS);
+    for (uint32_t back = 1; back <= held && at + NSEC_PER_MSEC >= entry.registration.fired_at; back++) {
+        uint64_t posting = f.flight[(f.flight_next - back) & (FLIGHT_SLOTS - 1)];
+        if (flight_kind(posting) == POSTING_MOD && flight_value(posting) < 0)
+            return true;
+        at -= std::min(at, flight_since_us(posting) * NSEC_PER_USEC);
+    }
+    return false;
+}
+
+// Does this program re-arm at once, or never? One that takes its time may be taking it now.
+bool habit_known(const epoll_row& epoll, const Settings& settings)
+{
+    if (!epoll.rearms)
+        return epoll.fired >= settings["never_rearmed"];
+    return epoll.rearms >= settings["habit"] && epoll.rearms_fast >= settings["fast_share"] * epoll.rearms;
+}
+
+class OneshotNotRearmed : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        for (const Entry& entry : books.entries) {
+            if (entry.key.epoll && (entry.registration.flags & REGISTRATION_FIRED))
+                judge(books, entry, settings, out);
+        }
+        for (const auto& [id, epoll] : books.epolls)
+            judge_abandoned(books, id, epoll, settings, out);
+    }
+
+private:
+    void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        bool disarmed = !(entry.live_mask & ~EV_PRIVATE);
+        if (!disarmed || !f.stuck_at || !news_waits(entry) || !sole_registration(books, entry) ||
+            books.stopped(f.tgid))
+            return;
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, last_touch(entry)));
+        bool failed = rearm_failed(entry);
+        if (since + settings.ns(failed ? "failed_s" : "stall_s") > books.time)
+            return;
+        Doubts doubts;
+        if (!failed)
+            collect_doubts(books, entry, settings, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = failed ? Level::kConfirmed : doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.summary = failed ? "re-arming the fired registration failed: its input will never be reported"
+                                 : "the registration fired and was not re-armed: input waits and nobody will be told";
+        finding.count = 1;
+        finding.fix = failed ? "check the result of epoll_ctl(EPOLL_CTL_MOD): re-arm the fd that was registered, in the "
+                               "epoll it is registered in"
+                             : kFix;
+        finding.cost.emplace_back("unread_bytes", entry.state.unread);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        describe(finding, books, entry, doubts, since);
+        out.push_back(std::move(finding));
+    }
+
+    // There is no need for the whole loop to sleep (pools wake for timers and other fds): what counts is that
+    // the thread which had the fd has gone back to waiting without it.
+    static void collect_doubts(const Snapshot& books, const Entry& entry, const Settings& settings, Doubts& doubts)
+    {
+        const file_row& f = entry.file;
+        uint64_t touched = last_touch(entry);
+        uint64_t handled = std::max(f.attempt_at, f.wrote_at);
+        uint32_t tid = handled <= entry.registration.fired_at ? entry.registration.delivered_tid
+                       : f.attempt_at >= f.wrote_at           ? f.last_read_tid
+                                                              : f.last_write_tid;
+        const thread_row* thread = books.thread(tid);
+        if (!thread || thread->wait_at <= touched)
+            doubts.push_back("the thread that last had it has not waited again: it may still be at work");
+        const epoll_row* epoll = books.epoll(entry.key.epoll);
+        if (!epoll || !habit_known(*epoll, settings))
+            doubts.push_back("the program does not re-arm others at once either");
+        doubt_blocked_output(books, entry, doubts);
+        doubt_dependency(books, entry, touched, settings.ns("turn_s"), doubts);
+        doubt_peeked(entry, doubts);
+    }
+
+    static void describe(Finding& finding, const Snapshot& books, const Entry& entry, const Doubts& doubts,
+                         uint64_t since)
+    {
+        add_fact(finding, "mask now", mask_text(entry.live_mask));
+        add_fact(finding, "untouched for", duration_text(books.time - since));
+        if (entry.file.rearm_errno)
+            add_fact(finding, "re-arm", "epoll_ctl(MOD) = " + errno_text(entry.file.rearm_errno));
+        if (const epoll_row* epoll = books.epoll(entry.key.epoll))
+            add_fact(finding, "re-arms in this epoll",
+                     fmt::format("{} of {} firings, {} within 1 s", epoll->rearms, epoll->fired, epoll->rearms_fast));
+        if (!doubts.empty())
+            add_fact(finding, "speaks against it", doubts_text(doubts));
+    }
+
+    static void judge_abandoned(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Settings& settings,
+                                std::vector<Finding>& out)
+    {
+        if (epoll.unarmed_closes < settings["abandoned"] ||
+            (epoll.rearms && epoll.rearms_fast < settings["fast_share"] * epoll.rearms))
+            return;
+        Entry none{};
+        none.key.epoll = id;
+        none.key.fd = -1;
+        none.registration.mask = EV_ONESHOT;
+        none.file.tgid = epoll.tgid;
+        none.buried = 1;
+        Finding finding = begin_finding(kInfo, books, none);
+        finding.fd.kind.clear();
+        finding.facts.clear();
+        finding.level = Level::kConfirmed;
+        finding.summary = "fds whose registration fired for input were closed later with that input untouched";
+        finding.shape = "fired, never touched, closed after more than 1 s";
+        finding.count = epoll.unarmed_closes;
+        finding.fix = kFix;
+        add_fact(finding, "re-arms in this epoll",
+                 fmt::format("{} of {} firings, {} within 1 s", epoll.rearms, epoll.fired, epoll.rearms_fast));
+        out.push_back(std::move(finding));
+    }
+
+    Patience patience_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_oneshot_not_rearmed() { return std::make_unique<OneshotNotRearmed>(); }
+
+}  // namespace epaudit

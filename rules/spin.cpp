@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rules/spin.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bpf/ledger_limits.h"
+#include "rules/evidence.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
+
+// CPU time is the thread's own; in a run shared by several threads it cannot be compared.
+bool one_thread_waits(const Snapshot& books, uint64_t epoll)
+{
+    auto serves = [epoll](const auto& thread) { return thread.second.epoll == epoll; };
+    return std::count_if(books.threads.begin(), books.threads.end(), serves) <= 1;
+}
+
+// The end of the stream is what is reported: the program read 0 and was told again, or there is nothing but
+// the end to read. For a run that is over, the state of today says nothing: only what came before it does.
+bool eof_in_run(const Entry& entry, const Spin& spin)
+{
+    const file_row& f = entry.file;
+    bool told = spin.events & (EV_IN | EV_RDNORM | EV_RDHUP);
+    if (spin.between_known && f.eofs && (spin.between & BETWEEN_READ_EOF))
+        return true;
+    if (!spin.between_known)
+        return told && f.eofs >= 2; // a program that closes after the end reads 0 once
+    if (spin.running && !entry.buried)
+        return told && (entry.state.flags & STATE_RCV_SHUTDOWN) && !entry.state.unread;
+    return told && f.peer_closed_at && f.peer_closed_at <= entry.registration.run_at &&
+           f.consumed_at < entry.registration.run_at + NSEC_PER_MSEC;
+}
+
+SpinShape shape_of(const Entry& entry, const Spin& spin)
+{
+    if (spin.events & EV_ERR)
+        return SpinShape::kHupErr;
+    if (eof_in_run(entry, spin))
+        return SpinShape::kEof;
+    if ((spin.events & EV_HUP) && !(spin.events & kInput))
+        return SpinShape::kHupErr;
+    if (spin.events & kInput) {
+        bool starved = entry.file.kind == FILE_LISTENER &&
+                       (spin.between_known ? (spin.between & BETWEEN_ACCEPT_ERROR) != 0 : entry.file.accept_errors != 0);
+        return starved ? SpinShape::kNone : SpinShape::kUnread;
+    }
+    if (spin.events & EV_OUT)
+        return SpinShape::kOut;
+    return spin.events & EV_RDHUP ? SpinShape::kEof : SpinShape::kNone;
+}
+
+bool is_spin(const Spin& spin, const Settings& settings)
+{
+    return spin.returns >= settings["returns"] && spin.seconds >= settings["seconds"] && spin.per_s >= settings["per_s"];
+}
+
+void measure(Spin& spin, uint64_t returns, uint64_t ns)
+{
+    spin.returns = returns;
+    spin.seconds = static_cast<double>(ns) / NSEC_PER_SEC;
+    spin.per_s = ns ? static_cast<double>(returns) / spin.seconds : 0;
+}
+
+// run_at and what belongs to it stay as they were when a run ends, until the next one begins.
+Spin newest_run(const Snapshot& books, const Entry& entry, uint64_t returns)
+{
+    const registration_row& r = entry.registration;
+    uint64_t ns = r.run_last_at > r.run_at ? r.run_last_at - r.run_at : 0;
+    Spin spin;
+    measure(spin, returns, ns);
+    spin.events = r.run_events;
+    spin.between = r.run_between;
+    spin.running = r.run != 0;
+    double share = ns ? static_cast<double>(r.run_spent) / static_cast<double>(ns) : 0;
+    if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
+        spin.cpu_share = std::min(share, 1.0);
+    return spin;
+}
+
+Spin best_ended_run(const Snapshot& books, const Entry& entry)
+{
+    const registration_row& r = entry.registration;
+    if (!r.run && r.run_last_at > r.run_at && r.best_run_ns == r.run_last_at - r.run_at) {
+        Spin spin = newest_run(books, entry, r.best_run);
+        spin.events = r.best_run_events;
+        return spin;
+    }
+    Spin spin;
+    measure(spin, r.best_run, r.best_run_ns);
+    spin.events = r.best_run_events;
+    spin.between_known = false;
+    spin.running = false;
+    return spin;
+}
+
+// Useful work now and then (a tick, another client) breaks one spin into many runs; together they count.
+Spin all_runs(const Snapshot& books, const Entry& entry)
+{
+    const registration_row& r = entry.registration;
+    Spin spin;
+    measure(spin, r.futile, r.futile_ns);
+    bool newest = r.run >= LEDGER_RUN || !r.best_run;
+    spin.events = newest ? r.run_events : r.best_run_events;
+    spin.between = r.run_between;
+    spin.between_known = newest;
+    spin.running = r.run != 0;
+    double share = r.futile_ns ? static_cast<double>(r.futile_cpu) / static_cast<double>(r.futile_ns) : 0;
+    if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
+        spin.cpu_share = std::min(share, 1.0);
+    return spin;
+}
+
+}  // namespace
+
+std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
+{
+    if (!entry.key.epoll)
+        return std::nullopt;
+    Spin now = newest_run(books, entry, entry.registration.run);
+    Spin spin = is_spin(now, settings) ? now : best_ended_run(books, entry);
+    if (!is_spin(spin, settings))
+        spin = all_runs(books, entry);
+    if (!is_spin(spin, settings))
+        return std::nullopt;
+    spin.shape = shape_of(entry, spin);
+    return spin;
+}
+
+std::vector<Threshold> spin_thresholds()
+{
+    return {{"returns", 100, 100, "consecutive futile returns of epoll_wait that make a run"},
+            {"per_s", 100, 100, "futile returns per second that the run must reach"},
+            {"seconds", 1, 1, "seconds the run must last"},
+            {"confirm_per_s", 1000, 1000, "futile returns per second from which it is confirmed"},
+            {"confirm_cpu", 0.1, 0.1, "share of a core from which it is confirmed"}};
+}
+
+std::string between_text(uint32_t between)
+{
+    static constexpr std::pair<uint32_t, const char*> kNames[] = {
+        {BETWEEN_READ_EOF, "read = 0"},           {BETWEEN_READ_EAGAIN, "read = EAGAIN"},
+        {BETWEEN_READ_ERROR, "read failed"},      {BETWEEN_WRITE, "write"},
+        {BETWEEN_WRITE_EAGAIN, "write = EAGAIN"}, {BETWEEN_ACCEPT_ERROR, "accept failed"},
+        {BETWEEN_PEEK, "MSG_PEEK or FIONREAD"},   {BETWEEN_MOD, "epoll_ctl(MOD)"},
+        {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"}};
+    std::string text;
+    for (const auto& [bit, name] : kNames) {
+        if (between & bit)
+            text += (text.empty() ? "" : ", ") + std::string(name);
+    }
+    return text.empty() ? "nothing between returns" : text + " between returns";
+}
+
+Coverage SpinRule::coverage(const Sight& sight) const
+{
+    if (!sight.kernel_state)
+        return {Status::kDegraded, "progress is judged by system calls alone: " + sight.why};
+    return {};
+}
+
+void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& settings,
+                     std::vector<Finding>& out) const
+{
+    std::optional<Spin> spin = find_spin(books, entry, settings);
+    if (!spin || spin->shape != advice_.shape)
+        return;
+    Finding finding = begin_finding(info_, books, entry);
+    bool dear = spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"];
+    finding.level = dear ? Level::kConfirmed : Level::kLikely;
+    finding.count = spin->returns;
+    finding.summary = advice_.summary(entry, *spin);
+    finding.fix = advice_.fix(entry, *spin);
+    if (spin->between_known)
+        finding.shape = between_text(spin->between);
+    finding.cost.emplace_back("wakeups_per_s", spin->per_s);
+    if (spin->cpu_share >= 0)
+        finding.cost.emplace_back("cpu_share", spin->cpu_share);
+    add_fact(finding, "reported", mask_text(spin->events));
+    add_fact(finding, "run", fmt::format("{} futile returns in {}{}", spin->returns,
+                                         duration_text(static_cast<uint64_t>(spin->seconds * NSEC_PER_SEC)),
+                                         spin->running ? ", still going" : ", over now"));
+    out.push_back(std::move(finding));
+}
+
+void SpinRule::audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out)
+{
+    for (const Entry& entry : books.entries)
+        judge(books, entry, settings, out);
+    for (const Entry& entry : books.buried)
+        judge(books, entry, settings, out);
+}
+
+}  // namespace epaudit

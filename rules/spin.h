@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine of the four spin rules. The ledger counts, at delivery, how many returns in a row reported a
+// registration without anybody having done anything about it; this decides when that is a spin, what it
+// costs, and which one rule it belongs to.
+#pragma once
+
+#include <optional>
+
+#include "src/audit/rule.h"
+
+namespace epaudit {
+
+enum class SpinShape {
+    kNone,    // another rule's (a listener out of descriptors: EP205)
+    kOut,     // EP201
+    kUnread,  // EP202
+    kEof,     // EP203
+    kHupErr,  // EP204
+};
+
+struct Spin {
+    uint64_t returns = 0;      // consecutive futile returns
+    double seconds = 0;        // from the first to the last of them
+    double per_s = 0;
+    double cpu_share = -1;     // of one core; -1: not known
+    uint32_t events = 0;       // bits reported in the run
+    uint32_t between = 0;      // enum between_bit
+    bool between_known = true; // false: an earlier run, of which only the bits are left
+    bool running = true;
+    SpinShape shape = SpinShape::kNone;
+};
+
+// The present run of this registration, or else the longest one that ended, if it is a spin.
+std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings);
+
+// What each of the four rules says about its own shape.
+struct SpinAdvice {
+    SpinShape shape;
+    std::string (*summary)(const Entry& entry, const Spin& spin);
+    std::string (*fix)(const Entry& entry, const Spin& spin);
+};
+
+std::vector<Threshold> spin_thresholds();
+
+// "nothing between returns", "read = EAGAIN, epoll_ctl(MOD)"
+std::string between_text(uint32_t between);
+
+class SpinRule : public Rule {
+public:
+    SpinRule(RuleInfo info, SpinAdvice advice) : info_(std::move(info)), advice_(advice) {}
+    const RuleInfo& info() const override { return info_; }
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override;
+    Coverage coverage(const Sight& sight) const override;
+
+private:
+    void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out) const;
+
+    RuleInfo info_;
+    SpinAdvice advice_;
+};
+
+}  // namespace epaudit

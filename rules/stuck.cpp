@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rules/stuck.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+// Entries that no audit has asked about for this long are forgotten.
+constexpr uint64_t kForgetNs = 60 * NSEC_PER_SEC;
+
+bool holds_output_back(const Entry& entry)
+{
+    bool stream = entry.file.kind == FILE_TCP || entry.file.kind == FILE_UNIX;
+    return stream && entry.file.out_cut_at && !(entry.state.flags & STATE_WRITABLE);
+}
+
+// Wake-up descriptors are left unread under EPOLLET as a matter of course; that says nothing about sockets.
+bool carries_data(uint8_t kind)
+{
+    return kind == FILE_TCP || kind == FILE_UNIX || kind == FILE_UDP || kind == FILE_LISTENER;
+}
+
+// Healthy files are not in the snapshot: what cannot be seen to have answered has not.
+bool answered(const Snapshot& books, uint64_t file, uint64_t asked_at)
+{
+    return std::any_of(books.entries.begin(), books.entries.end(), [&](const Entry& e) {
+        return e.file_id == file && e.file.consumed_at > asked_at;
+    });
+}
+
+}  // namespace
+
+void doubt_ignored_edges(const Snapshot& books, const Entry& entry, Doubts& doubts)
+{
+    for (const Entry& other : books.entries) {
+        bool counts = other.file_id == entry.file_id || carries_data(other.file.kind);
+        if (counts && other.key.epoll == entry.key.epoll && other.file.ignored_edges) {
+            doubts.push_back("the program leaves edges unanswered on purpose");
+            return;
+        }
+    }
+}
+
+void doubt_eventless_io(const Snapshot& books, const Entry& entry, Doubts& doubts)
+{
+    const epoll_row* epoll = books.epoll(entry.key.epoll);
+    if (!epoll || epoll->eventless_io || entry.file.eventless_io)
+        doubts.push_back("the program reads without being told: it remembers readiness by itself");
+}
+
+void doubt_blocked_output(const Snapshot& books, const Entry& entry, Doubts& doubts)
+{
+    for (const Entry& other : books.entries) {
+        if (other.file.tgid == entry.file.tgid && holds_output_back(other)) {
+            doubts.push_back("output of the process is blocked: it may be holding input back");
+            return;
+        }
+    }
+}
+
+void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, Doubts& doubts)
+{
+    uint32_t tid = entry.file.attempt_at ? entry.file.last_read_tid : entry.registration.delivered_tid;
+    const thread_row* thread = books.thread(tid);
+    if (!thread) {
+        doubts.push_back("what the thread that last handled it is doing is not known");
+        return;
+    }
+    if (thread->handoff_at > touched && thread->handoff_at - touched <= turn)
+        doubts.push_back("its thread woke another thread since, which may hold the fd");
+    if (thread->wrote_at > touched && thread->wrote_at - touched <= turn && thread->wrote_file != entry.file_id &&
+        !answered(books, thread->wrote_file, thread->wrote_at))
+        doubts.push_back("its thread wrote to another fd since, and may be waiting for the answer");
+}
+
+void doubt_peeked(const Entry& entry, Doubts& doubts)
+{
+    if (entry.file.flags & FILE_PEEKED)
+        doubts.push_back("the program looked at the input and left it");
+}
+
+std::string doubts_text(const Doubts& doubts) { return fmt::format("{}", fmt::join(doubts, "; ")); }
+
+bool sole_registration(const Snapshot& books, const Entry& entry)
+{
+    size_t seen = 0;
+    uint32_t chain = 0;
+    for (const Entry* other : books.of_file(entry.file_id)) {
+        seen++;
+        chain = std::max(chain, other->chain);
+    }
+    return seen == 1 && chain <= 1;
+}
+
+void Patience::look(const Snapshot& books)
+{
+    for (const auto& [pid, process] : books.processes) {
+        if (process.state == RunState::kStopped)
+            stopped_at_[pid] = books.time;
+    }
+    std::erase_if(sights_, [&](const auto& s) { return s.second.seen_at + kForgetNs < books.time; });
+}
+
+uint64_t Patience::since(uint32_t tgid, uint64_t at) const
+{
+    auto stopped = stopped_at_.find(tgid);
+    return stopped == stopped_at_.end() ? at : std::max(at, stopped->second);
+}
+
+bool Patience::no_timer_pending(const Snapshot& books, const Entry& entry, uint64_t mark)
+{
+    const epoll_row* epoll = books.epoll(entry.key.epoll);
+    if (!epoll)
+        return false;
+    Sight& sight = sights_[{entry.key.epoll, entry.file_id, entry.key.fd}];
+    if (sight.mark != mark)
+        sight = {mark, epoll->waits, 0};
+    sight.seen_at = books.time;
+    if (epoll->waits > sight.waits)
+        return true;
+    return std::all_of(books.threads.begin(), books.threads.end(), [&](const auto& thread) {
+        const thread_row& t = thread.second;
+        return t.epoll != entry.key.epoll || !t.waiting || t.timeout_ms < 0;
+    });
+}
+
+}  // namespace epaudit

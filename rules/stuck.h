@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// For the rules about input that waits: who may still come back for it? Each doubt is one of the negative
+// evidences N1..N5 of DESIGN (a program that remembers readiness by itself), and any one keeps a finding at
+// risk.
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "src/audit/rule.h"
+
+namespace epaudit {
+
+using Doubts = std::vector<std::string>;
+
+// N1: an edge with unread input was left unanswered on purpose, on this file or another of the set.
+void doubt_ignored_edges(const Snapshot& books, const Entry& entry, Doubts& doubts);
+// N2: input was looked for without being told.
+void doubt_eventless_io(const Snapshot& books, const Entry& entry, Doubts& doubts);
+// N3: output of this process is blocked: it may be holding input back until that drains.
+void doubt_blocked_output(const Snapshot& books, const Entry& entry, Doubts& doubts);
+// N4: since `touched` the thread set somebody else to work and has not heard back. A write later than
+// `turn` ns after that is taken for another turn's.
+void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, Doubts& doubts);
+// N5: the program looked at what it left.
+void doubt_peeked(const Entry& entry, Doubts& doubts);
+
+std::string doubts_text(const Doubts& doubts);
+
+// Its only registration anywhere?
+bool sole_registration(const Snapshot& books, const Entry& entry);
+
+// Memory between audits, for verdicts about waiting.
+class Patience {
+public:
+    // Once per audit, first.
+    void look(const Snapshot& books);
+    // `at`, or the last moment its process was seen stopped (SIGSTOP, debugger), whichever is later.
+    uint64_t since(uint32_t tgid, uint64_t at) const;
+    // Nobody will come back by the clock: all threads of the loop wait without timeout, or it has gone to sleep
+    // again since this wait for `entry` (begun at `mark`) was first asked about and still did not touch it.
+    bool no_timer_pending(const Snapshot& books, const Entry& entry, uint64_t mark);
+
+private:
+    struct Sight {
+        uint64_t mark = 0;
+        uint64_t waits = 0;
+        uint64_t seen_at = 0;
+    };
+    std::map<uint32_t, uint64_t> stopped_at_;
+    std::map<std::tuple<uint64_t, uint64_t, int32_t>, Sight> sights_;
+};
+
+}  // namespace epaudit

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+// A thread that returned this recently still counts as one of the crowd.
+constexpr uint64_t kCrowdNs = 5 * NSEC_PER_SEC;
+
+const RuleInfo kInfo{
+    "EP401",
+    "thundering-herd",
+    "one connection wakes many waiters; no EPOLLEXCLUSIVE, no SO_REUSEPORT",
+    Level::kConfirmed,
+    {{"window_s", 5, 2, "seconds over which wake-ups are compared"},
+     {"waiters", 3, 3, "threads that wait on epolls with this file"},
+     {"waste", 0.5, 0.5, "share of wake-ups that found nothing to do"},
+     {"wasted", 100, 100, "wasted wake-ups in the window"},
+     {"confirm_cpu", 0.05, 0, "share of a core that they cost, to be confirmed"},
+     {"likely_cpu", 0.02, 0, "share of a core that they cost, to be likely"},
+     {"risk_per_s", 10, 10, "wasted wake-ups per second from which it is worth a remark"}},
+    {Seam::kWakeups},
+    "wake-ups by timeout or signal in the same moment; a shared listener used with poll() or accept() alone"};
+
+struct Sample {
+    uint64_t time = 0;
+    uint32_t wakes = 0;
+    uint32_t wasted = 0;
+    uint64_t cpu = 0;
+};
+
+struct Herd {
+    double seconds = 0;
+    double wakes = 0;
+    double wasted = 0;
+    double cpu_share = 0;
+    unsigned waiters = 0;
+    size_t epolls = 0;
+};
+
+class ThunderingHerd : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        std::set<std::pair<uint64_t, uint64_t>> seen;
+        for (std::span<const Entry> file : by_file(books.entries)) {
+            const Entry& entry = file.front();
+            if (!entry.file.wasted_wakes)
+                continue;
+            std::pair<uint64_t, uint64_t> id{entry.file_id, entry.file.ino};
+            seen.insert(id);
+            std::deque<Sample>& samples = samples_[id];
+            samples.push_back({books.time, entry.file.wakes, entry.file.wasted_wakes, entry.file.wasted_cpu});
+            uint64_t window = settings.ns("window_s");
+            while (samples.size() > 2 && samples[1].time + window <= books.time)
+                samples.pop_front();
+            if (samples.front().time + window <= books.time)
+                judge(books, file, samples.front(), settings, out);
+        }
+        std::erase_if(samples_, [&](const auto& s) { return !seen.count(s.first); });
+    }
+
+private:
+    static unsigned crowd(const Snapshot& books, const std::set<uint64_t>& epolls)
+    {
+        unsigned count = 0;
+        for (const auto& [tid, t] : books.threads) {
+            bool near = t.waiting || std::max(t.return_at, t.wait_at) + kCrowdNs >= books.time;
+            count += near && epolls.count(t.epoll);
+        }
+        return count;
+    }
+
+    static Herd measure(const Snapshot& books, std::span<const Entry> file, const Sample& then)
+    {
+        const file_row& f = file.front().file;
+        std::set<uint64_t> epolls;
+        for (const Entry& e : file)
+            epolls.insert(e.key.epoll);
+        epolls.erase(0);
+        Herd herd;
+        herd.seconds = static_cast<double>(books.time - then.time) / NSEC_PER_SEC;
+        herd.wakes = f.wakes - then.wakes;
+        herd.wasted = f.wasted_wakes - then.wasted;
+        herd.cpu_share = static_cast<double>(f.wasted_cpu - then.cpu) / (herd.seconds * NSEC_PER_SEC);
+        herd.waiters = crowd(books, epolls);
+        herd.epolls = epolls.size();
+        return herd;
+    }
+
+    static std::optional<Level> level_of(const Herd& herd, const Settings& settings)
+    {
+        if (herd.wakes <= 0 || herd.wasted < settings["waste"] * herd.wakes)
+            return std::nullopt;
+        if (herd.waiters >= settings["waiters"] && herd.wasted >= settings["wasted"]) {
+            if (herd.cpu_share >= settings["confirm_cpu"])
+                return Level::kConfirmed;
+            if (herd.cpu_share >= settings["likely_cpu"])
+                return Level::kLikely;
+        }
+        if (herd.wasted >= settings["risk_per_s"] * herd.seconds)
+            return Level::kRisk;
+        return std::nullopt;
+    }
+
+    static void judge(const Snapshot& books, std::span<const Entry> file, const Sample& then, const Settings& settings,
+                      std::vector<Finding>& out)
+    {
+        Herd herd = measure(books, file, then);
+        std::optional<Level> level = level_of(herd, settings);
+        if (!level)
+            return;
+        const Entry& entry = file.front();
+        bool accepts = entry.file.kind == FILE_LISTENER;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.subject_epoll = 0; // it is about the file that all of them share
+        finding.level = *level;
+        finding.summary = accepts ? "each new connection wakes several waiters, and all but one find nothing to accept"
+                                  : "each wake-up reaches several waiters, and all but one find nothing to do";
+        finding.shape = herd.epolls > 1 ? "one file in several epolls" : "several threads on one epoll";
+        finding.count = entry.file.wasted_wakes;
+        finding.cost.emplace_back("wasted_wakes_per_s", herd.wasted / herd.seconds);
+        finding.cost.emplace_back("cpu_share", herd.cpu_share);
+        finding.fix = accepts ? "EPOLL_CTL_ADD the listener with EPOLLEXCLUSIVE in each worker (it cannot be changed by MOD), or "
+                                "give each worker its own listener with SO_REUSEPORT"
+                              : "EPOLL_CTL_ADD the shared fd with EPOLLEXCLUSIVE, or give each waiter an eventfd of its own";
+        add_fact(finding, "waiters", fmt::format("{} threads on {} epoll{}", herd.waiters, herd.epolls,
+                                                 herd.epolls == 1 ? "" : "s"));
+        add_fact(finding, "wasted", fmt::format("{:.0f} of {:.0f} wake-ups in {:.1f} s", herd.wasted, herd.wakes, herd.seconds));
+        out.push_back(std::move(finding));
+    }
+
+    std::map<std::pair<uint64_t, uint64_t>, std::deque<Sample>> samples_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_thundering_herd() { return std::make_unique<ThunderingHerd>(); }
+
+}  // namespace epaudit

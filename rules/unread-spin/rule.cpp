@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "rules/catalogue.h"
+#include "rules/spin.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+std::string summary(const Entry& entry, const Spin&)
+{
+    switch (entry.file.kind) {
+    case FILE_EVENTFD: return "the eventfd's count is never read: the loop spins";
+    case FILE_TIMERFD: return "the timerfd's expirations are never read: the loop spins";
+    case FILE_SIGNALFD: return "the signalfd is never read: the loop spins";
+    case FILE_LISTENER: return "a waiting connection is never accepted: the loop spins";
+    default: return "input is reported and never consumed: the loop spins";
+    }
+}
+
+std::string fix(const Entry& entry, const Spin& spin)
+{
+    switch (entry.file.kind) {
+    case FILE_EVENTFD: return "read() 8 bytes from the eventfd when it is reported, before acting on it";
+    case FILE_TIMERFD:
+        return "read() 8 bytes from the timerfd when it is reported (fewer is EINVAL), or timerfd_settime() it anew";
+    case FILE_SIGNALFD: return "read() a struct signalfd_siginfo from the signalfd each time it is reported";
+    case FILE_LISTENER:
+        return "accept4() when the listener is reported; to stop accepting for a while, EPOLL_CTL_DEL the listener";
+    default: break;
+    }
+    if (spin.between_known && (spin.between & BETWEEN_READ_EAGAIN))
+        return "reads end in EAGAIN while input is reported: check that the reported fd is the one that is read";
+    return "read() the fd when it is reported; to leave input for later, epoll_ctl(EPOLL_CTL_MOD) to a mask without "
+           "EPOLLIN until it is wanted";
+}
+
+}  // namespace
+
+std::unique_ptr<Rule> make_unread_spin()
+{
+    RuleInfo info{"EP202",
+                  "unread-spin",
+                  "readiness never consumed (data, eventfd, timerfd, signalfd, pipe): the loop spins",
+                  Level::kConfirmed,
+                  spin_thresholds(),
+                  {},
+                  "spins slower than per_s; fd kinds it does not know (inotify, pidfd, devices, io_uring rings)"};
+    return std::make_unique<SpinRule>(info, SpinAdvice{SpinShape::kUnread, summary, fix});
+}
+
+}  // namespace epaudit
