@@ -23,6 +23,17 @@ static __always_inline s64 call_number(struct pt_regs *regs) { return (s64)regs-
 #define call_argument3(regs) ((u64)(regs)->r10)
 #define call_argument4(regs) ((u64)(regs)->r8)
 
+/* The same where the verifier does not know that the pointer leads to registers. */
+#define probe_call_argument0(regs) BPF_CORE_READ(regs, di)
+#define probe_call_argument1(regs) BPF_CORE_READ(regs, si)
+#define probe_call_argument2(regs) BPF_CORE_READ(regs, dx)
+#define probe_call_argument3(regs) BPF_CORE_READ(regs, r10)
+#define probe_call_argument4(regs) BPF_CORE_READ(regs, r8)
+
+/* C arguments at a function's entry (kprobe). */
+#define probe_argument0(regs) ((u64)(regs)->di)
+#define probe_argument3(regs) ((u64)(regs)->cx)
+
 /* 32-bit calls have another table of numbers; they are counted, not looked at. */
 static __always_inline bool is_compat(struct task_struct *task)
 {
@@ -53,6 +64,15 @@ static __always_inline s64 call_number(struct pt_regs *regs)
 #define call_argument2(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[2])
 #define call_argument3(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[3])
 #define call_argument4(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[4])
+
+#define probe_call_argument0 call_argument0
+#define probe_call_argument1 call_argument1
+#define probe_call_argument2 call_argument2
+#define probe_call_argument3 call_argument3
+#define probe_call_argument4 call_argument4
+
+#define probe_argument0(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[0])
+#define probe_argument3(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[3])
 
 static __always_inline bool is_compat(struct task_struct *task) { return false; }
 

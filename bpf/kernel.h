@@ -23,7 +23,7 @@ struct hlist_head {
 };
 
 struct pt_regs {
-    unsigned long r10, r9, r8, ax, dx, si, di, orig_ax; /* x86-64 */
+    unsigned long r10, r9, r8, ax, cx, dx, si, di, orig_ax; /* x86-64 */
 };
 
 struct file_operations {
@@ -106,10 +106,10 @@ struct epoll_filefd {
     int fd;
 };
 
-struct kernel_epoll_event {
-    u32 events;
-    u64 data;
-} __attribute__((packed));
+struct epoll_key { /* only for do_epoll_ctl_file(), which came with it */
+    struct file *file;
+    int fd;
+};
 
 struct epitem {
     struct list_head rdllink;

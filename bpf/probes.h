@@ -18,7 +18,7 @@ struct probe_facts {
     u32 self;              /* our own tgid: never watched */
     u32 follow_forks;
     u32 suspicious;        /* grows when a probe saw something that deserves a sweep now */
-    u32 pad;
+    u32 timeout_in_ms;     /* do_epoll_wait() takes an int (5.10), not a struct timespec64 * */
 };
 
 /* What a system call is to us. The table nr -> class is filled in by the loader. */

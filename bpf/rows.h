@@ -243,6 +243,7 @@ enum ledger_stat {
     STAT_COMPAT_CALLS = 10,   /* 32-bit system calls: not looked at */
     STAT_CHAIN_BEYOND = 11,   /* a file in more epolls, or a wait queue longer, than is looked at */
     STAT_MESSAGES_BEYOND = 12,
+    STAT_RUNS_SKIPPED = 13,   /* the kernel skipped a program that was already running on the CPU; filled in by the reader */
     STAT_CALLS = 16,          /* + enum posting_kind: calls seen by kind */
     STAT_SLOTS = 48,
 };

@@ -36,17 +36,25 @@ static __always_inline u64 epoll_of_fd(struct task_struct *task, u32 fd)
 }
 
 /*
- * Is this the only reference to the file, so that closing the descriptor ends it? Asked at the entry of
- * close(): a concurrent system call on the same descriptor may hold another for a moment, then the sweep
- * finds the file dead instead.
+ * How many references does the file have beyond the first? Negative: it is dead. Up to 6.12 f_count is the
+ * number itself; since 6.13 file_ref_init() stores one less, and dead or released files have the top bit set.
  */
-static __always_inline bool last_reference(struct file *file)
+static __always_inline s64 more_references(struct file *file)
 {
     struct file___ref *with_ref = (void *)file;
     if (bpf_core_field_exists(with_ref->f_ref.refcnt.counter))
-        return BPF_CORE_READ(with_ref, f_ref.refcnt.counter) == 0;
+        return BPF_CORE_READ(with_ref, f_ref.refcnt.counter);
     struct file___count *with_count = (void *)file;
-    return BPF_CORE_READ(with_count, f_count.counter) == 1;
+    return BPF_CORE_READ(with_count, f_count.counter) - 1;
+}
+
+/*
+ * Does closing the descriptor end the file? Asked at the entry of close(): a concurrent system call on the
+ * same descriptor may hold another reference for a moment, then the sweep finds the file dead instead.
+ */
+static __always_inline bool last_reference(struct file *file)
+{
+    return more_references(file) == 0;
 }
 
 static __always_inline u8 socket_kind(struct sock *sk)

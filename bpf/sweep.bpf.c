@@ -24,7 +24,7 @@ struct record_table records SEC(".maps");
  * eventfds and their like share one inode, there the kind must do. */
 static __always_inline bool same_file(struct file *file, const struct file_row *f)
 {
-    if (BPF_CORE_READ(file, f_inode, i_ino) != f->ino)
+    if (more_references(file) < 0 || BPF_CORE_READ(file, f_inode, i_ino) != f->ino)
         return false;
     u64 poll = (u64)poll_of(file);
     u64 kind = f->kind;

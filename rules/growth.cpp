@@ -32,4 +32,12 @@ bool Growth::grew(uint32_t group) const
     return static_cast<double>(kept) >= kept_share_ * static_cast<double>(old.size());
 }
 
+bool Told::worth_saying(const Member& member, Level level, bool example)
+{
+    auto [at, fresh] = told_.try_emplace(member, level);
+    bool changed = at->second != level;
+    at->second = level;
+    return fresh || changed || example;
+}
+
 }  // namespace epaudit

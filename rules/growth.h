@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-#include "bpf/rows.h"
+#include "src/audit/finding.h"
 
 namespace epaudit {
 
@@ -35,6 +35,16 @@ private:
     unsigned windows_;
     double kept_share_;
     std::map<uint32_t, std::deque<Sample>> samples_;
+};
+
+// Thousands of sockets may leak. Each is reported when it is new or its level changes, and one example always,
+// so that its numbers stay fresh.
+class Told {
+public:
+    bool worth_saying(const Member& member, Level level, bool example);
+
+private:
+    std::map<Member, Level> told_;
 };
 
 }  // namespace epaudit

@@ -71,9 +71,9 @@ void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touche
         doubts.push_back("what the thread that last handled it is doing is not known");
         return;
     }
-    if (thread->handoff_at > touched && thread->handoff_at - touched <= turn)
+    if (thread->handoff_at >= touched && thread->handoff_at - touched <= turn)
         doubts.push_back("its thread woke another thread since, which may hold the fd");
-    if (thread->wrote_at > touched && thread->wrote_at - touched <= turn && thread->wrote_file != entry.file_id &&
+    if (thread->wrote_at >= touched && thread->wrote_at - touched <= turn && thread->wrote_file != entry.file_id &&
         !answered(books, thread->wrote_file, thread->wrote_at))
         doubts.push_back("its thread wrote to another fd since, and may be waiting for the answer");
 }

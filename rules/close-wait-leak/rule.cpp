@@ -77,14 +77,17 @@ private:
     }
 
     void report(const Snapshot& books, uint32_t pid, const std::vector<const Entry*>& entries, const Settings& settings,
-                std::vector<Finding>& out) const
+                std::vector<Finding>& out)
     {
         bool leak = static_cast<double>(entries.size()) >= settings["sockets"] && growth_.grew(pid);
+        Level level = leak ? Level::kConfirmed : Level::kRisk;
         for (const Entry* entry : entries) {
+            if (!told_.worth_saying({entry->file_id, entry->file.ino}, level, entry == entries.front()))
+                continue;
             Finding finding = begin_finding(kInfo, books, *entry);
             finding.subject_epoll = 0; // it is about the file; it may be in several epolls, or in none any more
             finding.trigger.clear();
-            finding.level = leak ? Level::kConfirmed : Level::kRisk;
+            finding.level = level;
             finding.summary = leak ? "the program knows that its peers have closed and keeps the sockets: CLOSE_WAIT grows"
                                    : "the program knows that the peer has closed and keeps the socket";
             finding.shape = entry->key.epoll ? "still registered" : "registered nowhere any more";
@@ -102,6 +105,7 @@ private:
 
     Patience patience_;
     Growth growth_{kWindows, 0.9};
+    Told told_;
 };
 
 }  // namespace

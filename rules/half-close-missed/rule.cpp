@@ -73,7 +73,7 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
-        std::map<uint32_t, std::vector<Finding>> said;
+        std::map<uint32_t, std::vector<Case>> cases;
         std::map<uint32_t, Members> members;
         for (const auto& [pid, process] : books.processes)
             members[pid];
@@ -81,23 +81,34 @@ public:
             const Entry& entry = file.front();
             if (!peer_closed(entry) || books.stopped(entry.file.tgid))
                 continue;
-            Way way = nobody_asked(file)                                            ? Way::kNobodyAsked
-                      : file.size() == 1 && short_read(books, entry, settings) ? Way::kShortRead
-                                                                                    : Way::kNone;
+            Way way = way_of(books, file, settings);
             uint64_t since = waiting_since(entry);
             uint64_t patience = settings.ns(way == Way::kShortRead ? "short_read_s" : "half_close_s");
             if (way == Way::kNone || since + patience > books.time)
                 continue;
             members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
-            said[entry.file.tgid].push_back(describe(books, entry, way, books.time - since));
+            cases[entry.file.tgid].push_back({&entry, way, books.time - since});
         }
         for (auto& [pid, group] : members)
             growth_.note(pid, group, books.time, settings.ns("window_s"));
-        for (auto& [pid, findings] : said)
-            conclude(pid, findings, settings, out);
+        for (auto& [pid, group] : cases)
+            report(books, pid, group, settings, out);
     }
 
 private:
+    struct Case {
+        const Entry* entry;
+        Way way;
+        uint64_t age;
+    };
+
+    static Way way_of(const Snapshot& books, std::span<const Entry> file, const Settings& settings)
+    {
+        if (nobody_asked(file))
+            return Way::kNobodyAsked;
+        return file.size() == 1 && short_read(books, file.front(), settings) ? Way::kShortRead : Way::kNone;
+    }
+
     uint64_t waiting_since(const Entry& entry) const
     {
         const file_row& f = entry.file;
@@ -105,14 +116,10 @@ private:
         return patience_.since(f.tgid, std::max({closed, f.attempt_at, f.wrote_at, f.armed_at}));
     }
 
-    static Finding describe(const Snapshot& books, const Entry& entry, Way way, uint64_t age)
+    static Finding describe(const Snapshot& books, const Case& c)
     {
-        Finding finding = begin_finding(kInfo, books, entry);
-        Doubts doubts;
-        if (entry.file.out_cut_at) // the reset that answers the next write will tell
-            doubts.push_back("output is pending: the next write may find out");
-        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
-        if (way == Way::kNobodyAsked) {
+        Finding finding = begin_finding(kInfo, books, *c.entry);
+        if (c.way == Way::kNobodyAsked) {
             finding.summary = "the peer closed, and the fd is registered for nothing that would tell";
             finding.shape = "mask without EPOLLIN and EPOLLRDHUP";
             finding.fix = "keep EPOLLRDHUP in the mask while the connection is parked (EPOLL_CTL_MOD), and close() the fd "
@@ -123,26 +130,33 @@ private:
             finding.fix = "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP and close() "
                           "the fd when it is reported";
         }
-        finding.cost.emplace_back("stuck_s", static_cast<double>(age) / NSEC_PER_SEC);
-        add_fact(finding, "untouched for", duration_text(age));
-        if (!doubts.empty())
-            add_fact(finding, "speaks against it", doubts_text(doubts));
+        finding.cost.emplace_back("stuck_s", static_cast<double>(c.age) / NSEC_PER_SEC);
+        add_fact(finding, "untouched for", duration_text(c.age));
         return finding;
     }
 
-    void conclude(uint32_t pid, std::vector<Finding>& findings, const Settings& settings, std::vector<Finding>& out) const
+    void report(const Snapshot& books, uint32_t pid, const std::vector<Case>& cases, const Settings& settings,
+                std::vector<Finding>& out)
     {
-        bool leak = static_cast<double>(findings.size()) >= settings["sockets"] && growth_.grew(pid);
-        for (Finding& finding : findings) {
-            if (leak && finding.level == Level::kLikely)
-                finding.level = Level::kConfirmed;
-            finding.count = findings.size();
+        bool leak = static_cast<double>(cases.size()) >= settings["sockets"] && growth_.grew(pid);
+        for (const Case& c : cases) {
+            // The reset that answers the next write will tell.
+            bool pending = c.entry->file.out_cut_at;
+            Level level = pending ? Level::kRisk : leak ? Level::kConfirmed : Level::kLikely;
+            if (!told_.worth_saying({c.entry->file_id, c.entry->file.ino}, level, &c == &cases.front()))
+                continue;
+            Finding finding = describe(books, c);
+            finding.level = level;
+            finding.count = cases.size();
+            if (pending)
+                add_fact(finding, "speaks against it", "output is pending: the next write may find out");
             out.push_back(std::move(finding));
         }
     }
 
     Patience patience_;
     Growth growth_{kWindows, 0.9};
+    Told told_;
 };
 
 }  // namespace

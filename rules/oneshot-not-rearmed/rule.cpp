@@ -55,7 +55,7 @@ bool rearm_failed(const Entry& entry)
         uint64_t posting = f.flight[(f.flight_next - back) & (FLIGHT_SLOTS - 1)];
         if (flight_kind(posting) == POSTING_MOD && flight_value(posting) < 0)
             return true;
-        at -= std::min(at, flight_since_us(posting) * NSEC_PER_USEC);
+        at -= std::min<uint64_t>(at, flight_since_us(posting) * NSEC_PER_USEC);
     }
     return false;
 }

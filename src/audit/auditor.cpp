@@ -185,6 +185,13 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
     merged.highest = std::max(merged.highest, finding.level);
     if (at->second.first_at)
         finding.first_at = at->second.first_at;
+    // The last words of a dead registration no longer know where it was.
+    if (finding.epoll_fd < 0)
+        finding.epoll_fd = at->second.epoll_fd;
+    if (finding.fd.local.empty() && finding.fd.peer.empty()) {
+        finding.fd.local = at->second.fd.local;
+        finding.fd.peer = at->second.fd.peer;
+    }
     if (finding.stacks.empty()) // captured once, when the rule grew suspicious
         finding.stacks = std::move(at->second.stacks);
     at->second = std::move(finding);

@@ -62,6 +62,7 @@ struct Sight {
     bool wakeups = true;       // who is woken from epoll_wait
     std::string hooks;         // "tracepoint"
     std::string why;           // reason for what is missing
+    std::string choice;        // why not the better hook set, empty when it is in use
 };
 
 // The thresholds in force for one rule.

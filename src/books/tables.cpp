@@ -334,7 +334,8 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
         entry.key = key;
         entry.registration = r;
         entry.ready = on_ready_list(key, r, entry.state);
-        entry.live_mask = r.flags & REGISTRATION_FIRED ? r.mask & EV_PRIVATE : r.mask;
+        // do_epoll_ctl() adds EPOLLERR and EPOLLHUP; a fired ONESHOT keeps the private bits only.
+        entry.live_mask = r.flags & REGISTRATION_FIRED ? r.mask & EV_PRIVATE : r.mask | EV_ERR | EV_HUP;
         if (look || ledger_registration_matters(&r, &f, &entry.state, entry.ready))
             out.entries.push_back(entry);
     }

@@ -104,23 +104,17 @@ Result<std::unique_ptr<LiveCapture>> LiveCapture::open(const LiveOptions& option
     epaudit_bpf& skeleton = *impl->skeleton;
     size_tables(skeleton, options.max_fds);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
+    if (auto chosen = choose_hooks(*impl, options.hooks); !chosen)
+        return chosen.error();
     if (int error = epaudit_bpf__load(&skeleton))
         return cannot_load(-error);
+    skeleton.bss->facts.timeout_in_ms = impl->timeout_in_ms;
     skeleton.bss->facts.self = static_cast<uint32_t>(getpid());
     if (auto learned = learn_facts(skeleton); !learned)
         return learned.error();
 
-    for (bpf_program* program :
-         {skeleton.progs.on_sys_exit, skeleton.progs.on_sys_enter, skeleton.progs.on_inet_sock_set_state,
-          skeleton.progs.on_sk_data_ready, skeleton.progs.on_hrtimer_expire_entry,
-          skeleton.progs.on_signal_generate, skeleton.progs.on_sched_waking,
-          skeleton.progs.on_sched_process_fork, skeleton.progs.on_sched_process_exit}) {
-        Link link(bpf_program__attach(program));
-        if (!link)
-            return observe_error(fmt::format("cannot attach {}: {}", bpf_program__name(program), strerror(errno)),
-                                 fmt::format("libbpf says: {}", libbpf_said));
-        impl->links.push_back(std::move(link));
-    }
+    if (auto attached = attach_hooks(*impl); !attached)
+        return attached.error();
     bpf_iter_link_info target{};
     target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.file_rows));
     LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &target, .link_info_len = sizeof(target));
@@ -160,10 +154,11 @@ bool LiveCapture::suspicious() const { return impl_->skeleton->bss->facts.suspic
 Sight LiveCapture::sight() const
 {
     Sight sight;
-    sight.hooks = "tracepoint";
+    sight.hooks = impl_->trampolines ? "trampoline" : impl_->kprobe_readiness ? "tracepoint+kprobe" : "tracepoint";
     sight.readiness = impl_->has_readiness;
     sight.wakeups = impl_->has_wakeups;
     sight.why = impl_->missing;
+    sight.choice = impl_->why_not_trampolines;
     return sight;
 }
 

@@ -15,7 +15,12 @@
 
 namespace epaudit {
 
+// Two questions, each answered by trying to load: system calls and epoll by trampolines, else by
+// tracepoints (DESIGN 3).
+enum class HookSet { kAuto, kTrampoline, kTracepoint };
+
 struct LiveOptions {
+    HookSet hooks = HookSet::kAuto;
     uint32_t max_fds = 65536;  // rows for files and registrations; what does not fit is counted
     bool verbose = false;      // libbpf's own messages on stderr
 };
@@ -48,8 +53,9 @@ public:
 
     Sight sight() const;
 
+    struct Impl; // live_impl.h
+
 private:
-    struct Impl;
     explicit LiveCapture(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

@@ -41,6 +41,10 @@ struct LiveCapture::Impl {
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
     uint32_t sweeps = 0;
+    bool trampolines = false;
+    bool kprobe_readiness = false;
+    bool timeout_in_ms = false;
+    std::string why_not_trampolines;
     std::string missing;  // hooks this kernel does not have
     bool has_readiness = true;
     bool has_wakeups = true;
@@ -51,6 +55,13 @@ bool read_iterator(const bpf_link* link, std::string& out);
 
 // Fills the table system call number -> call_class for this architecture.
 void fill_call_classes(unsigned char (&table)[CALL_TABLE]);
+
+// Decides which programs are loaded; attaches them once they are.
+Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted);
+Result<> attach_hooks(LiveCapture::Impl& impl);
+
+// Runs that the kernel skipped because the program was already running on that CPU.
+uint64_t skipped_runs(const epaudit_bpf& skeleton);
 
 // Learns from our own descriptors how this kernel's file kinds and epoll wait-queue entries look.
 Result<> learn_facts(epaudit_bpf& skeleton);

@@ -86,6 +86,7 @@ Result<Snapshot> LiveCapture::sweep()
     read_table(impl.skeleton->maps.epoll_rows, books.epolls);
     read_table(impl.skeleton->maps.thread_rows, books.threads);
     read_stats(impl.skeleton->maps.stats, books.stats);
+    books.stats[STAT_RUNS_SKIPPED] = skipped_runs(*impl.skeleton);
     if (!impl.ring)
         impl.ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.buried), on_buried, &impl.buried, nullptr));
     if (impl.ring)
@@ -132,6 +133,7 @@ constexpr StatName kLosses[] = {
     {STAT_COMPAT_CALLS, "calls_of_32_bit_code"},
     {STAT_CHAIN_BEYOND, "files_in_more_epolls_than_looked_at"},
     {STAT_MESSAGES_BEYOND, "last_words_lost"},
+    {STAT_RUNS_SKIPPED, "probe_runs_skipped_by_the_kernel"},
 };
 
 constexpr const char* kCallNames[] = {

@@ -25,6 +25,7 @@ struct AuditOptions {
     std::vector<Output> outputs;
     std::optional<double> duration;
     uint32_t max_fds = 65536;
+    std::string hooks = "auto";
     bool risks = false;
     bool quiet = false;
     bool verbose = false;

@@ -22,7 +22,6 @@ constexpr const char* kFooter =
 struct RawOptions {
     std::string profile;
     std::string fail_on = "likely";
-    std::string hooks = "auto";
     std::vector<std::string> formats;
     double duration = 0;
 };
@@ -56,9 +55,9 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("N")
         ->check(CLI::Range(16u, 16u << 20))
         ->capture_default_str();
-    app.add_option("--hooks", raw.hooks, "hook set: auto or tracepoint")
+    app.add_option("--hooks", audit.hooks, "hook set: auto, trampoline or tracepoint")
         ->type_name("SET")
-        ->check(CLI::IsMember({"auto", "tracepoint"}))
+        ->check(CLI::IsMember({"auto", "trampoline", "tracepoint"}))
         ->capture_default_str();
     app.add_option("--color", audit.color, "auto, always or never")
         ->type_name("WHEN")

@@ -79,6 +79,9 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
         if (auto ok = session->auditor_->set(assignment); !ok)
             return ok.error();
     LiveOptions live;
+    live.hooks = options.hooks == "trampoline"   ? HookSet::kTrampoline
+                 : options.hooks == "tracepoint" ? HookSet::kTracepoint
+                                                  : HookSet::kAuto;
     live.max_fds = options.max_fds;
     live.verbose = options.verbose;
     auto capture = LiveCapture::open(live);

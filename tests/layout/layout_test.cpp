@@ -298,7 +298,7 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, self);
     EXPECT_FIELD(probe_facts, follow_forks);
     EXPECT_FIELD(probe_facts, suspicious);
-    EXPECT_FIELD(probe_facts, pad);
+    EXPECT_FIELD(probe_facts, timeout_in_ms);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * System calls into postings: what each call that matters means, whichever hook set saw it.
+ *
+ * What no hook set here can see: io_uring operations (progress made by them is still read from kernel
+ * state), and a descriptor that another thread closed while the call slept; the file then found under the
+ * number is not the one the call used.
+ */
+#pragma once
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "arch.h"
+#include "state.h"
+#include "tables.h"
+#include "item.h"
+#include "ledger.h"
+#include "readiness.h"
+
+/*
+ * A call in progress. Too large for the stack; one per CPU and program. Another instance of the same
+ * program on the same CPU cannot get in between: tracepoints run without preemption, trampolines skip the
+ * run (__bpf_prog_enter, prog->active) and count it, which a report shows as a loss.
+ */
+#define CALL_SLOTS 64
+struct call {
+    struct posting posting;
+    struct registration_key key;
+    struct ledger_batch batch;
+    u64 argument[5];
+    u64 events; /* user address of the returned array */
+    u32 which;  /* slot in `calls` */
+    u32 kernel_events; /* epoll_ctl's event lies in kernel memory (do_epoll_ctl), not in the caller's */
+};
+
+struct call_table {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, CALL_SLOTS);
+    __type(key, u32);
+    __type(value, struct call);
+};
+extern struct call_table calls SEC(".maps");
+
+static __always_inline struct task_struct *current_task(void)
+{
+    return (struct task_struct *)bpf_get_current_task();
+}
+
+static __always_inline struct call *open_call(u32 which, u64 ids, s64 result)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return NULL;
+    c->which = which;
+    c->kernel_events = 0;
+    __builtin_memset(&c->posting, 0, sizeof(c->posting));
+    c->posting.time = bpf_ktime_get_ns();
+    c->posting.tgid = ids >> 32;
+    c->posting.tid = (u32)ids;
+    c->posting.result = result;
+    return c;
+}
+
+static __always_inline struct call *begin_call(u32 which, struct pt_regs *regs, u64 ids, s64 result)
+{
+    struct call *c = open_call(which, ids, result);
+    if (!c)
+        return NULL;
+    c->argument[0] = call_argument0(regs);
+    c->argument[1] = call_argument1(regs);
+    c->argument[2] = call_argument2(regs);
+    c->argument[3] = call_argument3(regs);
+    c->argument[4] = call_argument4(regs);
+    return c;
+}
+
+static __always_inline void seen(u8 kind)
+{
+    books_stat(NULL, STAT_POSTINGS);
+    books_stat(NULL, STAT_CALLS + kind);
+}
+
+#include "calls_epoll.h"
+#include "calls_io.h"
+
+static __always_inline void post_receive(struct call *c, u64 flags)
+{
+    u32 fd = (u32)c->argument[0];
+    if (flags & MSG_ERRQUEUE_BIT)
+        post_peek(c, POSTING_ERRQUEUE, fd);
+    else if (flags & MSG_PEEK_BIT)
+        post_peek(c, POSTING_PEEK, fd);
+    else
+        post_read(c, fd);
+}
+
+#define FIONREAD 0x541B
+#define FIONBIO 0x5421
+#define SOL_SOCKET 1
+#define SO_ERROR 4
+#define FUTEX_CMD_MASK 127
+#define FUTEX_WAKE 1
+#define FUTEX_WAKE_OP 5
+#define FUTEX_WAKE_BITSET 10
+
+static __always_inline void post_ioctl(struct call *c)
+{
+    u32 request = (u32)c->argument[1];
+    if (request == FIONBIO) {
+        post_other(c, CALL_FCNTL);
+    } else if (request == FIONREAD && !c->posting.result) {
+        s32 bytes = 0;
+        if (!bpf_probe_read_user(&bytes, sizeof(bytes), (void *)c->argument[2]))
+            c->posting.result = bytes;
+        post_peek(c, POSTING_PEEK, (u32)c->argument[0]);
+    }
+}
+
+static __always_inline void post_getsockopt(struct call *c)
+{
+    s32 error = 0;
+    if (c->argument[1] != SOL_SOCKET || c->argument[2] != SO_ERROR || c->posting.result)
+        return;
+    if (!bpf_probe_read_user(&error, sizeof(error), (void *)c->argument[3]) && error)
+        post_peek(c, POSTING_SO_ERROR, (u32)c->argument[0]);
+}
+
+static __always_inline void post_futex(struct call *c)
+{
+    u32 command = (u32)c->argument[1] & FUTEX_CMD_MASK;
+    c->posting.kind = POSTING_HANDOFF;
+    if (command == FUTEX_WAKE || command == FUTEX_WAKE_OP || command == FUTEX_WAKE_BITSET)
+        ledger_handoff(NULL, &c->posting);
+}
+
+static __always_inline void post_io(struct call *c, u8 class)
+{
+    switch (class) {
+    case CALL_READ:
+        c->posting.amount = (s64)c->argument[2];
+        post_read(c, (u32)c->argument[0]);
+        break;
+    case CALL_READV:
+        c->posting.amount = -1; /* some: a result of 0 means the end */
+        post_read(c, (u32)c->argument[0]);
+        break;
+    case CALL_RECVFROM:
+        c->posting.amount = (s64)c->argument[2];
+        post_receive(c, c->argument[3]);
+        break;
+    case CALL_RECVMSG:
+        c->posting.amount = -1;
+        post_receive(c, c->argument[2]);
+        break;
+    case CALL_RECVMMSG:
+        c->posting.amount = -1;
+        post_receive(c, c->argument[3]);
+        break;
+    case CALL_WRITE:
+    case CALL_SENDTO:
+        c->posting.amount = (s64)c->argument[2];
+        post_write(c, (u32)c->argument[0]);
+        break;
+    case CALL_WRITEV:
+    case CALL_SENDMSG:
+    case CALL_SENDMMSG:
+        post_write(c, (u32)c->argument[0]);
+        break;
+    }
+}
+
+/* One call that moves data between two files: both sides are posted. */
+static __always_inline void post_transfer(struct call *c, u8 class)
+{
+    u32 out = class == CALL_SENDFILE ? (u32)c->argument[0]
+              : class == CALL_TEE    ? (u32)c->argument[1]
+                                     : (u32)c->argument[2];
+    u32 in = class == CALL_SENDFILE ? (u32)c->argument[1] : (u32)c->argument[0];
+    /* EAGAIN does not say which of the two ends was meant: it is evidence about neither. */
+    if (c->posting.result < 0)
+        return;
+    if (c->posting.result > 0)
+        post_write(c, out);
+    if (class == CALL_TEE)
+        return;
+    __builtin_memset(&c->posting.state, 0, sizeof(c->posting.state));
+    c->posting.flags = 0;
+    c->posting.file = 0;
+    c->posting.amount = -1;
+    post_read(c, in);
+}
+
+static __always_inline u8 kind_of_class(u8 class)
+{
+    switch (class) {
+    case CALL_EPOLL_CREATE: return POSTING_CREATE;
+    case CALL_EPOLL_CTL: return POSTING_MOD;
+    case CALL_EPOLL_WAIT:
+    case CALL_EPOLL_PWAIT2: return POSTING_RETURN;
+    case CALL_READ:
+    case CALL_READV:
+    case CALL_RECVFROM:
+    case CALL_RECVMSG:
+    case CALL_RECVMMSG: return POSTING_READ;
+    case CALL_WRITE:
+    case CALL_WRITEV:
+    case CALL_SENDTO:
+    case CALL_SENDMSG:
+    case CALL_SENDMMSG:
+    case CALL_SPLICE:
+    case CALL_TEE:
+    case CALL_SENDFILE: return POSTING_WRITE;
+    case CALL_ACCEPT: return POSTING_ACCEPT;
+    case CALL_CONNECT: return POSTING_CONNECT;
+    case CALL_SHUTDOWN: return POSTING_SHUTDOWN;
+    case CALL_CLOSE:
+    case CALL_CLOSE_RANGE: return POSTING_CLOSE;
+    case CALL_DUP:
+    case CALL_DUP2: return POSTING_DUP;
+    case CALL_FCNTL: return POSTING_FCNTL;
+    case CALL_SETTIME: return POSTING_SETTIME;
+    case CALL_GETSOCKOPT: return POSTING_SO_ERROR;
+    case CALL_IOCTL: return POSTING_PEEK;
+    case CALL_FUTEX: return POSTING_HANDOFF;
+    default: return POSTING_NONE;
+    }
+}
+
+/* A call has returned: what it means to the books. */
+static __always_inline void post_exit(struct call *c, u8 class)
+{
+    seen(kind_of_class(class));
+    switch (class) {
+    case CALL_EPOLL_WAIT:
+    case CALL_EPOLL_PWAIT2:
+        post_return(c);
+        break;
+    case CALL_EPOLL_CTL:
+        post_ctl(c);
+        break;
+    case CALL_EPOLL_CREATE:
+        post_create(c);
+        break;
+    case CALL_ACCEPT:
+        post_accept(c);
+        break;
+    case CALL_SPLICE:
+    case CALL_TEE:
+    case CALL_SENDFILE:
+        post_transfer(c, class);
+        break;
+    case CALL_CONNECT:
+    case CALL_SHUTDOWN:
+    case CALL_SETTIME:
+    case CALL_FCNTL:
+        post_other(c, class);
+        break;
+    case CALL_GETSOCKOPT:
+        post_getsockopt(c);
+        break;
+    case CALL_IOCTL:
+        post_ioctl(c);
+        break;
+    case CALL_FUTEX:
+        post_futex(c);
+        break;
+    default:
+        post_io(c, class);
+    }
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hook set `trampoline`: fexit on the system calls that matter, fentry inside epoll.
+ *
+ * Why: other programs' other calls pay nothing at all, and the target's unrelated calls neither; inside
+ * epoll it sees what no system call shows: epoll_ctl by io_uring, the exact moment at which a file becomes
+ * ready, and the death of files and epoll instances. What it cannot see: io_uring reads and waits.
+ *
+ * `fexit/__x64_sys_epoll_*` cannot read its registers on 5.10 (BTF knows pt_regs there only as a forward
+ * declaration), so epoll is hooked at do_epoll_wait() and do_epoll_ctl(), which take plain C arguments and
+ * serve 32-bit callers as well.
+ */
+#define deliver_event deliver_event_trampoline
+#define settle_event settle_event_trampoline
+#include "calls.h"
+
+#if defined(__TARGET_ARCH_arm64)
+#define CALL_SYMBOL(name) "__arm64_sys_" #name
+#else
+#define CALL_SYMBOL(name) "__x64_sys_" #name
+#endif
+
+/* Slots 0 and 1 belong to the tracepoint set; each program here has one of its own. */
+#define NEXT_SLOT (2 + __COUNTER__)
+
+/*
+ * The context of these programs is {regs, result}. Where the kernel's BTF knows pt_regs only as a forward
+ * declaration (5.10: all socket calls), the verifier refuses to load the pointer from it; the slot can still
+ * be read as plain memory.
+ */
+static __always_inline struct call *call_of(u64 *ctx, u32 slot, u64 ids, s64 result)
+{
+    if (probe_registers) {
+        u64 address = 0;
+        bpf_probe_read_kernel(&address, sizeof(address), &ctx[0]);
+        struct pt_regs *regs = (void *)address;
+        struct call *c = open_call(slot, ids, result);
+        if (!c)
+            return NULL;
+        c->argument[0] = probe_call_argument0(regs);
+        c->argument[1] = probe_call_argument1(regs);
+        c->argument[2] = probe_call_argument2(regs);
+        c->argument[3] = probe_call_argument3(regs);
+        c->argument[4] = probe_call_argument4(regs);
+        return c;
+    }
+    return begin_call(slot, (struct pt_regs *)ctx[0], ids, result);
+}
+
+static __always_inline int exit_of(u64 *ctx, u8 class, u32 slot)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!watched(ids >> 32))
+        return 0;
+    struct call *c = call_of(ctx, slot, ids, (s64)ctx[1]);
+    if (c)
+        post_exit(c, class);
+    return 0;
+}
+
+#define EXIT_OF(name, class)                      \
+    SEC("fexit/" CALL_SYMBOL(name))               \
+    int on_##name##_exit(u64 *ctx)                \
+    {                                             \
+        return exit_of(ctx, class, NEXT_SLOT);    \
+    }
+
+EXIT_OF(read, CALL_READ)
+EXIT_OF(pread64, CALL_READ)
+EXIT_OF(readv, CALL_READV)
+EXIT_OF(preadv, CALL_READV)
+EXIT_OF(preadv2, CALL_READV)
+EXIT_OF(recvfrom, CALL_RECVFROM)
+EXIT_OF(recvmsg, CALL_RECVMSG)
+EXIT_OF(recvmmsg, CALL_RECVMMSG)
+EXIT_OF(write, CALL_WRITE)
+EXIT_OF(pwrite64, CALL_WRITE)
+EXIT_OF(writev, CALL_WRITEV)
+EXIT_OF(pwritev, CALL_WRITEV)
+EXIT_OF(pwritev2, CALL_WRITEV)
+EXIT_OF(sendto, CALL_SENDTO)
+EXIT_OF(sendmsg, CALL_SENDMSG)
+EXIT_OF(sendmmsg, CALL_SENDMMSG)
+EXIT_OF(splice, CALL_SPLICE)
+EXIT_OF(tee, CALL_TEE)
+EXIT_OF(sendfile64, CALL_SENDFILE)
+EXIT_OF(accept, CALL_ACCEPT)
+EXIT_OF(accept4, CALL_ACCEPT)
+EXIT_OF(connect, CALL_CONNECT)
+EXIT_OF(shutdown, CALL_SHUTDOWN)
+EXIT_OF(fcntl, CALL_FCNTL)
+EXIT_OF(timerfd_settime, CALL_SETTIME)
+EXIT_OF(getsockopt, CALL_GETSOCKOPT)
+EXIT_OF(ioctl, CALL_IOCTL)
+EXIT_OF(futex, CALL_FUTEX)
+
+/* --- descriptors that go away --------------------------------------------------------------------- */
+
+static __always_inline int enter_close(u64 *ctx, u32 slot, u32 which)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!watched(ids >> 32))
+        return 0;
+    struct call *c = call_of(ctx, slot, ids, 0);
+    if (!c)
+        return 0;
+    seen(which ? POSTING_DUP : POSTING_CLOSE);
+    if (!which)
+        post_close(c, (u32)c->argument[0]);
+    else if (c->argument[0] != c->argument[1])
+        post_close(c, (u32)c->argument[1]);
+    return 0;
+}
+
+SEC("fentry/" CALL_SYMBOL(close))
+int on_close_enter(u64 *ctx)
+{
+    return enter_close(ctx, NEXT_SLOT, 0);
+}
+
+SEC("fentry/" CALL_SYMBOL(dup2))
+int on_dup2_enter(u64 *ctx)
+{
+    return enter_close(ctx, NEXT_SLOT, 1);
+}
+
+SEC("fentry/" CALL_SYMBOL(dup3))
+int on_dup3_enter(u64 *ctx)
+{
+    return enter_close(ctx, NEXT_SLOT, 1);
+}
+
+/*
+ * The last reference to a watched file is gone and its registrations go with it: __fput() calls
+ * eventpoll_release_file() before anything of the file is torn down, whoever held it last.
+ */
+SEC("fentry/eventpoll_release_file")
+int BPF_PROG(on_eventpoll_release_file, struct file *file)
+{
+    u64 id = (u64)file;
+    struct file_row *f = books_file(NULL, id);
+    if (!f)
+        return 0;
+    struct item_walk w;
+    walk_items(&w, file);
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            break;
+        struct registration_key key = {.epoll = (u64)BPF_CORE_READ(item, ep),
+                                       .file = id,
+                                       .fd = BPF_CORE_READ(item, ffd.fd),
+                                       .pad = 0};
+        struct registration_row *r = books_registration(NULL, &key);
+        if (r)
+            ledger_drop_registration(NULL, &key, r, f, true);
+    }
+    books_remove_file(NULL, id);
+    return 0;
+}
+
+/* The epoll instance itself is closed; its address may soon be another's. */
+SEC("fentry/ep_eventpoll_release")
+int BPF_PROG(on_ep_eventpoll_release, struct inode *inode, struct file *file)
+{
+    u64 epoll = (u64)BPF_CORE_READ(file, private_data);
+    bpf_map_delete_elem(&epoll_rows, &epoll);
+    return 0;
+}
+
+/* --- the interest list ---------------------------------------------------------------------------- */
+
+static __always_inline int created(long result, u32 slot)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!watched(ids >> 32))
+        return 0;
+    struct call *c = open_call(slot, ids, result);
+    if (!c)
+        return 0;
+    seen(POSTING_CREATE);
+    post_create(c);
+    return 0;
+}
+
+/* Only the result is used, so that 5.10 does not mind. */
+SEC("fexit/" CALL_SYMBOL(epoll_create))
+int BPF_PROG(on_epoll_create_exit, void *regs, long result)
+{
+    return created(result, NEXT_SLOT);
+}
+
+SEC("fexit/" CALL_SYMBOL(epoll_create1))
+int BPF_PROG(on_epoll_create1_exit, void *regs, long result)
+{
+    return created(result, NEXT_SLOT);
+}
+
+/* Through here come epoll_ctl() and, up to 7.1, io_uring's. The event lies in kernel memory. */
+SEC("fexit/do_epoll_ctl")
+int BPF_PROG(on_do_epoll_ctl, int epfd, int operation, int fd, void *event, bool nonblock, int result)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!watched(ids >> 32))
+        return 0;
+    struct call *c = open_call(NEXT_SLOT, ids, result);
+    if (!c)
+        return 0;
+    seen(POSTING_MOD);
+    c->kernel_events = 1;
+    c->argument[0] = (u32)epfd;
+    c->argument[1] = (u32)operation;
+    c->argument[2] = (u32)fd;
+    c->argument[3] = (u64)event;
+    post_ctl(c);
+    return 0;
+}
+
+/* Since 7.2 both epoll_ctl() and io_uring come through here, with the files already looked up. */
+SEC("fexit/do_epoll_ctl_file")
+int BPF_PROG(on_do_epoll_ctl_file, struct file *epoll_file, int operation, struct epoll_key *target, void *event,
+             bool nonblock, int result)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!watched(ids >> 32))
+        return 0;
+    struct call *c = open_call(NEXT_SLOT, ids, result);
+    if (!c)
+        return 0;
+    seen(POSTING_MOD);
+    c->kernel_events = 1;
+    c->argument[3] = (u64)event;
+    c->posting.epfd = -1;
+    c->posting.epoll = (u64)BPF_CORE_READ(epoll_file, private_data);
+    c->posting.fd = BPF_CORE_READ(target, fd);
+    post_ctl_on(c, BPF_CORE_READ(target, file), (u64)(u32)operation);
+    return 0;
+}
+
+/* --- waiting -------------------------------------------------------------------------------------- */
+
+static __always_inline s64 timeout_of(u64 argument, u64 now)
+{
+    s64 when[2] = {};
+    if (facts.timeout_in_ms) /* 5.10 */
+        return (s32)argument;
+    if (!argument)
+        return -1;
+    if (bpf_probe_read_kernel(when, sizeof(when), (void *)argument))
+        return -1;
+    if (!when[0] && !when[1])
+        return 0;
+    s64 left = when[0] * (s64)NSEC_PER_SEC + when[1] - (s64)now; /* a deadline on CLOCK_MONOTONIC */
+    u64 ms = left > 0 ? (u64)left / NSEC_PER_MSEC : 0;
+    return ms > 0x7fffffff ? 0x7fffffff : (s64)ms;
+}
+
+/* epoll_wait, epoll_pwait, epoll_pwait2 and their 32-bit forms all come here. */
+SEC("fentry/do_epoll_wait")
+int BPF_PROG(on_do_epoll_wait_enter, int epfd, void *events, int max_events, void *timeout)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!watched(ids >> 32))
+        return 0;
+    struct call *c = open_call(NEXT_SLOT, ids, 0);
+    if (!c)
+        return 0;
+    c->posting.kind = POSTING_WAIT;
+    c->posting.epfd = epfd;
+    c->posting.epoll = epoll_of_fd(current_task(), (u32)epfd);
+    if (!c->posting.epoll)
+        return 0;
+    /* To the verifier the argument is a pointer, on which 5.10's number could not be computed with: read
+     * the slot as plain memory. */
+    u64 raw = 0;
+    bpf_probe_read_kernel(&raw, sizeof(raw), &ctx[3]);
+    c->posting.amount = timeout_of(raw, c->posting.time);
+    ledger_wait(NULL, &c->posting);
+    return 0;
+}
+
+SEC("fexit/do_epoll_wait")
+int BPF_PROG(on_do_epoll_wait_exit, int epfd, void *events, int max_events, void *timeout, int result)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!watched(ids >> 32))
+        return 0;
+    struct call *c = open_call(NEXT_SLOT, ids, result);
+    if (!c)
+        return 0;
+    seen(POSTING_RETURN);
+    c->argument[0] = (u32)epfd;
+    c->argument[1] = (u64)events;
+    c->argument[2] = (u32)max_events;
+    post_return(c);
+    return 0;
+}
+
+/* --- readiness ------------------------------------------------------------------------------------ */
+
+/*
+ * The seam itself: the file tells epoll. `key` is what became true (0: unknown); an eventfd's read side
+ * also calls with EPOLLOUT to readers, so the wanted mask decides. Our own ring buffer's epoll comes here
+ * as well and finds no row.
+ */
+static __always_inline int called_back(struct wait_queue_entry *entry, u32 key)
+{
+    struct eppoll_entry *link = (void *)entry - bpf_core_field_offset(struct eppoll_entry, wait);
+    struct epitem *item = BPF_CORE_READ(link, base);
+    u32 wanted = BPF_CORE_READ(item, event.events);
+    if (key && !(key & (wanted | EV_ERR | EV_HUP)))
+        return 0;
+    struct posting p = {};
+    p.time = bpf_ktime_get_ns();
+    p.kind = POSTING_READY;
+    p.epoll = (u64)BPF_CORE_READ(item, ep);
+    p.file = (u64)BPF_CORE_READ(item, ffd.file);
+    p.fd = BPF_CORE_READ(item, ffd.fd);
+    ledger_ready(NULL, &p);
+    return 0;
+}
+
+SEC("fentry/ep_poll_callback")
+int BPF_PROG(on_ep_poll_callback, struct wait_queue_entry *entry, unsigned int mode, int sync, void *key)
+{
+    return called_back(entry, (u32)(u64)key);
+}
+
+/* Second choice where trampolines are refused and kprobes are not; skipped runs are counted by the kernel
+ * (nmissed), not here. */
+SEC("kprobe/ep_poll_callback")
+int BPF_KPROBE(on_ep_poll_callback_kprobe)
+{
+    return called_back((void *)probe_argument0(ctx), (u32)probe_argument3(ctx));
+}

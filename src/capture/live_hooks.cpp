@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which hooks: chosen by trying to load, never by kernel version or lockdown state. Programs of the set not
+// chosen, and those whose function this kernel does not have, are not loaded, so that one refused program
+// never takes the others down.
+#include <bpf/btf.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "src/capture/live_impl.h"
+#include "src/support/descriptor.h"
+
+namespace epaudit {
+namespace {
+
+struct BtfDeleter {
+    void operator()(btf* types) const { btf__free(types); }
+};
+using Btf = std::unique_ptr<btf, BtfDeleter>;
+
+bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+
+// The smallest program there is, on the function that matters: does the kernel take it?
+int try_load(bpf_attach_type type, const btf* kernel, const char* function)
+{
+    int id = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC);
+    if (id < 0)
+        return -ENOENT;
+    bpf_insn code[2] = {};
+    code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;  // r0 = 0
+    code[1].code = BPF_JMP | BPF_EXIT;
+    LIBBPF_OPTS(bpf_prog_load_opts, options);
+    options.expected_attach_type = type;
+    options.attach_btf_id = static_cast<__u32>(id);
+    int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "on_trial", "GPL", code, 2, &options);
+    if (fd < 0)
+        return -errno;
+    Descriptor program(fd);
+    // Attaching is another question than loading, and a costly one: asked once, for the seam itself.
+    if (strcmp(function, "ep_poll_callback") != 0)
+        return 0;
+    Descriptor link(bpf_raw_tracepoint_open(nullptr, fd));
+    return link ? 0 : -errno;
+}
+
+bool is_trampoline(const bpf_program* program)
+{
+    std::string_view section = bpf_program__section_name(program);
+    return starts_with(section, "fentry/") || starts_with(section, "fexit/");
+}
+
+bool is_tracepoint_only(const epaudit_bpf& skeleton, const bpf_program* program)
+{
+    const auto& p = skeleton.progs;
+    return program == p.on_sys_enter || program == p.on_sys_exit || program == p.on_sk_data_ready ||
+           program == p.on_hrtimer_expire_entry || program == p.on_signal_generate;
+}
+
+std::string function_of(const bpf_program* program)
+{
+    std::string section = bpf_program__section_name(program);
+    return section.substr(section.find('/') + 1);
+}
+
+// Without these there is nothing to audit; any other function may be missing on some kernel or architecture.
+bool is_essential(const std::string& function)
+{
+    return function == "do_epoll_wait" || function == "ep_poll_callback" || function.find("_sys_read") != std::string::npos;
+}
+
+// Empty when the set can be used, else why not. Turns off what this kernel does not have.
+std::string try_trampolines(epaudit_bpf& skeleton, const btf* kernel)
+{
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        if (!is_trampoline(program))
+            continue;
+        std::string function = function_of(program);
+        bool at_entry = starts_with(bpf_program__section_name(program), "fentry/");
+        int error = try_load(at_entry ? BPF_TRACE_FENTRY : BPF_TRACE_FEXIT, kernel, function.c_str());
+        if (error == 0)
+            continue;
+        bpf_program__set_autoload(program, false);
+        if (error != -ENOENT || is_essential(function))
+            return fmt::format("{} on {}: {}", at_entry ? "fentry" : "fexit", function, strerror(-error));
+    }
+    if (bpf_program__autoload(skeleton.progs.on_do_epoll_ctl_file)) // sees everything that passes do_epoll_ctl()
+        bpf_program__set_autoload(skeleton.progs.on_do_epoll_ctl, false);
+    else if (!bpf_program__autoload(skeleton.progs.on_do_epoll_ctl))
+        return "neither do_epoll_ctl() nor do_epoll_ctl_file() can be hooked";
+    return {};
+}
+
+// 5.10: int timeout in ms; later: struct timespec64 *.
+bool timeout_is_int(const btf* kernel)
+{
+    int id = btf__find_by_name_kind(kernel, "do_epoll_wait", BTF_KIND_FUNC);
+    const btf_type* function = id < 0 ? nullptr : btf__type_by_id(kernel, static_cast<__u32>(id));
+    const btf_type* prototype = function ? btf__type_by_id(kernel, function->type) : nullptr;
+    if (!prototype || btf_vlen(prototype) < 4)
+        return false;
+    return btf_is_int(btf__type_by_id(kernel, btf_params(prototype)[3].type));
+}
+
+// Is struct pt_regs, as the system call functions know it, only a forward declaration?
+bool registers_are_forward(const btf* kernel, const bpf_program* any_call)
+{
+    int id = btf__find_by_name_kind(kernel, function_of(any_call).c_str(), BTF_KIND_FUNC);
+    const btf_type* function = id < 0 ? nullptr : btf__type_by_id(kernel, static_cast<__u32>(id));
+    const btf_type* prototype = function ? btf__type_by_id(kernel, function->type) : nullptr;
+    if (!prototype || btf_vlen(prototype) < 1)
+        return false;
+    const btf_type* type = btf__type_by_id(kernel, btf_params(prototype)[0].type);
+    while (btf_is_ptr(type) || btf_is_mod(type))
+        type = btf__type_by_id(kernel, type->type);
+    return btf_is_fwd(type);
+}
+
+bool has_tracepoint(const btf* kernel, const char* name)
+{
+    return btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF) > 0;
+}
+
+// Tracepoints that only enrich: without them the observation goes on, and coverage says what is lost.
+void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
+{
+    auto& programs = impl.skeleton->progs;
+    auto need = [&](const char* tracepoint, bpf_program* program, bool& sight) {
+        if (has_tracepoint(kernel, tracepoint))
+            return;
+        bpf_program__set_autoload(program, false);
+        sight = false;
+        impl.missing += fmt::format("{}this kernel has no tracepoint {}", impl.missing.empty() ? "" : ", ", tracepoint);
+    };
+    if (!impl.trampolines) {
+        need("sk_data_ready", programs.on_sk_data_ready, impl.has_readiness); // since 6.3
+        need("hrtimer_expire_entry", programs.on_hrtimer_expire_entry, impl.has_readiness);
+        need("signal_generate", programs.on_signal_generate, impl.has_readiness);
+    }
+    need("sched_waking", programs.on_sched_waking, impl.has_wakeups);
+}
+
+}  // namespace
+
+Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted)
+{
+    Btf kernel(btf__load_vmlinux_btf());
+    if (!kernel)
+        return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
+                             "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
+    epaudit_bpf& skeleton = *impl.skeleton;
+    if (wanted != HookSet::kTracepoint)
+        impl.why_not_trampolines = try_trampolines(skeleton, kernel.get());
+    impl.trampolines = wanted != HookSet::kTracepoint && impl.why_not_trampolines.empty();
+    if (wanted == HookSet::kTrampoline && !impl.trampolines)
+        return observe_error("hook set trampoline cannot be used here: " + impl.why_not_trampolines,
+                             "--hooks auto takes what this kernel allows");
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        bool of_other_set = impl.trampolines ? is_tracepoint_only(skeleton, program) : is_trampoline(program);
+        if (of_other_set)
+            bpf_program__set_autoload(program, false);
+    }
+    // The kprobe is the second choice for the readiness seam, only where trampolines were wanted and refused.
+    bpf_program__set_autoload(skeleton.progs.on_ep_poll_callback_kprobe,
+                              wanted == HookSet::kAuto && !impl.trampolines);
+    impl.timeout_in_ms = timeout_is_int(kernel.get());
+    skeleton.rodata->probe_registers = registers_are_forward(kernel.get(), skeleton.progs.on_recvfrom_exit);
+    drop_missing_tracepoints(impl, kernel.get());
+    return Done{};
+}
+
+// Substitutes for the readiness seam are not attached when the kprobe holds.
+Result<> attach_hooks(LiveCapture::Impl& impl)
+{
+    epaudit_bpf& skeleton = *impl.skeleton;
+    auto& p = skeleton.progs;
+    if (bpf_program__autoload(p.on_ep_poll_callback_kprobe)) {
+        Link probe(bpf_program__attach(p.on_ep_poll_callback_kprobe));
+        if (probe) {
+            impl.kprobe_readiness = true;
+            impl.has_readiness = true;
+            impl.links.push_back(std::move(probe));
+        }
+    }
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        std::string_view section = bpf_program__section_name(program);
+        bool substitute = program == p.on_sk_data_ready || program == p.on_hrtimer_expire_entry ||
+                          program == p.on_signal_generate;
+        if (!bpf_program__autoload(program) || starts_with(section, "iter/") || starts_with(section, "kprobe/") ||
+            (substitute && impl.kprobe_readiness))
+            continue;
+        Link link(bpf_program__attach(program));
+        if (!link)
+            return observe_error(fmt::format("cannot attach {}: {}", bpf_program__name(program), strerror(errno)),
+                                 fmt::format("libbpf says: {}", last_libbpf_message()));
+        impl.links.push_back(std::move(link));
+    }
+    return Done{};
+}
+
+uint64_t skipped_runs(const epaudit_bpf& skeleton)
+{
+    uint64_t skipped = 0;
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        bpf_prog_info info{};
+        __u32 size = sizeof(info);
+        if (bpf_program__fd(program) >= 0 && !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+            skipped += info.recursion_misses; // since 5.12 (9ed9e9ba2337)
+    }
+    return skipped;
+}
+
+}  // namespace epaudit

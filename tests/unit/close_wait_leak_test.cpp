@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+Scenario& served_and_forgotten(Scenario& s, int fd)
+{
+    return s.add(fd, EPOLLIN, FILE_TCP).arrives(fd, 5).delivered(fd, EPOLLIN).read(fd, 5).write(fd, 20)
+        .peer_closes(fd).delivered(fd, EPOLLIN).read(fd, 0).del(fd).wait();
+}
+
+TEST(CloseWaitLeak, GrowsAndNothingIsClosed)
+{
+    Scenario s;
+    for (int fd = 10; fd < 90; fd++)
+        served_and_forgotten(s.after_ms(80), fd);
+    EXPECT_EQ(s.alarms(), "EP302 confirmed");
+    Finding f = s.finding("EP302");
+    EXPECT_GE(f.count, 10u);
+    EXPECT_GE(f.fds, 10u);
+    EXPECT_EQ(f.shape, "registered nowhere any more");
+    EXPECT_EQ(f.subject_epoll, 0u);
+}
+
+TEST(CloseWaitLeak, RdhupKnownAndKeptRegistered)
+{
+    Scenario s;
+    for (int fd = 10; fd < 90; fd++)
+        s.after_ms(80).add(fd, EPOLLRDHUP | EPOLLET, FILE_TCP).peer_closes(fd).delivered(fd, EPOLLRDHUP).wait();
+    EXPECT_EQ(s.alarms(), "EP302 confirmed");
+}
+
+TEST(CloseWaitLeak, OneSocketIsARisk)
+{
+    Scenario s;
+    served_and_forgotten(s, 10).after_ms(10000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+TEST(CloseWaitLeak, ManyThatDoNotGrowAreARisk)
+{
+    Scenario s;
+    for (int fd = 10; fd < 40; fd++)
+        served_and_forgotten(s, fd);
+    s.after_ms(20000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+TEST(CloseWaitLeak, SlowClosingUnderRisingLoadIsNoLeak)
+{
+    Scenario s; // each is closed in the end, 3 s after the peer; meanwhile more and more come
+    std::vector<std::pair<uint64_t, int>> open;
+    int fd = 10;
+    for (uint64_t ms = 0; ms < 12000; ms += 100) {
+        s.at_ms(ms);
+        for (uint64_t n = 0; n <= ms / 1000; n++) {
+            served_and_forgotten(s, fd);
+            open.emplace_back(ms + 3000, fd++);
+        }
+        while (!open.empty() && open.front().first <= ms) {
+            s.close(open.front().second);
+            open.erase(open.begin());
+        }
+    }
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(CloseWaitLeak, ClosedAtOnceIsQuiet)
+{
+    Scenario s;
+    for (int fd = 10; fd < 90; fd++)
+        served_and_forgotten(s.after_ms(80), fd).close(fd);
+    EXPECT_EQ(s.verdict("EP302"), "none");
+}
+
+TEST(CloseWaitLeak, HalfClosedButStillServed)
+{
+    Scenario s;
+    for (int fd = 10; fd < 40; fd++)
+        served_and_forgotten(s, fd);
+    for (int i = 0; i < 10; i++) {
+        s.after_ms(1000);
+        for (int fd = 10; fd < 40; fd++)
+            s.write(fd, 10);
+    }
+    EXPECT_EQ(s.verdict("EP302"), "none");
+}
+
+TEST(CloseWaitLeak, ProductionTakesMinutes)
+{
+    Scenario s(Profile::kProduction);
+    for (int fd = 10; fd < 110; fd++)
+        served_and_forgotten(s.after_ms(3000), fd);
+    EXPECT_EQ(s.alarms(), ""); // 300 s
+    for (int fd = 110; fd < 210; fd++)
+        served_and_forgotten(s.after_ms(3000), fd);
+    EXPECT_EQ(s.alarms(), "EP302 confirmed");
+}
+
+}  // namespace
+}  // namespace epaudit

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kEdge = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
+// The buggy server: 12 bytes arrive, 4 are read.
+Scenario& one_short_pass(Scenario& s, int fd)
+{
+    return s.arrives(fd, 12).delivered(fd, EPOLLIN).read(fd, 4, 4).wait();
+}
+
+TEST(EtReadNotDrained, RescuedAgainAndAgainIsConfirmed)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP);
+    for (int i = 0; i < 4; i++)
+        one_short_pass(s.after_ms(350), 7);
+    s.after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP101 confirmed");
+    Finding f = s.finding("EP101");
+    EXPECT_EQ(f.count, 3u);
+    EXPECT_EQ(f.trigger, "edge");
+}
+
+TEST(EtReadNotDrained, OneRescueIsNotEnough)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP);
+    one_short_pass(s.after_ms(350), 7);
+    one_short_pass(s.after_ms(350), 7);
+    s.after_ms(100);
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+}
+
+TEST(EtReadNotDrained, OneRescueOnEachOfThreeFdsIsConfirmed)
+{
+    Scenario s;
+    for (int fd : {7, 8, 9})
+        s.add(fd, kEdge, FILE_TCP);
+    for (int fd : {7, 8, 9, 7, 8, 9})
+        one_short_pass(s.after_ms(150), fd);
+    s.after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP101 confirmed");
+}
+
+TEST(EtReadNotDrained, RescueOfAFdThatIsGoneIsStillTold)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP);
+    for (int i = 0; i < 4; i++)
+        one_short_pass(s.after_ms(205), 7);
+    s.close(7).after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP101 confirmed");
+}
+
+TEST(EtReadNotDrained, LeftWhileTheLoopSleepsIsLikely)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(1400);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+    s.at_ms(2600);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+    EXPECT_EQ(s.finding("EP101").shape, "unread while the loop sleeps");
+}
+
+TEST(EtReadNotDrained, ProductionIsPatient)
+{
+    Scenario s(Profile::kProduction);
+    s.add(7, kEdge, FILE_TCP);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(5400);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+    s.at_ms(7000);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, DrainedIsQuiet)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP);
+    for (int i = 0; i < 10; i++)
+        s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).read(7, 8).read(7, -EAGAIN).wait();
+    s.after_ms(5000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, ShortReadThatEmptiedItIsQuiet)
+{
+    Scenario s; // nginx, tokio, Netty stop at a short read
+    s.add(7, kEdge, FILE_TCP);
+    for (int i = 0; i < 10; i++)
+        s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).read(7, 12).wait();
+    s.after_ms(5000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, NginxPipeliningComesBackWithoutAnEvent)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP).arrives(7, 3000).delivered(7, EPOLLIN).read(7, 1024, 1024).wait();
+    s.at_ms(8000);
+    s.read(7, 1024, 1024).wait(); // N2: knew it all the time
+    s.after_ms(5000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(EtReadNotDrained, WithdrawnWhenTheProgramComesBackByItself)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(4000);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+    s.read(7, 8).wait().after_ms(500);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, GoReadsBeforeTheFirstEdge)
+{
+    Scenario s; // speculative: tries the call, waits on EAGAIN
+    s.add(8, kEdge | EPOLLOUT, FILE_TCP).read(8, -EAGAIN).wait();
+    s.add(7, kEdge | EPOLLOUT, FILE_TCP);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+}
+
+TEST(EtReadNotDrained, IgnoredEdgeIsDeliberate)
+{
+    Scenario s; // nginx "block reading", asio without an operation: N1
+    s.add(7, kEdge, FILE_TCP);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(700).arrives(7, 5).delivered(7, EPOLLIN).wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(EtReadNotDrained, RearmedByModWillBeToldAgain)
+{
+    Scenario s; // Netty, Envoy, asio: MOD with the same mask re-reports
+    s.add(7, kEdge, FILE_TCP);
+    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).mod(7, kEdge).wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, PausedByMaskIsQuiet)
+{
+    Scenario s; // autoRead off
+    s.add(7, kEdge, FILE_TCP);
+    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).mod(7, EPOLLRDHUP | EPOLLET).wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, HeldBackBehindABlockedClient)
+{
+    Scenario s; // nginx unbuffered proxy, stalled client: N3
+    s.add(7, kEdge, FILE_TCP).add(8, EPOLLOUT | kEdge, FILE_TCP);
+    s.at_ms(500).arrives(7, 78848).delivered(7, EPOLLIN).read(7, 4096).write(8, 1000, 4096).writable(8, false).wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+}
+
+TEST(EtReadNotDrained, WaitingForAnUpstream)
+{
+    Scenario s; // N4
+    s.add(7, kEdge, FILE_TCP);
+    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).writes_unwatched(30).wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+}
+
+TEST(EtReadNotDrained, HandedToAnotherThread)
+{
+    Scenario s; // N4
+    s.add(7, kEdge, FILE_TCP);
+    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wakes_thread().wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(EtReadNotDrained, LookedAtAndLeft)
+{
+    Scenario s; // nginx FIONREAD, MSG_PEEK framing: N5
+    s.add(7, kEdge, FILE_TCP);
+    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).peek(7, 8).wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(EtReadNotDrained, IncompleteMessagesPeekedAtAreNoRescue)
+{
+    Scenario s; // reads whole messages only: the rest waits for its other half
+    s.add(7, kEdge, FILE_TCP);
+    for (int i = 0; i < 6; i++)
+        s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).peek(7, 12).read(7, 10, 10).peek(7, 2).wait();
+    s.after_ms(300);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(EtReadNotDrained, EchoThatWaitsForItsOwnOutputIsNoRescue)
+{
+    Scenario s; // input is held back while output is blocked; EPOLLOUT reports EPOLLIN along with it
+    s.add(7, kEdge | EPOLLOUT, FILE_TCP).arrives(7, 100000);
+    s.delivered(7, EPOLLIN | EPOLLOUT).read(7, 4096).write(7, 1000, 4096).writable(7, false).wait();
+    for (int i = 0; i < 6; i++) {
+        s.after_ms(350).delivered(7, EPOLLIN | EPOLLOUT).write(7, 3096).read(7, 4096);
+        s.write(7, 1000, 4096).writable(7, false).wait();
+    }
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.file(7).rescues, 0u);
+}
+
+TEST(EtReadNotDrained, BusyLoopIsNoSleep)
+{
+    Scenario s; // Q8: another thread of this epoll is at work
+    s.add(7, kEdge, FILE_TCP).add(8, EPOLLIN, FILE_TCP);
+    one_short_pass(s.at_ms(500), 7);
+    for (int i = 0; i < 50; i++)
+        s.after_ms(100).thread(101).wait().arrives(8, 1).delivered(8, EPOLLIN).read(8, 1);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, StoppedProgramIsNotJudged)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP);
+    one_short_pass(s.at_ms(2000), 7);
+    s.stopped(true).at_ms(9000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+    s.stopped(false).at_ms(9600); // the clock starts again
+    EXPECT_EQ(s.verdict("EP101"), "none");
+    s.at_ms(10800);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, PlannedByATimer)
+{
+    Scenario s; // tokio: filled its buffer and sleeps on a timer
+    s.add(7, kEdge, FILE_TCP);
+    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wait(30000);
+    s.at_ms(9000);
+    EXPECT_EQ(s.alarms(), "");
+    s.returned(0).wait(30000).after_ms(1000); // it woke, and did not come for it
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, PastUnknownAfterAttach)
+{
+    Scenario s; // Q7: its edge came before us
+    s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait();
+    s.at_ms(20000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, RegisteredTwiceIsNotJudged)
+{
+    Scenario s; // facil.io, photon: another epoll will tell
+    s.epoll(5).add(7, EPOLLOUT, FILE_TCP).epoll(4).add(7, kEdge, FILE_TCP);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(6000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, WakeupDescriptorsAreLeftUnreadRightly)
+{
+    Scenario s; // nginx, asio, mio, Netty, workflow
+    s.add(5, EPOLLIN | EPOLLET, FILE_EVENTFD).add(6, EPOLLIN | EPOLLET, FILE_TIMERFD);
+    for (int i = 0; i < 10; i++)
+        s.after_ms(350).arrives(5, 1).arrives(6, 1).delivers({{5, EPOLLIN}, {6, EPOLLIN}}).wait();
+    s.after_ms(8000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, TheirIgnoredEdgesSayNothingAboutSockets)
+{
+    Scenario s;
+    s.add(5, EPOLLIN | EPOLLET, FILE_EVENTFD).add(7, kEdge, FILE_TCP);
+    for (int i = 0; i < 10; i++)
+        s.after_ms(350).arrives(5, 1).delivered(5, EPOLLIN).wait();
+    one_short_pass(s, 7);
+    s.after_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, LevelTriggeredIsAnotherMatter)
+{
+    Scenario s; // it will be told again
+    s.add(7, EPOLLIN, FILE_TCP);
+    for (int i = 0; i < 10; i++)
+        one_short_pass(s.after_ms(350), 7);
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+}  // namespace
+}  // namespace epaudit

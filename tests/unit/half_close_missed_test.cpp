@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+Scenario& parked(Scenario& s, int fd, uint32_t mask)
+{
+    return s.add(fd, EPOLLIN, FILE_TCP).arrives(fd, 5).delivered(fd, EPOLLIN).read(fd, 5).mod(fd, mask).wait();
+}
+
+TEST(HalfCloseMissed, ParkedWithAMaskOfZero)
+{
+    Scenario s;
+    parked(s, 7, 0).at_ms(500).peer_closes(7);
+    s.at_ms(2400);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+    s.at_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, FiveMinutesInProduction)
+{
+    Scenario s(Profile::kProduction);
+    parked(s, 7, 0).at_ms(500).peer_closes(7);
+    s.at_ms(299000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+    s.at_ms(302000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, GrowingNumberIsConfirmed)
+{
+    Scenario s;
+    for (int fd = 10; fd < 60; fd++)
+        parked(s.after_ms(150), fd, 0).peer_closes(fd);
+    EXPECT_EQ(s.alarms(), "EP301 confirmed");
+    EXPECT_GE(s.finding("EP301").fds, 10u);
+}
+
+TEST(HalfCloseMissed, RdhupKeptIsQuiet)
+{
+    Scenario s; // lwan: suspended coroutine = RDHUP only
+    parked(s, 7, EPOLLRDHUP).peer_closes(7).delivered(7, EPOLLRDHUP).close(7).wait();
+    s.after_ms(5000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+}
+
+TEST(HalfCloseMissed, NoRdhupWithInputIsQuiet)
+{
+    Scenario s; // libevent, libuv, redis, Python, muduo: read() == 0 tells
+    parked(s, 7, EPOLLIN).peer_closes(7).delivered(7, EPOLLIN).read(7, 0).close(7).wait();
+    s.after_ms(5000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(HalfCloseMissed, BlockedOutputFindsOutByWriting)
+{
+    Scenario s; // slow client that half-closed: the answer is still under way
+    parked(s, 7, EPOLLOUT).write(7, 1000, 5000).writable(7, false).peer_closes(7);
+    s.after_ms(6000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP301"), "risk");
+}
+
+TEST(HalfCloseMissed, AnswerStillWrittenIsQuiet)
+{
+    Scenario s;
+    parked(s, 7, 0).peer_closes(7);
+    for (int i = 0; i < 10; i++)
+        s.after_ms(1000).write(7, 100);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+}
+
+TEST(HalfCloseMissed, AnotherEpollListens)
+{
+    Scenario s; // facil.io: a set for input, a set for output
+    s.epoll(5).add(7, EPOLLIN, FILE_TCP).epoll(4).add(7, EPOLLOUT, FILE_TCP).wait();
+    s.peer_closes(7).after_ms(6000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+}
+
+TEST(HalfCloseMissed, FiredOneshotIsAnotherRules)
+{
+    Scenario s;
+    s.add(7, EPOLLIN | EPOLLONESHOT, FILE_TCP).arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).wait();
+    s.peer_closes(7).after_ms(6000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+}
+
+TEST(HalfCloseMissed, EndTogetherWithTheLastData)
+{
+    Scenario s; // dotnet #38747
+    s.add(7, EPOLLIN | EPOLLET, FILE_TCP).at_ms(500).arrives(7, 10).peer_closes(7);
+    s.after_ms(1).delivered(7, EPOLLIN).read(7, 10, 4096).wait();
+    s.after_ms(4000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+    EXPECT_EQ(s.finding("EP301").shape, "short read under EPOLLET, end of stream unread");
+}
+
+TEST(HalfCloseMissed, ReadUntilTheEndIsQuiet)
+{
+    Scenario s;
+    s.add(7, EPOLLIN | EPOLLET, FILE_TCP).at_ms(500).arrives(7, 10).peer_closes(7);
+    s.after_ms(1).delivered(7, EPOLLIN).read(7, 10, 4096).read(7, 0).close(7).wait();
+    s.after_ms(4000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(HalfCloseMissed, AsioComesBackByItself)
+{
+    Scenario s; // N2: no RDHUP, but it reads before it waits
+    s.add(8, EPOLLIN | EPOLLET, FILE_TCP).read(8, -EAGAIN).add(7, EPOLLIN | EPOLLET, FILE_TCP);
+    s.at_ms(500).arrives(7, 10).peer_closes(7).after_ms(1).delivered(7, EPOLLIN).read(7, 10, 4096).wait();
+    s.after_ms(4000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+}
+
+TEST(HalfCloseMissed, UnixPeerThatShutItsHalf)
+{
+    Scenario s;
+    s.add(7, 0, FILE_UNIX).wait().peer_closes(7).after_ms(4000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+}  // namespace
+}  // namespace epaudit

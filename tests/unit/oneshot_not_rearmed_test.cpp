@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kOnce = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+
+// Requests on fd 20 that are re-armed at once: the program's habit.
+Scenario& good_habit(Scenario& s, int times = 20)
+{
+    s.add(20, kOnce, FILE_TCP);
+    for (int i = 0; i < times; i++)
+        s.after_ms(5).arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).write(20, 10).mod(20, kOnce);
+    return s.wait();
+}
+
+TEST(OneshotNotRearmed, ForgottenOnAnEarlyReturn)
+{
+    Scenario s;
+    good_habit(s).add(7, kOnce, FILE_TCP);
+    s.at_ms(500).arrives(7, 2).delivered(7, EPOLLIN).read(7, 2).wait();
+    s.at_ms(550).arrives(7, 7);
+    s.at_ms(1400);
+    EXPECT_EQ(s.verdict("EP104"), "none");
+    s.at_ms(2500);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+    EXPECT_EQ(s.finding("EP104").trigger, "oneshot");
+}
+
+TEST(OneshotNotRearmed, PoolThatGoesOnWorkingIsNoExcuse)
+{
+    Scenario s; // the same thread serves others meanwhile
+    good_habit(s).add(7, kOnce, FILE_TCP);
+    s.at_ms(500).arrives(7, 2).delivered(7, EPOLLIN).read(7, 2).wait();
+    s.at_ms(550).arrives(7, 7);
+    for (int i = 0; i < 30; i++)
+        s.after_ms(100).arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).write(20, 10).mod(20, kOnce).wait();
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
+TEST(OneshotNotRearmed, RearmedIsQuiet)
+{
+    Scenario s;
+    good_habit(s).after_ms(10000);
+    EXPECT_EQ(s.verdict("EP104"), "none");
+}
+
+TEST(OneshotNotRearmed, ParkedWithNothingToReadIsQuiet)
+{
+    Scenario s;
+    good_habit(s).add(7, kOnce, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).wait();
+    s.after_ms(60000);
+    EXPECT_EQ(s.verdict("EP104"), "none");
+}
+
+TEST(OneshotNotRearmed, MariaDbHoldsTheFdForAQuery)
+{
+    Scenario s(Profile::kProduction);
+    s.thread(101).wait().thread(100);
+    good_habit(s).add(7, kOnce, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10);
+    s.arrives(7, 4); // the client does not wait for the answer; the thread is still at the query
+    s.after_ms(60000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
+TEST(OneshotNotRearmed, PhotonWaitsForAnUpstream)
+{
+    Scenario s(Profile::kProduction);
+    good_habit(s).add(7, kOnce, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).writes_unwatched(30).wait();
+    s.peer_closes(7).after_ms(60000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
+TEST(OneshotNotRearmed, HandedToAWorker)
+{
+    Scenario s;
+    good_habit(s).add(7, kOnce, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).wakes_thread().wait();
+    s.after_ms(5000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
+TEST(OneshotNotRearmed, ProgramThatTakesItsTimeWithAll)
+{
+    Scenario s; // no habit of re-arming at once
+    s.add(20, kOnce, FILE_TCP);
+    for (int i = 0; i < 10; i++)
+        s.after_ms(5).arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).after_ms(1500).mod(20, kOnce).wait();
+    s.add(7, kOnce, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).read(7, 4).wait();
+    s.after_ms(5000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(OneshotNotRearmed, NeverRearmsAnything)
+{
+    Scenario s; // kaappi #1481
+    for (int fd : {7, 8, 9})
+        s.add(fd, kOnce, FILE_TCP).arrives(fd, 10).delivered(fd, EPOLLIN).read(fd, 10).write(fd, 5).wait();
+    s.arrives(7, 10).after_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
+TEST(OneshotNotRearmed, FailedRearmIsConfirmed)
+{
+    Scenario s;
+    s.add(7, kOnce, FILE_TCP).at_ms(500).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).mod(7, kOnce, -ENOENT).wait();
+    s.arrives(7, 5).after_ms(2000);
+    EXPECT_EQ(s.alarms(), "EP104 confirmed");
+}
+
+TEST(OneshotNotRearmed, PhotonsModThenAddIsNoFailure)
+{
+    Scenario s; // MOD = ENOENT, ADD
+    s.add(20, kOnce, FILE_TCP).add(7, kOnce, FILE_TCP).del(7).mod(7, kOnce, -ENOENT).add(7, kOnce, FILE_TCP);
+    s.at_ms(500).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).wait().arrives(7, 5);
+    s.after_ms(3000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(OneshotNotRearmed, EndAlreadyToldIsNoNews)
+{
+    Scenario s; // EPOLLRDHUP was delivered: re-arming would tell nothing new (EP302)
+    good_habit(s).add(7, kOnce, FILE_TCP).peer_closes(7).delivered(7, EPOLLIN | EPOLLRDHUP).wait();
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP104"), "none");
+}
+
+TEST(OneshotNotRearmed, ClosedAgainAndAgainUntouched)
+{
+    Scenario s; // 389-ds #7846
+    good_habit(s);
+    for (int fd : {7, 8, 9})
+        s.add(fd, kOnce, FILE_TCP).arrives(fd, 10).delivered(fd, EPOLLIN).wakes_thread().wait().after_ms(1100).close(fd);
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "EP104 confirmed");
+    EXPECT_EQ(s.finding("EP104").count, 3u);
+}
+
+TEST(OneshotNotRearmed, ConnectionPoolClosesWhatOnlyBecameWritable)
+{
+    Scenario s;
+    good_habit(s);
+    for (int fd : {7, 8, 9, 10})
+        s.add(fd, EPOLLOUT | EPOLLONESHOT, FILE_TCP).delivered(fd, EPOLLOUT).wait().after_ms(1100).close(fd);
+    EXPECT_EQ(s.epoll_books().unarmed_closes, 0u);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(OneshotNotRearmed, ClosingOnThePeersCloseNeedsNoRead)
+{
+    Scenario s;
+    good_habit(s);
+    for (int fd : {7, 8, 9, 10})
+        s.add(fd, kOnce, FILE_TCP).delivered(fd, EPOLLIN | EPOLLRDHUP).wait().after_ms(1100).close(fd);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+}  // namespace
+}  // namespace epaudit

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/scenario.h"
+
+#include <algorithm>
+
+namespace epaudit {
+namespace {
+
+constexpr uint64_t kAuditEveryUs = 250 * 1000;
+
+}  // namespace
+
+Scenario::Scenario(Profile profile) : auditor_(profile)
+{
+    process(100);
+    post(blank(POSTING_SEEDED)); // observation begins
+}
+
+Scenario& Scenario::at_us(uint64_t us)
+{
+    while (next_audit_us_ <= us) {
+        now_us_ = next_audit_us_;
+        audit();
+        next_audit_us_ += kAuditEveryUs;
+    }
+    now_us_ = std::max(now_us_, us);
+    return *this;
+}
+
+void Scenario::audit() { auditor_.look(snapshot()); }
+
+Snapshot Scenario::snapshot()
+{
+    for (auto& [fd, file] : files_) {
+        refresh(file);
+        tables_.state(file_id(fd)) = file.state;
+    }
+    return tables_.snapshot(now());
+}
+
+Scenario& Scenario::process(uint32_t pid)
+{
+    pid_ = tid_ = pid;
+    return stopped(false);
+}
+
+Scenario& Scenario::stopped(bool stopped)
+{
+    tables_.set_process({pid_, "server", "/usr/sbin/server", stopped ? RunState::kStopped : RunState::kAlive});
+    return *this;
+}
+
+Scenario& Scenario::thread(uint32_t tid)
+{
+    tid_ = tid;
+    return *this;
+}
+
+Scenario& Scenario::epoll(int epfd)
+{
+    epfd_ = epfd;
+    return *this;
+}
+
+Scenario& Scenario::cpu(double share)
+{
+    cpu_share_ = share;
+    return *this;
+}
+
+uint64_t Scenario::file_id(int fd) const
+{
+    auto at = files_.find(fd);
+    uint64_t life = at == files_.end() ? 0 : at->second.life;
+    return 0x50000000ULL + static_cast<uint64_t>(fd) + (life << 16);
+}
+
+Scenario& Scenario::reopen(int fd)
+{
+    uint64_t life = files_[fd].life + 1;
+    files_[fd] = File{};
+    files_[fd].life = life;
+    return *this;
+}
+
+posting Scenario::blank(uint8_t kind, int fd) const
+{
+    posting p{};
+    p.time = now();
+    p.kind = kind;
+    p.tgid = pid_;
+    p.tid = tid_;
+    p.epoll = epoll_id();
+    p.epfd = epfd_;
+    p.fd = fd;
+    p.cpu = static_cast<uint64_t>(cpu_share_ * static_cast<double>(now()));
+    p.file = fd >= 0 ? file_id(fd) : 0;
+    p.ino = p.file;
+    auto at = files_.find(fd);
+    if (at != files_.end())
+        p.file_kind = at->second.kind;
+    return p;
+}
+
+// The kernel's own half of the progress token (struct file_state).
+void Scenario::refresh(File& f)
+{
+    switch (f.kind) {
+    case FILE_TCP: f.state.io = static_cast<uint64_t>(f.copied) << 32 | f.written; break;
+    case FILE_UDP:
+    case FILE_UNIX: f.state.io = f.state.unread ? 0xffff0000ULL + f.copied : 0; break;
+    case FILE_PIPE: f.state.io = static_cast<uint64_t>(f.written) << 32 | f.copied; break;
+    case FILE_EVENTFD:
+    case FILE_TIMERFD: f.state.unread = f.state.io != 0; break;
+    default: break;
+    }
+}
+
+posting Scenario::with_state(uint8_t kind, int fd)
+{
+    File& f = files_[fd];
+    refresh(f);
+    posting p = blank(kind, fd);
+    p.flags = POSTING_STATE | POSTING_NONBLOCK;
+    p.state = f.state;
+    return p;
+}
+
+Scenario& Scenario::add(int fd, uint32_t mask, uint8_t kind)
+{
+    return add_shared(fd, mask, kind, static_cast<uint64_t>(fd));
+}
+
+Scenario& Scenario::add_shared(int fd, uint32_t mask, uint8_t kind, uint64_t data, int64_t result)
+{
+    File& f = files_[fd];
+    f.kind = kind;
+    if (kind == FILE_TCP && !f.state.sk_state)
+        f.state.sk_state = 1; // ESTABLISHED
+    f.state.flags |= STATE_WRITABLE | STATE_STREAM;
+    posting p = blank(POSTING_ADD, fd);
+    p.mask = mask;
+    p.data = data;
+    p.result = result;
+    p.flags = POSTING_NONBLOCK;
+    data_[{p.epoll, fd}] = data;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::seeded(int fd, uint32_t mask, uint8_t kind)
+{
+    files_[fd].kind = kind;
+    files_[fd].state.flags |= STATE_WRITABLE | STATE_STREAM;
+    posting p = blank(POSTING_SEEDED, fd);
+    p.mask = mask;
+    p.data = static_cast<uint64_t>(fd);
+    data_[{p.epoll, fd}] = p.data;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::mod(int fd, uint32_t mask, int64_t result)
+{
+    posting p = blank(POSTING_MOD, fd);
+    p.mask = mask;
+    p.data = data_[{p.epoll, fd}];
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::del(int fd, int64_t result)
+{
+    posting p = blank(POSTING_DEL, fd);
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::wait(int timeout_ms)
+{
+    posting p = blank(POSTING_WAIT);
+    p.amount = timeout_ms;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::delivered(int fd, uint32_t events) { return delivers({{fd, events}}); }
+
+Scenario& Scenario::delivers(const std::vector<std::pair<int, uint32_t>>& events)
+{
+    const thread_row* t = tables_.thread(tid_);
+    if (!t || !t->waiting)
+        wait();
+    for (const auto& [fd, bits] : events) {
+        posting p = with_state(POSTING_DELIVERED, fd);
+        p.mask = bits;
+        p.data = data_[{p.epoll, fd}];
+        p.file = 0; // found by its data
+        p.flags |= events.size() == 1 ? POSTING_SOLE : 0;
+        post(p);
+    }
+    return returned(static_cast<int64_t>(events.size()));
+}
+
+Scenario& Scenario::returned(int64_t result)
+{
+    posting p = blank(POSTING_RETURN);
+    p.result = result;
+    p.amount = 64;
+    post(p);
+    return *this;
+}
+
+void Scenario::take(int fd, uint32_t amount)
+{
+    File& f = files_[fd];
+    f.copied += amount;
+    f.state.unread -= std::min(f.state.unread, amount);
+    if (f.kind == FILE_EVENTFD || f.kind == FILE_TIMERFD)
+        f.state.io = 0;
+}
+
+Scenario& Scenario::read(int fd, int64_t result, int64_t asked)
+{
+    if (result > 0)
+        take(fd, files_[fd].kind == FILE_UDP ? 1 : static_cast<uint32_t>(result));
+    if (result == 0)
+        files_[fd].state.flags &= ~STATE_EOF_UNREAD;
+    posting p = with_state(POSTING_READ, fd);
+    p.result = result;
+    p.amount = asked;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::write(int fd, int64_t result, int64_t asked)
+{
+    if (result > 0)
+        files_[fd].written += static_cast<uint32_t>(result);
+    posting p = blank(POSTING_WRITE, fd);
+    p.result = result;
+    p.amount = asked ? asked : std::max<int64_t>(result, 1);
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::writes_unwatched(int fd)
+{
+    posting p = blank(POSTING_WRITE, fd);
+    p.file_kind = FILE_TCP;
+    p.result = p.amount = 10;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::accept(int fd, int64_t result)
+{
+    if (result >= 0)
+        files_[fd].state.backlog -= std::min<uint32_t>(files_[fd].state.backlog, 1);
+    posting p = with_state(POSTING_ACCEPT, fd);
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::peek(int fd, int64_t result)
+{
+    posting p = blank(POSTING_PEEK, fd);
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::settime(int fd)
+{
+    files_[fd].state.io = 0; // timerfd_setup() clears the ticks
+    post(blank(POSTING_SETTIME, fd));
+    return *this;
+}
+
+Scenario& Scenario::errqueue(int fd, int64_t result)
+{
+    posting p = blank(POSTING_ERRQUEUE, fd);
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::shutdown_write(int fd)
+{
+    posting p = blank(POSTING_SHUTDOWN, fd);
+    p.amount = 1;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::close(int fd)
+{
+    posting p = blank(POSTING_CLOSE, fd);
+    p.epoll = 0;
+    p.flags = POSTING_LAST;
+    post(p);
+    return reopen(fd);
+}
+
+Scenario& Scenario::wakes_thread()
+{
+    posting p = blank(POSTING_HANDOFF);
+    p.result = 1;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::arrives(int fd, uint32_t amount)
+{
+    File& f = files_[fd];
+    if (f.kind == FILE_LISTENER)
+        f.state.backlog += amount;
+    else if (f.kind == FILE_EVENTFD || f.kind == FILE_TIMERFD)
+        f.state.io += amount;
+    else
+        f.state.unread += amount;
+    if (f.kind == FILE_PIPE)
+        f.written += amount;
+    return *this;
+}
+
+Scenario& Scenario::peer_closes(int fd)
+{
+    File& f = files_[fd];
+    f.state.flags |= STATE_RCV_SHUTDOWN;
+    if (f.kind == FILE_TCP) {
+        f.state.flags |= STATE_EOF_UNREAD;
+        f.state.sk_state = 8; // CLOSE_WAIT
+        post(blank(POSTING_PEER_CLOSED, fd));
+    }
+    return *this;
+}
+
+Scenario& Scenario::reset(int fd)
+{
+    File& f = files_[fd];
+    f.state.flags |= STATE_RCV_SHUTDOWN | STATE_SEND_SHUTDOWN;
+    f.state.sk_state = 7; // CLOSE
+    f.state.aux = 104;    // ECONNRESET
+    return *this;
+}
+
+Scenario& Scenario::writable(int fd, bool yes)
+{
+    if (yes)
+        files_[fd].state.flags |= STATE_WRITABLE;
+    else
+        files_[fd].state.flags &= ~STATE_WRITABLE;
+    return *this;
+}
+
+Scenario& Scenario::ready(int fd)
+{
+    post(blank(POSTING_READY, fd));
+    return *this;
+}
+
+Scenario& Scenario::woken(uint32_t tid, int fd, uint64_t cpu_ns)
+{
+    posting p = blank(POSTING_WOKEN, fd);
+    p.tid = tid;
+    p.cpu = cpu_ns;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::consumed_unseen(int fd, uint32_t amount)
+{
+    take(fd, amount);
+    return *this;
+}
+
+Scenario& Scenario::spin(int fd, uint32_t events, unsigned times, uint64_t period_us,
+                         const std::function<void(Scenario&)>& between)
+{
+    for (unsigned i = 0; i < times; i++) {
+        after_us(period_us).delivered(fd, events);
+        if (between)
+            between(*this);
+    }
+    return *this;
+}
+
+std::string Scenario::alarms() const
+{
+    std::vector<std::string> said;
+    for (const Finding& f : auditor_.findings()) {
+        if (f.level >= Level::kLikely)
+            said.push_back(f.rule + " " + level_name(f.level));
+    }
+    std::sort(said.begin(), said.end());
+    std::string text;
+    for (const std::string& one : said)
+        text += (text.empty() ? "" : ", ") + one;
+    return text;
+}
+
+Finding Scenario::finding(const std::string& rule) const
+{
+    for (Finding& f : auditor_.findings()) {
+        if (f.rule == rule)
+            return f;
+    }
+    return {};
+}
+
+std::string Scenario::verdict(const std::string& rule) const
+{
+    Finding f = finding(rule);
+    return f.rule.empty() ? "none" : level_name(f.level);
+}
+
+}  // namespace epaudit

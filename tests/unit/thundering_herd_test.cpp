@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kFirst = 200;
+
+// Workers with one listener, each with its own epoll, all asleep.
+void prefork(Scenario& s, uint32_t workers)
+{
+    for (uint32_t pid = kFirst; pid < kFirst + workers; pid++)
+        s.process(pid).epoll(static_cast<int>(pid)).add(3, EPOLLIN, FILE_LISTENER).wait();
+}
+
+// A connection wakes the first `woken` workers; one accepts, the others find nothing and sleep on inside
+// epoll_wait. `cpu_ns` is what each wake-up costs.
+void connection(Scenario& s, uint32_t woken, uint64_t& clock, uint64_t cpu_ns)
+{
+    s.arrives(3, 1);
+    clock += cpu_ns;
+    for (uint32_t pid = kFirst; pid < kFirst + woken; pid++)
+        s.process(pid).epoll(static_cast<int>(pid)).woken(pid, 3, clock);
+    s.process(kFirst).epoll(kFirst).delivered(3, EPOLLIN).accept(3, 50).wait();
+}
+
+void load(Scenario& s, uint32_t woken, unsigned per_s, unsigned seconds, uint64_t cpu_ns)
+{
+    uint64_t clock = 0;
+    for (unsigned i = 0; i < per_s * seconds; i++) {
+        s.after_us(1000000 / per_s);
+        connection(s, woken, clock, cpu_ns);
+    }
+}
+
+TEST(ThunderingHerd, SixWorkersOneConnection)
+{
+    Scenario s;
+    prefork(s, 6);
+    load(s, 6, 300, 4, 20000);
+    EXPECT_EQ(s.alarms(), "EP401 confirmed");
+    Finding f = s.finding("EP401");
+    EXPECT_EQ(f.shape, "one file in several epolls");
+    EXPECT_EQ(f.fd.kind, "listener");
+    ASSERT_FALSE(f.cost.empty());
+    EXPECT_NEAR(f.cost[0].second, 1500, 60); // 300/s, five wasted each
+}
+
+TEST(ThunderingHerd, ProductionAsksWhatItCosts)
+{
+    Scenario s(Profile::kProduction);
+    prefork(s, 6);
+    load(s, 6, 1000, 8, 20000); // 5000 wasted wakes/s * 20 us = 10 % of a core
+    EXPECT_EQ(s.alarms(), "EP401 confirmed");
+}
+
+TEST(ThunderingHerd, ThreePercentIsLikely)
+{
+    Scenario s(Profile::kProduction);
+    prefork(s, 6);
+    load(s, 6, 300, 8, 20000);
+    EXPECT_EQ(s.alarms(), "EP401 likely");
+}
+
+TEST(ThunderingHerd, HaproxyAtOnePercentIsARisk)
+{
+    Scenario s(Profile::kProduction);
+    prefork(s, 4);
+    load(s, 4, 200, 8, 10000); // 600 wasted/s * 10 us = 0.6 %
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP401"), "risk");
+}
+
+TEST(ThunderingHerd, ExclusiveWakesOne)
+{
+    Scenario s;
+    prefork(s, 6);
+    load(s, 1, 300, 4, 20000);
+    EXPECT_EQ(s.verdict("EP401"), "none");
+}
+
+TEST(ThunderingHerd, TwoWorkersAreNoHerd)
+{
+    Scenario s;
+    prefork(s, 2);
+    load(s, 2, 300, 4, 20000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(ThunderingHerd, RareBroadcastsAreQuiet)
+{
+    Scenario s; // tokio's signal socketpair, shutdown wake-ups
+    prefork(s, 6);
+    load(s, 6, 1, 10, 20000);
+    EXPECT_EQ(s.verdict("EP401"), "none");
+}
+
+TEST(ThunderingHerd, DrainEndingInEagainIsNoWaste)
+{
+    Scenario s; // redis, Python, haproxy: one success, then EAGAIN
+    prefork(s, 3);
+    uint64_t clock = 0;
+    for (int i = 0; i < 1000; i++) {
+        s.after_us(3000).arrives(3, 3);
+        clock += 20000;
+        for (uint32_t pid = kFirst; pid < kFirst + 3; pid++) {
+            s.process(pid).epoll(static_cast<int>(pid)).woken(pid, 3, clock);
+            s.delivered(3, EPOLLIN).accept(3, 50).accept(3, -EAGAIN).wait();
+        }
+    }
+    EXPECT_EQ(s.verdict("EP401"), "none");
+    EXPECT_EQ(s.file(3).wasted_wakes, 0u);
+}
+
+TEST(ThunderingHerd, LosersThatTryAndFailAreWaste)
+{
+    Scenario s; // on many CPUs the losers return from epoll_wait and get EAGAIN
+    prefork(s, 4);
+    uint64_t clock = 0;
+    for (int i = 0; i < 1500; i++) {
+        s.after_us(3000).arrives(3, 1);
+        clock += 20000;
+        for (uint32_t pid = kFirst; pid < kFirst + 4; pid++)
+            s.process(pid).epoll(static_cast<int>(pid)).woken(pid, 3, clock).delivered(3, EPOLLIN);
+        for (uint32_t pid = kFirst; pid < kFirst + 4; pid++)
+            s.process(pid).epoll(static_cast<int>(pid)).accept(3, pid == kFirst ? 50 : -EAGAIN).wait();
+    }
+    EXPECT_EQ(s.alarms(), "EP401 confirmed");
+}
+
+}  // namespace
+}  // namespace epaudit

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file system of the guests: busybox, epaudit, the demos and the servers with their libraries."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+SERVERS = ("redis-server", "redis-cli", "redis-benchmark", "nginx", "wrk", "setpriv")
+DIRECTORIES = ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr/bin", "usr/sbin", "sbin", "run", "demo",
+               "srv/www", "var/log/nginx", "var/lib/nginx")
+FILES = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+    "etc/hosts": "127.0.0.1 localhost\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+
+
+class Missing(Exception):
+    """Something the guest needs is not installed here."""
+
+
+def program(name):
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if not path:
+        raise Missing(f"{name} is not installed (./dev setup installs it)")
+    return path
+
+
+def libraries(path):
+    """The libraries and the interpreter of a program, as it finds them here."""
+    done = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+    if "not found" in done.stdout:
+        raise Missing(f"{path}: {done.stdout.strip()}")
+    return re.findall(r"(?:=> )?(/\S+) \(0x", done.stdout)
+
+
+class Tree:
+    """A directory that becomes the initramfs."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        shutil.rmtree(self.root, ignore_errors=True)
+        for name in DIRECTORIES:
+            (self.root / name).mkdir(parents=True)
+        for name, text in FILES.items():
+            self.write(name, text)
+
+    def write(self, name, text):
+        (self.root / name).write_text(text, encoding="utf-8")
+
+    def copy(self, source, target):
+        """A file to `target` inside; missing directories are made."""
+        destination = self.root / target.lstrip("/")
+        if destination.exists():
+            return
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(os.path.realpath(source), destination)
+
+    def add_program(self, source, target):
+        """A program without its debug information, and what it is linked to."""
+        self.copy(source, target)
+        inside = self.root / target.lstrip("/")
+        subprocess.run(["strip", "--strip-debug", str(inside)], check=False, stderr=subprocess.DEVNULL)
+        for library in libraries(source):
+            self.copy(library, library)
+
+    def add_busybox(self):
+        busybox = program("busybox")
+        if libraries(busybox):
+            raise Missing("busybox is not static (Debian: busybox-static)")
+        self.copy(busybox, "bin/busybox")
+        for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
+            target = self.root / "bin" / applet
+            if not target.exists():
+                target.symlink_to("busybox")
+
+    def pack(self, path):
+        """cpio, lightly compressed: the guest's CPU is emulated."""
+        with open(path, "wb") as out:
+            files = subprocess.run(["find", ".", "-print0"], cwd=self.root, capture_output=True, check=True).stdout
+            archive = subprocess.Popen([program("cpio"), "--null", "-o", "-H", "newc", "--quiet", "--owner=0:0"],
+                                       cwd=self.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            squeeze = subprocess.Popen(["gzip", "-1"], stdin=archive.stdout, stdout=out)
+            archive.stdout.close()
+            archive.stdin.write(files)
+            archive.stdin.close()
+            if archive.wait() or squeeze.wait():
+                raise Missing("cannot pack the initramfs (disk full?)")
+
+
+def compile_helper(source, target):
+    subprocess.run([program("cc"), "-static", "-O1", "-Wall", "-Werror", "-o", str(target), str(source)], check=True)
+
+
+def build(binaries, demos, nginx_config, directory):
+    """Builds the initramfs. `demos`: "rule/twin" names below binaries/demo_bugs. Returns it, and the servers
+    that are not installed here."""
+    tree = Tree(directory / "root")
+    tree.add_busybox()
+    tree.add_program(binaries / "epaudit", "bin/epaudit")
+    for demo in demos:
+        tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}")
+    missing = []
+    for name in SERVERS:
+        try:
+            path = program(name)
+            (tree.root / "bin" / name).unlink(missing_ok=True)  # busybox has a lesser setpriv
+            tree.add_program(path, f"bin/{name}")
+        except Missing:
+            missing.append(name)
+    compile_helper(HERE / "programs.c", tree.root / "bin/programs")
+    tree.write("srv/nginx.conf", nginx_config)
+    tree.write("srv/www/index.html", "x" * 2000)
+    tree.write("srv/www/large", "y" * 300_000)
+    shutil.copy(HERE / "init", tree.root / "init")
+    os.chmod(tree.root / "init", 0o755)
+    return tree, missing
