@@ -123,7 +123,7 @@ private:
                        : f.attempt_at >= f.wrote_at           ? f.last_read_tid
                                                               : f.last_write_tid;
         const thread_row* thread = books.thread(tid);
-        if (!thread || thread->wait_at <= touched)
+        if (!thread || thread->wait_at < touched)
             doubts.push_back("the thread that last had it has not waited again: it may still be at work");
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         if (!epoll || !habit_known(*epoll, settings))

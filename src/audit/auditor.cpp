@@ -192,6 +192,8 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
         finding.fd.local = at->second.fd.local;
         finding.fd.peer = at->second.fd.peer;
     }
+    if (finding.cost.empty())
+        finding.cost = at->second.cost;
     if (finding.stacks.empty()) // captured once, when the rule grew suspicious
         finding.stacks = std::move(at->second.stacks);
     at->second = std::move(finding);

@@ -91,9 +91,17 @@ def wait_for(condition, seconds, what):
 
 
 def programs():
-    """BPF programs of epaudit in the kernel, by name."""
+    """Ids of all BPF programs in the kernel."""
     listing = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True)
-    return sorted(p["name"] for p in json.loads(listing.stdout or b"[]") if p.get("name", "").startswith("on_s"))
+    return {program["id"] for program in json.loads(listing.stdout or b"[]")}
+
+
+def programs_of(pid):
+    """Ids of those that a process holds open."""
+    found = set()
+    for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        found |= {int(n) for n in re.findall(r"^prog_id:\s*(\d+)", entry.read_text(), re.M)}
+    return found
 
 
 def check(condition, message):

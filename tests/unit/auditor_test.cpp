@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/audit/auditor.h"
+
+#include <gtest/gtest.h>
+
+#include "src/audit/nearest.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kFirst{"EP901", "first-rule", "", Level::kConfirmed, {{"per_s", 100, 10, ""}, {"stall_s", 5, 1, ""}},
+                      {Seam::kState}, ""};
+const RuleInfo kSecond{"EP902", "second-rule", "", Level::kLikely, {}, {Seam::kReadiness, Seam::kWakeups}, ""};
+
+// Says at each audit what the test put on its list.
+class Parrot : public Rule {
+public:
+    Parrot(const RuleInfo& info, std::vector<Finding>& list) : info_(info), list_(list) {}
+    const RuleInfo& info() const override { return info_; }
+    void audit(const Snapshot&, const Settings&, std::vector<Finding>& out) override
+    {
+        out.insert(out.end(), list_.begin(), list_.end());
+    }
+
+private:
+    const RuleInfo& info_;
+    std::vector<Finding>& list_;
+};
+
+class AuditorTest : public testing::Test {
+protected:
+    AuditorTest() : auditor_(Profile::kProduction, rules()) { books_.processes[7] = {7, "server", "/usr/sbin/server"}; }
+
+    std::vector<std::unique_ptr<Rule>> rules()
+    {
+        std::vector<std::unique_ptr<Rule>> list;
+        list.push_back(std::make_unique<Parrot>(kFirst, first_));
+        list.push_back(std::make_unique<Parrot>(kSecond, second_));
+        return list;
+    }
+
+    static Finding make(const char* rule, uint64_t file, Level level, uint64_t count = 1)
+    {
+        Finding f;
+        f.rule = rule;
+        f.level = level;
+        f.count = count;
+        f.pid = 7;
+        f.fd = {static_cast<int>(file), "tcp", "", ""};
+        f.trigger = "edge";
+        f.subject_epoll = 1;
+        f.subject_file = file;
+        return f;
+    }
+
+    void look(uint64_t time)
+    {
+        books_.time = time;
+        auditor_.look(books_);
+        first_.clear();
+        second_.clear();
+    }
+
+    std::vector<Finding> first_;
+    std::vector<Finding> second_;
+    Snapshot books_;
+    Auditor auditor_;
+};
+
+TEST_F(AuditorTest, OneFindingPerSubjectAtItsHighestLevel)
+{
+    first_ = {make("EP901", 5, Level::kLikely, 10)};
+    look(1000);
+    first_ = {make("EP901", 5, Level::kConfirmed, 20)};
+    look(2000);
+    first_ = {make("EP901", 5, Level::kLikely, 30)};
+    look(3000);
+    std::vector<Finding> found = auditor_.findings();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].level, Level::kConfirmed);
+    EXPECT_EQ(found[0].count, 20u);
+    EXPECT_EQ(found[0].first_at, 1000u);
+    EXPECT_EQ(found[0].fds, 1u);
+    EXPECT_EQ(found[0].comm, "server");
+    EXPECT_EQ(found[0].exe, "/usr/sbin/server");
+}
+
+TEST_F(AuditorTest, NewestEvidenceOfTheSameLevel)
+{
+    first_ = {make("EP901", 5, Level::kLikely, 10)};
+    look(1000);
+    first_ = {make("EP901", 5, Level::kLikely, 12)};
+    first_[0].shape = "newest";
+    look(2000);
+    EXPECT_EQ(auditor_.findings()[0].shape, "newest");
+}
+
+TEST_F(AuditorTest, StacksOnceCapturedStay)
+{
+    first_ = {make("EP901", 5, Level::kLikely, 10)};
+    first_[0].stacks.push_back({"armed at", {}});
+    look(1000);
+    first_ = {make("EP901", 5, Level::kConfirmed, 12)};
+    look(2000);
+    EXPECT_EQ(auditor_.findings()[0].stacks.size(), 1u);
+}
+
+TEST_F(AuditorTest, GateTimeIsThatOfTheGate)
+{
+    auditor_.set_gate(Level::kConfirmed);
+    first_ = {make("EP901", 5, Level::kLikely)};
+    look(1000);
+    EXPECT_EQ(auditor_.findings()[0].first_at, 0u);
+    first_ = {make("EP901", 5, Level::kConfirmed)};
+    look(2000);
+    EXPECT_EQ(auditor_.findings()[0].first_at, 2000u);
+}
+
+TEST_F(AuditorTest, SameFingerprintIsOneFindingWithTheWorstAsExample)
+{
+    first_ = {make("EP901", 5, Level::kLikely, 99), make("EP901", 6, Level::kConfirmed, 3),
+              make("EP901", 8, Level::kConfirmed, 7)};
+    look(1000);
+    std::vector<Finding> found = auditor_.findings();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].fds, 3u);
+    EXPECT_EQ(found[0].fd.number, 8);
+    EXPECT_EQ(found[0].level, Level::kConfirmed);
+}
+
+TEST_F(AuditorTest, SortedByLevelThenRule)
+{
+    first_ = {make("EP901", 5, Level::kRisk)};
+    second_ = {make("EP902", 5, Level::kLikely)};
+    look(1000);
+    std::vector<Finding> found = auditor_.findings();
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].rule, "EP902");
+    EXPECT_EQ(found[1].rule, "EP901");
+}
+
+TEST_F(AuditorTest, WithdrawnUnlessConfirmed)
+{
+    first_ = {make("EP901", 5, Level::kLikely)};
+    second_ = {make("EP902", 5, Level::kConfirmed)};
+    look(1000);
+    first_ = {make("EP901", 5, Level::kInfo)};
+    second_ = {make("EP902", 5, Level::kInfo)};
+    first_[0].withdrawn = second_[0].withdrawn = true;
+    look(2000);
+    ASSERT_EQ(auditor_.findings().size(), 1u);
+    EXPECT_EQ(auditor_.findings()[0].rule, "EP902");
+}
+
+TEST_F(AuditorTest, MillionsOfSubjectsStayBounded)
+{
+    for (uint64_t file = 0; file < 6000; file++)
+        first_.push_back(make("EP901", file, Level::kRisk));
+    first_.push_back(make("EP901", 7000, Level::kConfirmed)); // worse than all of them
+    look(1000);
+    std::vector<Finding> found = auditor_.findings();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].fds, 5001u);
+    EXPECT_EQ(found[0].level, Level::kConfirmed);
+}
+
+TEST(Fingerprint, StableAcrossRuns)
+{
+    Finding f;
+    f.rule = "EP201";
+    f.exe = "/usr/sbin/nginx";
+    f.fd.kind = "tcp";
+    f.trigger = "level";
+    EXPECT_EQ(fingerprint(f), "38b9cf2b01e8041c"); // baselines hold it: it may never change
+    Finding other = f;
+    other.pid = 99;
+    other.fd.number = 12;
+    other.fd.peer = "10.0.0.1:1";
+    other.epoll_fd = 3;
+    other.first_at = 5;
+    other.exe = "/opt/nginx/sbin/nginx (deleted)";
+    EXPECT_EQ(fingerprint(other), fingerprint(f));
+}
+
+TEST(Fingerprint, DiffersByRuleProgramKindAndTrigger)
+{
+    Finding f;
+    f.rule = "EP201";
+    f.exe = "/a";
+    f.fd.kind = "tcp";
+    f.trigger = "level";
+    Finding rule = f, exe = f, kind = f, trigger = f;
+    rule.rule = "EP202";
+    exe.exe = "/b";
+    kind.fd.kind = "unix";
+    trigger.trigger = "edge";
+    for (const Finding* other : {&rule, &exe, &kind, &trigger})
+        EXPECT_NE(fingerprint(*other), fingerprint(f));
+}
+
+TEST_F(AuditorTest, SetByIdAndByName)
+{
+    ASSERT_TRUE(auditor_.set("first-rule.per_s=250"));
+    EXPECT_EQ((*auditor_.settings("EP901"))["per_s"], 250);
+    ASSERT_TRUE(auditor_.set("EP901.stall_s=0.5"));
+    EXPECT_EQ(auditor_.settings("first-rule")->ns("stall_s"), 500 * NSEC_PER_MSEC);
+}
+
+TEST_F(AuditorTest, ProfilesChooseTheDefaults)
+{
+    EXPECT_EQ((*auditor_.settings("EP901"))["per_s"], 100);
+    Auditor test(Profile::kTest, rules());
+    EXPECT_EQ((*test.settings("EP901"))["per_s"], 10);
+}
+
+TEST_F(AuditorTest, SetErrorsSayWhatToDo)
+{
+    auto complain = [&](const char* assignment) {
+        Result<> result = auditor_.set(assignment);
+        EXPECT_FALSE(result) << assignment;
+        EXPECT_EQ(result.error().exit, Exit::kUsage);
+        return result.error().message + " / " + result.error().hint;
+    };
+    EXPECT_EQ(complain("frist-rule.per_s=1"), "unknown rule 'frist-rule' / did you mean 'first-rule'?");
+    EXPECT_EQ(complain("zzz.per_s=1"), "unknown rule 'zzz' / `epaudit rules` lists them");
+    EXPECT_EQ(complain("EP901.per_sec=1"),
+              "rule first-rule has no threshold 'per_sec' / did you mean 'per_s'? It has: per_s, stall_s");
+    EXPECT_EQ(complain("EP901.per_s=ten"),
+              "'ten' in 'EP901.per_s=ten' is not a number / thresholds are numbers, 0 or more, with '.' for the decimal "
+              "point");
+    for (const char* bad : {"", "EP901", "EP901.per_s", "per_s=1", "EP901.per_s=", "EP901.per_s=1x", "EP901.per_s=-1",
+                            "EP901.per_s=nan", "EP901.per_s=inf", "=.", ".="})
+        complain(bad);
+    EXPECT_EQ((*auditor_.settings("EP901"))["per_s"], 100);
+}
+
+TEST_F(AuditorTest, SelectAndIgnore)
+{
+    ASSERT_TRUE(auditor_.select({"EP901"}));
+    EXPECT_EQ(auditor_.rules_on(), 1u);
+    second_ = {make("EP902", 5, Level::kConfirmed)};
+    look(1);
+    EXPECT_TRUE(auditor_.findings().empty());
+    ASSERT_TRUE(auditor_.select({"EP9"}));
+    EXPECT_EQ(auditor_.rules_on(), 2u);
+    ASSERT_TRUE(auditor_.ignore({"second-rule"}));
+    EXPECT_EQ(auditor_.rules_on(), 1u);
+    EXPECT_FALSE(auditor_.ignore({"EP77"}));
+    EXPECT_FALSE(auditor_.select({"E"}));
+}
+
+TEST_F(AuditorTest, CoverageFromNeeds)
+{
+    Sight sight;
+    for (const RuleCoverage& c : auditor_.coverage(sight))
+        EXPECT_EQ(c.coverage.status, Status::kAvailable);
+    sight.kernel_state = sight.readiness = false;
+    sight.why = "strace log";
+    std::vector<RuleCoverage> list = auditor_.coverage(sight);
+    ASSERT_EQ(list.size(), 2u);
+    EXPECT_EQ(list[0].coverage.status, Status::kUnavailable);
+    EXPECT_NE(list[0].coverage.reason.find("strace log"), std::string::npos);
+    EXPECT_EQ(list[1].coverage.status, Status::kDegraded);
+    sight.wakeups = false;
+    EXPECT_EQ(auditor_.coverage(sight)[1].coverage.status, Status::kUnavailable);
+}
+
+TEST(Levels, NamesComeBack)
+{
+    for (Level level : {Level::kInfo, Level::kRisk, Level::kLikely, Level::kConfirmed})
+        EXPECT_EQ(parse_level(level_name(level)), level);
+    EXPECT_EQ(parse_level("sure"), std::nullopt);
+}
+
+TEST(Nearest, OnlyWhenClose)
+{
+    EXPECT_EQ(nearest("busy-epolout", {"busy-epollout", "eof-spin"}), "busy-epollout");
+    EXPECT_EQ(nearest("nothing-like-it", {"busy-epollout", "eof-spin"}), "");
+    EXPECT_EQ(nearest("x", {}), "");
+}
+
+}  // namespace
+}  // namespace epaudit

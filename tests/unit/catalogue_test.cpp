@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every rule is complete: its folder, its page, its demo twins, its tests.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "rules/explain.h"
+#include "src/audit/auditor.h"
+
+namespace epaudit {
+namespace {
+
+const std::filesystem::path kSource = EPAUDIT_SOURCE_DIR;
+
+std::string underscored(std::string stem)
+{
+    std::replace(stem.begin(), stem.end(), '-', '_');
+    return stem;
+}
+
+TEST(Catalogue, IdsAndNamesAreUniqueAndInOrder)
+{
+    std::set<std::string> names;
+    std::string last;
+    for (const auto& rule : make_rules()) {
+        EXPECT_LT(last, rule->info().id);
+        last = rule->info().id;
+        EXPECT_TRUE(names.insert(rule->info().name).second) << rule->info().name;
+    }
+    EXPECT_GE(names.size(), 10u);
+}
+
+TEST(Catalogue, EveryRuleHasItsFiles)
+{
+    for (const auto& rule : make_rules()) {
+        std::string stem = rule->info().name;
+        for (const std::string& file :
+             {"rules/" + stem + "/rule.cpp", "rules/" + stem + "/explain.md", "demo_bugs/" + stem + "/bug.cpp",
+              "demo_bugs/" + stem + "/fixed.cpp", "tests/unit/" + underscored(stem) + "_test.cpp"})
+            EXPECT_TRUE(std::filesystem::exists(kSource / file)) << file;
+    }
+}
+
+TEST(Catalogue, EveryFolderIsInTheCatalogue)
+{
+    std::set<std::string> names;
+    for (const auto& rule : make_rules())
+        names.insert(rule->info().name);
+    for (const auto& entry : std::filesystem::directory_iterator(kSource / "rules")) {
+        if (entry.is_directory())
+            EXPECT_TRUE(names.count(entry.path().filename())) << entry.path();
+    }
+}
+
+TEST(Catalogue, ExplainPagesHaveTheirSectionsAndNameEveryThreshold)
+{
+    for (const auto& rule : make_rules()) {
+        const RuleInfo& info = rule->info();
+        const char* page = explain_text(info.name);
+        ASSERT_NE(page, nullptr) << info.name;
+        std::string text = page;
+        EXPECT_EQ(text.rfind(std::string("# ") + info.id + " " + info.name + "\n", 0), 0u) << info.name;
+        for (const char* section : {"## What", "## Why it matters", "## How epaudit knows", "## Counter-evidence",
+                                    "## How to fix", "## Blind spots"})
+            EXPECT_NE(text.find(section), std::string::npos) << info.name << ": " << section;
+        for (const Threshold& t : info.thresholds)
+            EXPECT_NE(text.find(std::string("`") + t.name + "`"), std::string::npos) << info.name << ": " << t.name;
+        EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 80) << info.name;
+    }
+}
+
+TEST(Catalogue, EveryRuleSaysSomething)
+{
+    for (const auto& rule : make_rules()) {
+        const RuleInfo& info = rule->info();
+        EXPECT_NE(std::string(info.says), "");
+        EXPECT_NE(std::string(info.blind), "") << info.id;
+        EXPECT_FALSE(info.thresholds.empty()) << info.id;
+        for (const Threshold& t : info.thresholds) {
+            EXPECT_NE(std::string(t.meaning), "") << info.id;
+            EXPECT_GE(t.production, 0) << info.id << "." << t.name;
+        }
+    }
+}
+
+TEST(Catalogue, WithoutKernelStateStuckRulesAreUnavailableAndSpinsDegraded)
+{
+    Auditor auditor(Profile::kTest);
+    Sight strace{false, false, false, "strace", "the log does not say"};
+    for (const RuleCoverage& c : auditor.coverage(strace)) {
+        bool spin = c.rule.rfind("EP2", 0) == 0;
+        EXPECT_EQ(c.coverage.status, spin ? Status::kDegraded : Status::kUnavailable) << c.rule;
+        EXPECT_NE(c.coverage.reason, "");
+    }
+}
+
+TEST(Catalogue, NoBooksNoFindings)
+{
+    Auditor auditor(Profile::kTest);
+    for (uint64_t t = 1; t < 100; t++) {
+        Snapshot empty;
+        empty.time = t * NSEC_PER_SEC;
+        auditor.look(empty);
+    }
+    EXPECT_TRUE(auditor.findings().empty());
+}
+
+}  // namespace
+}  // namespace epaudit

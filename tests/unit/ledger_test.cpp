@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0
+// How each posting changes the books (bpf/ledger*.h).
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
+
+TEST(Ledger, AddOpensFileRegistrationAndEpoll)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP);
+    EXPECT_EQ(s.file(7).kind, FILE_TCP);
+    EXPECT_EQ(s.file(7).tgid, 100u);
+    EXPECT_EQ(s.registration(7).mask, uint32_t{EPOLLIN});
+    EXPECT_TRUE(s.registration(7).flags & REGISTRATION_KNOWN);
+    EXPECT_EQ(s.epoll_books().registrations, 1u);
+    EXPECT_EQ(s.epoll_books().fd, 4);
+    EXPECT_EQ(s.tables().indexes(), 1u);
+}
+
+TEST(Ledger, FailedAddChangesNothingButTheErrorCount)
+{
+    Scenario s;
+    s.add_shared(7, EPOLLIN, FILE_TCP, 7, -EEXIST);
+    EXPECT_EQ(s.tables().registrations(), 0u);
+    EXPECT_EQ(s.epoll_books().ctl_errors, 1u);
+}
+
+TEST(Ledger, DelRemovesTheRegistrationAndKeepsTheFile)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).del(7);
+    EXPECT_EQ(s.tables().registrations(), 0u);
+    EXPECT_EQ(s.tables().indexes(), 0u);
+    EXPECT_EQ(s.tables().files(), 1u);
+    EXPECT_EQ(s.epoll_books().registrations, 0u);
+}
+
+TEST(Ledger, LastCloseRemovesEverything)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close(7);
+    EXPECT_EQ(s.tables().registrations(), 0u);
+    EXPECT_EQ(s.tables().files(), 0u);
+    EXPECT_EQ(s.tables().indexes(), 0u);
+}
+
+TEST(Ledger, CloseOfADupKeepsTheFile)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP);
+    s.post(s.blank(POSTING_CLOSE, 7)); // not LAST
+    EXPECT_EQ(s.tables().registrations(), 1u);
+    EXPECT_TRUE(s.file(7).flags & FILE_CLOSED);
+}
+
+TEST(Ledger, ModOfAnUnknownRegistrationMakesItKnown)
+{
+    Scenario s;
+    posting p = s.blank(POSTING_MOD, 7);
+    p.mask = kEdge;
+    p.data = 7;
+    p.file_kind = FILE_TCP;
+    s.post(p);
+    EXPECT_EQ(s.registration(7).mask, kEdge);
+    EXPECT_EQ(s.epoll_books().registrations, 1u);
+    s.read(7, -EAGAIN); // an edge may have come before we looked: no evidence of event-less I/O
+    EXPECT_EQ(s.file(7).eventless_io, 0u);
+    s.del(7);
+    EXPECT_EQ(s.epoll_books().registrations, 0u);
+}
+
+TEST(Ledger, FailedModIsRememberedUntilOneSucceeds)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).mod(7, EPOLLIN, -ENOENT);
+    EXPECT_EQ(s.file(7).rearm_errno, uint32_t{ENOENT});
+    s.mod(7, EPOLLIN);
+    EXPECT_EQ(s.file(7).rearm_errno, 0u);
+    s.mod(7, EPOLLIN, -ENOENT).del(7).add(7, EPOLLIN, FILE_TCP); // libevent, photon
+    EXPECT_EQ(s.file(7).rearm_errno, 0u);
+}
+
+TEST(Ledger, SharedDataNamesNobodyUntilOneIsGone)
+{
+    Scenario s;
+    s.add_shared(7, EPOLLIN, FILE_TCP, 99).add_shared(8, EPOLLIN, FILE_TCP, 99).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.epoll_books().unattributed, 1u);
+    EXPECT_EQ(s.registration(7).deliveries, 0u);
+    s.del(8).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.registration(7).deliveries, 1u);
+    EXPECT_EQ(s.tables().stat(STAT_UNATTRIBUTED), 1u);
+}
+
+TEST(Ledger, DataChangedByModIsFound)
+{
+    Scenario s; // libev, haproxy: a new generation at each ctl
+    s.add_shared(7, EPOLLIN, FILE_TCP, 1);
+    posting p = s.blank(POSTING_MOD, 7);
+    p.mask = EPOLLIN;
+    p.data = 2;
+    s.post(p);
+    posting event = s.blank(POSTING_DELIVERED);
+    event.data = 2;
+    event.mask = EPOLLIN;
+    s.wait().post(event);
+    s.returned(1);
+    EXPECT_EQ(s.registration(7).deliveries, 1u);
+    EXPECT_EQ(s.tables().indexes(), 1u);
+}
+
+TEST(Ledger, DeadIncumbentGivesWayToANewcomerWithItsData)
+{
+    Scenario s; // closed without DEL through another process; the pointer was recycled
+    s.add_shared(7, EPOLLIN, FILE_TCP, 99);
+    s.tables().set_gone(s.key(7));
+    s.add_shared(8, EPOLLIN, FILE_TCP, 99).delivered(8, EPOLLIN);
+    EXPECT_EQ(s.registration(8).deliveries, 1u);
+    EXPECT_EQ(s.tables().registrations(), 1u);
+}
+
+TEST(Ledger, RecycledFilePointerHasNoPast)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10).read(7, 10).del(7);
+    posting p = s.blank(POSTING_ADD, 7);
+    p.mask = EPOLLIN;
+    p.file_kind = FILE_UDP;
+    p.ino = 4711;
+    s.post(p);
+    EXPECT_EQ(s.file(7).kind, FILE_UDP);
+    EXPECT_EQ(s.file(7).reads, 0u);
+}
+
+TEST(Ledger, ReadsAreCountedByTheirOutcome)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10).read(7, 4).read(7, -EAGAIN).read(7, 0).read(7, -EINTR).read(7, -512);
+    const file_row& f = s.file(7);
+    EXPECT_EQ(f.reads, 1u);
+    EXPECT_EQ(f.bytes_in, 4u);
+    EXPECT_EQ(f.read_eagain, 1u);
+    EXPECT_EQ(f.eofs, 1u);
+    EXPECT_EQ(f.flight_next, 4u); // ADD and three reads: the interrupted ones did not happen
+    EXPECT_NE(f.eof_at, 0u);
+}
+
+TEST(Ledger, ReadOfZeroBytesIsNoEndOfStream)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).read(7, 0, 0);
+    EXPECT_EQ(s.file(7).eofs, 0u);
+}
+
+TEST(Ledger, EndOfStreamIsProgressOnce)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).read(7, 0);
+    uint32_t moves = s.file(7).moves;
+    s.read(7, 0).read(7, 0);
+    EXPECT_EQ(s.file(7).moves, moves);
+    EXPECT_EQ(s.file(7).eofs, 3u);
+}
+
+TEST(Ledger, LeftOverInputIsDated)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP).arrives(7, 10).at_ms(5).read(7, 4);
+    EXPECT_EQ(s.file(7).left_at, s.now());
+    EXPECT_EQ(s.file(7).unread, 6u);
+    s.read(7, 6);
+    EXPECT_EQ(s.file(7).left_at, 0u);
+}
+
+TEST(Ledger, CutOutputIsDatedUntilSomethingIsWritten)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).at_ms(5).write(7, 10, 100);
+    EXPECT_EQ(s.file(7).out_cut_at, s.now());
+    s.after_ms(5).write(7, -EAGAIN);
+    EXPECT_EQ(s.file(7).out_cut_at, s.now());
+    s.write(7, 90);
+    EXPECT_EQ(s.file(7).out_cut_at, 0u);
+    EXPECT_EQ(s.file(7).bytes_out, 100u);
+    EXPECT_EQ(s.file(7).write_eagain, 1u);
+}
+
+TEST(Ledger, AcceptsAndTheAgeOfTheOldestConnection)
+{
+    Scenario s;
+    s.add(3, kEdge, FILE_LISTENER).arrives(3, 3).at_ms(10).accept(3, 20); // two wait
+    uint64_t then = s.now();
+    EXPECT_EQ(s.file(3).backlog_at, then);
+    s.at_ms(20).arrives(3, 1).accept(3, 21); // one of those two is still there
+    EXPECT_EQ(s.file(3).backlog_at, then);
+    s.at_ms(30).accept(3, 22); // both are gone, the new one waits
+    EXPECT_EQ(s.file(3).backlog_at, s.now());
+    s.accept(3, 23);
+    EXPECT_EQ(s.file(3).backlog_at, 0u);
+    s.accept(3, -EAGAIN).accept(3, -EMFILE).accept(3, -ENFILE);
+    EXPECT_EQ(s.file(3).accepts, 4u);
+    EXPECT_EQ(s.file(3).accept_eagain, 1u);
+    EXPECT_EQ(s.file(3).accept_errors, 2u);
+}
+
+TEST(Ledger, FutileReturnsNeedADeliveryBefore)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.registration(7).run, 0u);
+    s.delivered(7, EPOLLIN).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.registration(7).run, 2u);
+    EXPECT_EQ(s.epoll_books().futile_returns, 2u);
+    s.read(7, 5).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.registration(7).run, 0u);
+    EXPECT_EQ(s.registration(7).best_run, 2u);
+}
+
+TEST(Ledger, ProgressOfAnotherFileSavesTheReturnAndEndsTheRun)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, FILE_TCP).arrives(7, 10).arrives(8, 100);
+    s.delivered(7, EPOLLIN).delivered(7, EPOLLIN).delivered(8, EPOLLIN);
+    EXPECT_EQ(s.registration(7).run, 1u);
+    s.read(8, 10).delivers({{7, EPOLLIN}, {8, EPOLLIN}});
+    EXPECT_EQ(s.registration(7).run, 0u);
+    EXPECT_EQ(s.registration(7).best_run, 1u);
+}
+
+TEST(Ledger, SmallerMaskEndsARunSameMaskDoesNot)
+{
+    Scenario s;
+    s.add(7, EPOLLIN | EPOLLOUT, FILE_TCP).delivered(7, EPOLLOUT).delivered(7, EPOLLOUT);
+    s.mod(7, EPOLLIN | EPOLLOUT);
+    EXPECT_EQ(s.registration(7).run, 1u);
+    s.mod(7, EPOLLIN);
+    EXPECT_EQ(s.registration(7).run, 0u);
+}
+
+// The part of the progress token that each kind has.
+struct Kind {
+    uint8_t kind;
+    void (*begin)(Scenario&);
+    void (*progress)(Scenario&);
+};
+
+class Progress : public testing::TestWithParam<Kind> {};
+
+TEST_P(Progress, EndsFutility)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, GetParam().kind);
+    GetParam().begin(s);
+    s.delivered(7, EPOLLIN).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.registration(7).run, 1u);
+    GetParam().progress(s);
+    s.delivered(7, EPOLLIN);
+    EXPECT_EQ(s.registration(7).run, 0u);
+}
+
+void some_input(Scenario& s) { s.arrives(7, 5); }
+void taken_unseen(Scenario& s) { s.consumed_unseen(7, 1); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, Progress,
+    testing::Values(Kind{FILE_TCP, some_input, taken_unseen}, Kind{FILE_UDP, some_input, taken_unseen},
+                    Kind{FILE_UNIX, some_input, taken_unseen}, Kind{FILE_PIPE, some_input, taken_unseen},
+                    Kind{FILE_EVENTFD, some_input, taken_unseen},
+                    Kind{FILE_TIMERFD, some_input, [](Scenario& s) { s.settime(7); }},
+                    Kind{FILE_LISTENER, some_input, [](Scenario& s) { s.state(7).backlog -= 1; }},
+                    Kind{FILE_SIGNALFD, some_input, [](Scenario& s) { s.read(7, 128); }},
+                    Kind{FILE_TCP, [](Scenario& s) { s.reset(7); }, [](Scenario& s) { s.state(7).aux = 0; }},
+                    Kind{FILE_UDP, [](Scenario& s) { s.state(7).aux = 2 << 16; },
+                         [](Scenario& s) { s.state(7).aux = 1 << 16; }}));
+
+TEST(Ledger, KindsWeDoNotKnowAlwaysMakeProgress)
+{
+    for (uint8_t kind : {FILE_UNKNOWN, FILE_OTHER, FILE_EPOLL}) {
+        Scenario s;
+        s.add(7, EPOLLIN, kind).delivered(7, EPOLLIN).delivered(7, EPOLLIN).delivered(7, EPOLLIN);
+        EXPECT_EQ(s.registration(7).run, 0u);
+    }
+}
+
+TEST(Ledger, OneshotFiresIsRearmedAndCounted)
+{
+    Scenario s;
+    s.add(7, EPOLLIN | EPOLLONESHOT, FILE_TCP).arrives(7, 1).delivered(7, EPOLLIN);
+    EXPECT_TRUE(s.registration(7).flags & REGISTRATION_FIRED);
+    s.mod(7, EPOLLIN | EPOLLONESHOT);
+    EXPECT_FALSE(s.registration(7).flags & REGISTRATION_FIRED);
+    s.delivered(7, EPOLLIN).after_ms(1500).mod(7, EPOLLIN | EPOLLONESHOT);
+    EXPECT_EQ(s.epoll_books().fired, 2u);
+    EXPECT_EQ(s.epoll_books().rearms, 2u);
+    EXPECT_EQ(s.epoll_books().rearms_fast, 1u);
+}
+
+TEST(Ledger, EdgePassesAndEventlessIo)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP).arrives(7, 100).delivered(7, EPOLLIN);
+    s.read(7, 10).read(7, 10).after_ms(1).read(7, 10); // one pass
+    EXPECT_EQ(s.file(7).eventless_io, 0u);
+    s.after_ms(15).read(7, 10); // over after 10 ms
+    EXPECT_EQ(s.file(7).eventless_io, 1u);
+    s.delivered(7, EPOLLIN).read(7, 10).wait().after_ms(1).read(7, 10); // over when its thread waits
+    EXPECT_EQ(s.file(7).eventless_io, 2u);
+    EXPECT_EQ(s.epoll_books().eventless_io, 2u);
+}
+
+TEST(Ledger, RescueNeedsAgeAndAFreshEdge)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).read(7, 4, 4).wait();
+    s.after_ms(100).arrives(7, 1).delivered(7, EPOLLIN).read(7, 1, 1).wait(); // too young
+    EXPECT_EQ(s.file(7).rescues, 0u);
+    s.after_ms(250).arrives(7, 1).delivered(7, EPOLLIN).after_ms(20).read(7, 1, 1).wait(); // not at once
+    EXPECT_EQ(s.file(7).rescues, 0u);
+    s.after_ms(250).arrives(7, 1).delivered(7, EPOLLIN).after_ms(1).read(7, 1, 1).wait();
+    EXPECT_EQ(s.file(7).rescues, 1u);
+    EXPECT_EQ(s.epoll_books().rescues, 1u);
+    s.mod(7, kEdge).after_ms(250).delivered(7, EPOLLIN).read(7, 1, 1); // told because of the re-arm
+    EXPECT_EQ(s.file(7).rescues, 1u);
+}
+
+TEST(Ledger, IgnoredEdges)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).after_ms(150).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.file(7).ignored_edges, 1u);
+    s.after_ms(150).read(7, 10);
+    EXPECT_EQ(s.file(7).ignored_edges, 2u);
+}
+
+TEST(Ledger, ListenerPassesThatLeaveABacklog)
+{
+    Scenario s;
+    s.add(3, kEdge, FILE_LISTENER).arrives(3, 9).delivered(3, EPOLLIN).accept(3, 20);
+    s.after_ms(250).delivered(3, EPOLLIN).accept(3, 21);
+    EXPECT_EQ(s.file(3).left_passes, 1u);
+    s.after_ms(250).delivered(3, EPOLLIN).accept(3, 22).accept(3, -EAGAIN);
+    EXPECT_EQ(s.file(3).left_passes, 2u);
+    s.after_ms(250).delivered(3, EPOLLIN); // that pass ended in EAGAIN
+    EXPECT_EQ(s.file(3).left_passes, 0u);
+}
+
+TEST(Ledger, WaitsByOutcome)
+{
+    Scenario s;
+    s.wait(0).returned(0).wait(100).returned(0).wait().returned(-EINTR);
+    s.add(7, EPOLLIN, FILE_TCP).delivered(7, EPOLLIN);
+    const epoll_row& e = s.epoll_books();
+    EXPECT_EQ(e.waits, 4u);
+    EXPECT_EQ(e.timeouts, 2u);
+    EXPECT_EQ(e.zero_timeouts, 1u);
+    EXPECT_EQ(e.interrupts, 1u);
+    EXPECT_EQ(e.returns, 1u);
+    EXPECT_EQ(e.events, 1u);
+}
+
+TEST(Ledger, LatencyAndHandlingAreBinned)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).wait().ready(7).after_us(100).delivered(7, EPOLLIN).after_us(1000).wait();
+    EXPECT_EQ(s.epoll_books().latency[6], 1u);  // 64..127 us
+    EXPECT_EQ(s.epoll_books().handling[9], 1u); // 512..1023 us
+}
+
+TEST(Ledger, WokenAndFoundNothing)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).wait();
+    s.woken(100, 3, 1000).woken(100, 3, 21000); // the first delivered nothing: the next one is its witness
+    EXPECT_EQ(s.file(3).wakes, 2u);
+    EXPECT_EQ(s.file(3).wasted_wakes, 1u);
+    s.woken(100, 3, 41000);
+    EXPECT_EQ(s.file(3).wasted_cpu, 40000u);
+    s.delivered(3, EPOLLIN).accept(3, 20);
+    EXPECT_EQ(s.file(3).wasted_wakes, 2u);
+}
+
+TEST(Ledger, PeerClosedShutdownAndPeek)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).at_ms(5).peer_closes(7).peek(7, 4).shutdown_write(7);
+    EXPECT_EQ(s.file(7).peer_closed_at, s.now());
+    EXPECT_TRUE(s.file(7).flags & FILE_PEEKED);
+    EXPECT_TRUE(s.file(7).flags & FILE_SHUT_WRITE);
+    s.read(7, -EAGAIN);
+    EXPECT_FALSE(s.file(7).flags & FILE_PEEKED);
+}
+
+TEST(Ledger, RdhupIsKnowledge)
+{
+    Scenario s;
+    s.add(7, EPOLLRDHUP, FILE_TCP).peer_closes(7).delivered(7, EPOLLRDHUP);
+    EXPECT_NE(s.file(7).eof_at, 0u);
+    EXPECT_TRUE(s.file(7).flags & FILE_TOLD_RDHUP);
+}
+
+TEST(Ledger, NonblockFollowsFcntl)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP);
+    EXPECT_TRUE(s.file(7).flags & FILE_NONBLOCK);
+    s.post(s.blank(POSTING_FCNTL, 7));
+    EXPECT_FALSE(s.file(7).flags & FILE_NONBLOCK);
+}
+
+TEST(Ledger, HandoffAndUnwatchedWritesAreKeptPerThread)
+{
+    Scenario s;
+    s.wait().at_ms(3).wakes_thread();
+    EXPECT_EQ(s.tables().thread(100)->handoff_at, s.now());
+    s.at_ms(4).writes_unwatched(33);
+    EXPECT_EQ(s.tables().thread(100)->wrote_at, s.now());
+    EXPECT_EQ(s.tables().thread(100)->wrote_file, s.file_id(33));
+}
+
+TEST(Ledger, ReusedThreadNumberHasNoPast)
+{
+    Scenario s;
+    s.wait().wakes_thread().process(200).thread(100).wait();
+    EXPECT_EQ(s.tables().thread(100)->tgid, 200u);
+    EXPECT_EQ(s.tables().thread(100)->handoff_at, 0u);
+}
+
+}  // namespace
+}  // namespace epaudit
