@@ -136,7 +136,7 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
         f->flags &= ~FILE_EDGE;
     }
     struct epoll_row *e = books_epoll(b, key->epoll);
-    if (e)
+    if (e && e->registrations) /* 0: that of an instance which had this address before */
         ledger_count(&e->registrations, -1);
     books_remove_registration(b, key);
 }

@@ -257,7 +257,7 @@ void Tables::create_epoll(const posting& p)
     if (p.result < 0 || !p.epoll)
         return;
     if (p.kind == POSTING_CREATE) // the address may have belonged to an instance that is gone
-        books_.epolls.erase(p.epoll);
+        forget_epoll(p.epoll);
     ledger_open_epoll(&books_, &p);
 }
 
@@ -269,14 +269,20 @@ void Tables::close(const posting& p)
         return;
     states_.erase(p.file);
     names_.erase(p.file);
-    if (!p.epoll)
+    if (p.epoll)
+        forget_epoll(p.epoll);
+}
+
+void Tables::forget_epoll(uint64_t epoll)
+{
+    if (!books_.epolls.count(epoll))
         return;
     for (const auto& [key, row] : books_.registrations) {
-        if (key.epoll == p.epoll)
+        if (key.epoll == epoll)
             set_gone(key);
     }
     drop_dead_registrations();
-    books_.epolls.erase(p.epoll);
+    books_.epolls.erase(epoll);
 }
 
 // As on_sweep_registrations() in bpf/sweep.bpf.c.

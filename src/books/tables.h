@@ -114,6 +114,7 @@ private:
     void finish_return(const posting& p);
     void create_epoll(const posting& p);
     void close(const posting& p);
+    void forget_epoll(uint64_t epoll);
     void sweep_file(uint64_t id, file_row& f, const Registrations& by_file, Snapshot& out);
     void drop_dead_registrations();
     bool on_ready_list(const registration_key& key, const registration_row& r, const file_state& s) const;

@@ -94,36 +94,45 @@ void capture_libbpf_messages(bool verbose)
 LiveCapture::LiveCapture(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LiveCapture::~LiveCapture() = default;
 
-Result<std::unique_ptr<LiveCapture>> LiveCapture::open(const LiveOptions& options)
+Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
 {
     capture_libbpf_messages(options.verbose);
-    auto impl = std::make_unique<Impl>();
-    impl->skeleton.reset(epaudit_bpf__open());
-    if (!impl->skeleton)
+    if (!missing_capabilities().empty())
+        return cannot_load(EPERM);
+    impl.skeleton.reset(epaudit_bpf__open());
+    if (!impl.skeleton)
         return cannot_load(errno);
-    epaudit_bpf& skeleton = *impl->skeleton;
+    epaudit_bpf& skeleton = *impl.skeleton;
     size_tables(skeleton, options.max_fds);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
-    if (auto chosen = choose_hooks(*impl, options.hooks); !chosen)
+    if (auto chosen = choose_hooks(impl, options.hooks); !chosen)
         return chosen.error();
     if (int error = epaudit_bpf__load(&skeleton))
         return cannot_load(-error);
-    skeleton.bss->facts.timeout_in_ms = impl->timeout_in_ms;
+    skeleton.bss->facts.timeout_in_ms = impl.timeout_in_ms;
     skeleton.bss->facts.self = static_cast<uint32_t>(getpid());
     if (auto learned = learn_facts(skeleton); !learned)
         return learned.error();
 
-    if (auto attached = attach_hooks(*impl); !attached)
+    if (auto attached = attach_hooks(impl); !attached)
         return attached.error();
     bpf_iter_link_info target{};
     target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.file_rows));
     LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &target, .link_info_len = sizeof(target));
-    impl->sweep.reset(bpf_program__attach_iter(skeleton.progs.on_sweep, &over));
+    impl.sweep.reset(bpf_program__attach_iter(skeleton.progs.on_sweep, &over));
     target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.registration_rows));
-    impl->sweep_registrations.reset(bpf_program__attach_iter(skeleton.progs.on_sweep_registrations, &over));
-    if (!impl->sweep || !impl->sweep_registrations)
+    impl.sweep_registrations.reset(bpf_program__attach_iter(skeleton.progs.on_sweep_registrations, &over));
+    if (!impl.sweep || !impl.sweep_registrations)
         return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
-    impl->began = monotonic_ns();
+    impl.began = monotonic_ns();
+    return Done{};
+}
+
+Result<std::unique_ptr<LiveCapture>> LiveCapture::open(const LiveOptions& options)
+{
+    auto impl = std::make_unique<Impl>();
+    if (auto ok = load_and_attach(*impl, options); !ok)
+        return ok.error();
     return std::unique_ptr<LiveCapture>(new LiveCapture(std::move(impl)));
 }
 
@@ -151,15 +160,17 @@ std::vector<uint32_t> LiveCapture::watched() const
 
 bool LiveCapture::suspicious() const { return impl_->skeleton->bss->facts.suspicious != impl_->suspicious_then; }
 
-Sight LiveCapture::sight() const
+Sight sight_of(const LiveCapture::Impl& impl)
 {
     Sight sight;
-    sight.hooks = impl_->trampolines ? "trampoline" : impl_->kprobe_readiness ? "tracepoint+kprobe" : "tracepoint";
-    sight.readiness = impl_->has_readiness;
-    sight.wakeups = impl_->has_wakeups;
-    sight.why = impl_->missing;
-    sight.choice = impl_->why_not_trampolines;
+    sight.hooks = impl.trampolines ? "trampoline" : impl.kprobe_readiness ? "tracepoint+kprobe" : "tracepoint";
+    sight.readiness = impl.has_readiness;
+    sight.wakeups = impl.has_wakeups;
+    sight.why = impl.missing;
+    sight.choice = impl.why_not_trampolines;
     return sight;
 }
+
+Sight LiveCapture::sight() const { return sight_of(*impl_); }
 
 }  // namespace epaudit

@@ -19,6 +19,23 @@ namespace epaudit {
 // tracepoints (DESIGN 3).
 enum class HookSet { kAuto, kTrampoline, kTracepoint };
 
+// What became of one BPF program under a hook set.
+struct ProgramReport {
+    std::string name;     // on_sys_exit
+    std::string section;  // tp_btf/sys_exit
+    bool attached = false;
+    std::string reason;   // why not
+};
+
+struct HookReport {
+    std::string set;
+    bool usable = false;
+    std::string reason;  // why not
+    std::string hint;
+    std::vector<ProgramReport> programs;  // those that belong to the set
+    Sight sight;
+};
+
 struct LiveOptions {
     HookSet hooks = HookSet::kAuto;
     uint32_t max_fds = 65536;  // rows for files and registrations; what does not fit is counted
@@ -37,6 +54,9 @@ public:
     ~LiveCapture();  // detaches and unloads: nothing stays in the kernel
     LiveCapture(const LiveCapture&) = delete;
     LiveCapture& operator=(const LiveCapture&) = delete;
+
+    // Loads and attaches a hook set, says how that went, and unloads it.
+    static HookReport examine(HookSet hooks);
 
     // From now on calls of this process (all its threads) are posted; with `follow`, of its future children.
     Result<> watch(uint32_t pid, bool follow);

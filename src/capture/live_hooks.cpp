@@ -73,8 +73,9 @@ bool is_essential(const std::string& function)
 }
 
 // Empty when the set can be used, else why not. Turns off what this kernel does not have.
-std::string try_trampolines(epaudit_bpf& skeleton, const btf* kernel)
+std::string try_trampolines(LiveCapture::Impl& impl, const btf* kernel)
 {
+    epaudit_bpf& skeleton = *impl.skeleton;
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton.obj) {
         if (!is_trampoline(program))
@@ -85,12 +86,16 @@ std::string try_trampolines(epaudit_bpf& skeleton, const btf* kernel)
         if (error == 0)
             continue;
         bpf_program__set_autoload(program, false);
+        impl.refused[bpf_program__name(program)] = error == -ENOENT ? "this kernel has no such function" : strerror(-error);
         if (error != -ENOENT || is_essential(function))
             return fmt::format("{} on {}: {}", at_entry ? "fentry" : "fexit", function, strerror(-error));
     }
-    if (bpf_program__autoload(skeleton.progs.on_do_epoll_ctl_file)) // sees everything that passes do_epoll_ctl()
+    if (bpf_program__autoload(skeleton.progs.on_do_epoll_ctl_file)) { // sees everything that passes do_epoll_ctl()
         bpf_program__set_autoload(skeleton.progs.on_do_epoll_ctl, false);
-    else if (!bpf_program__autoload(skeleton.progs.on_do_epoll_ctl))
+        impl.refused["on_do_epoll_ctl"] = "not needed: do_epoll_ctl_file() sees the same";
+    }
+    if (!bpf_program__autoload(skeleton.progs.on_do_epoll_ctl) &&
+        !bpf_program__autoload(skeleton.progs.on_do_epoll_ctl_file))
         return "neither do_epoll_ctl() nor do_epoll_ctl_file() can be hooked";
     return {};
 }
@@ -133,6 +138,7 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
         if (has_tracepoint(kernel, tracepoint))
             return;
         bpf_program__set_autoload(program, false);
+        impl.refused[bpf_program__name(program)] = "this kernel has no such tracepoint";
         sight = false;
         impl.missing += fmt::format("{}this kernel has no tracepoint {}", impl.missing.empty() ? "" : ", ", tracepoint);
     };
@@ -154,7 +160,7 @@ Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted)
                              "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
     epaudit_bpf& skeleton = *impl.skeleton;
     if (wanted != HookSet::kTracepoint)
-        impl.why_not_trampolines = try_trampolines(skeleton, kernel.get());
+        impl.why_not_trampolines = try_trampolines(impl, kernel.get());
     impl.trampolines = wanted != HookSet::kTracepoint && impl.why_not_trampolines.empty();
     if (wanted == HookSet::kTrampoline && !impl.trampolines)
         return observe_error("hook set trampoline cannot be used here: " + impl.why_not_trampolines,
@@ -185,6 +191,7 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
             impl.kprobe_readiness = true;
             impl.has_readiness = true;
             impl.links.push_back(std::move(probe));
+            impl.attached.push_back(bpf_program__name(p.on_ep_poll_callback_kprobe));
         }
     }
     bpf_program* program;
@@ -200,6 +207,7 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
             return observe_error(fmt::format("cannot attach {}: {}", bpf_program__name(program), strerror(errno)),
                                  fmt::format("libbpf says: {}", last_libbpf_message()));
         impl.links.push_back(std::move(link));
+        impl.attached.push_back(bpf_program__name(program));
     }
     return Done{};
 }

@@ -45,6 +45,8 @@ struct LiveCapture::Impl {
     bool kprobe_readiness = false;
     bool timeout_in_ms = false;
     std::string why_not_trampolines;
+    std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
+    std::vector<std::string> attached;
     std::string missing;  // hooks this kernel does not have
     bool has_readiness = true;
     bool has_wakeups = true;
@@ -55,6 +57,10 @@ bool read_iterator(const bpf_link* link, std::string& out);
 
 // Fills the table system call number -> call_class for this architecture.
 void fill_call_classes(unsigned char (&table)[CALL_TABLE]);
+
+// Everything open() does, on an Impl that survives failure: what was refused stays on record.
+Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options);
+Sight sight_of(const LiveCapture::Impl& impl);
 
 // Decides which programs are loaded; attaches them once they are.
 Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted);

@@ -53,6 +53,7 @@ struct CatalogueOptions {
 Result<int> run_command(const RunOptions& options);
 Result<int> attach_command(const AttachOptions& options);
 Result<int> rules_command(const CatalogueOptions& options);
+Result<int> doctor_command(const CatalogueOptions& options);
 Result<int> explain_command(const CatalogueOptions& options);
 
 // The whole program: parse, dispatch, print the error. Returns the exit code.

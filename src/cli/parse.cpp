@@ -138,6 +138,10 @@ int epaudit_main(int argc, char** argv)
     rules_app->add_option("--format", catalogue.format, "text or json")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
+    CLI::App* doctor_app = app.add_subcommand("doctor", "what this kernel and these privileges allow, and what would help");
+    doctor_app->add_option("--format", catalogue.format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
     CLI::App* explain_app = app.add_subcommand("explain", "what a rule means, how it knows, how to fix it");
     explain_app->add_option("rule", catalogue.rule, "id or name: EP201, busy-epollout")->required()->type_name("RULE");
 
@@ -158,6 +162,8 @@ int epaudit_main(int argc, char** argv)
             return complain(ok.error());
         return dispatch(attach_command, attach);
     }
+    if (*doctor_app)
+        return dispatch(doctor_command, catalogue);
     return *rules_app ? dispatch(rules_command, catalogue) : dispatch(explain_command, catalogue);
 }
 

@@ -188,6 +188,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     report.pids = std::move(pids);
     Observation& observation = report.observation;
     observation.hooks = sight_.hooks;
+    observation.hooks_reason = sight_.choice;
     observation.profile = profile_ == Profile::kTest ? "test" : "production";
     observation.seconds = static_cast<double>(ended_ - began_) / 1e9;
     observation.postings = last_.stats[STAT_POSTINGS];

@@ -36,6 +36,7 @@ Json counts_json(const Counts& counts)
 Json observation_json(const Observation& seen)
 {
     Json json{{"hooks", seen.hooks},
+              {"hooks_reason", seen.hooks_reason},
               {"profile", seen.profile},
               {"seconds", rounded(seen.seconds)},
               {"complete", seen.complete},

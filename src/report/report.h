@@ -19,6 +19,7 @@ using Counts = std::vector<std::pair<std::string, uint64_t>>;
 
 struct Observation {
     std::string hooks;    // "tracepoint"; "strace", "recording" for what was not watched live
+    std::string hooks_reason;  // why not the better set; empty when it is in use
     std::string profile;  // "test", "production"
     double seconds = 0;
     bool complete = true;  // false: clean may not be claimed (exit 4)

@@ -79,6 +79,8 @@ public:
     {
         row("watched", watched());
         row("data", data());
+        if (!seen_.hooks_reason.empty())
+            row("hooks", fmt::format("{}, because trampolines are refused here: {}", seen_.hooks, seen_.hooks_reason));
         for (const auto& [name, count] : seen_.lost)
             if (count > 0)
                 row("lost", loss_text(name, count));

@@ -51,8 +51,9 @@ TEST(Catalogue, EveryFolderIsInTheCatalogue)
     for (const auto& rule : make_rules())
         names.insert(rule->info().name);
     for (const auto& entry : std::filesystem::directory_iterator(kSource / "rules")) {
-        if (entry.is_directory())
+        if (entry.is_directory()) {
             EXPECT_TRUE(names.count(entry.path().filename())) << entry.path();
+        }
     }
 }
 
@@ -90,11 +91,13 @@ TEST(Catalogue, EveryRuleSaysSomething)
 TEST(Catalogue, WithoutKernelStateStuckRulesAreUnavailableAndSpinsDegraded)
 {
     Auditor auditor(Profile::kTest);
-    Sight strace{false, false, false, "strace", "the log does not say"};
+    Sight strace;
+    strace.kernel_state = strace.readiness = strace.wakeups = false;
+    strace.why = "the log does not say";
     for (const RuleCoverage& c : auditor.coverage(strace)) {
         bool spin = c.rule.rfind("EP2", 0) == 0;
-        EXPECT_EQ(c.coverage.status, spin ? Status::kDegraded : Status::kUnavailable) << c.rule;
-        EXPECT_NE(c.coverage.reason, "");
+        EXPECT_EQ(c.status, spin ? Status::kDegraded : Status::kUnavailable) << c.rule;
+        EXPECT_NE(c.reason, "");
     }
 }
 

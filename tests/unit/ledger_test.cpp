@@ -307,7 +307,7 @@ TEST(Ledger, EdgePassesAndEventlessIo)
     EXPECT_EQ(s.file(7).eventless_io, 0u);
     s.after_ms(15).read(7, 10); // over after 10 ms
     EXPECT_EQ(s.file(7).eventless_io, 1u);
-    s.delivered(7, EPOLLIN).read(7, 10).wait().after_ms(1).read(7, 10); // over when its thread waits
+    s.delivered(7, EPOLLIN).read(7, 10).after_us(10).wait().after_ms(1).read(7, 10); // over when its thread waits
     EXPECT_EQ(s.file(7).eventless_io, 2u);
     EXPECT_EQ(s.epoll_books().eventless_io, 2u);
 }
@@ -323,7 +323,7 @@ TEST(Ledger, RescueNeedsAgeAndAFreshEdge)
     s.after_ms(250).arrives(7, 1).delivered(7, EPOLLIN).after_ms(1).read(7, 1, 1).wait();
     EXPECT_EQ(s.file(7).rescues, 1u);
     EXPECT_EQ(s.epoll_books().rescues, 1u);
-    s.mod(7, kEdge).after_ms(250).delivered(7, EPOLLIN).read(7, 1, 1); // told because of the re-arm
+    s.after_us(10).mod(7, kEdge).after_ms(250).delivered(7, EPOLLIN).read(7, 1, 1); // told because of the re-arm
     EXPECT_EQ(s.file(7).rescues, 1u);
 }
 

@@ -100,7 +100,7 @@ TEST(OneshotNotRearmed, NeverRearmsAnything)
 {
     Scenario s; // kaappi #1481
     for (int fd : {7, 8, 9})
-        s.add(fd, kOnce, FILE_TCP).arrives(fd, 10).delivered(fd, EPOLLIN).read(fd, 10).write(fd, 5).wait();
+        s.after_ms(200).add(fd, kOnce, FILE_TCP).arrives(fd, 10).delivered(fd, EPOLLIN).read(fd, 10).write(fd, 5).wait();
     s.arrives(7, 10).after_ms(3000);
     EXPECT_EQ(s.alarms(), "EP104 likely");
 }

@@ -146,7 +146,7 @@ TEST(Tables, EveryPostingIsCountedByKind)
     uint64_t before = s.tables().stat(STAT_POSTINGS);
     s.add(7, EPOLLIN, FILE_TCP).arrives(7, 5).read(7, 5).read(7, -EAGAIN);
     EXPECT_EQ(s.tables().stat(STAT_POSTINGS), before + 3);
-    EXPECT_EQ(s.tables().stat(STAT_CALLS + POSTING_READ), 2u);
+    EXPECT_EQ(s.tables().stat(uint32_t{STAT_CALLS} + POSTING_READ), 2u);
 }
 
 TEST(Tables, AnyPostingsKeepTheIndexInStep)

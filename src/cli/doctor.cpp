@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// epaudit doctor: looks at the system, tries both hook sets, and says what would help.
+#include "src/report/doctor.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+
+#include "src/audit/auditor.h"
+#include "src/capture/live.h"
+#include "src/cli/options.h"
+
+namespace epaudit {
+namespace {
+
+std::string first_line(const std::string& path, const std::string& otherwise)
+{
+    std::ifstream in(path);
+    std::string line;
+    return std::getline(in, line) ? line : otherwise;
+}
+
+// "none [integrity] confidentiality" -> "integrity"
+std::string lockdown()
+{
+    std::string text = first_line("/sys/kernel/security/lockdown", "");
+    size_t open = text.find('['), close = text.find(']');
+    return open == std::string::npos || close == std::string::npos ? "unknown" : text.substr(open + 1, close - open - 1);
+}
+
+struct Capability {
+    int bit;
+    const char* name;
+    const char* use;
+};
+
+// Numbers from linux/capability.h. The last two only enrich: names of other users' processes and files.
+constexpr Capability kCapabilities[] = {{39, "CAP_BPF", "load programs"},
+                                        {38, "CAP_PERFMON", "attach them"},
+                                        {21, "CAP_SYS_ADMIN", "stands for both"},
+                                        {19, "CAP_SYS_PTRACE", "see which threads already wait at attach"}};
+
+uint64_t effective_capabilities()
+{
+    std::ifstream status("/proc/self/status");
+    std::string word;
+    uint64_t bits = 0;
+    while (status >> word)
+        if (word == "CapEff:")
+            status >> std::hex >> bits;
+    return bits;
+}
+
+bool has(uint64_t bits, int bit) { return (bits >> bit & 1) != 0; }
+
+void describe_system(Diagnosis& diagnosis, uint64_t bits)
+{
+    utsname name{};
+    uname(&name);
+    auto& system = diagnosis.system;
+    system.emplace_back("kernel", fmt::format("{} {}", name.release, name.machine));
+    system.emplace_back("btf", access("/sys/kernel/btf/vmlinux", R_OK) == 0 ? "yes" : "no");
+    system.emplace_back("lockdown", lockdown());
+    for (const Capability& capability : kCapabilities)
+        system.emplace_back(capability.name, has(bits, capability.bit) ? "yes" : fmt::format("no ({})", capability.use));
+    system.emplace_back("perf_event_paranoid", first_line("/proc/sys/kernel/perf_event_paranoid", "unknown"));
+    system.emplace_back("unprivileged_bpf_disabled",
+                        first_line("/proc/sys/kernel/unprivileged_bpf_disabled", "unknown"));
+}
+
+void advise(Diagnosis& diagnosis, uint64_t bits, const std::vector<HookReport>& reports)
+{
+    auto& advice = diagnosis.advice;
+    bool privileged = has(bits, 21) || (has(bits, 39) && has(bits, 38));
+    if (!privileged)
+        advice.push_back({"epaudit needs CAP_BPF and CAP_PERFMON:", "sudo epaudit doctor"});
+    if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+        advice.push_back({"this kernel has no BTF; install one built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later):",
+                          "apt install linux-image-amd64"});
+    if (privileged && !reports[0].usable && reports[1].usable)
+        advice.push_back({"hook set trampoline would cost less and see io_uring's epoll_ctl, but this kernel refuses "
+                          "it (" + reports[0].reason + "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
+                          "does not restrict tracing would allow it. Nothing to do in epaudit.", ""});
+    if (privileged && !has(bits, 21) && !has(bits, 19))
+        advice.push_back({"without CAP_SYS_PTRACE, threads of other users that already wait when you attach are known "
+                          "only after their next return:", "setpriv --ambient-caps +bpf,+perfmon,+sys_ptrace ..."});
+}
+
+}  // namespace
+
+Result<int> doctor_command(const CatalogueOptions& options)
+{
+    Diagnosis diagnosis;
+    diagnosis.version = EPAUDIT_VERSION;
+    uint64_t bits = effective_capabilities();
+    describe_system(diagnosis, bits);
+    std::vector<HookReport> reports{LiveCapture::examine(HookSet::kTrampoline),
+                                    LiveCapture::examine(HookSet::kTracepoint)};
+    Sight sight;
+    for (const HookReport& report : reports) {
+        HookSetLine line{report.set, report.usable, report.reason, {}};
+        for (const ProgramReport& program : report.programs)
+            line.programs.push_back({program.name, program.section, program.attached, program.reason});
+        diagnosis.hook_sets.push_back(std::move(line));
+        if (report.usable && diagnosis.chosen.empty()) {
+            diagnosis.chosen = report.set;
+            sight = report.sight;
+        }
+    }
+    diagnosis.coverage = Auditor(Profile::kProduction).coverage(sight);
+    if (diagnosis.chosen.empty())
+        for (RuleCoverage& rule : diagnosis.coverage) {
+            rule.status = Status::kUnavailable;
+            rule.reason = "no hook set can be used";
+        }
+    advise(diagnosis, bits, reports);
+    if (options.format == "json")
+        write_doctor_json(diagnosis, std::cout);
+    else
+        write_doctor_text(diagnosis, std::cout);
+    return static_cast<int>(diagnosis.chosen.empty() ? Exit::kCannotObserve : Exit::kClean);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/report/doctor.h"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "src/report/words.h"
+
+namespace epaudit {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* status_text(Status status)
+{
+    switch (status) {
+    case Status::kAvailable:
+        return "available";
+    case Status::kDegraded:
+        return "degraded";
+    case Status::kUnavailable:
+        break;
+    }
+    return "unavailable";
+}
+
+// Programs that are as they should be are counted, the others named.
+void write_hook_set(const HookSetLine& set, bool chosen, std::ostream& out)
+{
+    auto attached = std::count_if(set.programs.begin(), set.programs.end(), [](const HookLine& p) { return p.attached; });
+    if (set.usable)
+        fmt::print(out, "  {:<12}usable{}, {} of {} programs attached\n", set.name, chosen ? ", chosen" : "", attached,
+                   set.programs.size());
+    if (!set.usable) {
+        std::string label = set.name;
+        for (const std::string& line : wrap("not usable: " + set.reason, 84)) {
+            fmt::print(out, "  {:<12}{}\n", label, line);
+            label.clear();
+        }
+        return;
+    }
+    for (const HookLine& program : set.programs)
+        if (!program.attached)
+            fmt::print(out, "  {:<12}  {}: {}\n", "", program.section, program.reason);
+}
+
+void write_rules(const Diagnosis& diagnosis, std::ostream& out)
+{
+    for (const RuleCoverage& rule : diagnosis.coverage) {
+        std::string text = fmt::format("{} {}", rule.rule, rule.name);
+        fmt::print(out, "  {:<32}{}{}\n", text, status_text(rule.status), rule.reason.empty() ? "" : ": " + rule.reason);
+    }
+}
+
+}  // namespace
+
+void write_doctor_text(const Diagnosis& diagnosis, std::ostream& out)
+{
+    fmt::print(out, "epaudit {}\n\nsystem\n", diagnosis.version);
+    for (const auto& [name, value] : diagnosis.system)
+        fmt::print(out, "  {:<26}{}\n", name, value);
+    fmt::print(out, "\nhook sets\n");
+    for (const HookSetLine& set : diagnosis.hook_sets)
+        write_hook_set(set, set.name == diagnosis.chosen, out);
+    fmt::print(out, "\nrules\n");
+    write_rules(diagnosis, out);
+    if (!diagnosis.advice.empty())
+        fmt::print(out, "\nwhat would improve it\n");
+    for (const Advice& advice : diagnosis.advice) {
+        for (const std::string& line : wrap(advice.problem, 96))
+            fmt::print(out, "  {}\n", line);
+        if (!advice.command.empty())
+            fmt::print(out, "    {}\n", advice.command);
+    }
+    fmt::print(out, "\nverdict   {}\n",
+               diagnosis.chosen.empty() ? "nothing can be observed here"
+                                        : fmt::format("ready to observe with hook set {}", diagnosis.chosen));
+}
+
+void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out)
+{
+    Json system = Json::object(), sets = Json::array(), rules = Json::array(), advice = Json::array();
+    for (const auto& [name, value] : diagnosis.system)
+        system[name] = value;
+    for (const HookSetLine& set : diagnosis.hook_sets) {
+        Json programs = Json::array();
+        for (const HookLine& program : set.programs)
+            programs.push_back({{"name", program.name},
+                                {"hook", program.section},
+                                {"attached", program.attached},
+                                {"reason", program.reason}});
+        sets.push_back({{"name", set.name}, {"usable", set.usable}, {"reason", set.reason}, {"programs", programs}});
+    }
+    for (const RuleCoverage& rule : diagnosis.coverage)
+        rules.push_back({{"rule", rule.rule},
+                         {"name", rule.name},
+                         {"status", status_text(rule.status)},
+                         {"reason", rule.reason}});
+    for (const Advice& one : diagnosis.advice)
+        advice.push_back({{"problem", one.problem}, {"command", one.command}});
+    Json all{{"schema", "epaudit-doctor/1"},  {"version", diagnosis.version},
+             {"system", system},              {"hook_sets", sets},
+             {"chosen", diagnosis.chosen.empty() ? Json(nullptr) : Json(diagnosis.chosen)},
+             {"coverage", rules},             {"advice", advice}};
+    out << all.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
+}  // namespace epaudit
