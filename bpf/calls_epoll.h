@@ -2,6 +2,8 @@
 /* epoll_create, epoll_ctl, epoll_wait: the interest list, waiting and delivery. Included by calls.h. */
 #pragma once
 
+#include "call.h"
+
 static __always_inline void describe_file(struct call *c, struct file *file)
 {
     struct posting *p = &c->posting;

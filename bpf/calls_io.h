@@ -2,6 +2,8 @@
 /* Calls that move data, and those that open or end its flow. Included by calls.h. */
 #pragma once
 
+#include "call.h"
+
 static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
 {
     struct file *file = file_of_fd(current_task(), fd);

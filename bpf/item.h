@@ -5,10 +5,8 @@
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include "ledger_sweep.h"
 #include "tables.h"
-
-static __always_inline bool ledger_past_matters(const struct registration_row *r, const struct file_row *f,
-                                                bool file_dies);
 
 /*
  * The registrations of a file hang on it through epitem.fllink: up to 5.10 a list in the file, since

@@ -21,6 +21,7 @@
 #pragma once
 
 #include "ledger_limits.h"
+#include "ledger_sweep.h"
 #include "rows.h"
 
 #ifdef __bpf__
@@ -114,16 +115,6 @@ static __always_inline void ledger_end_run(struct registration_row *r)
     r->run = 0;
 }
 
-/* A program that takes a registration off and puts it back (nginx its listener, every 16 accepts) loses
- * nothing: the file keeps its own past. */
-static __always_inline bool ledger_past_matters(const struct registration_row *r, const struct file_row *f,
-                                                bool file_dies)
-{
-    if (r->best_run >= LEDGER_RUN)
-        return true;
-    return file_dies && f && (f->rescues || f->left_passes || f->wasted_wakes);
-}
-
 static __always_inline void ledger_drop_registration(struct books *b, const struct registration_key *key,
                                                      struct registration_row *r, struct file_row *f,
                                                      bool file_dies)
@@ -206,4 +197,3 @@ static __always_inline struct thread_row *ledger_open_thread(struct books *b, co
 #include "ledger_ctl.h"
 #include "ledger_io.h"
 #include "ledger_wait.h"
-#include "ledger_sweep.h"

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * The sweep's half of the ledger: how long has input been waiting, and which rows deserve a look. The
- * kernel's iterator and replay ask the same questions. Included by ledger.h.
+ * kernel's iterator and replay ask the same questions.
  */
 #pragma once
+
+#include "ledger_limits.h"
+#include "rows.h"
 
 static __always_inline bool ledger_input_waits(const struct file_state *s)
 {
@@ -35,10 +38,20 @@ static __always_inline bool ledger_file_matters(const struct file_row *f, const 
     return f->out_cut_at || f->rescues || f->left_passes || f->wasted_wakes || f->rearm_errno;
 }
 
-static __always_inline bool ledger_registration_matters(const struct registration_row *r, const struct file_row *f,
-                                                       const struct file_state *s, bool ready)
+static __always_inline bool ledger_registration_matters(const struct registration_row *r,
+                                                        const struct file_state *s, bool ready)
 {
     if (r->run >= 64 || r->best_run >= 64)
         return true;
     return ledger_input_waits(s) && !ready && ((r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED));
+}
+
+/* A program that takes a registration off and puts it back (nginx its listener, every 16 accepts) loses
+ * nothing: the file keeps its own past. */
+static __always_inline bool ledger_past_matters(const struct registration_row *r, const struct file_row *f,
+                                                bool file_dies)
+{
+    if (r->best_run >= LEDGER_RUN)
+        return true;
+    return file_dies && f && (f->rescues || f->left_passes || f->wasted_wakes);
 }

@@ -19,7 +19,6 @@ int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_stru
     if (!known || !(known->flags & PROCESS_FOLLOW))
         return 0;
     struct process_row row = {.seen_at = bpf_ktime_get_ns(), .parent = parent_tgid, .flags = PROCESS_FOLLOW};
-    books_stat(NULL, STAT_POSTINGS);
     books_stat(NULL, STAT_CALLS + POSTING_FORK);
     if (bpf_map_update_elem(&process_rows, &child_tgid, &row, BPF_ANY))
         books_stat(NULL, STAT_PROCESSES_FULL);
@@ -37,8 +36,7 @@ int BPF_PROG(on_sched_process_exit, struct task_struct *task)
         return 0;
     bpf_map_delete_elem(&thread_rows, &tid);
     if (BPF_CORE_READ(task, signal, live.counter) == 0) {
-        books_stat(NULL, STAT_POSTINGS);
-        books_stat(NULL, STAT_CALLS + POSTING_EXIT);
+            books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         bpf_map_delete_elem(&process_rows, &tgid);
     }
     return 0;

@@ -230,7 +230,7 @@ enum process_flag {
 
 /* Everything that could not be kept or seen is counted here, by reason. A report shows all of them. */
 enum ledger_stat {
-    STAT_POSTINGS = 0,
+    STAT_POSTINGS = 0,        /* all of STAT_CALLS, added up by the reader */
     STAT_FILES_FULL = 1,
     STAT_REGISTRATIONS_FULL = 2,
     STAT_EPOLLS_FULL = 3,

@@ -92,7 +92,7 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
         out->live_mask = BPF_CORE_READ(item, event.events);
         out->ready = item_is_ready(item);
         out->chain = found;
-        if (look || ledger_registration_matters(r, f, &out->state, out->ready))
+        if (look || ledger_registration_matters(r, &out->state, out->ready))
             emit(ctx, out, key.epoll, r, key.fd);
     }
     return found;

@@ -47,7 +47,7 @@ static __always_inline void books_stat(struct books *b, u32 stat)
 {
     u64 *slot = bpf_map_lookup_elem(&stats, &stat);
     if (slot)
-        *slot += 1; /* per CPU, and no program that counts here interrupts another on the same slot */
+        __sync_fetch_and_add(slot, 1); /* per CPU, but trampolines (and since 7.0 tracepoints) can be preempted */
 }
 
 /* Values for new rows; a row is too large for the 512-byte stack. */

@@ -2,6 +2,7 @@
 #include "src/books/tables.h"
 
 #include <algorithm>
+#include "bpf/ledger_sweep.h"
 
 // --- what bpf/ledger.h asks of its includer ---------------------------------------------------------
 
@@ -62,7 +63,6 @@ static bool books_item_gone(books* b, const registration_key* key, const registr
 }
 
 // As books_bury() in bpf/item.h.
-static bool ledger_past_matters(const registration_row* r, const file_row* f, bool file_dies);
 static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, bool file_dies)
 {
     if (!f || !ledger_past_matters(r, f, file_dies))
@@ -342,7 +342,7 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
         entry.ready = on_ready_list(key, r, entry.state);
         // do_epoll_ctl() adds EPOLLERR and EPOLLHUP; a fired ONESHOT keeps the private bits only.
         entry.live_mask = r.flags & REGISTRATION_FIRED ? r.mask & EV_PRIVATE : r.mask | EV_ERR | EV_HUP;
-        if (look || ledger_registration_matters(&r, &f, &entry.state, entry.ready))
+        if (look || ledger_registration_matters(&r, &entry.state, entry.ready))
             out.entries.push_back(entry);
     }
 }

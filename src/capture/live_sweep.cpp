@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 
 #include "src/capture/live_impl.h"
 
@@ -48,6 +49,7 @@ void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out)
         for (uint64_t value : values)
             out[slot] += value;
     }
+    out[STAT_POSTINGS] = std::accumulate(out.begin() + STAT_CALLS, out.begin() + STAT_CALLS + POSTING_KINDS, 0ULL);
 }
 
 void read_records(const std::string& raw, std::vector<Entry>& out)
