@@ -42,11 +42,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 
 #elif defined(__TARGET_ARCH_arm64)
 
-struct user_pt_regs {
+struct pt_regs___call {
     u64 regs[31];
-} __attribute__((preserve_access_index));
-
-struct pt_regs___arm64 {
     u64 orig_x0;
     s32 syscallno;
 } __attribute__((preserve_access_index));
@@ -56,14 +53,14 @@ struct pt_regs___arm64 {
 
 static __always_inline s64 call_number(struct pt_regs *regs)
 {
-    return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
+    return BPF_CORE_READ((struct pt_regs___call *)regs, syscallno);
 }
 
-#define call_argument0(r) BPF_CORE_READ((struct pt_regs___arm64 *)(r), orig_x0)
-#define call_argument1(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[1])
-#define call_argument2(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[2])
-#define call_argument3(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[3])
-#define call_argument4(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[4])
+#define call_argument0(r) BPF_CORE_READ((struct pt_regs___call *)(r), orig_x0)
+#define call_argument1(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[1])
+#define call_argument2(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[2])
+#define call_argument3(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[3])
+#define call_argument4(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[4])
 
 #define probe_call_argument0 call_argument0
 #define probe_call_argument1 call_argument1
@@ -71,8 +68,8 @@ static __always_inline s64 call_number(struct pt_regs *regs)
 #define probe_call_argument3 call_argument3
 #define probe_call_argument4 call_argument4
 
-#define probe_argument0(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[0])
-#define probe_argument3(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[3])
+#define probe_argument0(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[0])
+#define probe_argument3(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[3])
 
 static __always_inline bool is_compat(struct task_struct *task) { return false; }
 

@@ -10,33 +10,44 @@ else()
 endif()
 
 # v2 has no 32-bit ALU instructions: with them 5.10 and 6.1 lose track of loop counters.
-set(BPF_FLAGS -O2 -g -target bpf -mcpu=v2 -D__TARGET_ARCH_${BPF_ARCH} -I${CMAKE_SOURCE_DIR}/bpf
+set(BPF_FLAGS -O2 -g -target bpf -mcpu=v2 -I${CMAKE_SOURCE_DIR}/bpf
     -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -Wall -Wextra -Werror -Wno-unused-parameter
     -Wno-unused-function)
 
-function(epaudit_bpf_object name)
-  set(directory ${CMAKE_BINARY_DIR}/bpf)
-  file(MAKE_DIRECTORY ${directory} ${CMAKE_BINARY_DIR}/generated)
+# epaudit_bpf_link(LINKED ARCH SUBJECT...): compiles each subject for ARCH and links them into LINKED.
+function(epaudit_bpf_link linked arch)
+  get_filename_component(directory ${linked} DIRECTORY)
+  file(MAKE_DIRECTORY ${directory})
   set(objects)
   foreach(subject ${ARGN})
     set(object ${directory}/${subject}.bpf.o)
     add_custom_command(
       OUTPUT ${object}
-      COMMAND ${CLANG} ${BPF_FLAGS} -MD -MF ${object}.d -MT ${object} -c
+      COMMAND ${CLANG} ${BPF_FLAGS} -D__TARGET_ARCH_${arch} -MD -MF ${object}.d -MT ${object} -c
               ${CMAKE_SOURCE_DIR}/bpf/${subject}.bpf.c -o ${object}
       DEPENDS ${CMAKE_SOURCE_DIR}/bpf/${subject}.bpf.c
       DEPFILE ${object}.d
-      COMMENT "BPF ${subject}"
+      COMMENT "BPF ${arch} ${subject}"
       VERBATIM)
     list(APPEND objects ${object})
   endforeach()
-  set(linked ${directory}/${name}.bpf.o)
-  set(skeleton ${CMAKE_BINARY_DIR}/generated/${name}.skel.h)
   add_custom_command(
-    OUTPUT ${linked} ${skeleton}
+    OUTPUT ${linked}
     COMMAND ${BPFTOOL} gen object ${linked} ${objects}
-    COMMAND ${BPFTOOL} gen skeleton ${linked} name ${name}_bpf > ${skeleton}
     DEPENDS ${objects}
+    COMMENT "BPF ${arch} object"
+    VERBATIM)
+endfunction()
+
+function(epaudit_bpf_object name)
+  set(linked ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
+  set(skeleton ${CMAKE_BINARY_DIR}/generated/${name}.skel.h)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/generated)
+  epaudit_bpf_link(${linked} ${BPF_ARCH} ${ARGN})
+  add_custom_command(
+    OUTPUT ${skeleton}
+    COMMAND ${BPFTOOL} gen skeleton ${linked} name ${name}_bpf > ${skeleton}
+    DEPENDS ${linked}
     COMMENT "BPF skeleton ${name}"
     VERBATIM)
   add_custom_target(${name}_skeleton DEPENDS ${skeleton})

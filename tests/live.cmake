@@ -1,5 +1,9 @@
-# Tests that look at the built BPF object, and the runner of the live tests.
+# Tests that look at the built BPF objects. The other architecture's is compiled only to be looked at.
+epaudit_bpf_link(${CMAKE_BINARY_DIR}/bpf-arm64/epaudit.bpf.o arm64 ${BPF_SUBJECTS})
+add_custom_target(epaudit_bpf_arm64 DEPENDS ${CMAKE_BINARY_DIR}/bpf-arm64/epaudit.bpf.o)
+
 add_executable(epaudit_layout layout/layout_test.cpp)
 target_link_libraries(epaudit_layout PRIVATE epaudit_warnings GTest::gtest_main ${LIBBPF_LIBRARIES})
-add_dependencies(epaudit_layout epaudit_skeleton)
-target_compile_definitions(epaudit_layout PRIVATE EPAUDIT_BPF_OBJECT="${CMAKE_BINARY_DIR}/bpf/epaudit.bpf.o")
+add_dependencies(epaudit_layout epaudit_skeleton epaudit_bpf_arm64)
+target_compile_definitions(epaudit_layout PRIVATE EPAUDIT_BPF_OBJECT="${CMAKE_BINARY_DIR}/bpf/epaudit.bpf.o"
+                                                  EPAUDIT_BPF_ARM64="${CMAKE_BINARY_DIR}/bpf-arm64/epaudit.bpf.o")

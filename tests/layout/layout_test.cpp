@@ -342,4 +342,20 @@ TEST_F(LayoutTest, LearnRecord)
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
+// arm64 overwrites regs[0] with the result before sys_exit; the first argument is in orig_x0, the number in
+// syscallno, and epoll_event is not packed. The rows are the same on both.
+TEST_F(LayoutTest, Arm64)
+{
+    std::unique_ptr<btf, BtfDeleter> arm(btf__parse(EPAUDIT_BPF_ARM64, nullptr));
+    ASSERT_TRUE(arm) << "no BTF in " << EPAUDIT_BPF_ARM64;
+    Layout call = layout_of(arm.get(), "pt_regs___call");
+    EXPECT_TRUE(call.offsets.count("orig_x0") && call.offsets.count("syscallno") && call.offsets.count("regs"));
+    for (const char* name : {"posting", "file_row", "registration_row", "epoll_row", "thread_row", "sweep_record"}) {
+        Layout here = layout_of(object_.get(), name), there = layout_of(arm.get(), name);
+        EXPECT_EQ(here.size, there.size) << name;
+        EXPECT_EQ(here.offsets, there.offsets) << name;
+    }
+    EXPECT_EQ(layout_of(object_.get(), "pt_regs___call").size, 0u) << "x86-64 has no such struct";
+}
+
 }  // namespace

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What epaudit itself costs: kernel time per posting, memory per descriptor, its own CPU, its latency."""
+import contextlib
+import json
+import pathlib
+import subprocess
+import time
+
+from harness import check, wait_for
+from observers import BENCH, Empty, Epaudit, fdinfo, links
+
+# Loop of bench_work -> iterations, and the postings that one iteration makes (vocabulary of bpf/posting.h).
+LOOPS = {
+    "other": (100000, ""),
+    "unwatched_read": (60000, "read"),
+    "eagain": (60000, "read"),
+    "unix": (20000, "write ready read"),
+    "tcp": (10000, "write ready read"),
+    "echo": (10000, "write ready wait return delivered read"),
+    "poll": (40000, "wait return"),
+    "mod": (40000, "mod"),
+    "add_del": (15000, "add del"),
+    "eventfd": (20000, "write ready read"),
+    "connection": (1000, "connect ready accept add close close"),
+}
+
+
+class Work:
+    """bench_work in one of its roles."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen([str(BENCH / "bench_work"), *map(str, words)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        check(self.process.stdout.readline() == "ready\n", "bench_work did not start")
+        return self
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        return self.process.stdout.readline().split()
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def bpf_stats():
+    switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
+    before = switch.read_text()
+    switch.write_text("1")
+    try:
+        yield
+    finally:
+        switch.write_text(before)
+
+
+def runs(pid):
+    """Program id -> (ns, runs) of the programs that a process holds."""
+    return {int(info["prog_id"]): (int(info["run_time_ns"]), int(info["run_cnt"])) for info in fdinfo(pid)
+            if "run_time_ns" in info}
+
+
+def loop_costs(work, tool_pid, repeats):
+    """Loop -> hook -> (ns per iteration, runs per iteration): of the cheapest repetition, since a hypervisor that
+    takes the CPU away in the middle only ever adds."""
+    hooks = links(tool_pid)
+    best = {}
+    for _ in range(repeats):
+        for loop, (count, _) in LOOPS.items():
+            before = runs(tool_pid)
+            wall = int(work.ask(f"{loop} {count}")[1])
+            after = runs(tool_pid)
+            cost = {hook: ((after[p][0] - before[p][0]) / count, (after[p][1] - before[p][1]) / count)
+                    for p, hook in hooks.items() if p in before}
+            total = sum(ns for ns, _ in cost.values())
+            if loop not in best or total < best[loop]["ns"]:
+                best[loop] = {"ns": total, "wall_ns": wall / count, "hooks": cost}
+    return best
+
+
+def postings(repeats):
+    with bpf_stats(), Work("loops") as work:
+        with Empty(work.pid) as empty:
+            floor = loop_costs(work, empty.tool_pid, repeats)
+        with Epaudit(work.pid) as tool:
+            full = loop_costs(work, tool.tool_pid, repeats)
+    results = {}
+    for loop, (_, kinds) in LOOPS.items():
+        above = max(0.0, full[loop]["ns"] - floor[loop]["ns"])
+        made = len(kinds.split())
+        per_hook = {hook: {"ns": round(ns - floor[loop]["hooks"].get(hook, (0, 0))[0], 1), "runs": round(count, 2)}
+                    for hook, (ns, count) in full[loop]["hooks"].items() if count >= 0.01}
+        results[loop] = {"postings": kinds, "ns_per_iteration": above, "ns_per_posting": above / made if made else None,
+                         "empty_ns": floor[loop]["ns"], "wall_ns": full[loop]["wall_ns"], "hooks": per_hook}
+    return results
+
+
+ROW_TABLES = ("file_rows", "registration_rows", "index_rows")  # one row each per watched descriptor
+
+
+def memory(tool_pid):
+    ids = {int(info["map_id"]) for info in fdinfo(tool_pid) if "map_id" in info}
+    listing = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True, text=True)
+    maps = [m for m in json.loads(listing.stdout) if m["id"] in ids]
+    tables = {m["name"]: {"row": m["bytes_value"], "key": m["bytes_key"], "max_entries": m["max_entries"],
+                          "bytes": m["bytes_memlock"], "per_row": m["bytes_memlock"] / m["max_entries"]}
+              for m in maps if m["name"] in ROW_TABLES}
+    return {"tables": tables, "per_fd": sum(t["per_row"] for t in tables.values()),
+            "all_maps": sum(m["bytes_memlock"] for m in maps)}
+
+
+class Patient(Epaudit):
+    arguments = ("--max-fds", 262144)
+
+
+def idle(files, seconds):
+    with Work("idle", files) as work:
+        start = time.monotonic()
+        with Patient(work.pid) as tool:
+            attach = time.monotonic() - start
+            time.sleep(seconds)
+            used = memory(tool.tool_pid)
+        seen = tool.outcome.report["observation"]
+    return {"cpu": seen["tool_cpu_s"] / seen["seconds"], "attach_s": attach, "registrations": seen["registrations"],
+            "complete": seen["complete"], "seconds": seen["seconds"], "memory": used}
+
+
+class Eager(Epaudit):
+    arguments = ("--profile", "test")
+
+
+def spin():
+    """Seconds from the first futile epoll_wait to the line that announces the finding."""
+    with Work("spin", 15) as work:
+        tool = Eager(work.pid)
+        tool.arguments = ("--profile", "test")
+        with LoudEpaudit(work.pid) as tool:
+            time.sleep(1.5)  # let the tool settle into its calm rhythm
+            began = int(work.ask("go")[1]) / 1e9
+            line = tool.tool.process.stderr.readline().decode()
+            took = time.monotonic() - began
+        check("EP" in line, f"no finding: {line}")
+    return {"seconds": took, "line": line.strip()}
