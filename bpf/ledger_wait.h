@@ -195,6 +195,13 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
     if (!e || !t)
         return;
     ledger_count(&e->waits, 1);
+    /* Whoever attaches to or detaches from do_epoll_wait() while it sleeps makes its return skip our fexit
+     * (bpf_tramp_image_put() patches the old image to jump to its end): such a gap must not go unnoticed. */
+    if (t->waiting && !t->seeded)
+        books_stat(b, STAT_RETURNS_MISSED);
+    t->seeded = 0;
+    if (e->fd < 0) /* first seen where the number is not known (do_epoll_ctl_file) */
+        e->fd = p->epfd;
     if (t->return_at && t->epoll == p->epoll && p->time > t->return_at)
         ledger_count(&e->handling[ledger_bucket((p->time - t->return_at) / NSEC_PER_USEC)], 1);
     if (t->trying_file && t->trying_sole) /* told of nothing else, and did not even try */
@@ -240,6 +247,7 @@ static __always_inline void ledger_return(struct books *b, const struct posting 
     }
     t->epoll = p->epoll;
     t->waiting = 0;
+    t->seeded = 0;
     t->return_at = p->time;
     t->returns += 1;
 }

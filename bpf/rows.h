@@ -215,7 +215,8 @@ struct thread_row {
     u32 returns;
     u8 waiting;
     u8 trying_sole;  /* trying_file was the only event of that return */
-    u8 pad[2];
+    u8 seeded;       /* it waited before we attached: that return may go unseen */
+    u8 pad;
 };
 
 struct process_row {
@@ -244,6 +245,7 @@ enum ledger_stat {
     STAT_CHAIN_BEYOND = 11,   /* a file in more epolls, or a wait queue longer, than is looked at */
     STAT_MESSAGES_BEYOND = 12,
     STAT_RUNS_SKIPPED = 13,   /* the kernel skipped a program that was already running on the CPU; filled in by the reader */
+    STAT_RETURNS_MISSED = 14, /* a thread waits again though its last wait was never seen to end */
     STAT_CALLS = 16,          /* + enum posting_kind: calls seen by kind */
     STAT_SLOTS = 48,
 };

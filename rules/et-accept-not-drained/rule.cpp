@@ -88,6 +88,9 @@ private:
         finding.count = f.left_passes;
         finding.shape = "backlog left after each pass";
         finding.fix = kFix;
+        finding.cost.emplace_back("connections_waiting", entry.buried ? f.backlog : entry.state.backlog);
+        if (f.backlog_at && f.backlog_at < books.time)
+            finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.backlog_at) / NSEC_PER_SEC);
         finish(finding, books, entry, doubts);
         out.push_back(std::move(finding));
     }

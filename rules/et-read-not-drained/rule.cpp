@@ -107,6 +107,11 @@ private:
         finding.count = entry.file.rescues;
         finding.shape = "left-over input read only after a fresh edge";
         finding.fix = kFix;
+        finding.cost.emplace_back("late_reads", entry.file.rescues);
+        if (!entry.buried && entry.state.unread && entry.file.left_at) {
+            finding.cost.emplace_back("unread_bytes", entry.state.unread);
+            finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - entry.file.left_at) / NSEC_PER_SEC);
+        }
         finish(finding, entry, doubts);
         out.push_back(std::move(finding));
     }

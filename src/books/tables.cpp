@@ -2,87 +2,8 @@
 #include "src/books/tables.h"
 
 #include <algorithm>
-#include "bpf/ledger_sweep.h"
 
-// --- what bpf/ledger.h asks of its includer ---------------------------------------------------------
-
-#define TABLE(name, key_type, rows)                                              \
-    static name##_row* books_##name(books* b, key_type key)                      \
-    {                                                                            \
-        auto at = b->rows.find(key);                                             \
-        return at == b->rows.end() ? nullptr : &at->second;                      \
-    }                                                                            \
-    static name##_row* books_add_##name(books* b, key_type key)                  \
-    {                                                                            \
-        return &b->rows.try_emplace(key).first->second; /* value-initialised */ \
-    }                                                                            \
-    [[maybe_unused]] static void books_remove_##name(books* b, key_type key)     \
-    {                                                                            \
-        b->rows.erase(key);                                                      \
-    }
-
-TABLE(file, u64, files)
-TABLE(epoll, u64, epolls)
-TABLE(thread, u32, threads)
-#undef TABLE
-
-static registration_row* books_registration(books* b, const registration_key* key)
-{
-    auto at = b->registrations.find(*key);
-    return at == b->registrations.end() ? nullptr : &at->second;
-}
-
-static registration_row* books_add_registration(books* b, const registration_key* key)
-{
-    return &b->registrations.try_emplace(*key).first->second;
-}
-
-static void books_remove_registration(books* b, const registration_key* key)
-{
-    b->gone.erase({key->epoll, key->file, key->fd});
-    b->registrations.erase(*key);
-}
-
-static index_row* books_index(books* b, const index_key* key)
-{
-    auto at = b->indexes.find(*key);
-    return at == b->indexes.end() ? nullptr : &at->second;
-}
-
-static index_row* books_add_index(books* b, const index_key* key)
-{
-    return &b->indexes.try_emplace(*key).first->second;
-}
-
-static void books_remove_index(books* b, const index_key* key) { b->indexes.erase(*key); }
-
-// Nobody asks a kernel here: what died unseen must be told.
-static bool books_item_gone(books* b, const registration_key* key, const registration_row*)
-{
-    return b->gone.count({key->epoll, key->file, key->fd}) != 0;
-}
-
-// As books_bury() in bpf/item.h.
-static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, bool file_dies)
-{
-    if (!f || !ledger_past_matters(r, f, file_dies))
-        return;
-    epaudit::Entry words{};
-    words.file_id = key->file;
-    words.file = *f;
-    words.key = *key;
-    words.registration = *r;
-    words.time = b->now;
-    words.buried = 1;
-    b->buried.push_back(words);
-}
-
-static void books_stat(books* b, u32 stat) { b->stats[stat] += 1; }
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-parameter"  // all ledger functions take the books
-#include "bpf/ledger.h"
-#pragma GCC diagnostic pop
+#include "src/books/ledger_books.h"
 
 namespace epaudit {
 namespace {

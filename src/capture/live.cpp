@@ -3,6 +3,7 @@
 #include "src/capture/live.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,6 +68,11 @@ Error cannot_load(int error)
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
         return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
                              "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
+    rlimit locked{};
+    getrlimit(RLIMIT_MEMLOCK, &locked);
+    if (error == EPERM && locked.rlim_cur != RLIM_INFINITY) // before 5.11 maps count against it
+        return observe_error("cannot create BPF maps: the limit of locked memory is too low",
+                             "ulimit -l unlimited, LimitMEMLOCK=infinity in a unit, or CAP_SYS_RESOURCE");
     return observe_error(fmt::format("cannot load BPF programs: {}", strerror(error)),
                          fmt::format("libbpf says: {} (--verbose shows all)", libbpf_said));
 }
@@ -94,21 +100,40 @@ void capture_libbpf_messages(bool verbose)
 LiveCapture::LiveCapture(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LiveCapture::~LiveCapture() = default;
 
+namespace {
+
+// Opens and loads with or without the preemption guard. A kernel may have the function and still refuse it
+// around calls of global functions (6.10 to 6.14): then it is loaded without.
+int load(LiveCapture::Impl& impl, const LiveOptions& options, bool guard, Result<>& chosen)
+{
+    impl.skeleton.reset(epaudit_bpf__open());
+    if (!impl.skeleton)
+        return -errno;
+    epaudit_bpf& skeleton = *impl.skeleton;
+    size_tables(skeleton, options.max_fds);
+    fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
+    skeleton.rodata->preempt_guard = guard;
+    chosen = choose_hooks(impl, options.hooks);
+    return chosen ? epaudit_bpf__load(&skeleton) : 0;
+}
+
+}  // namespace
+
 Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
 {
     capture_libbpf_messages(options.verbose);
     if (!missing_capabilities().empty())
         return cannot_load(EPERM);
-    impl.skeleton.reset(epaudit_bpf__open());
-    if (!impl.skeleton)
-        return cannot_load(errno);
-    epaudit_bpf& skeleton = *impl.skeleton;
-    size_tables(skeleton, options.max_fds);
-    fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
-    if (auto chosen = choose_hooks(impl, options.hooks); !chosen)
+    Result<> chosen = Done{};
+    bool guard = kernel_has_function("bpf_preempt_disable");
+    int error = load(impl, options, guard, chosen);
+    if (error && guard && chosen)
+        error = load(impl, options, false, chosen);
+    if (!chosen)
         return chosen.error();
-    if (int error = epaudit_bpf__load(&skeleton))
+    if (error)
         return cannot_load(-error);
+    epaudit_bpf& skeleton = *impl.skeleton;
     skeleton.bss->facts.timeout_in_ms = impl.timeout_in_ms;
     skeleton.bss->facts.self = static_cast<uint32_t>(getpid());
     if (auto learned = learn_facts(skeleton); !learned)

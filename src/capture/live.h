@@ -65,7 +65,8 @@ public:
     Result<std::vector<std::string>> seed(const std::vector<uint32_t>& pids);
 
     // Reads the books. Costs one walk of the kernel's rows, and copies only those that deserve a look.
-    Result<Snapshot> sweep();
+    // The counters (Snapshot::stats) need a system call each and no rule looks at them: on request.
+    Result<Snapshot> sweep(bool counters);
     // A probe saw something since the last sweep that deserves one now.
     bool suspicious() const;
     // Processes still watched.

@@ -159,6 +159,8 @@ Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted)
         return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
                              "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
     epaudit_bpf& skeleton = *impl.skeleton;
+    impl.refused.clear();
+    impl.missing.clear();
     if (wanted != HookSet::kTracepoint)
         impl.why_not_trampolines = try_trampolines(impl, kernel.get());
     impl.trampolines = wanted != HookSet::kTracepoint && impl.why_not_trampolines.empty();
@@ -210,6 +212,12 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
         impl.attached.push_back(bpf_program__name(program));
     }
     return Done{};
+}
+
+bool kernel_has_function(const char* name)
+{
+    Btf kernel(btf__load_vmlinux_btf());
+    return kernel && btf__find_by_name_kind(kernel.get(), name, BTF_KIND_FUNC) > 0;
 }
 
 uint64_t skipped_runs(const epaudit_bpf& skeleton)

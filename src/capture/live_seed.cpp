@@ -94,6 +94,7 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
                 row.tgid = pid;
                 row.wait_at = impl.began;
                 row.waiting = 1;
+                row.seeded = 1;
                 row.timeout_ms = -1;
                 bpf_map_update_elem(threads, &tid, &row, BPF_NOEXIST);
             }

@@ -72,7 +72,7 @@ int on_buried(void* context, void* data, size_t size)
 
 }  // namespace
 
-Result<Snapshot> LiveCapture::sweep()
+Result<Snapshot> LiveCapture::sweep(bool counters)
 {
     Impl& impl = *impl_;
     Snapshot books;
@@ -87,8 +87,10 @@ Result<Snapshot> LiveCapture::sweep()
     read_records(raw, books.entries);
     read_table(impl.skeleton->maps.epoll_rows, books.epolls);
     read_table(impl.skeleton->maps.thread_rows, books.threads);
-    read_stats(impl.skeleton->maps.stats, books.stats);
-    books.stats[STAT_RUNS_SKIPPED] = skipped_runs(*impl.skeleton);
+    if (counters) {
+        read_stats(impl.skeleton->maps.stats, books.stats);
+        books.stats[STAT_RUNS_SKIPPED] = skipped_runs(*impl.skeleton);
+    }
     if (!impl.ring)
         impl.ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.buried), on_buried, &impl.buried, nullptr));
     if (impl.ring)
@@ -135,6 +137,7 @@ constexpr StatName kLosses[] = {
     {STAT_COMPAT_CALLS, "calls_of_32_bit_code"},
     {STAT_CHAIN_BEYOND, "files_in_more_epolls_than_looked_at"},
     {STAT_MESSAGES_BEYOND, "last_words_lost"},
+    {STAT_RETURNS_MISSED, "returns_of_epoll_wait_missed"},
     {STAT_RUNS_SKIPPED, "probe_runs_skipped_by_the_kernel"},
 };
 

@@ -39,7 +39,7 @@ public:
 
 private:
     Session(const AuditOptions& options, Profile profile) : options_(options), profile_(profile) {}
-    Result<> look();
+    Result<> look(bool counters);
     // True: a signal asks us to stop. Descriptors that became readable are taken off the list.
     Result<bool> tick(std::vector<int>& gone);
     void announce();

@@ -58,9 +58,10 @@ class Nobody:
 class Epaudit(Nobody):
     """--follow-forks is not asked for: one process is watched, as by the others."""
     arguments = ()
+    quiet = ("--quiet",)
 
     def __enter__(self):
-        self.tool = Started("attach", "--quiet", "-p", self.pid, *self.arguments)
+        self.tool = Started("attach", *self.quiet, "-p", self.pid, *self.arguments)
         if self.tool.process.poll() is not None:
             raise Skip("epaudit: " + self.tool.process.stderr.read().decode().strip())
         self.tool_pid = self.tool.process.pid

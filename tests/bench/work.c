@@ -198,8 +198,10 @@ static int run_loops(void)
 
 static int run_idle(long files)
 {
-    struct rlimit limit = {(rlim_t)files + 64, (rlim_t)files + 64};
-    check(setrlimit(RLIMIT_NOFILE, &limit), "RLIMIT_NOFILE");
+    struct rlimit limit;
+    check(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    check(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
     int at = check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
     for (long i = 0; i < files / 2; i++)
         watch(at, check(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"), EPOLLIN);

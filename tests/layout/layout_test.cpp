@@ -276,6 +276,7 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, returns);
     EXPECT_FIELD(thread_row, waiting);
     EXPECT_FIELD(thread_row, trying_sole);
+    EXPECT_FIELD(thread_row, seeded);
     EXPECT_FIELD(thread_row, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }

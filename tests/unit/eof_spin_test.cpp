@@ -70,6 +70,15 @@ TEST(EofSpin, EndAfterAnUnreadSpinDoesNotChangeThatOne)
     EXPECT_EQ(s.alarms(), "EP202 confirmed");
 }
 
+TEST(EofSpin, UnreadDataThatIsReadInTheEndWasUnreadData)
+{
+    Scenario s; // the peer had closed before the spin began, but what spun was data
+    s.add(7, kIn, FILE_TCP).arrives(7, 10).peer_closes(7).spin(7, kIn, 3000, 500);
+    s.after_ms(10).read(7, 10).read(7, 0).close(7).wait();
+    s.after_ms(2000);
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+}
+
 TEST(EofSpin, ClosingAtOnceIsQuiet)
 {
     Scenario s;

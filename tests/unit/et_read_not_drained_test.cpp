@@ -206,6 +206,7 @@ TEST(EtReadNotDrained, IncompleteMessagesPeekedAtAreNoRescue)
     for (int i = 0; i < 6; i++)
         s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).peek(7, 12).read(7, 10, 10).peek(7, 2).wait();
     s.after_ms(300);
+    EXPECT_EQ(s.file(7).rescues, 0u);
     EXPECT_EQ(s.alarms(), "");
 }
 

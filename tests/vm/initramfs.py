@@ -107,8 +107,7 @@ def build(binaries, demos, nginx_config, directory):
     for name in SERVERS:
         try:
             path = program(name)
-            (tree.root / "bin" / name).unlink(missing_ok=True)  # busybox has a lesser setpriv
-            tree.add_program(path, f"bin/{name}")
+            tree.add_program(path, f"usr/bin/{name}")  # not over busybox's own (lesser) setpriv in /bin
         except Missing:
             missing.append(name)
     compile_helper(HERE / "programs.c", tree.root / "bin/programs")

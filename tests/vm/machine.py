@@ -89,7 +89,8 @@ def last_words(console):
 class Machine:
     """A guest from power-on to its end. `trouble` says what went wrong with the machine itself."""
 
-    def __init__(self, image, initramfs, hooks, directory):
+    def __init__(self, image, initramfs, hooks, directory, stopping):
+        self.stopping = stopping  # an event: end now
         self.console = directory / f"{image.label}.log"
         self.line = directory / f"{image.label}.records"
         self.reader, self.trouble, self.wall = Reader(), None, 0.0
@@ -113,6 +114,9 @@ class Machine:
                     now = time.monotonic()
                     heard = now if data else heard
                     if over:
+                        break
+                    if self.stopping.is_set():
+                        self.trouble = "interrupted"
                         break
                     if now - start > limit or now - heard > SILENCE_SECONDS:
                         self.trouble = f"no end after {now - start:.0f} s"

@@ -7,11 +7,13 @@ demo twin, real servers and bad input there, under every hook set. Needs no root
 """
 import argparse
 import concurrent.futures
+import fcntl
 import itertools
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -29,8 +31,9 @@ import kernels
 from harness import BUILD, EPAUDIT, Skip
 from machine import Machine
 
-SIDE_BY_SIDE = 2
+SIDE_BY_SIDE = max(1, min(len(kernels.KERNELS), os.cpu_count() or 1))  # each guest keeps one core busy
 LIMIT_SECONDS = 840  # of one guest
+STOPPING = threading.Event()
 
 
 class Results:
@@ -115,7 +118,7 @@ class Guest:
 
     def __init__(self, image, hooks, plan, results, directory):
         self.image, self.hooks, self.plan, self.results = image, hooks, plan, results
-        self.cases = {case.name: case for case in plan}
+        self.missing = {(hooks_name, case.name) for hooks_name in hooks for case in plan}
         self.reports = {}  # (hooks, case name) -> report
         self.directory = directory
         shutil.rmtree(directory / image.label, ignore_errors=True)
@@ -134,28 +137,28 @@ class Guest:
         if record.hooks == "kernel":
             self.log = record.text("log")
             return
-        case = self.cases.get(record.name)
-        if case is None:
-            return
-        self.results.judge(self.image.label, record.hooks, record.name, record.seconds, lambda: case.judge(record))
+        for case in self.plan:
+            if case.name == record.name or (record.name == "together" and case.kind == "together"):
+                self.missing.discard((record.hooks, case.name))
+                self.results.judge(self.image.label, record.hooks, case.name, record.seconds,
+                                   lambda case=case: case.judge(record))
         try:
             self.reports[record.hooks, record.name] = cases.outcome(record).report
         except AssertionError:
             pass
 
     def run(self, archive, limit):
-        machine = Machine(self.image, archive, self.hooks, self.directory)
-        expected = [(hooks, case.name) for hooks in self.hooks for case in self.plan]
-        for record in machine.run(limit):
-            self.take(record)
-            if (record.hooks, record.name) in expected:
-                expected.remove((record.hooks, record.name))
-        for hooks, name in expected:  # not run here, or never reached
-            case = self.cases[name]
-            if case.kind == "none" and name != "nothing-left":
-                self.results.judge(self.image.label, hooks, name, 0, lambda case=case: case.judge(None))
+        machine = Machine(self.image, archive, self.hooks, self.directory, STOPPING)
+        if not STOPPING.is_set():
+            for record in machine.run(limit):
+                self.take(record)
+        for hooks, case in itertools.product(self.hooks, self.plan):
+            if (hooks, case.name) not in self.missing:
+                continue
+            if case.kind == "skip":
+                self.results.judge(self.image.label, hooks, case.name, 0, lambda case=case: case.judge(None))
             else:
-                self.results.add(self.image.label, hooks, name, 0, f"FAILED: not reached: {machine.trouble}")
+                self.results.add(self.image.label, hooks, case.name, 0, f"FAILED: not reached: {machine.trouble}")
         self.judge_kernel(machine)
         self.judge_agreement()
         self.results.say(f"vm  {self.image.label:<6} {self.image.release}: {machine.wall:.0f} s")
@@ -174,26 +177,38 @@ class Guest:
         for case in self.plan:
             for one, other in itertools.combinations(self.hooks, 2):
                 reports = [(hooks, self.reports.get((hooks, case.name))) for hooks in (one, other)]
-                if case.kind in ("bug", "quiet") and all(report for _, report in reports):
-                    self.results.judge(self.image.label, "both", f"agree/{case.name.split('/', 1)[1]}", 0,
-                                       lambda reports=reports: agreement.compare(*reports))
+                if case.kind == "alone" and all(report for _, report in reports):
+                    self.results.judge(self.image.label, "both", f"agree/{case.name.split('/')[1]}", 0,
+                                       lambda case=case, reports=reports: agreement.compare(*reports, case.busy))
+
+
+def lock(directory):
+    """One run at a time per build directory. Returns what holds the lock."""
+    directory.mkdir(parents=True, exist_ok=True)
+    holder = open(directory / "lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"vm: another run uses {directory}")
+    return holder
 
 
 def main():
     options = parse(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: STOPPING.set())
     results = Results()
     start = time.monotonic()
     directory = BUILD / "vm"
-    directory.mkdir(parents=True, exist_ok=True)
+    held = lock(directory)
     hooks = options.hooks.split(",") if options.hooks else advertised_hooks()
     images = choose_images(options.kernels, options.refresh, results)
     twins = [f"{folder.name}/{twin}" for folder in cases.demos.folders() for twin in ("bug", "fixed")]
     archive = directory / "initramfs.gz"
     try:
         tree, missing = initramfs.build(BUILD, twins, cases.CONFIG, directory)
-        plan = [case for case in cases.plan(missing) if not options.only or case.name == "nothing-left"
-                or any(word in case.name for word in options.only)]
-        tree.write("plan", "".join(case.plan() + "\n" for case in plan if case.kind != "none"))
+        plan = cases.plan(missing, options.only)
+        tree.write("plan", "".join(case.plan() + "\n" for case in plan if case.kind not in ("none", "skip")))
         tree.write("slow", options.slow + "\n")
         tree.write("demo-options", options.demo_options + "\n")
         tree.pack(archive)
@@ -209,6 +224,7 @@ def main():
                 results.add(running[done].image.label, "-", "runner", 0, f"FAILED: {done.exception()!r}")
     results.say(f"vm: took {time.monotonic() - start:.0f} s, hook sets {', '.join(hooks)}")
     results.say(f"vm: {results.passed} passed, {results.failed} failed, {results.skipped} skipped")
+    held.close()
     sys.exit(1 if results.failed else 0)
 
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Hook set `trampoline`: fexit on the system calls that matter, fentry inside epoll.
  *
@@ -10,8 +10,8 @@
  * declaration), so epoll is hooked at do_epoll_wait() and do_epoll_ctl(), which take plain C arguments and
  * serve 32-bit callers as well.
  */
-#define deliver_event deliver_event_trampoline
-#define settle_event settle_event_trampoline
+#pragma once
+
 #include "calls.h"
 
 #if defined(__TARGET_ARCH_arm64)
@@ -49,12 +49,12 @@ static __always_inline struct call *call_of(u64 *ctx, u32 slot, u64 ids, s64 res
 
 static __always_inline int exit_of(u64 *ctx, u8 class, u32 slot)
 {
+    enter_probe();
     u64 ids = bpf_get_current_pid_tgid();
-    if (!watched(ids >> 32))
-        return 0;
-    struct call *c = call_of(ctx, slot, ids, (s64)ctx[1]);
+    struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
     if (c)
         post_exit(c, class);
+    leave_probe();
     return 0;
 }
 
@@ -98,17 +98,17 @@ EXIT_OF(futex, CALL_FUTEX)
 
 static __always_inline int enter_close(u64 *ctx, u32 slot, u32 which)
 {
+    enter_probe();
     u64 ids = bpf_get_current_pid_tgid();
-    if (!watched(ids >> 32))
-        return 0;
-    struct call *c = call_of(ctx, slot, ids, 0);
-    if (!c)
-        return 0;
-    seen(which ? POSTING_DUP : POSTING_CLOSE);
-    if (!which)
-        post_close(c, (u32)c->argument[0]);
-    else if (c->argument[0] != c->argument[1])
-        post_close(c, (u32)c->argument[1]);
+    struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, 0) : NULL;
+    if (c) {
+        seen(which ? POSTING_DUP : POSTING_CLOSE);
+        if (!which)
+            post_close(c, (u32)c->argument[0]);
+        else if (c->argument[0] != c->argument[1])
+            post_close(c, (u32)c->argument[1]);
+    }
+    leave_probe();
     return 0;
 }
 
@@ -134,13 +134,12 @@ int on_dup3_enter(u64 *ctx)
  * The last reference to a watched file is gone and its registrations go with it: __fput() calls
  * eventpoll_release_file() before anything of the file is torn down, whoever held it last.
  */
-SEC("fentry/eventpoll_release_file")
-int BPF_PROG(on_eventpoll_release_file, struct file *file)
+static __always_inline void file_dies(struct file *file)
 {
     u64 id = (u64)file;
     struct file_row *f = books_file(NULL, id);
     if (!f)
-        return 0;
+        return;
     struct item_walk w;
     walk_items(&w, file);
     for (int i = 0; i < CHAIN_MAX; i++) {
@@ -156,6 +155,14 @@ int BPF_PROG(on_eventpoll_release_file, struct file *file)
             ledger_drop_registration(NULL, &key, r, f, true);
     }
     books_remove_file(NULL, id);
+}
+
+SEC("fentry/eventpoll_release_file")
+int BPF_PROG(on_eventpoll_release_file, struct file *file)
+{
+    enter_probe();
+    file_dies(file);
+    leave_probe();
     return 0;
 }
 
@@ -170,16 +177,22 @@ int BPF_PROG(on_ep_eventpoll_release, struct inode *inode, struct file *file)
 
 /* --- the interest list ---------------------------------------------------------------------------- */
 
-static __always_inline int created(long result, u32 slot)
+/* A call that a watched process makes, for programs that are not handed registers. */
+static __always_inline struct call *watched_call(u32 slot, s64 result)
 {
     u64 ids = bpf_get_current_pid_tgid();
-    if (!watched(ids >> 32))
-        return 0;
-    struct call *c = open_call(slot, ids, result);
-    if (!c)
-        return 0;
-    seen(POSTING_CREATE);
-    post_create(c);
+    return watched(ids >> 32) ? open_call(slot, ids, result) : NULL;
+}
+
+static __always_inline int created(long result, u32 slot)
+{
+    enter_probe();
+    struct call *c = watched_call(slot, result);
+    if (c) {
+        seen(POSTING_CREATE);
+        post_create(c);
+    }
+    leave_probe();
     return 0;
 }
 
@@ -200,19 +213,18 @@ int BPF_PROG(on_epoll_create1_exit, void *regs, long result)
 SEC("fexit/do_epoll_ctl")
 int BPF_PROG(on_do_epoll_ctl, int epfd, int operation, int fd, void *event, bool nonblock, int result)
 {
-    u64 ids = bpf_get_current_pid_tgid();
-    if (!watched(ids >> 32))
-        return 0;
-    struct call *c = open_call(NEXT_SLOT, ids, result);
-    if (!c)
-        return 0;
-    seen(POSTING_MOD);
-    c->kernel_events = 1;
-    c->argument[0] = (u32)epfd;
-    c->argument[1] = (u32)operation;
-    c->argument[2] = (u32)fd;
-    c->argument[3] = (u64)event;
-    post_ctl(c);
+    enter_probe();
+    struct call *c = watched_call(NEXT_SLOT, result);
+    if (c) {
+        seen(POSTING_MOD);
+        c->kernel_events = 1;
+        c->argument[0] = (u32)epfd;
+        c->argument[1] = (u32)operation;
+        c->argument[2] = (u32)fd;
+        c->argument[3] = (u64)event;
+        post_ctl(c);
+    }
+    leave_probe();
     return 0;
 }
 
@@ -221,19 +233,18 @@ SEC("fexit/do_epoll_ctl_file")
 int BPF_PROG(on_do_epoll_ctl_file, struct file *epoll_file, int operation, struct epoll_key *target, void *event,
              bool nonblock, int result)
 {
-    u64 ids = bpf_get_current_pid_tgid();
-    if (!watched(ids >> 32))
-        return 0;
-    struct call *c = open_call(NEXT_SLOT, ids, result);
-    if (!c)
-        return 0;
-    seen(POSTING_MOD);
-    c->kernel_events = 1;
-    c->argument[3] = (u64)event;
-    c->posting.epfd = -1;
-    c->posting.epoll = (u64)BPF_CORE_READ(epoll_file, private_data);
-    c->posting.fd = BPF_CORE_READ(target, fd);
-    post_ctl_on(c, BPF_CORE_READ(target, file), (u64)(u32)operation);
+    enter_probe();
+    struct call *c = watched_call(NEXT_SLOT, result);
+    if (c) {
+        seen(POSTING_MOD);
+        c->kernel_events = 1;
+        c->argument[3] = (u64)event;
+        c->posting.epfd = -1;
+        c->posting.epoll = (u64)BPF_CORE_READ(epoll_file, private_data);
+        c->posting.fd = BPF_CORE_READ(target, fd);
+        post_ctl_on(c, BPF_CORE_READ(target, file), (u64)(u32)operation);
+    }
+    leave_probe();
     return 0;
 }
 
@@ -255,44 +266,47 @@ static __always_inline s64 timeout_of(u64 argument, u64 now)
     return ms > 0x7fffffff ? 0x7fffffff : (s64)ms;
 }
 
-/* epoll_wait, epoll_pwait, epoll_pwait2 and their 32-bit forms all come here. */
-SEC("fentry/do_epoll_wait")
-int BPF_PROG(on_do_epoll_wait_enter, int epfd, void *events, int max_events, void *timeout)
+static __always_inline void wait_begins(struct call *c, int epfd, u64 timeout)
 {
-    u64 ids = bpf_get_current_pid_tgid();
-    if (!watched(ids >> 32))
-        return 0;
-    struct call *c = open_call(NEXT_SLOT, ids, 0);
-    if (!c)
-        return 0;
     c->posting.kind = POSTING_WAIT;
     c->posting.epfd = epfd;
     c->posting.epoll = epoll_of_fd(current_task(), (u32)epfd);
     if (!c->posting.epoll)
-        return 0;
-    /* To the verifier the argument is a pointer, on which 5.10's number could not be computed with: read
-     * the slot as plain memory. */
-    u64 raw = 0;
-    bpf_probe_read_kernel(&raw, sizeof(raw), &ctx[3]);
-    c->posting.amount = timeout_of(raw, c->posting.time);
+        return;
+    c->posting.amount = timeout_of(timeout, c->posting.time);
     ledger_wait(NULL, &c->posting);
+}
+
+/* epoll_wait, epoll_pwait, epoll_pwait2 and their 32-bit forms all come here. */
+SEC("fentry/do_epoll_wait")
+int BPF_PROG(on_do_epoll_wait_enter, int epfd, void *events, int max_events)
+{
+    enter_probe();
+    struct call *c = watched_call(NEXT_SLOT, 0);
+    if (c) {
+        /* To the verifier the timeout is a pointer, with which 5.10's number could not be computed: the
+         * slot is read as plain memory. */
+        u64 timeout = 0;
+        bpf_probe_read_kernel(&timeout, sizeof(timeout), &ctx[3]);
+        wait_begins(c, epfd, timeout);
+    }
+    leave_probe();
     return 0;
 }
 
 SEC("fexit/do_epoll_wait")
 int BPF_PROG(on_do_epoll_wait_exit, int epfd, void *events, int max_events, void *timeout, int result)
 {
-    u64 ids = bpf_get_current_pid_tgid();
-    if (!watched(ids >> 32))
-        return 0;
-    struct call *c = open_call(NEXT_SLOT, ids, result);
-    if (!c)
-        return 0;
-    seen(POSTING_RETURN);
-    c->argument[0] = (u32)epfd;
-    c->argument[1] = (u64)events;
-    c->argument[2] = (u32)max_events;
-    post_return(c);
+    enter_probe();
+    struct call *c = watched_call(NEXT_SLOT, result);
+    if (c) {
+        seen(POSTING_RETURN);
+        c->argument[0] = (u32)epfd;
+        c->argument[1] = (u64)events;
+        c->argument[2] = (u32)max_events;
+        post_return(c);
+    }
+    leave_probe();
     return 0;
 }
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The system call boundary, hook set `tracepoint`.
  *
@@ -10,12 +10,9 @@
  * What it cannot see: 32-bit calls (counted in STAT_COMPAT_CALLS). Other programs' calls cost one table
  * look-up, those that interest us one hash look-up more.
  */
-/* Global functions need names of their own in each object that is linked. */
-#define deliver_event deliver_event_tracepoint
-#define settle_event settle_event_tracepoint
-#include "calls.h"
+#pragma once
 
-struct call_table calls SEC(".maps");
+#include "calls.h"
 
 enum { CALLS_EXIT = 0, CALLS_ENTER = 1 };
 
@@ -35,38 +32,25 @@ static __always_inline u8 class_of(struct pt_regs *regs, u64 ids)
     return class;
 }
 
-/*
- * Why here: the result is known, and so are the arguments and the state that the call left behind. What
- * it cannot see: a descriptor that another thread closed while this call slept; the file then found
- * under the number is not the one the call used.
- */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
+static __always_inline void call_exits(struct pt_regs *regs, long result)
 {
     u64 ids = bpf_get_current_pid_tgid();
     u8 class = class_of(regs, ids);
-    if (!class)
-        return 0;
-    struct call *c = begin_call(CALLS_EXIT, regs, ids, result);
-    if (!c)
-        return 0;
-    post_exit(c, class);
-    return 0;
+    struct call *c = class ? begin_call(CALLS_EXIT, regs, ids, result) : NULL;
+    if (c)
+        post_exit(c, class);
 }
 
-/* Why here: after the call the descriptor no longer leads to its file. close() cannot fail for a valid
- * descriptor in a way that leaves it open. */
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
+static __always_inline void call_enters(struct pt_regs *regs)
 {
     u64 ids = bpf_get_current_pid_tgid();
     u8 class = class_of(regs, ids);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
         class != CALL_WRITE)
-        return 0;
+        return;
     struct call *c = begin_call(CALLS_ENTER, regs, ids, 0);
     if (!c)
-        return 0;
+        return;
     if (class == CALL_CLOSE)
         post_close(c, (u32)c->argument[0]);
     else if (class == CALL_DUP2 && c->argument[0] != c->argument[1])
@@ -75,5 +59,29 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
         ready_by_write(file_of_fd(current_task(), (u32)c->argument[0]), &c->posting);
     else if (class == CALL_EPOLL_WAIT || class == CALL_EPOLL_PWAIT2)
         post_wait(c, class);
+}
+
+/*
+ * Why here: the result is known, and so are the arguments and the state that the call left behind. What
+ * it cannot see: a descriptor that another thread closed while this call slept; the file then found
+ * under the number is not the one the call used.
+ */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
+{
+    enter_probe();
+    call_exits(regs, result);
+    leave_probe();
+    return 0;
+}
+
+/* Why here: after the call the descriptor no longer leads to its file. close() cannot fail for a valid
+ * descriptor in a way that leaves it open. */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
+{
+    enter_probe();
+    call_enters(regs);
+    leave_probe();
     return 0;
 }
