@@ -70,11 +70,22 @@ static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct swee
     bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
 }
 
+static __always_inline u32 count_items(struct file *file)
+{
+    struct item_walk w;
+    u32 found = 0;
+    walk_items(&w, file);
+    for (int i = 0; i < CHAIN_MAX; i++)
+        found += next_item(&w) != NULL;
+    return found;
+}
+
 static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out,
                                        struct file *file, struct file_row *f, bool look)
 {
     struct item_walk w;
     u32 found = 0;
+    out->chain = 0;
     walk_items(&w, file);
     for (int i = 0; i < CHAIN_MAX; i++) {
         struct epitem *item = next_item(&w);
@@ -91,9 +102,11 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
         r->item = (u64)item;
         out->live_mask = BPF_CORE_READ(item, event.events);
         out->ready = item_is_ready(item);
-        out->chain = found;
-        if (look || ledger_registration_matters(r, &out->state, out->ready))
-            emit(ctx, out, key.epoll, r, key.fd);
+        if (!look && !ledger_registration_matters(r, &out->state, out->ready))
+            continue;
+        if (!out->chain)
+            out->chain = count_items(file);
+        emit(ctx, out, key.epoll, r, key.fd);
     }
     return found;
 }

@@ -82,6 +82,7 @@ TEST(JsonReport, NoFindingsByteForByte)
   },
   "observation": {
     "hooks": "tracepoint",
+    "hooks_reason": "",
     "profile": "test",
     "seconds": 4.0,
     "complete": true,
