@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * System call number and arguments at the raw_syscalls tracepoints. On x86-64 all six argument registers
  * survive to sys_exit. On arm64 regs[0] has been overwritten with the result by then: the first argument

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* epoll_create, epoll_ctl, epoll_wait: the interest list, waiting and delivery. Included by calls.h. */
 #pragma once
 

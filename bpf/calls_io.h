@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* Calls that move data, and those that open or end its flow. Included by calls.h. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * A program that is preempted keeps its CPU's prog->active raised, and the kernel skips the program for
  * everybody else on that CPU until it goes on: lost postings. Trampolines run preemptible everywhere; since

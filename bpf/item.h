@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* struct epitem: the kernel's own idea of a registration, and the witness of ours. */
 #pragma once
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /* Who is watched: processes that come and go. */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /*
  * Readiness, hook set `tracepoint`: what stands in for ep_poll_callback() where neither fentry nor
  * kprobes are to be had. Each program fires just before the wake-up it reports, sleeper or not. Missing

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * Readiness without ep_poll_callback(): who is about to be told? A wait queue's entries whose func is
  * ep_poll_callback are eppoll_entries, and each leads to its epitem.

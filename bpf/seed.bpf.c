@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /* What existed before we attached, and what our own descriptors teach us about this kernel. */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>

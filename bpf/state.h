@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* Reading the kernel: descriptors, what a file is, and the state it is in. */
 #pragma once
 

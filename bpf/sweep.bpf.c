@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /*
  * The sweep: walks the books in the kernel, a few times a second, and asks the kernel how things stand.
  * It refreshes unread input, backlog, mask and ready-list membership, buries what died unseen, and hands

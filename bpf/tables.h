@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* The books as BPF maps, and the functions ledger.h asks for. Defined once, in tables.bpf.c. */
 #pragma once
 

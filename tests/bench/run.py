@@ -89,7 +89,7 @@ def idle_rows(table, results):
     table.add(f"{files:,} descriptors attach and audit", f"{r['registrations']:,} seen, {r['attach_s']:.1f} s to attach",
               "all", r["registrations"] >= files and r["complete"])
     tables = r["memory"]["tables"]
-    detail = " + ".join(f"{name.removesuffix('_rows')} {t['per_row']:.0f}" for name, t in sorted(tables.items()))
+    detail = " + ".join(f"{name.partition('_')[0]} {t['per_row']:.0f}" for name, t in sorted(tables.items()))
     table.add("kernel memory per watched descriptor", f"{r['memory']['per_fd']:.0f} bytes ({detail})", "<= 512",
               r["memory"]["per_fd"] <= 512)
 
