@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,16 +11,10 @@
 #include <fstream>
 
 #include "src/capture/live_impl.h"
+#include "src/support/clock.h"
 
 namespace epaudit {
 namespace {
-
-uint64_t monotonic_ns()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * NSEC_PER_SEC + static_cast<uint64_t>(now.tv_nsec);
-}
 
 std::string libbpf_said;
 bool libbpf_verbose = false;

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the books: the sweep's records, the small tables, the counters.
 #include <fmt/format.h>
-#include <time.h>
 
 #include <cerrno>
 #include <cstring>
 #include <numeric>
 
 #include "src/capture/live_impl.h"
+#include "src/support/clock.h"
 
 namespace epaudit {
 namespace {
 
 // Dead registrations beside the newest one of their file are rare; looking for them once a while is enough.
 constexpr uint32_t kSweepsPerCleaning = 10;
-
-uint64_t monotonic_ns()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * NSEC_PER_SEC + static_cast<uint64_t>(now.tv_nsec);
-}
 
 // A small table, row by row. Rows may come and go meanwhile; a key that vanished restarts the kernel's
 // walk, so the number of steps is bounded.

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 
 #include "src/report/json.h"
 #include "src/report/text.h"
+#include "src/support/clock.h"
 
 namespace epaudit {
 namespace {
@@ -27,13 +27,6 @@ constexpr uint64_t kCalmNs = NSEC_PER_SEC;
 // one later. Tests watch little and want to know soon: there it may be a fifth.
 constexpr uint64_t kCostFactor = 50;
 constexpr uint64_t kCostFactorInTests = 5;
-
-uint64_t monotonic_ns()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * NSEC_PER_SEC + static_cast<uint64_t>(now.tv_nsec);
-}
 
 double own_cpu_seconds()
 {
@@ -149,7 +142,9 @@ Result<> Session::look(bool counters)
     for (const auto& [id, epoll] : last_.epolls)
         registrations += static_cast<int32_t>(epoll.registrations) > 0 ? epoll.registrations : 0;
     registrations_seen_ = std::max(registrations_seen_, registrations);
-    epolls_seen_ = std::max<uint64_t>(epolls_seen_, last_.epolls.size());
+    // An instance may come and go between two looks: its creation was counted.
+    epolls_seen_ = std::max({epolls_seen_, static_cast<uint64_t>(last_.epolls.size()),
+                             last_.stats[STAT_CALLS + POSTING_CREATE]});
     auditor_->look(last_);
     looked_ = monotonic_ns();
     look_took_ = looked_ - start;

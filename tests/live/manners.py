@@ -84,6 +84,12 @@ def ends_with_target():
         wait_for(lambda: not loaded & programs(), 10, "no BPF program of ours left")
 
 
+def short_life_counts():
+    """An epoll instance that lived for an instant is no reason to say that there was none."""
+    outcome = epaudit("run", "--", sys.executable, "-c", "import select; select.epoll().close()")
+    check(outcome.code == 0 and outcome.report["observation"]["epolls"] == 1, outcome.describe())
+
+
 def crash_of_target():
     outcome = epaudit("run", "--", "sh", "-c", f"{FIXED} --seconds 1; kill -SEGV $$")
     check(outcome.code == 128 + signal.SIGSEGV, outcome.describe())
@@ -145,6 +151,37 @@ def catalogue():
         check(outcome.code == 0 and outcome.out, f"{words}: {outcome.code}")
 
 
+def doctor():
+    import json
+    outcome = epaudit("doctor", "--format", "json", json_report=False)
+    diagnosis = json.loads(outcome.out)
+    check(outcome.code == 0 and diagnosis["chosen"] in ("trampoline", "tracepoint"), outcome.out)
+    usable = {one["name"]: one["usable"] for one in diagnosis["hook_sets"]}
+    check(usable[diagnosis["chosen"]], str(usable))
+    chosen = next(one for one in diagnosis["hook_sets"] if one["name"] == diagnosis["chosen"])
+    check(all(p["attached"] or p["reason"] for p in chosen["programs"]) and len(chosen["programs"]) >= 6, str(chosen))
+    check(len(diagnosis["coverage"]) >= 10 and all(r["status"] != "unavailable" for r in diagnosis["coverage"]),
+          str(diagnosis["coverage"]))
+    check("verdict   ready to observe" in epaudit("doctor", json_report=False).out, "no verdict")
+
+
+def doctor_refuses(nobody):
+    outcome = epaudit("doctor", json_report=False, prefix=nobody)
+    check(outcome.code == 3 and "CAP_BPF" in outcome.out and "nothing can be observed" in outcome.out, outcome.out)
+
+
+def forced_hooks():
+    """A set that doctor calls usable works and is named in the report; one that is not is refused."""
+    import json
+    sets = json.loads(epaudit("doctor", "--format", "json", json_report=False).out)["hook_sets"]
+    for one in sets:
+        outcome = epaudit("run", "--hooks", one["name"], "--", FIXED, "--seconds", "1")
+        if one["usable"]:
+            check(outcome.code == 0 and outcome.report["observation"]["hooks"] == one["name"], outcome.describe())
+        else:
+            check(outcome.code == 3 and one["name"] in outcome.err, outcome.describe())
+
+
 def register(suite):
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all",
               "--inh-caps", "-all"]
@@ -159,6 +196,7 @@ def register(suite):
     suite.run("bad input: unknown format", refuses(2, "xml", "run", "--format", "xml", "--", "true"))
     suite.run("no epoll in target", refuses(3, "no epoll instance", "run", "--", "sh", "-c", "exit 0"))
     suite.run("target that exits at once", refuses(3, "no epoll instance", "run", "--", "true"))
+    suite.run("an epoll that lived for an instant counts", short_life_counts)
     suite.run("output and exit status pass through", passes_output_and_status)
     suite.run("findings outrank the child's status", findings_outrank_status)
     suite.run("gate, ignore and thresholds", gate)
@@ -170,3 +208,6 @@ def register(suite):
     suite.run("descriptors stay ours", own_descriptors)
     suite.run("CAP_BPF and CAP_PERFMON suffice", only_two_capabilities)
     suite.run("rules, explain, help", catalogue)
+    suite.run("doctor", doctor)
+    suite.run("doctor without privileges", lambda: doctor_refuses(nobody))
+    suite.run("--hooks", forced_hooks)

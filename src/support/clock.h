@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The clock of all postings: CLOCK_MONOTONIC, as bpf_ktime_get_ns() reads it.
+#pragma once
+
+#include <time.h>
+
+#include <cstdint>
+
+namespace epaudit {
+
+inline uint64_t monotonic_ns()
+{
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace epaudit
