@@ -84,14 +84,12 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
                                        struct file *file, struct file_row *f, bool look)
 {
     struct item_walk w;
-    u32 found = 0;
-    out->chain = 0;
+    out->chain = count_items(file); /* before the first is shown: rules ask whether it is the only one */
     walk_items(&w, file);
     for (int i = 0; i < CHAIN_MAX; i++) {
         struct epitem *item = next_item(&w);
         if (!item)
             break;
-        found++;
         struct registration_key key = {.epoll = (u64)BPF_CORE_READ(item, ep),
                                        .file = out->file_id,
                                        .fd = BPF_CORE_READ(item, ffd.fd),
@@ -104,11 +102,9 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
         out->ready = item_is_ready(item);
         if (!look && !ledger_registration_matters(r, &out->state, out->ready))
             continue;
-        if (!out->chain)
-            out->chain = count_items(file);
         emit(ctx, out, key.epoll, r, key.fd);
     }
-    return found;
+    return out->chain;
 }
 
 static __always_inline void drop_dead_home(struct file_row *f, u64 id)

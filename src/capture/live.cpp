@@ -27,7 +27,8 @@ int on_libbpf_message(libbpf_print_level level, const char* format, va_list argu
     vsnprintf(line, sizeof(line), format, arguments);
     if (libbpf_verbose)
         fputs(line, stderr);
-    if (level == LIBBPF_WARN && strncmp(line, "libbpf: ", 8) == 0)
+    // The first warning names the cause, the others what follows from it.
+    if (level == LIBBPF_WARN && libbpf_said.empty() && strncmp(line, "libbpf: ", 8) == 0)
         libbpf_said = std::string(line + 8, strcspn(line + 8, "\n"));
     return 0;
 }
@@ -99,6 +100,7 @@ namespace {
 // around calls of global functions (6.10 to 6.14): then it is loaded without.
 int load(LiveCapture::Impl& impl, const LiveOptions& options, bool guard, Result<>& chosen)
 {
+    libbpf_said.clear();
     impl.skeleton.reset(epaudit_bpf__open());
     if (!impl.skeleton)
         return -errno;

@@ -144,7 +144,7 @@ Result<> Session::look(bool counters)
     registrations_seen_ = std::max(registrations_seen_, registrations);
     // An instance may come and go between two looks: its creation was counted.
     epolls_seen_ = std::max({epolls_seen_, static_cast<uint64_t>(last_.epolls.size()),
-                             last_.stats[STAT_CALLS + POSTING_CREATE]});
+                             last_.stats[static_cast<size_t>(STAT_CALLS) + POSTING_CREATE]});
     auditor_->look(last_);
     looked_ = monotonic_ns();
     look_took_ = looked_ - start;

@@ -18,10 +18,10 @@ import throughput  # noqa: E402
 from harness import BUILD, Skip  # noqa: E402
 from observers import learn_hooks  # noqa: E402
 
-FULL = {"rounds": 9, "others": 3, "window": 1.0, "load_budget": 400, "repeats": 5, "idle": (1000, 10000, 100000),
-        "idle_seconds": 10, "spins": 3}
+FULL = {"rounds": 9, "others": 3, "window": 1.0, "load_budget": 420, "repeats": 5, "idle": (1000, 10000, 100000),
+        "idle_seconds": 20, "spins": 3}
 QUICK = {"rounds": 3, "others": 1, "window": 0.5, "load_budget": 75, "repeats": 2, "idle": (1000, 100000),
-         "idle_seconds": 8, "spins": 1}
+         "idle_seconds": 12, "spins": 1}
 
 
 class Table:

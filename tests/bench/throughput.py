@@ -4,7 +4,6 @@ watched window is compared with the unobserved windows right before and after it
 import contextlib
 import http.client
 import os
-import pathlib
 import re
 import socket
 import statistics
@@ -14,7 +13,7 @@ import time
 
 import servers
 from harness import Skip, wait_for
-from observers import Bpftrace, Empty, Epaudit, PerfTrace, Strace
+from observers import Bpftrace, Empty, Epaudit, PerfTrace, Strace, cpu_ns
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
@@ -24,12 +23,6 @@ WATCHERS = {"empty": Empty, "epaudit": Epaudit, "bpftrace": Bpftrace, "perf trac
 def pin(pid, core):
     for thread in os.listdir(f"/proc/{pid}/task"):
         os.sched_setaffinity(int(thread), {core})
-
-
-def cpu_ns(pid):
-    """CPU time of all threads, without what the hypervisor took where the kernel knows it."""
-    return sum(int(pathlib.Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
-               for thread in os.listdir(f"/proc/{pid}/task"))
 
 
 class Redis:
