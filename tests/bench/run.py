@@ -68,6 +68,8 @@ def throughput_rows(table, results):
                                   ours["median"] > seen[other]["median"])
         for other, reason in load["skipped"].items():
             table.add(f"  {other}", "not measured: " + reason, "", None)
+        for other, count in load["discarded"].items():
+            table.add(f"  {other}: pairs not counted", f"{count} (the machine was not steady)", "", None)
         table.add("  events lost by epaudit", str(load["lost"] or 0), "0", not load["lost"])
 
 

@@ -93,13 +93,21 @@ def spread(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
 
 
+STEADY = 1.5  # two unobserved windows further apart than this say that the machine was doing something else
+
+
+def steady(before, after):
+    low, high = sorted((before["per_second"], after["per_second"]))
+    return low > 0 and high / low <= STEADY
+
+
 def compare(watched, before, after, what):
     return watched[what] / statistics.mean((before[what], after[what]))
 
 
 def measure_load(name, plan, seconds, deadline, say):
     """`plan`: rounds, each a list of watchers. Stops early, after whole windows, at the deadline."""
-    throughput, cpu, bases, skipped, lost = {}, {}, [], {}, {}
+    throughput, cpu, bases, skipped, lost, discarded = {}, {}, [], {}, {}, {}
     kind, argument = LOADS[name]
     with under_load(kind, argument) as target:
         before = window(target, seconds)
@@ -116,16 +124,19 @@ def measure_load(name, plan, seconds, deadline, say):
                 continue
             after = window(target, seconds)
             bases.append(after)
-            throughput.setdefault(watcher, []).append(compare(watched, before, after, "per_second"))
-            cpu.setdefault(watcher, []).append(compare(watched, before, after, "per_cpu_second"))
             if watcher == "epaudit":
                 lost.update(held.outcome.report["observation"]["lost"])
-            before = after
+            calm, earlier, before = steady(before, after), before, after
+            if not calm:
+                discarded[watcher] = discarded.get(watcher, 0) + 1
+                continue
+            throughput.setdefault(watcher, []).append(compare(watched, earlier, after, "per_second"))
+            cpu.setdefault(watcher, []).append(compare(watched, earlier, after, "per_cpu_second"))
     return {"requests_per_second": spread([b["per_second"] for b in bases]),
             "server_busy": spread([b["busy"] for b in bases]),
             "throughput": {w: spread(v) for w, v in throughput.items()},
             "per_server_cpu": {w: spread(v) for w, v in cpu.items()},
-            "pairs": throughput, "cpu_pairs": cpu, "skipped": skipped, "lost": lost}
+            "pairs": throughput, "cpu_pairs": cpu, "skipped": skipped, "lost": lost, "discarded": discarded}
 
 
 def measure(rounds, other_rounds, seconds, budget, say):

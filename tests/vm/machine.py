@@ -58,7 +58,8 @@ class Reader:
         elif kind == "bye":
             self.bye = words
         elif kind == "case" and len(words) == 2:
-            self.record = Record(*words)
+            cut_short, self.record = self.record, Record(*words)
+            return cut_short
         elif kind == "exit" and self.record:
             self.record.exit = int(words[0])
         elif kind == "seconds" and self.record and len(words) == 2:

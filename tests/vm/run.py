@@ -118,7 +118,8 @@ class Guest:
 
     def __init__(self, image, hooks, plan, results, directory):
         self.image, self.hooks, self.plan, self.results = image, hooks, plan, results
-        self.missing = {(hooks_name, case.name) for hooks_name in hooks for case in plan}
+        self.missing = {(each, case.name) for each in hooks for case in plan
+                        if case.kind != "refuse" or each == hooks[0]}
         self.reports = {}  # (hooks, case name) -> report
         self.directory = directory
         shutil.rmtree(directory / image.label, ignore_errors=True)
