@@ -6,7 +6,6 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "arch.h"
-#include "guard.h"
 #include "state.h"
 #include "tables.h"
 #include "item.h"
@@ -15,8 +14,10 @@
 
 /*
  * A call in progress. Too large for the stack; one per CPU and program. Another instance of the same
- * program on the same CPU cannot get in between: tracepoints run without preemption, trampolines skip the
- * run (__bpf_prog_enter, prog->active) and count it, which a report shows as a loss.
+ * program on the same CPU cannot get in between: the kernel skips its run (prog->active) and counts that,
+ * which a report shows as a loss. It happens where probes can be preempted: trampolines on preemptible
+ * kernels, tracepoints since 7.0. bpf_preempt_disable() would not help: the postponed preemption comes with
+ * bpf_preempt_enable(), still inside the program.
  */
 #define CALL_SLOTS 64
 struct call {

@@ -69,9 +69,7 @@ static __always_inline void call_enters(struct pt_regs *regs)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
-    enter_probe();
     call_exits(regs, result);
-    leave_probe();
     return 0;
 }
 
@@ -80,8 +78,6 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 {
-    enter_probe();
     call_enters(regs);
-    leave_probe();
     return 0;
 }

@@ -49,12 +49,10 @@ static __always_inline struct call *call_of(u64 *ctx, u32 slot, u64 ids, s64 res
 
 static __always_inline int exit_of(u64 *ctx, u8 class, u32 slot)
 {
-    enter_probe();
     u64 ids = bpf_get_current_pid_tgid();
     struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
     if (c)
         post_exit(c, class);
-    leave_probe();
     return 0;
 }
 
@@ -98,7 +96,6 @@ EXIT_OF(futex, CALL_FUTEX)
 
 static __always_inline int enter_close(u64 *ctx, u32 slot, u32 which)
 {
-    enter_probe();
     u64 ids = bpf_get_current_pid_tgid();
     struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, 0) : NULL;
     if (c) {
@@ -108,7 +105,6 @@ static __always_inline int enter_close(u64 *ctx, u32 slot, u32 which)
         else if (c->argument[0] != c->argument[1])
             post_close(c, (u32)c->argument[1]);
     }
-    leave_probe();
     return 0;
 }
 
@@ -160,9 +156,7 @@ static __always_inline void file_dies(struct file *file)
 SEC("fentry/eventpoll_release_file")
 int BPF_PROG(on_eventpoll_release_file, struct file *file)
 {
-    enter_probe();
     file_dies(file);
-    leave_probe();
     return 0;
 }
 
@@ -186,13 +180,11 @@ static __always_inline struct call *watched_call(u32 slot, s64 result)
 
 static __always_inline int created(long result, u32 slot)
 {
-    enter_probe();
     struct call *c = watched_call(slot, result);
     if (c) {
         seen(POSTING_CREATE);
         post_create(c);
     }
-    leave_probe();
     return 0;
 }
 
@@ -213,7 +205,6 @@ int BPF_PROG(on_epoll_create1_exit, void *regs, long result)
 SEC("fexit/do_epoll_ctl")
 int BPF_PROG(on_do_epoll_ctl, int epfd, int operation, int fd, void *event, bool nonblock, int result)
 {
-    enter_probe();
     struct call *c = watched_call(NEXT_SLOT, result);
     if (c) {
         seen(POSTING_MOD);
@@ -224,7 +215,6 @@ int BPF_PROG(on_do_epoll_ctl, int epfd, int operation, int fd, void *event, bool
         c->argument[3] = (u64)event;
         post_ctl(c);
     }
-    leave_probe();
     return 0;
 }
 
@@ -233,7 +223,6 @@ SEC("fexit/do_epoll_ctl_file")
 int BPF_PROG(on_do_epoll_ctl_file, struct file *epoll_file, int operation, struct epoll_key *target, void *event,
              bool nonblock, int result)
 {
-    enter_probe();
     struct call *c = watched_call(NEXT_SLOT, result);
     if (c) {
         seen(POSTING_MOD);
@@ -244,7 +233,6 @@ int BPF_PROG(on_do_epoll_ctl_file, struct file *epoll_file, int operation, struc
         c->posting.fd = BPF_CORE_READ(target, fd);
         post_ctl_on(c, BPF_CORE_READ(target, file), (u64)(u32)operation);
     }
-    leave_probe();
     return 0;
 }
 
@@ -281,7 +269,6 @@ static __always_inline void wait_begins(struct call *c, int epfd, u64 timeout)
 SEC("fentry/do_epoll_wait")
 int BPF_PROG(on_do_epoll_wait_enter, int epfd, void *events, int max_events)
 {
-    enter_probe();
     struct call *c = watched_call(NEXT_SLOT, 0);
     if (c) {
         /* To the verifier the timeout is a pointer, with which 5.10's number could not be computed: the
@@ -290,14 +277,12 @@ int BPF_PROG(on_do_epoll_wait_enter, int epfd, void *events, int max_events)
         bpf_probe_read_kernel(&timeout, sizeof(timeout), &ctx[3]);
         wait_begins(c, epfd, timeout);
     }
-    leave_probe();
     return 0;
 }
 
 SEC("fexit/do_epoll_wait")
 int BPF_PROG(on_do_epoll_wait_exit, int epfd, void *events, int max_events, void *timeout, int result)
 {
-    enter_probe();
     struct call *c = watched_call(NEXT_SLOT, result);
     if (c) {
         seen(POSTING_RETURN);
@@ -306,7 +291,6 @@ int BPF_PROG(on_do_epoll_wait_exit, int epfd, void *events, int max_events, void
         c->argument[2] = (u32)max_events;
         post_return(c);
     }
-    leave_probe();
     return 0;
 }
 

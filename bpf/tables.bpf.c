@@ -14,7 +14,6 @@ struct buried_table buried SEC(".maps");
 
 struct probe_facts facts = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
-const volatile bool preempt_guard = false;
 const volatile bool probe_registers = false;
 
 const struct file_row empty_file = {};

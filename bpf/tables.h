@@ -39,8 +39,7 @@ extern struct buried_table buried SEC(".maps");
 
 extern struct probe_facts facts;
 extern const volatile u8 call_classes[CALL_TABLE];
-extern const volatile bool preempt_guard;   /* guard.h */
-extern const volatile bool probe_registers; /* trampoline.bpf.c */
+extern const volatile bool probe_registers; /* hooks_trampoline.h */
 
 struct books;
 

@@ -96,9 +96,8 @@ LiveCapture::~LiveCapture() = default;
 
 namespace {
 
-// Opens and loads with or without the preemption guard. A kernel may have the function and still refuse it
-// around calls of global functions (6.10 to 6.14): then it is loaded without.
-int load(LiveCapture::Impl& impl, const LiveOptions& options, bool guard, Result<>& chosen)
+// Opens, decides which programs are wanted, and loads them; 0, or -errno with libbpf_said filled in.
+int load(LiveCapture::Impl& impl, const LiveOptions& options, Result<>& chosen)
 {
     libbpf_said.clear();
     impl.skeleton.reset(epaudit_bpf__open());
@@ -107,7 +106,6 @@ int load(LiveCapture::Impl& impl, const LiveOptions& options, bool guard, Result
     epaudit_bpf& skeleton = *impl.skeleton;
     size_tables(skeleton, options.max_fds);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
-    skeleton.rodata->preempt_guard = guard;
     chosen = choose_hooks(impl, options.hooks);
     return chosen ? epaudit_bpf__load(&skeleton) : 0;
 }
@@ -120,10 +118,7 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
     if (!missing_capabilities().empty())
         return cannot_load(EPERM);
     Result<> chosen = Done{};
-    bool guard = kernel_has_function("bpf_preempt_disable");
-    int error = load(impl, options, guard, chosen);
-    if (error && guard && chosen)
-        error = load(impl, options, false, chosen);
+    int error = load(impl, options, chosen);
     if (!chosen)
         return chosen.error();
     if (error)
@@ -166,6 +161,8 @@ Result<> LiveCapture::watch(uint32_t pid, bool follow)
     impl_->processes[pid] = read_process(pid);
     return Done{};
 }
+
+void LiveCapture::learn_process(uint32_t pid) { impl_->processes[pid] = read_process(pid); }
 
 std::vector<uint32_t> LiveCapture::watched() const
 {

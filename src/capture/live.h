@@ -60,6 +60,8 @@ public:
 
     // From now on calls of this process (all its threads) are posted; with `follow`, of its future children.
     Result<> watch(uint32_t pid, bool follow);
+    // Its name and executable changed (exec), or are wanted before it can end.
+    void learn_process(uint32_t pid);
     // Books what existed before: registrations of all watched processes, threads already waiting.
     // Returns notes on what is known to be invisible.
     Result<std::vector<std::string>> seed(const std::vector<uint32_t>& pids);

@@ -214,12 +214,6 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
     return Done{};
 }
 
-bool kernel_has_function(const char* name)
-{
-    Btf kernel(btf__load_vmlinux_btf());
-    return kernel && btf__find_by_name_kind(kernel.get(), name, BTF_KIND_FUNC) > 0;
-}
-
 uint64_t skipped_runs(const epaudit_bpf& skeleton)
 {
     uint64_t skipped = 0;

@@ -66,8 +66,6 @@ Sight sight_of(const LiveCapture::Impl& impl);
 Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted);
 Result<> attach_hooks(LiveCapture::Impl& impl);
 
-bool kernel_has_function(const char* name);  // in its BTF
-
 // Runs that the kernel skipped because the program was already running on that CPU.
 uint64_t skipped_runs(const epaudit_bpf& skeleton);
 

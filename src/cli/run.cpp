@@ -25,6 +25,7 @@ Result<int> run_command(const RunOptions& options)
     }
     if (auto ok = child->go(); !ok)
         return ok.error();
+    (*session)->live().learn_process(pid); // it has become CMD
 
     Descriptor gone = open_pidfd(pid);
     auto over = [&] { return child->reap(false) && (!options.wait_all || (*session)->live().watched().empty()); };

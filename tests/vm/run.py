@@ -48,6 +48,7 @@ class Results:
             print(text, flush=True)
 
     def add(self, kernel, hooks, name, seconds, verdict):
+        verdict = " | ".join(verdict.strip().splitlines())
         with self.lock:
             if verdict.startswith("FAILED"):
                 self.failed += 1
@@ -150,16 +151,15 @@ class Guest:
 
     def run(self, archive, limit):
         machine = Machine(self.image, archive, self.hooks, self.directory, STOPPING)
-        if not STOPPING.is_set():
-            for record in machine.run(limit):
-                self.take(record)
+        for record in machine.run(limit):
+            self.take(record)
         for hooks, case in itertools.product(self.hooks, self.plan):
             if (hooks, case.name) not in self.missing:
                 continue
             if case.kind == "skip":
                 self.results.judge(self.image.label, hooks, case.name, 0, lambda case=case: case.judge(None))
             else:
-                self.results.add(self.image.label, hooks, case.name, 0, f"FAILED: not reached: {machine.trouble}")
+                self.results.add(self.image.label, hooks, case.name, 0, f"FAILED: not reached: {machine.trouble or 'no record'}")
         self.judge_kernel(machine)
         self.judge_agreement()
         self.results.say(f"vm  {self.image.label:<6} {self.image.release}: {machine.wall:.0f} s")
