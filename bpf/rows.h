@@ -246,6 +246,7 @@ enum ledger_stat {
     STAT_MESSAGES_BEYOND = 12,
     STAT_RUNS_SKIPPED = 13,   /* the kernel skipped a program that was already running on the CPU; filled in by the reader */
     STAT_RETURNS_MISSED = 14, /* a thread waits again though its last wait was never seen to end */
+    STAT_READINESS_SKIPPED = 15, /* as RUNS_SKIPPED, of probes that only date what the sweep finds anyway */
     STAT_CALLS = 16,          /* + enum posting_kind: calls seen by kind */
     STAT_SLOTS = 48,
 };

@@ -214,17 +214,27 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
     return Done{};
 }
 
-uint64_t skipped_runs(const epaudit_bpf& skeleton)
+// The same probe in softirq interrupts itself in process context (tcp_set_state() of one socket, then of
+// another): those that fire there only date what the sweep finds anyway.
+static bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program)
 {
-    uint64_t skipped = 0;
+    const auto& p = skeleton.progs;
+    return program == p.on_sk_data_ready || program == p.on_inet_sock_set_state || program == p.on_ep_poll_callback ||
+           program == p.on_ep_poll_callback_kprobe || program == p.on_hrtimer_expire_entry ||
+           program == p.on_signal_generate;
+}
+
+void count_skipped_runs(const epaudit_bpf& skeleton, std::array<uint64_t, STAT_SLOTS>& stats)
+{
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton.obj) {
         bpf_prog_info info{};
         __u32 size = sizeof(info);
-        if (bpf_program__fd(program) >= 0 && !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-            skipped += info.recursion_misses; // since 5.12 (9ed9e9ba2337)
+        if (bpf_program__fd(program) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+            continue;
+        // recursion_misses: since 5.12 (9ed9e9ba2337)
+        stats[only_dates(skeleton, program) ? STAT_READINESS_SKIPPED : STAT_RUNS_SKIPPED] += info.recursion_misses;
     }
-    return skipped;
 }
 
 }  // namespace epaudit

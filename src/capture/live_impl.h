@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -67,7 +68,7 @@ Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted);
 Result<> attach_hooks(LiveCapture::Impl& impl);
 
 // Runs that the kernel skipped because the program was already running on that CPU.
-uint64_t skipped_runs(const epaudit_bpf& skeleton);
+void count_skipped_runs(const epaudit_bpf& skeleton, std::array<uint64_t, STAT_SLOTS>& stats);
 
 // Learns from our own descriptors how this kernel's file kinds and epoll wait-queue entries look.
 Result<> learn_facts(epaudit_bpf& skeleton);

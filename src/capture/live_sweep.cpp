@@ -82,7 +82,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     read_table(impl.skeleton->maps.thread_rows, books.threads);
     if (counters) {
         read_stats(impl.skeleton->maps.stats, books.stats);
-        books.stats[STAT_RUNS_SKIPPED] = skipped_runs(*impl.skeleton);
+        count_skipped_runs(*impl.skeleton, books.stats);
     }
     if (!impl.ring)
         impl.ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.buried), on_buried, &impl.buried, nullptr));

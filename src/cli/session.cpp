@@ -193,6 +193,10 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.lost = losses(last_);
     observation.complete = observation.lost.empty();
     observation.notes = notes_;
+    if (uint64_t skipped = last_.stats[STAT_READINESS_SKIPPED])
+        observation.notes.push_back(fmt::format("the kernel skipped {} readiness probes that interrupted one another; "
+                                                "they only date events that the sweep finds anyway",
+                                                skipped));
     observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
     observation.registrations = registrations_seen_;
     observation.epolls = epolls_seen_;
