@@ -16,39 +16,43 @@
 
 enum { CALLS_EXIT = 0, CALLS_ENTER = 1 };
 
-/* The class of this call if a watched process makes it, else CALL_NONE. */
-static __always_inline u8 class_of(struct pt_regs *regs, u64 ids)
+static __always_inline u8 class_of(struct pt_regs *regs)
 {
     s64 number = call_number(regs); /* -1 in the exit of rt_sigreturn: registers of the interrupted call */
-    if ((u64)number >= CALL_TABLE)
-        return CALL_NONE;
-    u8 class = call_classes[number];
-    if (!class || !watched(ids >> 32))
-        return CALL_NONE;
+    return (u64)number < CALL_TABLE ? call_classes[number] : CALL_NONE;
+}
+
+/* Does a watched process make this call, by the numbers of the native table? */
+static __always_inline bool concerns_us(u64 ids)
+{
+    if (!watched(ids >> 32))
+        return false;
     if (is_compat(current_task())) {
         books_stat(NULL, STAT_COMPAT_CALLS);
-        return CALL_NONE;
+        return false;
     }
-    return class;
+    return true;
 }
 
 static __always_inline void call_exits(struct pt_regs *regs, long result)
 {
+    u8 class = class_of(regs);
+    if (!class)
+        return;
     u64 ids = bpf_get_current_pid_tgid();
-    u8 class = class_of(regs, ids);
-    struct call *c = class ? begin_call(CALLS_EXIT, regs, ids, result) : NULL;
+    struct call *c = concerns_us(ids) ? begin_call(CALLS_EXIT, regs, ids, result) : NULL;
     if (c)
         post_exit(c, class);
 }
 
 static __always_inline void call_enters(struct pt_regs *regs)
 {
-    u64 ids = bpf_get_current_pid_tgid();
-    u8 class = class_of(regs, ids);
+    u8 class = class_of(regs); /* before any look-up: most calls matter only when they return */
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
         class != CALL_WRITE)
         return;
-    struct call *c = begin_call(CALLS_ENTER, regs, ids, 0);
+    u64 ids = bpf_get_current_pid_tgid();
+    struct call *c = concerns_us(ids) ? begin_call(CALLS_ENTER, regs, ids, 0) : NULL;
     if (!c)
         return;
     if (class == CALL_CLOSE)
