@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "rules/evidence.h"
 #include "src/books/describe.h"
 
 namespace epaudit {
@@ -95,6 +96,17 @@ bool sole_registration(const Snapshot& books, const Entry& entry)
         chain = std::max(chain, other->chain);
     }
     return seen == 1 && chain <= 1;
+}
+
+void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out)
+{
+    std::erase_if(subjects_, [&](const auto& subject) {
+        const epoll_row* epoll = books.epoll(subject.first);
+        if (!epoll || !epoll->eventless_io)
+            return false;
+        out.push_back(withdrawal(rule, subject.first, subject.second));
+        return true;
+    });
 }
 
 void Patience::look(const Snapshot& books)

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "src/audit/rule.h"
@@ -31,6 +33,17 @@ std::string doubts_text(const Doubts& doubts);
 
 // Its only registration anywhere?
 bool sole_registration(const Snapshot& books, const Entry& entry);
+
+// Stalls that were called likely, kept in case the program proves later that it knew all the time.
+class Stalls {
+public:
+    void remember(const Entry& entry) { subjects_.insert({entry.key.epoll, entry.file_id}); }
+    // Withdraws those of epolls on which something was since read without being told.
+    void take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out);
+
+private:
+    std::set<std::pair<uint64_t, uint64_t>> subjects_;
+};
 
 // Memory between audits, for verdicts about waiting.
 class Patience {

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
@@ -49,7 +48,7 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
-        take_back(books, out);
+        stalls_.take_back(kInfo, books, out);
         for (const Entry& entry : books.entries) {
             if (!entry.key.epoll || entry.file.kind != FILE_LISTENER)
                 continue;
@@ -63,17 +62,6 @@ public:
     }
 
 private:
-    void take_back(const Snapshot& books, std::vector<Finding>& out)
-    {
-        std::erase_if(stalled_, [&](const auto& subject) {
-            const epoll_row* epoll = books.epoll(subject.first);
-            if (!epoll || !epoll->eventless_io)
-                return false;
-            out.push_back(withdrawal(kInfo, subject.first, subject.second));
-            return true;
-        });
-    }
-
     void judge_passes(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
@@ -125,7 +113,7 @@ private:
         finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
         finish(finding, books, entry, doubts);
         if (finding.level == Level::kLikely)
-            stalled_.insert({entry.key.epoll, entry.file_id});
+            stalls_.remember(entry);
         out.push_back(std::move(finding));
     }
 
@@ -141,7 +129,7 @@ private:
     }
 
     Patience patience_;
-    std::set<std::pair<uint64_t, uint64_t>> stalled_;
+    Stalls stalls_;
 };
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
@@ -59,7 +58,7 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
-        take_back(books, out);
+        stalls_.take_back(kInfo, books, out);
         for (const Entry& entry : books.entries) {
             if (!entry.key.epoll || !of_kind(entry))
                 continue;
@@ -73,20 +72,6 @@ public:
     }
 
 private:
-    using Subject = std::pair<uint64_t, uint64_t>;
-
-    // A program that later reads without being told knew all the time.
-    void take_back(const Snapshot& books, std::vector<Finding>& out)
-    {
-        std::erase_if(stalled_, [&](const Subject& subject) {
-            const epoll_row* epoll = books.epoll(subject.first);
-            if (!epoll || !epoll->eventless_io)
-                return false;
-            out.push_back(withdrawal(kInfo, subject.first, subject.second));
-            return true;
-        });
-    }
-
     void judge_rescue(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const epoll_row* epoll = books.epoll(entry.key.epoll);
@@ -146,7 +131,7 @@ private:
         add_fact(finding, "unread for", duration_text(books.time - since));
         finish(finding, entry, doubts);
         if (finding.level == Level::kLikely)
-            stalled_.insert({entry.key.epoll, entry.file_id});
+            stalls_.remember(entry);
         out.push_back(std::move(finding));
     }
 
@@ -161,7 +146,7 @@ private:
     }
 
     Patience patience_;
-    std::set<Subject> stalled_;
+    Stalls stalls_;
 };
 
 }  // namespace

@@ -8,9 +8,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include "src/capture/live_impl.h"
+#include "src/support/capabilities.h"
 #include "src/support/clock.h"
 
 namespace epaudit {
@@ -33,22 +33,15 @@ int on_libbpf_message(libbpf_print_level level, const char* format, va_list argu
     return 0;
 }
 
-// CAP_SYS_ADMIN is bit 21, CAP_PERFMON 38, CAP_BPF 39 (linux/capability.h).
 std::string missing_capabilities()
 {
-    std::ifstream status("/proc/self/status");
-    std::string word;
-    uint64_t effective = ~0ULL;
-    while (status >> word)
-        if (word == "CapEff:")
-            status >> std::hex >> effective;
-    auto has = [&](int bit) { return (effective >> bit & 1) != 0; };
-    if (has(21))
+    Capabilities own = Capabilities::own();
+    if (own.can_observe())
         return {};
     std::string missing;
-    if (!has(39))
+    if (!own.has(kCapBpf))
         missing += "CAP_BPF";
-    if (!has(38))
+    if (!own.has(kCapPerfmon))
         missing += missing.empty() ? "CAP_PERFMON" : " and CAP_PERFMON";
     return missing;
 }

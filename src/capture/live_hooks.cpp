@@ -47,17 +47,11 @@ int try_load(bpf_attach_type type, const btf* kernel, const char* function)
     return link ? 0 : -errno;
 }
 
-bool is_trampoline(const bpf_program* program)
-{
-    std::string_view section = bpf_program__section_name(program);
-    return starts_with(section, "fentry/") || starts_with(section, "fexit/");
-}
-
-bool is_tracepoint_only(const epaudit_bpf& skeleton, const bpf_program* program)
+// What stands in for ep_poll_callback() where it cannot be hooked.
+bool is_readiness_substitute(const epaudit_bpf& skeleton, const bpf_program* program)
 {
     const auto& p = skeleton.progs;
-    return program == p.on_sys_enter || program == p.on_sys_exit || program == p.on_sk_data_ready ||
-           program == p.on_hrtimer_expire_entry || program == p.on_signal_generate;
+    return program == p.on_sk_data_ready || program == p.on_hrtimer_expire_entry || program == p.on_signal_generate;
 }
 
 std::string function_of(const bpf_program* program)
@@ -78,7 +72,7 @@ std::string try_trampolines(LiveCapture::Impl& impl, const btf* kernel)
     epaudit_bpf& skeleton = *impl.skeleton;
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton.obj) {
-        if (!is_trampoline(program))
+        if (hook_of(skeleton, program) != Hook::kTrampoline)
             continue;
         std::string function = function_of(program);
         bool at_entry = starts_with(bpf_program__section_name(program), "fentry/");
@@ -100,29 +94,31 @@ std::string try_trampolines(LiveCapture::Impl& impl, const btf* kernel)
     return {};
 }
 
+// Type of a kernel function's parameter, nullptr when it has no such function or parameter.
+const btf_type* parameter_type(const btf* kernel, const std::string& function, int index)
+{
+    int id = btf__find_by_name_kind(kernel, function.c_str(), BTF_KIND_FUNC);
+    const btf_type* type = id < 0 ? nullptr : btf__type_by_id(kernel, static_cast<__u32>(id));
+    const btf_type* prototype = type ? btf__type_by_id(kernel, type->type) : nullptr;
+    if (!prototype || btf_vlen(prototype) <= index)
+        return nullptr;
+    return btf__type_by_id(kernel, btf_params(prototype)[index].type);
+}
+
 // 5.10: int timeout in ms; later: struct timespec64 *.
 bool timeout_is_int(const btf* kernel)
 {
-    int id = btf__find_by_name_kind(kernel, "do_epoll_wait", BTF_KIND_FUNC);
-    const btf_type* function = id < 0 ? nullptr : btf__type_by_id(kernel, static_cast<__u32>(id));
-    const btf_type* prototype = function ? btf__type_by_id(kernel, function->type) : nullptr;
-    if (!prototype || btf_vlen(prototype) < 4)
-        return false;
-    return btf_is_int(btf__type_by_id(kernel, btf_params(prototype)[3].type));
+    const btf_type* timeout = parameter_type(kernel, "do_epoll_wait", 3);
+    return timeout && btf_is_int(timeout);
 }
 
 // Is struct pt_regs, as the system call functions know it, only a forward declaration?
 bool registers_are_forward(const btf* kernel, const bpf_program* any_call)
 {
-    int id = btf__find_by_name_kind(kernel, function_of(any_call).c_str(), BTF_KIND_FUNC);
-    const btf_type* function = id < 0 ? nullptr : btf__type_by_id(kernel, static_cast<__u32>(id));
-    const btf_type* prototype = function ? btf__type_by_id(kernel, function->type) : nullptr;
-    if (!prototype || btf_vlen(prototype) < 1)
-        return false;
-    const btf_type* type = btf__type_by_id(kernel, btf_params(prototype)[0].type);
-    while (btf_is_ptr(type) || btf_is_mod(type))
+    const btf_type* type = parameter_type(kernel, function_of(any_call), 0);
+    while (type && (btf_is_ptr(type) || btf_is_mod(type)))
         type = btf__type_by_id(kernel, type->type);
-    return btf_is_fwd(type);
+    return type && btf_is_fwd(type);
 }
 
 bool has_tracepoint(const btf* kernel, const char* name)
@@ -152,6 +148,18 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
 
 }  // namespace
 
+Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program)
+{
+    std::string_view section = bpf_program__section_name(program);
+    if (starts_with(section, "fentry/") || starts_with(section, "fexit/"))
+        return Hook::kTrampoline;
+    if (!starts_with(section, "tp_btf/"))
+        return Hook::kNone;
+    bool only = program == skeleton.progs.on_sys_enter || program == skeleton.progs.on_sys_exit ||
+                is_readiness_substitute(skeleton, program);
+    return only ? Hook::kTracepoint : Hook::kBoth;
+}
+
 Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted)
 {
     Btf kernel(btf__load_vmlinux_btf());
@@ -169,8 +177,7 @@ Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted)
                              "--hooks auto takes what this kernel allows");
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton.obj) {
-        bool of_other_set = impl.trampolines ? is_tracepoint_only(skeleton, program) : is_trampoline(program);
-        if (of_other_set)
+        if (hook_of(skeleton, program) == (impl.trampolines ? Hook::kTracepoint : Hook::kTrampoline))
             bpf_program__set_autoload(program, false);
     }
     // The kprobe is the second choice for the readiness seam, only where trampolines were wanted and refused.
@@ -198,11 +205,8 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
     }
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton.obj) {
-        std::string_view section = bpf_program__section_name(program);
-        bool substitute = program == p.on_sk_data_ready || program == p.on_hrtimer_expire_entry ||
-                          program == p.on_signal_generate;
-        if (!bpf_program__autoload(program) || starts_with(section, "iter/") || starts_with(section, "kprobe/") ||
-            (substitute && impl.kprobe_readiness))
+        if (!bpf_program__autoload(program) || hook_of(skeleton, program) == Hook::kNone ||
+            (is_readiness_substitute(skeleton, program) && impl.kprobe_readiness))
             continue;
         Link link(bpf_program__attach(program));
         if (!link)
@@ -219,9 +223,8 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
 static bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program)
 {
     const auto& p = skeleton.progs;
-    return program == p.on_sk_data_ready || program == p.on_inet_sock_set_state || program == p.on_ep_poll_callback ||
-           program == p.on_ep_poll_callback_kprobe || program == p.on_hrtimer_expire_entry ||
-           program == p.on_signal_generate;
+    return is_readiness_substitute(skeleton, program) || program == p.on_inet_sock_set_state ||
+           program == p.on_ep_poll_callback || program == p.on_ep_poll_callback_kprobe;
 }
 
 void count_skipped_runs(const epaudit_bpf& skeleton, std::array<uint64_t, STAT_SLOTS>& stats)

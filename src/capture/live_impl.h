@@ -63,6 +63,10 @@ void fill_call_classes(unsigned char (&table)[CALL_TABLE]);
 Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options);
 Sight sight_of(const LiveCapture::Impl& impl);
 
+// To which hook set a program belongs; iterators and the last-resort kprobe to none.
+enum class Hook { kNone, kTracepoint, kTrampoline, kBoth };
+Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program);
+
 // Decides which programs are loaded; attaches them once they are.
 Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted);
 Result<> attach_hooks(LiveCapture::Impl& impl);

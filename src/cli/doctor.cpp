@@ -12,6 +12,7 @@
 #include "src/audit/auditor.h"
 #include "src/capture/live.h"
 #include "src/cli/options.h"
+#include "src/support/capabilities.h"
 
 namespace epaudit {
 namespace {
@@ -31,32 +32,19 @@ std::string lockdown()
     return open == std::string::npos || close == std::string::npos ? "unknown" : text.substr(open + 1, close - open - 1);
 }
 
-struct Capability {
-    int bit;
+struct CapabilityUse {
+    Capability capability;
     const char* name;
     const char* use;
 };
 
-// Numbers from linux/capability.h. The last two only enrich: names of other users' processes and files.
-constexpr Capability kCapabilities[] = {{39, "CAP_BPF", "load programs"},
-                                        {38, "CAP_PERFMON", "attach them"},
-                                        {21, "CAP_SYS_ADMIN", "stands for both"},
-                                        {19, "CAP_SYS_PTRACE", "see which threads already wait at attach"}};
+// The last only enriches.
+constexpr CapabilityUse kCapabilities[] = {{kCapBpf, "CAP_BPF", "load programs"},
+                                           {kCapPerfmon, "CAP_PERFMON", "attach them"},
+                                           {kCapSysAdmin, "CAP_SYS_ADMIN", "stands for both"},
+                                           {kCapSysPtrace, "CAP_SYS_PTRACE", "see which threads already wait at attach"}};
 
-uint64_t effective_capabilities()
-{
-    std::ifstream status("/proc/self/status");
-    std::string word;
-    uint64_t bits = 0;
-    while (status >> word)
-        if (word == "CapEff:")
-            status >> std::hex >> bits;
-    return bits;
-}
-
-bool has(uint64_t bits, int bit) { return (bits >> bit & 1) != 0; }
-
-void describe_system(Diagnosis& diagnosis, uint64_t bits)
+void describe_system(Diagnosis& diagnosis, const Capabilities& own)
 {
     utsname name{};
     uname(&name);
@@ -64,17 +52,17 @@ void describe_system(Diagnosis& diagnosis, uint64_t bits)
     system.emplace_back("kernel", fmt::format("{} {}", name.release, name.machine));
     system.emplace_back("btf", access("/sys/kernel/btf/vmlinux", R_OK) == 0 ? "yes" : "no");
     system.emplace_back("lockdown", lockdown());
-    for (const Capability& capability : kCapabilities)
-        system.emplace_back(capability.name, has(bits, capability.bit) ? "yes" : fmt::format("no ({})", capability.use));
+    for (const CapabilityUse& one : kCapabilities)
+        system.emplace_back(one.name, own.has(one.capability) ? "yes" : fmt::format("no ({})", one.use));
     system.emplace_back("perf_event_paranoid", first_line("/proc/sys/kernel/perf_event_paranoid", "unknown"));
     system.emplace_back("unprivileged_bpf_disabled",
                         first_line("/proc/sys/kernel/unprivileged_bpf_disabled", "unknown"));
 }
 
-void advise(Diagnosis& diagnosis, uint64_t bits, const std::vector<HookReport>& reports)
+void advise(Diagnosis& diagnosis, const Capabilities& own, const std::vector<HookReport>& reports)
 {
     auto& advice = diagnosis.advice;
-    bool privileged = has(bits, 21) || (has(bits, 39) && has(bits, 38));
+    bool privileged = own.can_observe();
     if (!privileged)
         advice.push_back({"epaudit needs CAP_BPF and CAP_PERFMON:", "sudo epaudit doctor"});
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
@@ -84,7 +72,7 @@ void advise(Diagnosis& diagnosis, uint64_t bits, const std::vector<HookReport>& 
         advice.push_back({"hook set trampoline would cost less and see io_uring's epoll_ctl, but this kernel refuses "
                           "it (" + reports[0].reason + "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
                           "does not restrict tracing would allow it. Nothing to do in epaudit.", ""});
-    if (privileged && !has(bits, 21) && !has(bits, 19))
+    if (privileged && !own.has(kCapSysAdmin) && !own.has(kCapSysPtrace))
         advice.push_back({"without CAP_SYS_PTRACE, threads of other users that already wait when you attach are known "
                           "only after their next return:", "setpriv --ambient-caps +bpf,+perfmon,+sys_ptrace ..."});
 }
@@ -95,8 +83,8 @@ Result<int> doctor_command(const CatalogueOptions& options)
 {
     Diagnosis diagnosis;
     diagnosis.version = EPAUDIT_VERSION;
-    uint64_t bits = effective_capabilities();
-    describe_system(diagnosis, bits);
+    Capabilities own = Capabilities::own();
+    describe_system(diagnosis, own);
     std::vector<HookReport> reports{LiveCapture::examine(HookSet::kTrampoline),
                                     LiveCapture::examine(HookSet::kTracepoint)};
     Sight sight;
@@ -116,7 +104,7 @@ Result<int> doctor_command(const CatalogueOptions& options)
             rule.status = Status::kUnavailable;
             rule.reason = "no hook set can be used";
         }
-    advise(diagnosis, bits, reports);
+    advise(diagnosis, own, reports);
     if (options.format == "json")
         write_doctor_json(diagnosis, std::cout);
     else
