@@ -30,6 +30,13 @@ static __always_inline s64 call_number(struct pt_regs *regs) { return (s64)regs-
 #define probe_call_argument3(regs) BPF_CORE_READ(regs, r10)
 #define probe_call_argument4(regs) BPF_CORE_READ(regs, r8)
 
+static __always_inline s64 probe_call_number(struct pt_regs *regs) { return (s64)BPF_CORE_READ(regs, orig_ax); }
+
+/* Where the user's code stands, by a probe read. USER_REGISTERS: words of struct pt_regs as user space knows it. */
+#define user_instruction(regs) ((u64)READ(regs, ip))
+#define user_stack_pointer(regs) ((u64)READ(regs, sp))
+#define USER_REGISTERS 21
+
 /* C arguments at a function's entry (kprobe). */
 #define probe_argument0(regs) ((u64)(regs)->di)
 #define probe_argument3(regs) ((u64)(regs)->cx)
@@ -37,13 +44,15 @@ static __always_inline s64 call_number(struct pt_regs *regs) { return (s64)regs-
 /* 32-bit calls have another table of numbers; they are counted, not looked at. */
 static __always_inline bool is_compat(struct task_struct *task)
 {
-    return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT_BIT;
+    return READ(task, thread_info.status) & TS_COMPAT_BIT;
 }
 
 #elif defined(__TARGET_ARCH_arm64)
 
 struct pt_regs___call {
     u64 regs[31];
+    u64 sp;
+    u64 pc;
     u64 orig_x0;
     s32 syscallno;
 } __attribute__((preserve_access_index));
@@ -62,11 +71,16 @@ static __always_inline s64 call_number(struct pt_regs *regs)
 #define call_argument3(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[3])
 #define call_argument4(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[4])
 
+#define probe_call_number call_number
 #define probe_call_argument0 call_argument0
 #define probe_call_argument1 call_argument1
 #define probe_call_argument2 call_argument2
 #define probe_call_argument3 call_argument3
 #define probe_call_argument4 call_argument4
+
+#define user_instruction(r) BPF_CORE_READ((struct pt_regs___call *)(r), pc)
+#define user_stack_pointer(r) BPF_CORE_READ((struct pt_regs___call *)(r), sp)
+#define USER_REGISTERS 34
 
 #define probe_argument0(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[0])
 #define probe_argument3(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[3])

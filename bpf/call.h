@@ -11,22 +11,27 @@
 #include "item.h"
 #include "ledger.h"
 #include "readiness.h"
+#include "twins.h"
 
 /*
  * A call in progress. Too large for the stack; one per CPU and program. Another instance of the same
- * program on the same CPU cannot get in between: the kernel skips its run (prog->active) and counts that,
- * which a report shows as a loss. It happens where probes can be preempted: trampolines on preemptible
- * kernels, tracepoints since 7.0. bpf_preempt_disable() would not help: the postponed preemption comes with
- * bpf_preempt_enable(), still inside the program.
+ * program on the same CPU cannot get in between: the kernel skips its run (prog->active), and its twin, which
+ * has a slot of its own, stands in (twins.h).
  */
-#define CALL_SLOTS 64
+#define CALL_SLOTS 96
+#define TWIN_OF(slot) ((slot) + CALL_SLOTS / 2)
+/* Reading user memory is the dearest thing done here, and nearly as dear for one event as for many. */
+#define EVENTS_AT_ONCE 16
 struct call {
     struct posting posting;
     struct registration_key key;
     struct ledger_batch batch;
     u64 argument[5];
     u64 events; /* user address of the returned array */
-    u32 which;  /* slot in `calls` */
+    u64 site;   /* of an epoll_ctl (stacks.h) */
+    u32 chunk[EVENTS_AT_ONCE * EPOLL_EVENT_SIZE / 4]; /* the part of it in hand */
+    u32 chunk_unread;  /* it could not be read */
+    u32 which;         /* slot in `calls` */
     u32 kernel_events; /* epoll_ctl's event lies in kernel memory (do_epoll_ctl), not in the caller's */
 };
 
@@ -43,6 +48,8 @@ static __always_inline struct task_struct *current_task(void)
     return (struct task_struct *)bpf_get_current_task();
 }
 
+/* Without the time: half of all calls turn out not to matter, and asking for it is a tenth of the cost of one
+ * that does. */
 static __always_inline struct call *open_call(u32 which, u64 ids, s64 result)
 {
     struct call *c = bpf_map_lookup_elem(&calls, &which);
@@ -50,8 +57,8 @@ static __always_inline struct call *open_call(u32 which, u64 ids, s64 result)
         return NULL;
     c->which = which;
     c->kernel_events = 0;
+    c->site = 0;
     __builtin_memset(&c->posting, 0, sizeof(c->posting));
-    c->posting.time = bpf_ktime_get_ns();
     c->posting.tgid = ids >> 32;
     c->posting.tid = (u32)ids;
     c->posting.result = result;
@@ -69,6 +76,12 @@ static __always_inline struct call *begin_call(u32 which, struct pt_regs *regs, 
     c->argument[3] = call_argument3(regs);
     c->argument[4] = call_argument4(regs);
     return c;
+}
+
+/* It matters: from here on the posting has a time. */
+static __always_inline void stamp(struct call *c)
+{
+    c->posting.time = bpf_ktime_get_ns();
 }
 
 static __always_inline void seen(u8 kind)

@@ -7,3 +7,8 @@
 #include "hooks_trampoline.h"
 
 struct call_table calls SEC(".maps");
+struct stack_table stacks SEC(".maps");
+struct site_table sites SEC(".maps");
+
+/* Lives in the ring only; this makes its layout part of the object, where a test looks it up. */
+const struct stack_record *stack_record_layout;

@@ -57,8 +57,11 @@ static __always_inline void post_futex(struct call *c)
 {
     u32 command = (u32)c->argument[1] & FUTEX_CMD_MASK;
     c->posting.kind = POSTING_HANDOFF;
-    if (command == FUTEX_WAKE || command == FUTEX_WAKE_OP || command == FUTEX_WAKE_BITSET)
-        ledger_handoff(NULL, &c->posting);
+    if (c->posting.result <= 0 ||
+        (command != FUTEX_WAKE && command != FUTEX_WAKE_OP && command != FUTEX_WAKE_BITSET))
+        return;
+    stamp(c);
+    ledger_handoff(NULL, &c->posting);
 }
 
 static __always_inline void post_io(struct call *c, u8 class)
@@ -87,6 +90,7 @@ static __always_inline void post_io(struct call *c, u8 class)
     case CALL_WRITE:
     case CALL_SENDTO:
         c->posting.amount = (s64)c->argument[2];
+        c->posting.data = c->argument[1];
         post_write(c, (u32)c->argument[0]);
         break;
     case CALL_WRITEV:
@@ -150,6 +154,7 @@ static __always_inline u8 kind_of_class(u8 class)
     case CALL_GETSOCKOPT: return POSTING_SO_ERROR;
     case CALL_IOCTL: return POSTING_PEEK;
     case CALL_FUTEX: return POSTING_HANDOFF;
+    case CALL_IO_URING: return POSTING_URING;
     default: return POSTING_NONE;
     }
 }
@@ -191,6 +196,11 @@ static __always_inline void post_exit(struct call *c, u8 class)
         break;
     case CALL_FUTEX:
         post_futex(c);
+        break;
+    case CALL_IO_URING:
+        stamp(c);
+        c->posting.kind = POSTING_URING;
+        ledger_uring(NULL, &c->posting);
         break;
     default:
         post_io(c, class);

@@ -3,51 +3,76 @@
 #pragma once
 
 #include "call.h"
+#include "stacks.h"
 
 static __always_inline void describe_file(struct call *c, struct file *file)
 {
     struct posting *p = &c->posting;
     p->file = (u64)file;
     p->file_kind = kind_of_file(file);
-    p->ino = BPF_CORE_READ(file, f_inode, i_ino);
-    if (BPF_CORE_READ(file, f_flags) & O_NONBLOCK_BIT)
+    p->ino = READ(file, f_inode, i_ino);
+    if (READ(file, f_flags) & O_NONBLOCK_BIT)
         p->flags |= POSTING_NONBLOCK;
 }
 
 static __always_inline bool read_wanted(struct call *c)
 {
     struct posting *p = &c->posting;
-    void *mask = (void *)c->argument[3];
-    void *data = (void *)(c->argument[3] + EPOLL_EVENT_DATA);
-    if (c->kernel_events)
-        return !bpf_probe_read_kernel(&p->mask, sizeof(p->mask), mask) &&
-               !bpf_probe_read_kernel(&p->data, sizeof(p->data), data);
-    return !bpf_probe_read_user(&p->mask, sizeof(p->mask), mask) &&
-           !bpf_probe_read_user(&p->data, sizeof(p->data), data);
+    u32 event[EPOLL_EVENT_SIZE / 4];
+    void *at = (void *)c->argument[3];
+    if (c->kernel_events ? bpf_probe_read_kernel(event, sizeof(event), at) : bpf_probe_read_user(event, sizeof(event), at))
+        return false;
+    p->mask = event[0];
+    p->data = event[EPOLL_EVENT_DATA / 4] | (u64)event[EPOLL_EVENT_DATA / 4 + 1] << 32;
+    return true;
+}
+
+/* From now on calls that may sleep on such files are looked at when they begin (ledger_enter). */
+static __always_inline void note_blocking_edge(const struct posting *p)
+{
+    if ((p->mask & EV_ET) && !(p->flags & POSTING_NONBLOCK) && p->result >= 0 &&
+        p->file_kind >= FILE_TCP && p->file_kind <= FILE_PIPE)
+        facts.blocking_edges = 1;
 }
 
 /* `operation` on the interest list of p->epoll, for `file` under the number p->fd. */
 static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operation)
 {
     struct posting *p = &c->posting;
+    stamp(c);
     describe_file(c, file);
     if (operation != 2) {
         if (!read_wanted(c))
             return; /* EFAULT: nothing happened */
         /* do_epoll_ctl() adds these two to its copy; nobody can do without them, so they say nothing. */
         p->mask &= ~(EV_ERR | EV_HUP);
+        note_blocking_edge(p);
     }
     if (operation == 1) {
         p->kind = POSTING_ADD;
         ledger_add(NULL, p);
-        remember_item(p);
+        struct registration_row *r = remember_item(p);
+        if (r)
+            note_site(c, r);
     } else if (operation == 3) {
         p->kind = POSTING_MOD;
-        ledger_mod(NULL, p);
+        struct registration_row *r = ledger_mod(NULL, p);
+        if (r)
+            note_site(c, r);
     } else if (operation == 2) {
         p->kind = POSTING_DEL;
         ledger_del(NULL, p);
     }
+}
+
+/* ADD or MOD on a number that leads to no epoll. */
+static __noinline void post_refused(struct call *c, struct file *file, u64 operation)
+{
+    describe_file(c, file);
+    stamp(c);
+    c->posting.kind = operation == 1 ? POSTING_ADD : POSTING_MOD;
+    if (operation != 2 && read_wanted(c))
+        ledger_refused(NULL, &c->posting);
 }
 
 static __always_inline void post_ctl(struct call *c)
@@ -57,8 +82,18 @@ static __always_inline void post_ctl(struct call *c)
     p->fd = (s32)c->argument[2];
     p->epoll = epoll_of_fd(current_task(), (u32)p->epfd);
     struct file *file = file_of_fd(current_task(), (u32)p->fd);
-    if (p->epoll && file) /* else EBADF: there is no file to post it to */
+    if (p->epoll && file) {
         post_ctl_on(c, file, c->argument[1]);
+    } else if (p->epoll && p->result < 0 && c->argument[1] != 1) { /* EBADF, but whose number was it? */
+        stamp(c);
+        p->kind = c->argument[1] == 2 ? POSTING_DEL : POSTING_MOD;
+        if (p->kind == POSTING_DEL)
+            ledger_del(NULL, p);
+        else
+            ledger_mod(NULL, p);
+    } else if (file && p->result == -ERRNO_EBADF) { /* the epoll is gone: the file will never be heard of */
+        post_refused(c, file, c->argument[1]);
+    }
 }
 
 static __noinline void post_create(struct call *c)
@@ -67,6 +102,7 @@ static __noinline void post_create(struct call *c)
     p->kind = POSTING_CREATE;
     if (p->result < 0)
         return;
+    stamp(c);
     p->epfd = (s32)p->result;
     p->epoll = epoll_of_fd(current_task(), (u32)p->epfd);
     if (p->epoll) /* the address may have belonged to an instance that is gone */
@@ -75,28 +111,33 @@ static __noinline void post_create(struct call *c)
         ledger_open_epoll(NULL, p);
 }
 
-/*
- * Global functions are verified once, not once per iteration: that is what lets a 5.10 verifier accept a
- * loop over thousands of events. They may take only scalars there, so the call lies in its map.
- */
+static __always_inline void read_chunk(struct call *c, u32 slot)
+{
+    u32 left = (u32)c->posting.result - slot;
+    u64 bytes = (left < EVENTS_AT_ONCE ? left : EVENTS_AT_ONCE) * EPOLL_EVENT_SIZE;
+    asm volatile("" : "+r"(bytes)); /* else clang forgets the bound before the verifier sees it */
+    if (bytes > sizeof(c->chunk))
+        bytes = sizeof(c->chunk);
+    c->chunk_unread = bpf_probe_read_user(c->chunk, bytes, (void *)(c->events + (u64)slot * EPOLL_EVENT_SIZE)) != 0;
+}
+
 static __always_inline bool read_event(struct call *c, u32 slot, u32 *events, u64 *data)
 {
-    u64 at = c->events + (u64)slot * EPOLL_EVENT_SIZE;
-    if (bpf_probe_read_user(events, sizeof(*events), (void *)at) ||
-        bpf_probe_read_user(data, sizeof(*data), (void *)(at + EPOLL_EVENT_DATA))) {
+    u64 at = (slot & (EVENTS_AT_ONCE - 1)) * (EPOLL_EVENT_SIZE / 4);
+    if (!at)
+        read_chunk(c, slot);
+    if (c->chunk_unread) {
         books_stat(NULL, STAT_EVENTS_UNREAD);
         return false;
     }
+    *events = c->chunk[at];
+    *data = c->chunk[at + EPOLL_EVENT_DATA / 4] | (u64)c->chunk[at + EPOLL_EVENT_DATA / 4 + 1] << 32;
     return true;
 }
 
-__noinline int deliver_event(u32 which, u32 slot)
+static __noinline int deliver_to(struct call *c, struct epoll_row *e, u32 slot)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
-    if (!c || !read_event(c, slot, &c->posting.mask, &c->posting.data))
-        return 0;
-    struct epoll_row *e = books_epoll(NULL, c->posting.epoll);
-    if (!e)
+    if (!read_event(c, slot, &c->posting.mask, &c->posting.data))
         return 0;
     if (!ledger_index_find(NULL, c->posting.epoll, c->posting.data, &c->key)) {
         c->batch.useful = 1; /* unknown: give it the benefit of the doubt */
@@ -113,8 +154,19 @@ __noinline int deliver_event(u32 which, u32 slot)
         c->posting.flags |= POSTING_STATE;
         read_token(&c->posting.state, (struct file *)c->key.file, f->kind);
     }
-    ledger_deliver(NULL, &c->posting, e, &c->key, &c->batch);
+    ledger_deliver(NULL, &c->posting, e, f, &c->key, &c->batch);
     return 0;
+}
+
+/*
+ * Global functions are verified once, not once per iteration: that is what lets a 5.10 verifier accept a
+ * loop over thousands of events. They may take only scalars there, so the call lies in its map.
+ */
+__noinline int deliver_event(u32 which, u32 slot)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct epoll_row *e = c ? books_epoll(NULL, c->posting.epoll) : NULL;
+    return e ? deliver_to(c, e, slot) : 0;
 }
 
 __noinline int settle_event(u32 which, u32 slot)
@@ -130,7 +182,7 @@ __noinline int settle_event(u32 which, u32 slot)
     return 0;
 }
 
-static __noinline void post_events(struct call *c)
+static __noinline void post_events(struct call *c, struct epoll_row *e)
 {
     u32 count = (u32)c->posting.result;
     c->events = c->argument[1];
@@ -139,7 +191,8 @@ static __noinline void post_events(struct call *c)
         c->posting.flags |= POSTING_SOLE;
     if (count > EVENTS_PER_RETURN)
         books_stat(NULL, STAT_EVENTS_BEYOND);
-    for (u32 i = 0; i < EVENTS_PER_RETURN; i++) {
+    deliver_to(c, e, 0); /* mostly the only one */
+    for (u32 i = 1; i < EVENTS_PER_RETURN; i++) {
         if (i >= count)
             break;
         deliver_event(c->which, i);
@@ -149,7 +202,7 @@ static __noinline void post_events(struct call *c)
 static __noinline void settle_events(struct call *c)
 {
     u32 count = (u32)c->posting.result;
-    c->posting.cpu = BPF_CORE_READ(current_task(), se.sum_exec_runtime);
+    c->posting.cpu = READ(current_task(), se.sum_exec_runtime);
     if (!c->batch.useful)
         facts.suspicious += 1;
     for (u32 i = 0; i < EVENTS_PER_RETURN; i++) {
@@ -159,38 +212,55 @@ static __noinline void settle_events(struct call *c)
     }
 }
 
-static __always_inline u64 waited_epoll(struct call *c)
+/* How many items are ready: is a batch of `limit` / LEDGER_CROWD too small for what there is? */
+static __noinline u64 count_ready(u64 epoll, u32 limit)
 {
-    struct thread_row *t = books_thread(NULL, c->posting.tid);
-    if (t && t->waiting)
-        return t->epoll;
-    return epoll_of_fd(current_task(), (u32)c->argument[0]);
+    struct eventpoll *ep = (void *)epoll;
+    struct list_head *head = (void *)ep + bpf_core_field_offset(ep->rdllist);
+    struct list_head *at = READ(head, next);
+    u64 found = 0;
+    for (u32 i = 0; i < LEDGER_SMALL_BATCH * LEDGER_CROWD; i++) {
+        if (!at || at == head || i >= limit)
+            break;
+        at = READ(at, next);
+        found += 1;
+    }
+    return found;
 }
 
 static __always_inline void post_return(struct call *c)
 {
     struct posting *p = &c->posting;
+    stamp(c);
     p->epfd = (s32)c->argument[0];
-    p->epoll = waited_epoll(c);
-    if (!p->epoll)
+    struct thread_row *t = ledger_open_thread(NULL, p);
+    if (!t)
         return;
-    c->batch.useful = 0;
-    c->batch.idle = 0;
+    p->epoll = t->waiting ? t->epoll : epoll_of_fd(current_task(), (u32)c->argument[0]);
+    struct epoll_row *e = p->epoll ? ledger_open_epoll(NULL, p) : NULL;
+    if (!e)
+        return;
+    take_wait(c, e);
+    ledger_begin_batch(&c->batch, t);
     if (p->result > 0) {
-        if (!ledger_open_epoll(NULL, p))
-            return;
-        post_events(c);
+        post_events(c, e);
         if (c->batch.idle)
             settle_events(c);
     }
     p->kind = POSTING_RETURN;
     p->amount = (s32)c->argument[2]; /* maxevents */
-    ledger_return(NULL, p, &c->batch);
+    p->data = 0;
+    if (!p->result)
+        p->cpu = READ(current_task(), se.sum_exec_runtime);
+    else if (p->result == p->amount && p->result <= LEDGER_SMALL_BATCH && e->full_batches % LEDGER_LOOK_EVERY == 0)
+        p->data = count_ready(p->epoll, (u32)p->amount * LEDGER_CROWD);
+    ledger_return(NULL, p, e, t, &c->batch);
 }
 
 static __always_inline void post_wait(struct call *c, u8 class)
 {
     struct posting *p = &c->posting;
+    stamp(c);
     p->kind = POSTING_WAIT;
     p->epfd = (s32)c->argument[0];
     p->epoll = epoll_of_fd(current_task(), (u32)p->epfd);

@@ -3,15 +3,23 @@
 #pragma once
 
 #include "call.h"
+#include "stacks.h"
 
 static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
 {
     struct file *file = file_of_fd(current_task(), fd);
+    c->posting.fd = (s32)fd;
+    if (c->posting.result == -ERRNO_EBADF || c->posting.result == -ERRNO_ENOTSOCK) {
+        stamp(c);
+        ledger_bad_fd(NULL, &c->posting);
+    }
     if (!file)
         return NULL;
     c->posting.file = (u64)file;
-    c->posting.fd = (s32)fd;
-    return books_file(NULL, (u64)file);
+    struct file_row *f = books_file(NULL, (u64)file);
+    if (f)
+        stamp(c);
+    return f;
 }
 
 static __always_inline void with_input(struct call *c, const struct file_row *f)
@@ -21,15 +29,49 @@ static __always_inline void with_input(struct call *c, const struct file_row *f)
     read_input(&c->posting.state, (struct file *)c->posting.file, f->kind);
 }
 
+/* Only for edge-triggered files without O_NONBLOCK: has the thread given up the CPU since the call began? */
+static __always_inline void note_sleep(struct call *c, const struct file_row *f)
+{
+    if (!ledger_can_hang(f))
+        return;
+    const struct thread_row *t = books_thread(NULL, c->posting.tid);
+    if (t && t->call_file == c->posting.file && t->call_switches != (u32)READ(current_task(), nvcsw))
+        c->posting.flags |= POSTING_SLEPT;
+}
+
+static __always_inline void enter_call_on(struct call *c, struct file_row *f)
+{
+    if (!ledger_can_hang(f))
+        return;
+    c->posting.kind = POSTING_ENTER;
+    c->posting.amount = (s64)READ(current_task(), nvcsw);
+    seen(POSTING_ENTER);
+    ledger_enter(NULL, f, &c->posting);
+}
+
+/* A call that may sleep begins. */
+static __noinline void post_enter(struct call *c, u8 class)
+{
+    u64 flags = class == CALL_RECVFROM || class == CALL_SENDTO || class == CALL_RECVMMSG || class == CALL_SENDMMSG
+                    ? c->argument[3]
+                : class == CALL_RECVMSG || class == CALL_SENDMSG ? c->argument[2]
+                                                                 : 0;
+    struct file_row *f = flags & MSG_DONTWAIT_BIT ? NULL : row_of_fd(c, (u32)c->argument[0]);
+    if (f)
+        enter_call_on(c, f);
+}
+
 static __noinline void post_read(struct call *c, u32 fd)
 {
     c->posting.kind = POSTING_READ;
     struct file_row *f = row_of_fd(c, fd);
     if (!f)
         return;
+    note_sleep(c, f);
     with_input(c, f);
     if (f->kind == FILE_LISTENER)
         return;
+    take_wanted(c, f, STACK_READ);
     ledger_read(NULL, f, &c->posting);
 }
 
@@ -51,10 +93,16 @@ static __noinline void post_write(struct call *c, u32 fd)
     struct file_row *f = row_of_fd(c, fd);
     if (!c->posting.file)
         return;
-    if (f || reaches_others((struct file *)c->posting.file))
-        ledger_wrote(NULL, &c->posting);
-    if (!f)
+    if (!f) {
+        if (c->posting.result > 0 && reaches_others((struct file *)c->posting.file)) {
+            stamp(c);
+            ledger_wrote(NULL, &c->posting);
+        }
         return;
+    }
+    take_wanted(c, f, STACK_WRITE);
+    ledger_wrote(NULL, &c->posting);
+    note_sleep(c, f);
     c->posting.file_kind = f->kind;
     if (c->posting.result > 0 && !c->posting.amount) {
         c->posting.flags |= POSTING_STATE;
@@ -72,7 +120,9 @@ static __noinline void post_accept(struct call *c)
     if (!f)
         return;
     f->kind = FILE_LISTENER; /* it may have been registered before listen() */
+    note_sleep(c, f);
     with_input(c, f);
+    take_wanted(c, f, STACK_ACCEPT);
     ledger_accept(NULL, f, &c->posting);
 }
 
@@ -94,7 +144,7 @@ static __noinline void post_other(struct call *c, u8 class)
     } else if (class == CALL_FCNTL) {
         struct file *file = (void *)c->posting.file;
         c->posting.kind = POSTING_FCNTL;
-        if (BPF_CORE_READ(file, f_flags) & O_NONBLOCK_BIT)
+        if (READ(file, f_flags) & O_NONBLOCK_BIT)
             c->posting.flags |= POSTING_NONBLOCK;
         ledger_fcntl(NULL, &c->posting);
     }
@@ -109,7 +159,7 @@ static __noinline void post_close(struct call *c, u32 fd)
         return;
     bool last = last_reference(file);
     if (last && is_epoll(file)) {
-        u64 epoll = (u64)BPF_CORE_READ(file, private_data);
+        u64 epoll = (u64)READ(file, private_data);
         bpf_map_delete_elem(&epoll_rows, &epoll);
     }
     if (!f)

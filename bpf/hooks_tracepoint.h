@@ -34,35 +34,53 @@ static __always_inline bool concerns_us(u64 ids)
     return true;
 }
 
-static __always_inline void call_exits(struct pt_regs *regs, long result)
+static __always_inline void call_exits(u32 slot, struct pt_regs *regs, long result)
 {
     u8 class = class_of(regs);
     if (!class)
         return;
     u64 ids = bpf_get_current_pid_tgid();
-    struct call *c = concerns_us(ids) ? begin_call(CALLS_EXIT, regs, ids, result) : NULL;
+    struct call *c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
     if (c)
         post_exit(c, class);
 }
 
-static __always_inline void call_enters(struct pt_regs *regs)
+static __always_inline void call_enters(u32 slot, struct pt_regs *regs)
 {
     u8 class = class_of(regs); /* before any look-up: most calls matter only when they return */
+    bool may_sleep = facts.blocking_edges &&
+                     ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
-        class != CALL_WRITE)
+        class != CALL_WRITE && !may_sleep)
         return;
     u64 ids = bpf_get_current_pid_tgid();
-    struct call *c = concerns_us(ids) ? begin_call(CALLS_ENTER, regs, ids, 0) : NULL;
+    if (!concerns_us(ids))
+        return;
+    struct wait_queue_head *told = NULL;
+    if (class == CALL_WRITE) { /* most go to sockets, which have a tracepoint of their own */
+        told = told_by_write(file_of_fd(current_task(), (u32)call_argument0(regs)));
+        if (!told && !may_sleep)
+            return;
+    }
+    struct call *c = begin_call(slot, regs, ids, 0);
     if (!c)
         return;
-    if (class == CALL_CLOSE)
+    if (may_sleep)
+        post_enter(c, class);
+    if (class == CALL_CLOSE) {
         post_close(c, (u32)c->argument[0]);
-    else if (class == CALL_DUP2 && c->argument[0] != c->argument[1])
-        post_close(c, (u32)c->argument[1]);
-    else if (class == CALL_WRITE)
-        ready_by_write(file_of_fd(current_task(), (u32)c->argument[0]), &c->posting);
-    else if (class == CALL_EPOLL_WAIT || class == CALL_EPOLL_PWAIT2)
+    } else if (class == CALL_DUP2) {
+        if (c->argument[0] != c->argument[1])
+            post_close(c, (u32)c->argument[1]);
+    } else if (class == CALL_WRITE) {
+        if (!told)
+            return;
+        stamp(c);
+        c->posting.kind = POSTING_READY;
+        ready_on_queue(told, &c->posting);
+    } else if (!may_sleep) {
         post_wait(c, class);
+    }
 }
 
 /*
@@ -73,7 +91,17 @@ static __always_inline void call_enters(struct pt_regs *regs)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
-    call_exits(regs, result);
+    leave_mark(CALLS_EXIT);
+    call_exits(CALLS_EXIT, regs, result);
+    return 0;
+}
+
+/* Programs of a tracepoint run in the order in which they were attached, twins second. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit_twin, struct pt_regs *regs, long result)
+{
+    if (!first_has_run(CALLS_EXIT))
+        call_exits(TWIN_OF(CALLS_EXIT), regs, result);
     return 0;
 }
 
@@ -82,6 +110,15 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 {
-    call_enters(regs);
+    leave_mark(CALLS_ENTER);
+    call_enters(CALLS_ENTER, regs);
+    return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter_twin, struct pt_regs *regs, long number)
+{
+    if (!first_has_run(CALLS_ENTER))
+        call_enters(TWIN_OF(CALLS_ENTER), regs);
     return 0;
 }

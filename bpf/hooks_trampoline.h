@@ -20,8 +20,30 @@
 #define CALL_SYMBOL(name) "__x64_sys_" #name
 #endif
 
-/* Slots 0 and 1 belong to the tracepoint set; each program here has one of its own. */
+/* Of a program without a twin. */
 #define NEXT_SLOT (2 + __COUNTER__)
+
+/*
+ * A program and its twin (twins.h): `body` is what either does, with the slot it is given; slots 0 and 1 belong
+ * to the tracepoint set. In a trampoline what was attached last runs first (bpf_trampoline_link_prog() adds to
+ * the head of the list), and programs are attached in the order in which they stand here: twins stand first.
+ */
+#define PAIR(section, name, body)                                         \
+    enum { SLOT_##name = 2 + __COUNTER__ };                               \
+    _Static_assert(SLOT_##name < CALL_SLOTS / 2, "no slot for " #name);   \
+    SEC(section)                                                          \
+    int name##_twin(u64 *ctx)                                             \
+    {                                                                     \
+        const u32 slot = TWIN_OF(SLOT_##name);                            \
+        return first_has_run(SLOT_##name) ? 0 : (body);                   \
+    }                                                                     \
+    SEC(section)                                                          \
+    int name(u64 *ctx)                                                    \
+    {                                                                     \
+        const u32 slot = SLOT_##name;                                     \
+        leave_mark(slot);                                                 \
+        return (body);                                                    \
+    }
 
 /*
  * The context of these programs is {regs, result}. Where the kernel's BTF knows pt_regs only as a forward
@@ -56,12 +78,7 @@ static __always_inline int exit_of(u64 *ctx, u8 class, u32 slot)
     return 0;
 }
 
-#define EXIT_OF(name, class)                      \
-    SEC("fexit/" CALL_SYMBOL(name))               \
-    int on_##name##_exit(u64 *ctx)                \
-    {                                             \
-        return exit_of(ctx, class, NEXT_SLOT);    \
-    }
+#define EXIT_OF(name, class) PAIR("fexit/" CALL_SYMBOL(name), on_##name##_exit, exit_of(ctx, class, slot))
 
 EXIT_OF(read, CALL_READ)
 EXIT_OF(pread64, CALL_READ)
@@ -91,6 +108,56 @@ EXIT_OF(timerfd_settime, CALL_SETTIME)
 EXIT_OF(getsockopt, CALL_GETSOCKOPT)
 EXIT_OF(ioctl, CALL_IOCTL)
 EXIT_OF(futex, CALL_FUTEX)
+EXIT_OF(io_uring_enter, CALL_IO_URING)
+
+/*
+ * --- calls that sleep on edge-triggered files without O_NONBLOCK ---
+ *
+ * Where sockets sleep, so that calls which do not sleep pay nothing. Missing from this set: the reader of a
+ * Unix stream (unix_stream_data_wait() is inlined) and pipes.
+ */
+
+static __always_inline int may_sleep_on(struct sock *sk, u32 slot)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    if (!facts.blocking_edges || !watched(ids >> 32))
+        return 0;
+    struct socket *socket = READ(sk, sk_socket);
+    u64 file = socket ? (u64)READ(socket, file) : 0;
+    struct file_row *f = file ? books_file(NULL, file) : NULL;
+    struct call *c = f ? open_call(slot, ids, 0) : NULL;
+    if (!c)
+        return 0;
+    stamp(c);
+    c->posting.file = file;
+    enter_call_on(c, f);
+    return 0;
+}
+
+SEC("fentry/sk_wait_data")
+int BPF_PROG(on_sk_wait_data, struct sock *sk)
+{
+    return may_sleep_on(sk, NEXT_SLOT);
+}
+
+SEC("fentry/sk_stream_wait_memory")
+int BPF_PROG(on_sk_stream_wait_memory, struct sock *sk)
+{
+    return may_sleep_on(sk, NEXT_SLOT);
+}
+
+/* UDP, Unix datagrams, and accept() of a Unix listener. */
+SEC("fentry/__skb_wait_for_more_packets")
+int BPF_PROG(on_skb_wait_for_more_packets, struct sock *sk)
+{
+    return may_sleep_on(sk, NEXT_SLOT);
+}
+
+SEC("fentry/inet_csk_accept")
+int BPF_PROG(on_inet_csk_accept, struct sock *sk)
+{
+    return may_sleep_on(sk, NEXT_SLOT);
+}
 
 /* --- descriptors that go away --------------------------------------------------------------------- */
 
@@ -108,23 +175,9 @@ static __always_inline int enter_close(u64 *ctx, u32 slot, u32 which)
     return 0;
 }
 
-SEC("fentry/" CALL_SYMBOL(close))
-int on_close_enter(u64 *ctx)
-{
-    return enter_close(ctx, NEXT_SLOT, 0);
-}
-
-SEC("fentry/" CALL_SYMBOL(dup2))
-int on_dup2_enter(u64 *ctx)
-{
-    return enter_close(ctx, NEXT_SLOT, 1);
-}
-
-SEC("fentry/" CALL_SYMBOL(dup3))
-int on_dup3_enter(u64 *ctx)
-{
-    return enter_close(ctx, NEXT_SLOT, 1);
-}
+PAIR("fentry/" CALL_SYMBOL(close), on_close_enter, enter_close(ctx, slot, 0))
+PAIR("fentry/" CALL_SYMBOL(dup2), on_dup2_enter, enter_close(ctx, slot, 1))
+PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, 1))
 
 /*
  * The last reference to a watched file is gone and its registrations go with it: __fput() calls
@@ -142,9 +195,9 @@ static __always_inline void file_dies(struct file *file)
         struct epitem *item = next_item(&w);
         if (!item)
             break;
-        struct registration_key key = {.epoll = (u64)BPF_CORE_READ(item, ep),
+        struct registration_key key = {.epoll = (u64)READ(item, ep),
                                        .file = id,
-                                       .fd = BPF_CORE_READ(item, ffd.fd),
+                                       .fd = READ(item, ffd.fd),
                                        .pad = 0};
         struct registration_row *r = books_registration(NULL, &key);
         if (r)
@@ -164,7 +217,7 @@ int BPF_PROG(on_eventpoll_release_file, struct file *file)
 SEC("fentry/ep_eventpoll_release")
 int BPF_PROG(on_ep_eventpoll_release, struct inode *inode, struct file *file)
 {
-    u64 epoll = (u64)BPF_CORE_READ(file, private_data);
+    u64 epoll = (u64)READ(file, private_data);
     bpf_map_delete_elem(&epoll_rows, &epoll);
     return 0;
 }
@@ -189,52 +242,47 @@ static __always_inline int created(long result, u32 slot)
 }
 
 /* Only the result is used, so that 5.10 does not mind. */
-SEC("fexit/" CALL_SYMBOL(epoll_create))
-int BPF_PROG(on_epoll_create_exit, void *regs, long result)
-{
-    return created(result, NEXT_SLOT);
-}
-
-SEC("fexit/" CALL_SYMBOL(epoll_create1))
-int BPF_PROG(on_epoll_create1_exit, void *regs, long result)
-{
-    return created(result, NEXT_SLOT);
-}
+PAIR("fexit/" CALL_SYMBOL(epoll_create), on_epoll_create_exit, created((s64)ctx[1], slot))
+PAIR("fexit/" CALL_SYMBOL(epoll_create1), on_epoll_create1_exit, created((s64)ctx[1], slot))
 
 /* Through here come epoll_ctl() and, up to 7.1, io_uring's. The event lies in kernel memory. */
-SEC("fexit/do_epoll_ctl")
-int BPF_PROG(on_do_epoll_ctl, int epfd, int operation, int fd, void *event, bool nonblock, int result)
+static __always_inline int ctl_by_fd(u32 slot, u32 epfd, u32 operation, u32 fd, u64 event, s32 result)
 {
-    struct call *c = watched_call(NEXT_SLOT, result);
+    struct call *c = watched_call(slot, result);
     if (c) {
         seen(POSTING_MOD);
         c->kernel_events = 1;
-        c->argument[0] = (u32)epfd;
-        c->argument[1] = (u32)operation;
-        c->argument[2] = (u32)fd;
-        c->argument[3] = (u64)event;
+        c->argument[0] = epfd;
+        c->argument[1] = operation;
+        c->argument[2] = fd;
+        c->argument[3] = event;
         post_ctl(c);
     }
     return 0;
 }
 
+PAIR("fexit/do_epoll_ctl", on_do_epoll_ctl,
+     ctl_by_fd(slot, (u32)ctx[0], (u32)ctx[1], (u32)ctx[2], ctx[3], (s32)ctx[5]))
+
 /* Since 7.2 both epoll_ctl() and io_uring come through here, with the files already looked up. */
-SEC("fexit/do_epoll_ctl_file")
-int BPF_PROG(on_do_epoll_ctl_file, struct file *epoll_file, int operation, struct epoll_key *target, void *event,
-             bool nonblock, int result)
+static __always_inline int ctl_by_file(u32 slot, struct file *epoll_file, u32 operation, struct epoll_key *target,
+                                       u64 event, s32 result)
 {
-    struct call *c = watched_call(NEXT_SLOT, result);
+    struct call *c = watched_call(slot, result);
     if (c) {
         seen(POSTING_MOD);
         c->kernel_events = 1;
-        c->argument[3] = (u64)event;
+        c->argument[3] = event;
         c->posting.epfd = -1;
-        c->posting.epoll = (u64)BPF_CORE_READ(epoll_file, private_data);
-        c->posting.fd = BPF_CORE_READ(target, fd);
-        post_ctl_on(c, BPF_CORE_READ(target, file), (u64)(u32)operation);
+        c->posting.epoll = (u64)READ(epoll_file, private_data);
+        c->posting.fd = READ(target, fd);
+        post_ctl_on(c, READ(target, file), operation);
     }
     return 0;
 }
+
+PAIR("fexit/do_epoll_ctl_file", on_do_epoll_ctl_file,
+     ctl_by_file(slot, (struct file *)ctx[0], (u32)ctx[1], (struct epoll_key *)ctx[2], ctx[3], (s32)ctx[5]))
 
 /* --- waiting -------------------------------------------------------------------------------------- */
 
@@ -254,45 +302,43 @@ static __always_inline s64 timeout_of(u64 argument, u64 now)
     return ms > 0x7fffffff ? 0x7fffffff : (s64)ms;
 }
 
-static __always_inline void wait_begins(struct call *c, int epfd, u64 timeout)
+static __always_inline int wait_begins(u32 slot, s32 epfd, u64 *timeout_slot)
 {
+    struct call *c = watched_call(slot, 0);
+    if (!c)
+        return 0;
+    stamp(c);
     c->posting.kind = POSTING_WAIT;
     c->posting.epfd = epfd;
     c->posting.epoll = epoll_of_fd(current_task(), (u32)epfd);
     if (!c->posting.epoll)
-        return;
+        return 0;
+    /* To the verifier the timeout is a pointer, with which 5.10's number could not be computed: the slot is
+     * read as plain memory. */
+    u64 timeout = 0;
+    bpf_probe_read_kernel(&timeout, sizeof(timeout), timeout_slot);
     c->posting.amount = timeout_of(timeout, c->posting.time);
     ledger_wait(NULL, &c->posting);
-}
-
-/* epoll_wait, epoll_pwait, epoll_pwait2 and their 32-bit forms all come here. */
-SEC("fentry/do_epoll_wait")
-int BPF_PROG(on_do_epoll_wait_enter, int epfd, void *events, int max_events)
-{
-    struct call *c = watched_call(NEXT_SLOT, 0);
-    if (c) {
-        /* To the verifier the timeout is a pointer, with which 5.10's number could not be computed: the
-         * slot is read as plain memory. */
-        u64 timeout = 0;
-        bpf_probe_read_kernel(&timeout, sizeof(timeout), &ctx[3]);
-        wait_begins(c, epfd, timeout);
-    }
     return 0;
 }
 
-SEC("fexit/do_epoll_wait")
-int BPF_PROG(on_do_epoll_wait_exit, int epfd, void *events, int max_events, void *timeout, int result)
+static __always_inline int wait_ends(u32 slot, u32 epfd, u64 events, u32 max_events, s32 result)
 {
-    struct call *c = watched_call(NEXT_SLOT, result);
+    struct call *c = watched_call(slot, result);
     if (c) {
         seen(POSTING_RETURN);
-        c->argument[0] = (u32)epfd;
-        c->argument[1] = (u64)events;
-        c->argument[2] = (u32)max_events;
+        c->argument[0] = epfd;
+        c->argument[1] = events;
+        c->argument[2] = max_events;
         post_return(c);
     }
     return 0;
 }
+
+/* epoll_wait, epoll_pwait, epoll_pwait2 and their 32-bit forms all come here. */
+PAIR("fentry/do_epoll_wait", on_do_epoll_wait_enter, wait_begins(slot, (s32)ctx[0], &ctx[3]))
+PAIR("fexit/do_epoll_wait", on_do_epoll_wait_exit,
+     wait_ends(slot, (u32)ctx[0], ctx[1], (u32)ctx[2], (s32)ctx[4]))
 
 /* --- readiness ------------------------------------------------------------------------------------ */
 
@@ -304,16 +350,17 @@ int BPF_PROG(on_do_epoll_wait_exit, int epfd, void *events, int max_events, void
 static __always_inline int called_back(struct wait_queue_entry *entry, u32 key)
 {
     struct eppoll_entry *link = (void *)entry - bpf_core_field_offset(struct eppoll_entry, wait);
-    struct epitem *item = BPF_CORE_READ(link, base);
-    u32 wanted = BPF_CORE_READ(item, event.events);
+    struct epitem *item = READ(link, base);
+    u32 wanted = READ(item, event.events);
     if (key && !(key & (wanted | EV_ERR | EV_HUP)))
         return 0;
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
+    p.tgid = bpf_get_current_pid_tgid() >> 32; /* a pipe's writer; for sockets whoever was interrupted */
     p.kind = POSTING_READY;
-    p.epoll = (u64)BPF_CORE_READ(item, ep);
-    p.file = (u64)BPF_CORE_READ(item, ffd.file);
-    p.fd = BPF_CORE_READ(item, ffd.fd);
+    p.epoll = (u64)READ(item, ep);
+    p.file = (u64)READ(item, ffd.file);
+    p.fd = READ(item, ffd.fd);
     ledger_ready(NULL, &p);
     return 0;
 }

@@ -6,12 +6,15 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include "ledger_sweep.h"
+#include "state.h"
 #include "tables.h"
+#include "witness.h"
 
 /*
  * The registrations of a file hang on it through epitem.fllink: up to 5.10 a list in the file, since
  * then an hlist that file->f_ep points to (for a watched epoll file it is eventpoll.refs; the walk is
- * the same). Both link types begin with `next`.
+ * the same). Both link types are two words, and both are walked from the newest: it is at the tail of the
+ * list (ep_insert(): list_add_tail_rcu) and at the head of the hlist.
  */
 struct item_walk {
     struct hlist_node *at;
@@ -23,14 +26,15 @@ static __always_inline void walk_items(struct item_walk *w, struct file *file)
 {
     struct file___links *old = (void *)file;
     if (bpf_core_field_exists(old->f_ep_links)) {
+        asm volatile("" : "+r"(old) :: "memory"); /* else clang moves the offset, which is no more, before the question */
         w->end = (void *)old + bpf_core_field_offset(old->f_ep_links);
-        w->at = (void *)BPF_CORE_READ(old, f_ep_links.next);
+        w->at = (void *)BPF_CORE_READ(old, f_ep_links.prev);
         w->link_offset = bpf_core_field_offset(struct epitem___links, fllink);
         return;
     }
-    struct hlist_head *head = BPF_CORE_READ(file, f_ep);
+    struct hlist_head *head = READ(file, f_ep);
     w->end = NULL;
-    w->at = head ? BPF_CORE_READ(head, first) : NULL;
+    w->at = head ? READ(head, first) : NULL;
     w->link_offset = bpf_core_field_offset(struct epitem, fllink);
 }
 
@@ -39,19 +43,31 @@ static __always_inline struct epitem *next_item(struct item_walk *w)
     if (!w->at || w->at == w->end)
         return NULL;
     struct hlist_node *at = w->at; /* a local: CO-RE must not try to relocate our own struct */
-    w->at = BPF_CORE_READ(at, next);
-    return (void *)at - w->link_offset;
+    w->at = w->end ? (void *)READ(at, pprev) : READ(at, next); /* list_head.prev is where pprev is */
+    /* As a subtraction: clang adds the negated offset, which the verifier (6.12) does not know to be constant. */
+    asm volatile("%0 -= %1" : "+r"(at) : "r"(w->link_offset));
+    return (void *)at;
 }
 
 static __always_inline bool item_matches(struct epitem *item, const struct registration_key *key)
 {
-    return (u64)BPF_CORE_READ(item, ep) == key->epoll && (u64)BPF_CORE_READ(item, ffd.file) == key->file &&
-           BPF_CORE_READ(item, ffd.fd) == key->fd;
+    return (u64)READ(item, ep) == key->epoll && (u64)READ(item, ffd.file) == key->file &&
+           READ(item, ffd.fd) == key->fd;
 }
 
-/* A freed epitem may be read (by probe_read) but then names another registration, or was reused for the
- * very same one, which is no harm. Freed and not yet overwritten it still looks alive: the list of its
- * file decides. */
+/* Is it on the list of its file? The second word of either link leads to what points at it, and both
+ * list_del_rcu() and hlist_del_rcu() poison it. */
+static __always_inline bool item_linked(struct epitem *item)
+{
+    struct epitem___links *old = (void *)item;
+    struct file___links *file = NULL;
+    u64 offset = bpf_core_field_exists(file->f_ep_links) ? bpf_core_field_offset(old->fllink)
+                                                         : bpf_core_field_offset(item->fllink);
+    struct hlist_node *link = (void *)item + offset;
+    struct hlist_node *back = (void *)READ(link, pprev);
+    return READ(back, next) == link;
+}
+
 static __always_inline struct epitem *find_item(struct file *file, const struct registration_key *key)
 {
     struct item_walk w;
@@ -67,27 +83,39 @@ static __always_inline struct epitem *find_item(struct file *file, const struct 
     return NULL;
 }
 
+/* A freed epitem may be read (by probe_read) but then names another registration, or was reused for the
+ * very same one, which is no harm. Freed and not yet overwritten it still looks alive: its link decides.
+ * No walk: a listener may be in the epolls of a hundred workers. */
 static __always_inline bool books_item_gone(struct books *b, const struct registration_key *key,
                                             const struct registration_row *r)
 {
-    struct file *file = (void *)key->file;
-    return !r->item || !find_item(file, key);
+    struct epitem *item = (void *)r->item;
+    return !item || !item_matches(item, key) || !item_linked(item);
 }
 
-static __always_inline void remember_item(const struct posting *p)
+/* In the context of the caller; the seed runs in ours, and knows the file itself. */
+static __always_inline u64 books_epoll_file(struct books *b, const struct posting *p)
+{
+    if (p->epfd < 0 || p->kind == POSTING_SEEDED)
+        return 0;
+    return (u64)file_of_fd((struct task_struct *)bpf_get_current_task(), (u32)p->epfd);
+}
+
+static __always_inline struct registration_row *remember_item(const struct posting *p)
 {
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     if (p->result < 0)
-        return;
+        return NULL;
     struct registration_row *r = books_registration(NULL, &key);
     if (r)
         r->item = (u64)find_item((struct file *)p->file, &key);
+    return r;
 }
 
 static __always_inline bool item_is_ready(struct epitem *item)
 {
     void *self = (void *)item + bpf_core_field_offset(item->rdllink);
-    return (void *)BPF_CORE_READ(item, rdllink.next) != self;
+    return (void *)READ(item, rdllink.next) != self;
 }
 
 /* Last words: a past that a rule may want, kept for user space. */

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "types.h"
+#include "load.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -23,7 +24,7 @@ struct hlist_head {
 };
 
 struct pt_regs {
-    unsigned long r10, r9, r8, ax, cx, dx, si, di, orig_ax; /* x86-64 */
+    unsigned long r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp; /* x86-64 */
 };
 
 struct file_operations {
@@ -37,7 +38,7 @@ struct inode {
 
 struct file {
     unsigned int f_flags;
-    const struct file_operations *f_op;
+    struct file_operations *f_op;
     struct inode *f_inode;
     void *private_data;
     struct hlist_head *f_ep; /* since 5.11 (319c15174757) */
@@ -89,9 +90,24 @@ struct thread_info {
     u32 status; /* x86: TS_COMPAT while in a 32-bit call */
 };
 
+struct upid {
+    int nr;
+};
+
+struct pid {
+    struct upid numbers[1];
+};
+
+struct sched_info {
+    u64 run_delay; /* ns, with CONFIG_SCHED_INFO */
+};
+
 struct task_struct {
     struct thread_info thread_info;
+    struct sched_info sched_info;
+    void *stack;
     int pid, tgid;
+    unsigned long nvcsw; /* voluntary context switches */
     struct files_struct *files;
     struct signal_struct *signal;
     struct sighand_struct *sighand;
@@ -149,7 +165,7 @@ struct sock_common {
     u32 skc_daddr, skc_rcv_saddr;
     u16 skc_dport, skc_num;
     u16 skc_family;
-    volatile u8 skc_state;
+    u8 skc_state;
     struct in6 skc_v6_daddr, skc_v6_rcv_saddr;
 };
 
@@ -168,6 +184,7 @@ struct sock {
     struct sk_buff_head sk_error_queue;
     struct socket_wq *sk_wq;
     struct socket *sk_socket;
+    struct pid *sk_peer_pid;
     int sk_sndbuf, sk_wmem_queued, sk_err;
     u32 sk_ack_backlog;
     u16 sk_type, sk_protocol;

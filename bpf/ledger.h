@@ -14,9 +14,17 @@
  *        the kernel says that this registration no longer exists
  *   void books_bury(books *, const registration_key *, registration_row *, file_row *, bool file_dies)
  *        a registration dies, alone or with its file; its past may matter to a rule (ledger_past_matters)
+ *   u64 books_epoll_file(books *, const posting *)
+ *        the open file of the epoll instance that p->epfd names, 0 where that cannot be known
  *   void books_stat(books *, u32 stat)                             count one
+ *   void books_usage(books *, const posting *)
+ *        fills in cpu and delay of the posting; replay has them
+ *   bool books_held_elsewhere(books *, const posting *)            does anybody but the caller hold the file?
+ *   bool books_leads_to(books *, const posting *, u64 file)        does p->fd lead to it in the caller's process?
  *
- * Nothing here reads the kernel, the clock or user memory: all that is in the posting.
+ * Nothing here reads the kernel, the clock or user memory: all that is in the posting. The last three are
+ * asked only where the answer matters, because reading it each time would cost too much; in the kernel they
+ * write it into the posting, so that a recording has it.
  */
 #pragma once
 
@@ -126,6 +134,8 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
         f->home = 0;
         f->flags &= ~FILE_EDGE;
     }
+    if (f && f->ghost_at && f->ghost_epoll == key->epoll && f->ghost_fd == key->fd)
+        f->ghost_at = 0;
     struct epoll_row *e = books_epoll(b, key->epoll);
     if (e && e->registrations) /* 0: that of an instance which had this address before */
         ledger_count(&e->registrations, -1);
@@ -170,14 +180,18 @@ static __always_inline struct file_row *ledger_open_file(struct books *b, const 
 static __always_inline struct epoll_row *ledger_open_epoll(struct books *b, const struct posting *p)
 {
     struct epoll_row *e = books_epoll(b, p->epoll);
-    if (e)
+    if (e) {
+        if (e->fd < 0) /* first seen where its number is not known: by a file of its list, or do_epoll_ctl_file() */
+            e->fd = p->epfd;
         return e;
+    }
     e = books_add_epoll(b, p->epoll);
     if (!e)
         return NULL;
     e->created_at = p->time;
     e->tgid = p->tgid;
     e->fd = p->epfd;
+    e->file = books_epoll_file(b, p);
     return e;
 }
 
@@ -194,6 +208,9 @@ static __always_inline struct thread_row *ledger_open_thread(struct books *b, co
     return t;
 }
 
+#include "ledger_sharing.h"
+#include "ledger_stale.h"
+#include "ledger_stall.h"
 #include "ledger_ctl.h"
 #include "ledger_io.h"
 #include "ledger_wait.h"

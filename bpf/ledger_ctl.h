@@ -23,6 +23,39 @@ static __always_inline void ledger_set_home(struct file_row *f, const struct reg
         f->flags &= ~FILE_EDGE;
 }
 
+/*
+ * R14. epoll_ctl on a number that leads nowhere (EBADF), or to a file that is not registered under it
+ * (ENOENT): was it closed while its registration lives on? Only the newest ghost of an epoll is known here.
+ */
+static __always_inline void ledger_ghost_ctl(struct books *b, struct epoll_row *e, const struct posting *p)
+{
+    if (!e->ghost_file || e->ghost_fd != p->fd)
+        return;
+    struct file_row *f = books_file(b, e->ghost_file);
+    if (!f || !f->ghost_at || f->ghost_epoll != p->epoll || f->ghost_fd != p->fd)
+        return;
+    ledger_count(&f->ghost_errors, 1);
+    if (p->kind == POSTING_DEL)
+        f->between |= BETWEEN_DEL_FAILED;
+    ledger_record(f, p, p->result);
+}
+
+/* R12. EPOLLEXCLUSIVE cannot be changed by MOD, nor had together with RDHUP, ONESHOT or an epoll (EINVAL). */
+static __always_inline void ledger_exclusive_failed(struct file_row *f, const struct posting *p)
+{
+    f->exclusive_at = p->time;
+    f->exclusive_epoll = p->epoll;
+    f->exclusive_mask = p->mask;
+    ledger_count(&f->exclusive_errors, 1);
+}
+
+/* EINVAL, then DEL, or ADD with another mask, in the same epoll (nginx): nothing has come of it. */
+static __always_inline void ledger_exclusive_resolved(struct file_row *f, const struct posting *p)
+{
+    if (f->exclusive_at && f->exclusive_epoll == p->epoll)
+        f->exclusive_at = 0;
+}
+
 /* A registration that exists: by ADD, by the seed, or by a MOD of one that we had not known. */
 static __always_inline struct registration_row *ledger_open_registration(struct books *b, const struct posting *p,
                                                                          const struct registration_key *key)
@@ -39,11 +72,40 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
     r->added_at = p->time;
     r->armed_at = p->time;
     r->ctl_tid = p->tid;
+    r->tgid = p->kind == POSTING_ADD ? p->tgid : 0;
     ledger_index_add(b, key, p->data);
     struct epoll_row *e = books_epoll(b, key->epoll);
     if (e)
         ledger_count(&e->registrations, 1);
     return r;
+}
+
+/* ENOENT, ENOMEM, EEXIST, EINVAL, ENOSPC, ELOOP: the file is deaf now, unless somebody makes up for it. Not
+ * EPERM: regular files are always ready, and programs ask to find out (Go at each os.Open). */
+static __always_inline bool ledger_deafens(s64 result)
+{
+    return result == -2 || result == -12 || result == -17 || result == -22 || result == -28 || result == -40 ||
+           result == -ERRNO_EBADF;
+}
+
+/* ADD or MOD failed. Files that no epoll had before get a row here. */
+static __always_inline void ledger_refused(struct books *b, const struct posting *p)
+{
+    if (!p->file || !ledger_deafens(p->result) || p->file_kind == FILE_OTHER || p->file_kind == FILE_UNKNOWN)
+        return;
+    struct file_row *f = books_file(b, p->file);
+    if (!f || f->ino != p->ino)
+        f = ledger_open_file(b, p);
+    if (!f)
+        return;
+    f->refusals = f->refused_at ? f->refusals + 1 : 1;
+    f->refused_at = p->time;
+    f->refused_epoll = p->epoll;
+    f->refused_mask = p->mask;
+    f->refused_errno = (u16)-p->result;
+    f->refused_kind = p->kind;
+    if (p->kind == POSTING_ADD) /* a failed MOD is on record already */
+        ledger_record(f, p, p->result);
 }
 
 static __always_inline void ledger_add(struct books *b, const struct posting *p)
@@ -53,11 +115,20 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
         return;
     if (p->result < 0) {
         ledger_count(&e->ctl_errors, 1);
+        if (ledger_failed(p->result, ERRNO_EINVAL) && (p->mask & EV_EXCLUSIVE) && p->file) {
+            struct file_row *denied = ledger_open_file(b, p);
+            if (denied) {
+                ledger_exclusive_failed(denied, p);
+                ledger_record(denied, p, p->result);
+            }
+        }
+        ledger_refused(b, p);
         return;
     }
     struct file_row *f = ledger_open_file(b, p);
     if (!f)
         return;
+    f->refused_at = 0;
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row *r = ledger_open_registration(b, p, &key);
     if (!r)
@@ -68,8 +139,13 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
     } else {
         r->flags |= REGISTRATION_KNOWN;
         f->armed_at = p->time;
+        if (p->mask & EV_ET)
+            r->flags |= REGISTRATION_ADDED_EDGE;
         ledger_record(f, p, p->mask & 0x7fff);
     }
+    ledger_exclusive_resolved(f, p);
+    if (f->ghost_at && f->ghost_epoll == p->epoll && f->ghost_fd == p->fd)
+        f->ghost_at = 0;
     /* A new registration starts a new life of edges; what is unread now will be reported at once. */
     f->edge_at = 0;
     f->left_at = 0;
@@ -79,25 +155,35 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
     f->rearm_errno = 0; /* MOD = ENOENT, then ADD: resolved (libevent, photon, facil.io) */
 }
 
-static __always_inline void ledger_mod_failed(struct epoll_row *e, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_mod_failed(struct books *b, struct epoll_row *e, struct file_row *f,
+                                              const struct posting *p)
 {
     ledger_count(&e->ctl_errors, 1);
+    ledger_ghost_ctl(b, e, p);
     if (!f)
         return;
+    if (ledger_failed(p->result, ERRNO_EINVAL)) {
+        struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
+        const struct registration_row *r = books_registration(b, &key);
+        if ((p->mask & EV_EXCLUSIVE) || (r && (r->mask & EV_EXCLUSIVE)))
+            ledger_exclusive_failed(f, p);
+    }
     f->rearm_errno = (u32)-p->result;
     f->between |= BETWEEN_MOD;
     ledger_record(f, p, p->result);
 }
 
-static __always_inline void ledger_mod(struct books *b, const struct posting *p)
+/* Returns the row of what was changed; NULL: nothing was. */
+static __always_inline struct registration_row *ledger_mod(struct books *b, const struct posting *p)
 {
     struct epoll_row *e = ledger_open_epoll(b, p);
     struct file_row *f = books_file(b, p->file);
     if (!e)
-        return;
+        return NULL;
     if (p->result < 0) {
-        ledger_mod_failed(e, f, p);
-        return;
+        ledger_mod_failed(b, e, f, p);
+        ledger_refused(b, p);
+        return NULL;
     }
     if (!f) {
         f = ledger_open_file(b, p);
@@ -109,18 +195,24 @@ static __always_inline void ledger_mod(struct books *b, const struct posting *p)
     if (!r)
         r = ledger_open_registration(b, p, &key);
     if (!f || !r)
-        return;
+        return NULL;
     if (r->data != p->data) {
         ledger_index_remove(b, &key, r->data);
         ledger_evict_dead(b, key.epoll, p->data, &key);
         ledger_index_add(b, &key, p->data);
         r->data = p->data;
     }
+    ledger_foreign_ctl(b, p, e, r, f->kind);
     ledger_rearmed(e, r, p->time);
     /* Fewer wanted bits is progress; the same or a larger mask is not (fibers #19 spins with a MOD each
      * turn). HUP and ERR cannot be masked. */
     if (r->run_events & ~(p->mask | EV_ERR | EV_HUP))
         ledger_end_run(r);
+    /* A mask of 0 is neither of the two, and ONESHOT makes them the same. */
+    if (((r->mask ^ p->mask) & EV_ET) && (r->mask & ~EV_PRIVATE) && (p->mask & ~EV_PRIVATE) &&
+        !(r->mask & p->mask & EV_ONESHOT))
+        ledger_count(&r->flips, 1);
+    f->between |= r->mask == p->mask ? BETWEEN_MOD_SAME : BETWEEN_MOD;
     r->mask = p->mask;
     r->armed_at = p->time;
     r->ctl_tid = p->tid;
@@ -128,9 +220,13 @@ static __always_inline void ledger_mod(struct books *b, const struct posting *p)
     ledger_count(&r->mods, 1);
     f->armed_at = p->time;
     f->rearm_errno = 0;
-    f->between |= BETWEEN_MOD;
+    f->refused_at = 0;
+    ledger_exclusive_resolved(f, p);
+    if (f->ghost_at && f->ghost_epoll == p->epoll && f->ghost_fd == p->fd)
+        f->ghost_at = 0; /* dup2() back to the old number */
     ledger_set_home(f, &key, p->mask);
     ledger_record(f, p, p->mask & 0x7fff);
+    return r;
 }
 
 static __always_inline void ledger_del(struct books *b, const struct posting *p)
@@ -143,14 +239,20 @@ static __always_inline void ledger_del(struct books *b, const struct posting *p)
         ledger_record(f, p, p->result);
     if (p->result < 0) {
         ledger_count(&e->ctl_errors, 1);
+        ledger_ghost_ctl(b, e, p);
         if (f)
             f->between |= BETWEEN_DEL_FAILED;
         return;
     }
+    if (f)
+        ledger_exclusive_resolved(f, p);
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row *r = books_registration(b, &key);
     if (!r)
         return;
+    ledger_foreign_ctl(b, p, e, r, f ? f->kind : (u8)FILE_UNKNOWN);
+    if (f)
+        ledger_forsaken(b, &key, r, f, p->time);
     ledger_rearmed(e, r, p->time);
     ledger_drop_registration(b, &key, r, f, false);
 }
@@ -170,6 +272,25 @@ static __always_inline void ledger_closed_unarmed(struct books *b, const struct 
         ledger_count(&e->unarmed_closes, 1);
 }
 
+/* R14. The number goes, the file stays (dup, a forked child, SCM_RIGHTS), and so does its registration. */
+static __always_inline void ledger_ghost(struct books *b, struct file_row *f, const struct posting *p)
+{
+    struct registration_key key = {.epoll = f->home, .file = p->file, .fd = p->fd, .pad = 0};
+    if (!f->home || p->tgid != f->tgid || !books_registration(b, &key))
+        return;
+    f->ghost_at = p->time;
+    f->ghost_epoll = key.epoll;
+    f->ghost_fd = p->fd;
+    f->ghost_told = 0;
+    f->ghost_used = 0;
+    f->ghost_errors = 0;
+    struct epoll_row *e = books_epoll(b, key.epoll);
+    if (!e)
+        return;
+    e->ghost_file = p->file;
+    e->ghost_fd = p->fd;
+}
+
 static __always_inline void ledger_close(struct books *b, const struct posting *p)
 {
     struct file_row *f = books_file(b, p->file);
@@ -178,14 +299,17 @@ static __always_inline void ledger_close(struct books *b, const struct posting *
     f->closed_at = p->time;
     f->flags |= FILE_CLOSED;
     ledger_record(f, p, p->fd);
-    if (!(p->flags & POSTING_LAST))
+    if (!(p->flags & POSTING_LAST)) {
+        ledger_ghost(b, f, p);
         return;
+    }
     /* The last reference: eventpoll_release_file() takes its registrations with it. Those beyond the
      * newest one are found dead by the sweep. */
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = f->home_fd, .pad = 0};
     struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
     if (r) {
         ledger_closed_unarmed(b, &key, r, f, p->time);
+        ledger_forsaken(b, &key, r, f, p->time);
         ledger_drop_registration(b, &key, r, f, true);
     }
     books_remove_file(b, p->file);

@@ -45,6 +45,7 @@ static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, 
         }
     }
     f->flags &= ~FILE_PEEKED;
+    f->refused_at = 0; /* somebody takes care of it, told or not */
     f->attempt_at = p->time;
     f->last_read_tid = p->tid;
     return fresh;
@@ -86,6 +87,67 @@ static __always_inline void ledger_tried(struct books *b, const struct posting *
         ledger_wasted(b, t, p->file);
 }
 
+/* --- calls that sleep on edge-triggered files (R6) ------------------------------------------------ */
+
+/* Wake-up descriptors are read once per event, if at all: that never sleeps. */
+static __always_inline bool ledger_can_hang(const struct file_row *f)
+{
+    return (f->flags & (FILE_EDGE | FILE_NONBLOCK)) == FILE_EDGE &&
+           (f->kind == FILE_TCP || f->kind == FILE_LISTENER || f->kind == FILE_UDP || f->kind == FILE_UNIX ||
+            f->kind == FILE_PIPE);
+}
+
+/* A call begins that will sleep if there is nothing to do, in a thread that also waits on the file's epoll. */
+static __always_inline void ledger_enter(struct books *b, struct file_row *f, const struct posting *p)
+{
+    struct thread_row *t = ledger_can_hang(f) ? books_thread(b, p->tid) : NULL;
+    if (!t || t->waiting || t->epoll != f->home || t->call_file == p->file)
+        return;
+    ledger_count(&f->sleep_calls, 1);
+    t->call_file = p->file;
+    t->call_at = p->time;
+    t->call_switches = (u32)p->amount;
+}
+
+static __always_inline void ledger_leave(struct books *b, struct file_row *f, const struct posting *p)
+{
+    struct thread_row *t = ledger_can_hang(f) ? books_thread(b, p->tid) : NULL;
+    if (!t || t->call_file != p->file)
+        return;
+    u64 took = p->time - t->call_at;
+    t->call_file = 0;
+    if (!(p->flags & POSTING_SLEPT) || took < LEDGER_SLEPT_NS)
+        return;
+    ledger_count(&f->sleeps, 1);
+    f->slept_at = p->time;
+    if (took > f->slept_ns)
+        f->slept_ns = took;
+}
+
+/* --- two threads told of the same input (R11) ----------------------------------------------------- */
+
+static __always_inline void ledger_duplicate_tried(struct books *b, struct file_row *f, const struct posting *p,
+                                                   bool found)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (!t || t->duplicate_file != p->file)
+        return;
+    t->duplicate_file = 0;
+    if (!found)
+        ledger_count(&f->duplicates_wasted, 1);
+}
+
+/* R14: does the process still use the file whose registered number it closed? */
+static __always_inline void ledger_ghost_used(struct file_row *f, const struct posting *p)
+{
+    if (p->tgid != f->tgid)
+        return;
+    if (p->fd == f->ghost_fd)
+        f->ghost_at = 0; /* dup2() back: the number leads to it again */
+    else
+        ledger_count(&f->ghost_used, 1);
+}
+
 /* --- consuming ----------------------------------------------------------------------------------- */
 
 static __always_inline void ledger_left(struct file_row *f, const struct posting *p, u32 left)
@@ -99,8 +161,13 @@ static __always_inline void ledger_left(struct file_row *f, const struct posting
 
 static __always_inline void ledger_read(struct books *b, struct file_row *f, const struct posting *p)
 {
+    ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
         return;
+    if (f->ghost_at)
+        ledger_ghost_used(f, p);
+    if (f->duplicates)
+        ledger_duplicate_tried(b, f, p, p->result >= 0);
     bool peeked = f->flags & FILE_PEEKED; /* it knew what it left: a message not yet complete (N5) */
     bool fresh = ledger_attempt(b, f, p);
     f->last_read = p->result > 0x7fffffff ? 0x7fffffff : (s32)p->result;
@@ -130,10 +197,13 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
         f->left_at = 0;
     } else if (p->result < 0) {
         f->between |= BETWEEN_READ_ERROR;
-        ledger_count(&f->moves, 1); /* sk_err is handed out once */
+        if (!ledger_failed(p->result, ERRNO_EINVAL)) /* that is too small a buffer (timerfd, eventfd): nothing was taken */
+            ledger_count(&f->moves, 1); /* sk_err is handed out once */
     }
     if (f->wakes)
         ledger_tried(b, p, p->result >= 0);
+    if (f->clash_a)
+        ledger_clash(f, p);
     ledger_record(f, p, p->result);
 }
 
@@ -161,8 +231,11 @@ static __always_inline bool ledger_out_of_descriptors(s64 result)
 
 static __always_inline void ledger_accept(struct books *b, struct file_row *f, const struct posting *p)
 {
+    ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
         return;
+    if (f->ghost_at)
+        ledger_ghost_used(f, p);
     ledger_attempt(b, f, p);
     if (p->result >= 0) {
         ledger_count(&f->accepts, 1);
@@ -176,6 +249,9 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
         f->between |= BETWEEN_READ_EAGAIN;
     } else if (ledger_out_of_descriptors(p->result)) {
         ledger_count(&f->accept_errors, 1);
+        if (!(f->between & BETWEEN_ACCEPT_ERROR))
+            ledger_count(&f->fail_turns, 1);
+        f->fail_errno = (u32)-p->result;
         f->between |= BETWEEN_ACCEPT_ERROR;
     }
     if (p->flags & POSTING_STATE)
@@ -229,21 +305,58 @@ static __always_inline bool ledger_cut(const struct posting *p)
     return (p->flags & POSTING_STATE) && !(p->state.flags & STATE_WRITABLE);
 }
 
+/*
+ * R7. Output that was cut goes on without EPOLLOUT having said so: by the program's own clock or plan, which
+ * speaks for it, or only because something else of this file rang, long after there was room again.
+ */
+static __always_inline void ledger_resumes(struct books *b, struct file_row *f, const struct posting *p)
+{
+    if (f->out_told_at >= f->out_cut_at || p->time - f->out_cut_at < LEDGER_PASS_NS)
+        return;
+    const struct thread_row *t = books_thread(b, f->last_write_tid);
+    if (t && t->wait_at < f->out_cut_at) /* still in the turn in which it was cut */
+        return;
+    struct registration_key key = {.epoll = f->home, .file = p->file, .fd = f->home_fd, .pad = 0};
+    const struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
+    if (!r)
+        return;
+    if (r->delivered_at > f->out_cut_at && p->time - r->delivered_at <= LEDGER_PASS_NS) {
+        if (p->result > 0 && (f->flags & FILE_TAIL) && f->writable_at &&
+            p->time - f->writable_at >= LEDGER_LATE_NS)
+            ledger_count(&f->late_writes, 1);
+        return;
+    }
+    struct epoll_row *e = books_epoll(b, f->home);
+    if (e)
+        ledger_count(&e->eventless_writes, 1);
+}
+
 static __always_inline void ledger_write(struct books *b, struct file_row *f, const struct posting *p)
 {
+    ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
         return;
+    if (f->ghost_at)
+        ledger_ghost_used(f, p);
+    if (f->out_cut_at)
+        ledger_resumes(b, f, p);
     f->last_write_tid = p->tid;
     if (p->result > 0) {
+        f->flags &= ~(FILE_TAIL | FILE_CUT_GUESSED);
+        if (ledger_cut(p))
+            f->flags |= p->amount ? FILE_TAIL : FILE_CUT_GUESSED;
         ledger_count(&f->writes, 1);
         ledger_count(&f->moves, 1);
         ledger_count(&f->bytes_out, (u64)p->result);
         f->wrote_at = p->time;
         f->between |= BETWEEN_WRITE;
         f->out_cut_at = ledger_cut(p) ? p->time : 0;
+        if (f->cut_tid || f->out_cut_at)
+            ledger_between(f, p);
     } else if (ledger_failed(p->result, ERRNO_EAGAIN)) {
         ledger_count(&f->write_eagain, 1);
         f->between |= BETWEEN_WRITE_EAGAIN;
+        f->flags &= ~FILE_CUT_GUESSED;
         f->out_cut_at = p->time;
     } else if (p->result < 0) {
         ledger_count(&f->moves, 1); /* sk_err is handed out once */

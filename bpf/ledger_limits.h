@@ -14,3 +14,30 @@
 #define LEDGER_RUN 100
 /* A ONESHOT re-arm within this time is a fast one; a close later than this, untouched, an abandoned one (R8). */
 #define LEDGER_REARM_NS (1 * NSEC_PER_SEC)
+/* A call that slept this long on an edge-triggered file hung its loop (R6). */
+#define LEDGER_SLEPT_NS (10 * NSEC_PER_MSEC)
+/* The tail of a cut output that had room for this long was late when something else brought it out (R7). */
+#define LEDGER_LATE_NS (1 * NSEC_PER_SEC)
+/* The ready list is counted only after full batches of this size and less (R22), each LEDGER_LOOK_EVERY-th time, */
+#define LEDGER_SMALL_BATCH 8
+#define LEDGER_LOOK_EVERY 16
+/* and is crowded when it holds this many batches. */
+#define LEDGER_CROWD 4
+/* So many empty waits with timeout 0 in a row, then one with a timeout, are a burst (R19). */
+#define LEDGER_BURST 8
+/* EPOLLOUT armed level-triggered for this long, nothing written: worth a remark (R1). */
+#define LEDGER_ARMED_NS (60 * NSEC_PER_SEC)
+/* So many duplicate deliveries of one file happen to anybody. */
+#define LEDGER_FEW 8
+/* Nobody polled an epoll for so long: a gap worth knowing (R20). */
+#define LEDGER_STALL_NS (100 * NSEC_PER_MSEC)
+/* A sleep in one system call that explains a gap by itself (R20). */
+#define LEDGER_NAP_NS (50 * NSEC_PER_MSEC)
+/* A gap without such a sleep is one slow handler, not a large batch, from so much time per event. */
+#define LEDGER_SLOW_NS (10 * NSEC_PER_MSEC)
+/* How old the base of a thread's usage may be when it returns with events; see rows.h. */
+#define LEDGER_BASE_NS (20 * NSEC_PER_MSEC)
+/* A wait that times out within this many ms may be a poll for something else (EP605). */
+#define LEDGER_TICK_MS 50
+/* Readiness calls by the own process from which a pipe is worth showing to EP604. */
+#define LEDGER_SELF_READIES 64

@@ -13,12 +13,27 @@ static __always_inline bool ledger_input_waits(const struct file_state *s)
     return s->unread || s->backlog || (s->flags & STATE_EOF_UNREAD) || (u16)s->aux;
 }
 
+/* Since when has there been room for the output that was cut? Whoever sent something meanwhile starts it anew. */
+static __always_inline void ledger_refresh_output(struct file_row *f, const struct file_state *s, u64 now)
+{
+    u32 sent = f->kind == FILE_TCP ? (u32)s->io : 0;
+    if (!f->out_cut_at || !(s->flags & STATE_WRITABLE)) {
+        f->writable_at = 0;
+        return;
+    }
+    if (f->writable_at && f->writable_at >= f->out_cut_at && f->out_token == sent)
+        return;
+    f->writable_at = now;
+    f->out_token = sent;
+}
+
 /* Since when has the same input been waiting? */
 static __always_inline void ledger_refresh(struct file_row *f, const struct file_state *s, u64 now)
 {
     u32 token = f->kind == FILE_TCP ? (u32)(s->io >> 32) : (u32)s->io;
     f->unread = s->unread;
     f->backlog = s->backlog;
+    ledger_refresh_output(f, s, now);
     if (!ledger_input_waits(s)) {
         f->stuck_at = 0;
         return;
@@ -35,13 +50,33 @@ static __always_inline bool ledger_file_matters(const struct file_row *f, const 
 {
     if (s->flags & STATE_RCV_SHUTDOWN)
         return true;
-    return f->out_cut_at || f->rescues || f->left_passes || f->wasted_wakes || f->rearm_errno;
+    if (f->ghost_at || f->sleep_calls || f->late_writes || f->accept_errors || f->exclusive_at ||
+        f->duplicates >= LEDGER_FEW)
+        return true;
+    return f->out_cut_at || f->rescues || f->left_passes || f->wasted_wakes || f->rearm_errno || f->refused_at ||
+           f->mixed || f->clashes || f->clash_misses;
 }
 
-static __always_inline bool ledger_registration_matters(const struct registration_row *r,
-                                                        const struct file_state *s, bool ready)
+/* Worth showing, and never urgent: what a program does all the time. */
+static __always_inline bool ledger_habit_matters(const struct registration_row *r, const struct file_row *f)
 {
-    if (r->run >= 64 || r->best_run >= 64)
+    return f->kind == FILE_PIPE && r->self_readies >= LEDGER_SELF_READIES;
+}
+
+/* EPOLLOUT, level-triggered, on a socket with room, and nothing was written since it was armed. */
+static __always_inline bool ledger_armed_in_vain(const struct registration_row *r, const struct file_row *f,
+                                                 const struct file_state *s, u64 now)
+{
+    return (r->mask & EV_OUT) && !(r->mask & (EV_ET | EV_ONESHOT)) && (s->flags & STATE_WRITABLE) &&
+           r->armed_at + LEDGER_ARMED_NS < now && f->wrote_at + LEDGER_ARMED_NS < now;
+}
+
+static __always_inline bool ledger_registration_matters(const struct registration_row *r, const struct file_row *f,
+                                                        const struct file_state *s, bool ready, u64 now)
+{
+    if (r->run >= 64 || r->best_run >= 64 || r->flips)
+        return true;
+    if (((r->mask & EV_EXCLUSIVE) && s->backlog) || ledger_armed_in_vain(r, f, s, now))
         return true;
     return ledger_input_waits(s) && !ready && ((r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED));
 }
@@ -53,5 +88,7 @@ static __always_inline bool ledger_past_matters(const struct registration_row *r
 {
     if (r->best_run >= LEDGER_RUN)
         return true;
-    return file_dies && f && (f->rescues || f->left_passes || f->wasted_wakes);
+    return file_dies && f &&
+           (f->rescues || f->left_passes || f->wasted_wakes || f->late_writes || f->sleeps || f->duplicates_wasted ||
+            f->mixed || f->clashes);
 }

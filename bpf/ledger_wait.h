@@ -2,11 +2,12 @@
 /* Postings of waiting, waking and delivery, and with them the verdict of futility. Included by ledger.h. */
 #pragma once
 
-/* What one return of epoll_wait brought. */
-struct ledger_batch {
-    u32 useful; /* at least one event had made progress since its last delivery, or may have */
-    u32 idle;   /* at least one had not */
-};
+static __always_inline void ledger_begin_batch(struct ledger_batch *batch, const struct thread_row *t)
+{
+    batch->useful = 0;
+    batch->idle = 0;
+    batch->woken_file = t ? t->woken_file : 0;
+}
 
 /*
  * Did anybody do anything about this file since its last delivery? Progress is a change of kernel
@@ -21,7 +22,7 @@ static __always_inline bool ledger_progressed(const struct file_row *f, const st
     if (f->kind == FILE_UNKNOWN || f->kind == FILE_OTHER || f->kind == FILE_EPOLL)
         return true;
     if (!(p->flags & POSTING_STATE))
-        return false;
+        return p->flags & POSTING_BLIND;
     switch (f->kind) {
     case FILE_TCP:
         return p->state.io != r->token_io || (u16)p->state.aux < (u16)r->token_aux ||
@@ -96,22 +97,43 @@ static __always_inline void ledger_latency(struct epoll_row *e, struct registrat
     r->ready_at = 0;
 }
 
-static __always_inline void ledger_herd_delivered(struct books *b, const struct posting *p)
+static __always_inline void ledger_herd_delivered(struct books *b, const struct posting *p,
+                                                  const struct ledger_batch *batch)
 {
+    if (batch->woken_file != p->file)
+        return;
     struct thread_row *t = books_thread(b, p->tid);
-    if (!t || t->woken_file != p->file)
+    if (!t)
         return;
     t->woken_file = 0;
     t->trying_file = p->file;
     t->trying_sole = !!(p->flags & POSTING_SOLE);
 }
 
+/* R11. Level-triggered input goes back to the ready list as it is delivered: with two threads waiting, the second
+ * is told of what the first has not touched yet. Wake-up descriptors may want to wake several. */
+static __always_inline void ledger_duplicate(struct books *b, struct file_row *f, const struct registration_row *r,
+                                             const struct posting *p)
+{
+    if (f->kind != FILE_TCP && f->kind != FILE_UNIX && f->kind != FILE_UDP && f->kind != FILE_PIPE)
+        return;
+    if (!(p->mask & (EV_IN | EV_RDNORM)) || p->state.unread != r->delivered_unread)
+        return;
+    struct thread_row *first = books_thread(b, r->delivered_tid);
+    struct thread_row *second = books_thread(b, p->tid);
+    if (!first || !second || first->waiting || first->epoll != p->epoll)
+        return;
+    ledger_count(&f->duplicates, 1);
+    first->duplicate_file = p->file;
+    second->duplicate_file = p->file;
+}
+
 /* One event of a return. `key` was found by its data. */
 static __always_inline void ledger_deliver(struct books *b, const struct posting *p, struct epoll_row *e,
-                                           const struct registration_key *key, struct ledger_batch *batch)
+                                           struct file_row *f, const struct registration_key *key,
+                                           struct ledger_batch *batch)
 {
     struct registration_row *r = books_registration(b, key);
-    struct file_row *f = books_file(b, key->file);
     if (!r || !f) {
         batch->useful = 1; /* unknown: give it the benefit of the doubt */
         ledger_count(&e->unattributed, 1);
@@ -133,7 +155,15 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
     }
     r->run_events |= p->mask;
     r->run_between |= f->between;
+    if (idle && r->delivered_tid != p->tid && !(r->mask & (EV_ET | EV_ONESHOT)))
+        ledger_duplicate(b, f, r, p);
+    if (p->mask & EV_OUT)
+        f->out_told_at = p->time;
+    if (f->ghost_at && f->ghost_epoll == key->epoll && f->ghost_fd == key->fd && p->tgid == f->tgid &&
+        p->time - f->ghost_at > LEDGER_PASS_NS) /* else it may have been in the batch already */
+        ledger_count(&f->ghost_told, 1);
     ledger_count_events(r, p->mask);
+    ledger_kept_waiting(e, r, f, p);
     ledger_latency(e, r, p->time);
     ledger_fire(e, r, p->time);
     if ((r->mask & EV_ET) && (p->mask & (EV_IN | EV_RDNORM | EV_RDHUP | EV_HUP | EV_ERR)))
@@ -142,6 +172,9 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         f->eof_at = p->time;
         f->flags |= FILE_TOLD_RDHUP;
     }
+    if (p->mask & EV_OUT) /* whoever is told that there is room may send the rest, from wherever it has it */
+        f->cut_tid = 0;
+    ledger_foreign_event(b, p, e, r, key, f->kind);
     r->delivered_at = p->time;
     r->delivered_tid = p->tid;
     r->delivered_events = p->mask;
@@ -150,9 +183,10 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
     r->token_aux = p->state.aux;
     r->token_moves = f->moves;
     r->token_backlog = p->state.backlog;
+    r->delivered_unread = p->state.unread;
     f->between = 0;
     if (f->wakes)
-        ledger_herd_delivered(b, p);
+        ledger_herd_delivered(b, p, batch);
     ledger_record(f, p, p->mask);
 }
 
@@ -168,6 +202,9 @@ static __always_inline void ledger_settle(struct books *b, const struct posting 
         ledger_end_run(r);
         return;
     }
+    const struct thread_row *t = books_thread(b, p->tid);
+    if (t && r->run && t->uring_at >= r->run_last_at)
+        r->run_between |= BETWEEN_URING;
     if (!r->run) {
         r->run_at = p->time;
         r->run_cpu = p->cpu;
@@ -200,13 +237,24 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
     if (t->waiting && !t->seeded)
         books_stat(b, STAT_RETURNS_MISSED);
     t->seeded = 0;
-    if (e->fd < 0) /* first seen where the number is not known (do_epoll_ctl_file) */
-        e->fd = p->epfd;
     if (t->return_at && t->epoll == p->epoll && p->time > t->return_at)
         ledger_count(&e->handling[ledger_bucket((p->time - t->return_at) / NSEC_PER_USEC)], 1);
     if (t->trying_file && t->trying_sole) /* told of nothing else, and did not even try */
         ledger_wasted(b, t, t->trying_file);
     t->trying_file = 0;
+    if (t->duplicate_file) {
+        struct file_row *f = books_file(b, t->duplicate_file);
+        if (f) /* told together with another thread, and did not even try */
+            ledger_count(&f->duplicates_wasted, 1);
+        t->duplicate_file = 0;
+    }
+    t->call_file = 0;
+    if (t->zero_run && p->amount) {
+        if (t->zero_run >= LEDGER_BURST)
+            t->zero_bursts += 1;
+        t->zero_run = 0;
+    }
+    ledger_gap(b, p, e, t);
     t->epoll = p->epoll;
     t->wait_at = p->time;
     t->return_at = 0;
@@ -215,19 +263,26 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
 }
 
 /* After the events of the return, if there were any. */
-static __always_inline void ledger_return(struct books *b, const struct posting *p,
-                                          const struct ledger_batch *batch)
+static __always_inline void ledger_return(struct books *b, const struct posting *p, struct epoll_row *e,
+                                          struct thread_row *t, const struct ledger_batch *batch)
 {
-    struct epoll_row *e = ledger_open_epoll(b, p);
-    struct thread_row *t = ledger_open_thread(b, p);
-    if (!e || !t)
-        return;
+    ledger_turn_begins(b, p, t);
+    e->polled_at = p->time;
     if (p->result > 0) {
         ledger_count(&e->returns, 1);
+        if (p->tgid != e->tgid)
+            ledger_count(&e->foreign_returns, 1);
         ledger_count(&e->events, (u64)p->result);
         ledger_count(&e->batch[ledger_bucket((u64)p->result)], 1);
         if (p->result == p->amount)
             ledger_count(&e->full_batches, 1);
+        e->max_asked = (u32)p->amount;
+        if (p->data) {
+            ledger_count(&e->ready_looks, 1);
+            if (p->data >= (u64)p->amount * LEDGER_CROWD)
+                ledger_count(&e->ready_crowded, 1);
+        }
+        t->zero_run = 0;
         if (p->result > e->max_events)
             e->max_events = (u32)p->result;
         if (batch->idle && !batch->useful)
@@ -235,8 +290,14 @@ static __always_inline void ledger_return(struct books *b, const struct posting 
         e->last_return_at = p->time;
     } else if (p->result == 0) {
         ledger_count(&e->timeouts, 1);
-        if (t->timeout_ms == 0)
+        if (t->timeout_ms == 0) {
             ledger_count(&e->zero_timeouts, 1);
+            t->zeros += 1;
+            t->zero_run += 1;
+            t->zero_at = p->time;
+            t->zero_cpu = p->cpu;
+        }
+        ledger_tick(e, t);
     } else if (p->result == -ERRNO_EINTR) {
         ledger_count(&e->interrupts, 1);
     }
@@ -259,6 +320,8 @@ static __always_inline void ledger_ready(struct books *b, const struct posting *
     if (!r)
         return;
     ledger_count(&r->readies, 1);
+    if (p->tgid == r->tgid)
+        ledger_count(&r->self_readies, 1);
     if (!r->ready_at)
         r->ready_at = p->time;
 }
@@ -273,6 +336,7 @@ static __always_inline void ledger_woken(struct books *b, const struct posting *
     struct thread_row *t = books_thread(b, p->tid);
     if (!t || !t->waiting)
         return;
+    ledger_base(t, p);
     if (t->woken_file)
         ledger_wasted(b, t, t->woken_file);
     if (t->waste_file) {
@@ -288,4 +352,11 @@ static __always_inline void ledger_woken(struct books *b, const struct posting *
         ledger_count(&f->wakes, 1);
     else
         t->woken_file = 0;
+}
+
+static __always_inline void ledger_uring(struct books *b, const struct posting *p)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (t)
+        t->uring_at = p->time;
 }

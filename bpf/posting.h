@@ -37,9 +37,15 @@ enum posting_kind {
     POSTING_SEEDED = 23,      /* existed before we attached */
     POSTING_FCNTL = 24,       /* F_SETFL: amount = the new flags */
     POSTING_FORK = 25,        /* result = the child */
-    POSTING_EXEC = 26,
+    POSTING_EXEC = 26,        /* epoll, epfd: an epoll that the new program image still holds */
     POSTING_EXIT = 27,
-    POSTING_KINDS = 28,       /* fits the 5 bits a flight recorder entry has */
+    POSTING_ENTER = 28,       /* a call that may sleep begins on an edge-triggered file without O_NONBLOCK:
+                                 amount = voluntary context switches of the thread so far */
+    POSTING_URING = 29,       /* io_uring_enter: what it did to which file is not seen */
+    POSTING_BLOCKED = 30,     /* a thread that handles events is woken from a sleep inside a system call:
+                                 amount = number of the call (-1: none, a page fault), result = ns asleep */
+    POSTING_OVERLAP = 31,     /* tid and the thread `amount` are inside a read of this file at the same time */
+    POSTING_KINDS = 32,       /* fits the 5 bits a flight recorder entry has */
 };
 
 /* What lies behind a descriptor, from the file's f_op, never from a name. */
@@ -55,14 +61,20 @@ enum file_kind {
     FILE_SIGNALFD = 8,
     FILE_EPOLL = 9,
     FILE_OTHER = 10, /* known not to be one of the above (tty, inotify, io_uring, device) */
-    FILE_KINDS = 11,
+    /* As much as a log of system calls may tell; the kernel's own answer is never one of these. */
+    FILE_SOCKET = 11, /* a socket of some kind */
+    FILE_BYTES = 12,  /* it was read or written by read() and write() */
+    FILE_KINDS = 13,
 };
 
 enum posting_flag {
     POSTING_NONBLOCK = 1, /* the file has O_NONBLOCK, or the call asked for it */
-    POSTING_LAST = 2,     /* CLOSE: no other reference to the file exists */
+    POSTING_LAST = 2,     /* CLOSE, MOD, DEL: nobody but the caller holds the file */
     POSTING_STATE = 4,    /* `state` was read from the kernel; without it nothing in it may be used */
     POSTING_SOLE = 8,     /* DELIVERED: the only event of its return */
+    POSTING_SLEPT = 16,   /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
+    POSTING_STRANGER = 32, /* DELIVERED: to a process in which the number does not lead to the file */
+    POSTING_BLIND = 64,   /* DELIVERED without state: what answers it may not be among the postings */
 };
 
 enum state_flag {
@@ -71,6 +83,7 @@ enum state_flag {
     STATE_WRITABLE = 4,   /* POLLOUT is true (sk_stream_is_writeable for sockets) */
     STATE_STREAM = 8,     /* SOCK_STREAM */
     STATE_EOF_UNREAD = 16, /* the FIN has arrived and no read has returned 0 for it yet */
+    STATE_PEER_SELF = 32,  /* unix: both ends were made by one process (socketpair); only the sweep asks */
 };
 
 /*
@@ -96,9 +109,11 @@ struct posting {
     u64 time;  /* CLOCK_MONOTONIC, ns */
     u64 file;  /* struct file *, or a number the importer made up: only its identity counts */
     u64 epoll; /* struct eventpoll * */
-    u64 data;  /* epoll_event.data */
+    u64 data;  /* epoll_event.data; RETURN: items on the ready list afterwards, 0 where nobody looked;
+                  WRITE: address of the bytes, 0: not known */
     u64 ino;   /* inode number, tells a recycled struct file * apart (sockets and pipes never repeat it) */
     u64 cpu;   /* CPU time of the thread so far, ns; 0 where it was not looked at */
+    u64 delay; /* and time it spent waiting for a CPU: WAIT, RETURN, WOKEN, BLOCKED */
     s64 amount;
     s64 result; /* of the call; -errno when it failed */
     struct file_state state;
@@ -115,7 +130,7 @@ struct posting {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct file_state) == 32);
-static_assert(sizeof(struct posting) == 120);
+static_assert(sizeof(struct posting) == 128);
 #endif
 
 /* The epoll bits, named here because BPF code cannot include <sys/epoll.h>. */
@@ -135,7 +150,10 @@ enum epoll_bit {
 #define EV_PRIVATE (EV_ET | EV_ONESHOT | (1U << 29) | EV_EXCLUSIVE)
 
 #define ERRNO_EAGAIN 11
+#define ERRNO_EINVAL 22
 #define ERRNO_EINTR 4
+#define ERRNO_EBADF 9
+#define ERRNO_ENOTSOCK 88
 /* ERESTARTSYS and friends: the call did not happen, it will be made again. */
 #define ERRNO_RESTART_FIRST 512
 #define ERRNO_RESTART_LAST 516

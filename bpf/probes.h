@@ -18,7 +18,11 @@ struct probe_facts {
     u32 self;              /* our own tgid: never watched */
     u32 follow_forks;
     u32 suspicious;        /* grows when a probe saw something that deserves a sweep now */
+    u32 processes_changed; /* generation of the table of processes; user space and probes count it up */
     u32 timeout_in_ms;     /* do_epoll_wait() takes an int (5.10), not a struct timespec64 * */
+    u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (R6) */
+    u32 seed_again;        /* the seed has not booked everything yet */
+    s32 stacks_left;       /* user stacks that may be taken before the next look; user space fills it up */
 };
 
 /* What a system call is to us. The table nr -> class is filled in by the loader. */
@@ -53,6 +57,7 @@ enum call_class {
     CALL_GETSOCKOPT,
     CALL_IOCTL,
     CALL_FUTEX,
+    CALL_IO_URING,
     CALL_CLASSES,
 };
 #define CALL_TABLE 512
@@ -61,6 +66,8 @@ enum call_class {
 #define EVENTS_PER_RETURN 4096
 /* Registrations looked at per file, and wait-queue entries per wake-up. */
 #define CHAIN_MAX 16
+/* Registrations of one file, over all epolls, that are booked at attach. */
+#define SEED_CHAIN_MAX 512
 
 struct socket_name {
     u8 local[16];
@@ -86,6 +93,32 @@ struct sweep_record {
     u32 buried;    /* the last words of a registration that died */
 };
 
+/*
+ * A call as its thread left it at the kernel's door: the registers and the top of the user stack, from which
+ * src/symbols unwinds. The slice begins at the start of the page that holds the stack pointer, so that each page
+ * is read whole or not at all.
+ */
+#define STACK_PAGE 4096
+#define STACK_PAGES 17 /* at most, the one with the stack pointer included */
+#define STACK_REGISTERS 34
+#define STACK_SITES 1024 /* distinct places that call epoll_ctl */
+
+struct stack_record {
+    u64 time;
+    u64 site;  /* STACK_ARMED: registration_row.armed_site */
+    u64 file;
+    u64 epoll;
+    u64 start; /* user address of the first byte of the slice */
+    u32 tgid;
+    u32 tid;
+    s32 fd;
+    u32 role;  /* enum stack_role */
+    u32 bytes; /* that could be read */
+    u32 pad;
+    u64 registers[STACK_REGISTERS]; /* struct pt_regs of x86-64 (21), struct user_pt_regs of arm64 */
+    u8 slice[];
+};
+
 /* What on_learn says of one of our own descriptors. */
 struct learn_record {
     u32 fd;
@@ -97,6 +130,7 @@ struct learn_record {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct socket_name) == 40);
+static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8);
 static_assert(sizeof(struct sweep_record) ==
               8 + sizeof(struct file_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);
 #endif

@@ -4,15 +4,17 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
-#include "tables.h"
+#include "item.h"
+#include "state.h"
+#include "ledger.h"
 
 /* Why here: the child exists and has not run yet, so none of its calls is missed. Threads fork too, with
  * the tgid of their parent. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-    u32 parent_tgid = BPF_CORE_READ(parent, tgid);
-    u32 child_tgid = BPF_CORE_READ(child, tgid);
+    u32 parent_tgid = READ(parent, tgid);
+    u32 child_tgid = READ(child, tgid);
     if (parent_tgid == child_tgid)
         return 0;
     struct process_row *known = bpf_map_lookup_elem(&process_rows, &parent_tgid);
@@ -22,6 +24,37 @@ int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_stru
     books_stat(NULL, STAT_CALLS + POSTING_FORK);
     if (bpf_map_update_elem(&process_rows, &child_tgid, &row, BPF_ANY))
         books_stat(NULL, STAT_PROCESSES_FULL);
+    __sync_fetch_and_add(&facts.processes_changed, 1);
+    return 0;
+}
+
+/* How far an exec's descriptors are looked through: an epoll is created early in a program's life. */
+#define EXEC_FDS 256
+
+/*
+ * A new program image, and what it still holds. Why here: begin_new_exec() has closed what is marked
+ * close-on-exec, and the new program has not run yet, so that any epoll it has is a left-over.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_sched_process_exec, struct task_struct *task)
+{
+    u32 tgid = BPF_CORE_READ(task, tgid);
+    if (!watched(tgid))
+        return 0;
+    books_stat(NULL, STAT_CALLS + POSTING_EXEC);
+    struct posting p = {};
+    p.time = bpf_ktime_get_ns();
+    p.kind = POSTING_EXEC;
+    p.tgid = tgid;
+    p.tid = BPF_CORE_READ(task, pid);
+    for (u32 fd = 0; fd < EXEC_FDS; fd++) {
+        struct file *file = file_of_fd(task, fd);
+        if (!file || !is_epoll(file))
+            continue;
+        p.epfd = (s32)fd;
+        p.epoll = (u64)BPF_CORE_READ(file, private_data);
+        ledger_exec(NULL, &p);
+    }
     return 0;
 }
 
@@ -30,14 +63,15 @@ int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_stru
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct *task)
 {
-    u32 tid = BPF_CORE_READ(task, pid);
-    u32 tgid = BPF_CORE_READ(task, tgid);
+    u32 tid = READ(task, pid);
+    u32 tgid = READ(task, tgid);
     if (!watched(tgid))
         return 0;
     bpf_map_delete_elem(&thread_rows, &tid);
-    if (BPF_CORE_READ(task, signal, live.counter) == 0) {
-            books_stat(NULL, STAT_CALLS + POSTING_EXIT);
+    if (READ(task, signal, live.counter) == 0) {
+        books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         bpf_map_delete_elem(&process_rows, &tgid);
+        __sync_fetch_and_add(&facts.processes_changed, 1);
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "blocked.h"
 #include "readiness.h"
 
 static __always_inline void begin(struct posting *p, u8 kind)
@@ -19,21 +20,21 @@ static __always_inline void begin(struct posting *p, u8 kind)
     p->kind = kind;
 }
 
-static __always_inline u64 file_of_sock(const struct sock *sk)
+static __always_inline u64 file_of_sock(struct sock *sk)
 {
-    struct socket *socket = BPF_CORE_READ(sk, sk_socket);
-    return socket ? (u64)BPF_CORE_READ(socket, file) : 0; /* not accepted yet: no file */
+    struct socket *socket = READ(sk, sk_socket);
+    return socket ? (u64)READ(socket, file) : 0; /* not accepted yet: no file */
 }
 
 /* Data or a connection arrived (tracepoint since 6.3, 40e0b0908142). Sockets that nobody watches leave
  * after one look-up. */
 SEC("tp_btf/sk_data_ready")
-int BPF_PROG(on_sk_data_ready, const struct sock *sk)
+int BPF_PROG(on_sk_data_ready, struct sock *sk)
 {
     u64 file = file_of_sock(sk);
     if (!file || !books_file(NULL, file))
         return 0;
-    struct socket_wq *queue = BPF_CORE_READ(sk, sk_wq);
+    struct socket_wq *queue = READ(sk, sk_wq);
     if (!queue)
         return 0;
     struct posting p = {};
@@ -44,7 +45,7 @@ int BPF_PROG(on_sk_data_ready, const struct sock *sk)
 
 /* The peer's FIN: sk_state_change() wakes the poller, and the exact moment dates a leak. */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_inet_sock_set_state, const struct sock *sk, int old_state, int new_state)
+int BPF_PROG(on_inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 {
     if (new_state != TCP_CLOSE_WAIT)
         return 0;
@@ -54,7 +55,7 @@ int BPF_PROG(on_inet_sock_set_state, const struct sock *sk, int old_state, int n
         return 0;
     begin(&p, POSTING_PEER_CLOSED);
     ledger_peer_closed(NULL, &p);
-    struct socket_wq *queue = BPF_CORE_READ(sk, sk_wq);
+    struct socket_wq *queue = READ(sk, sk_wq);
     if (!queue)
         return 0;
     p.kind = POSTING_READY;
@@ -66,7 +67,7 @@ int BPF_PROG(on_inet_sock_set_state, const struct sock *sk, int old_state, int n
 SEC("tp_btf/hrtimer_expire_entry")
 int BPF_PROG(on_hrtimer_expire_entry, struct hrtimer *timer)
 {
-    if ((u64)BPF_CORE_READ(timer, function) != facts.timerfd_tmrproc)
+    if ((u64)READ(timer, function) != facts.timerfd_tmrproc)
         return 0;
     struct timerfd_ctx *timerfd = 0;
     timerfd = (void *)timer - bpf_core_field_offset(timerfd->t.tmr);
@@ -80,9 +81,9 @@ int BPF_PROG(on_hrtimer_expire_entry, struct hrtimer *timer)
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal_generate, int signal, void *info, struct task_struct *task)
 {
-    if (!watched(BPF_CORE_READ(task, tgid)))
+    if (!watched(READ(task, tgid)))
         return 0;
-    struct sighand_struct *hand = BPF_CORE_READ(task, sighand);
+    struct sighand_struct *hand = READ(task, sighand);
     if (!hand)
         return 0;
     struct posting p = {};
@@ -100,20 +101,24 @@ int BPF_PROG(on_signal_generate, int signal, void *info, struct task_struct *tas
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *task)
 {
-    u32 tid = BPF_CORE_READ(task, pid);
+    u32 tid = READ(task, pid);
     struct thread_row *t = books_thread(NULL, tid);
-    if (!t || !t->waiting)
+    if (!t)
         return 0;
+    if (!t->waiting) {
+        wakes_blocked(task, t, tid);
+        return 0;
+    }
     struct eventpoll *epoll = (void *)t->epoll;
     struct list_head *ready = (void *)epoll + bpf_core_field_offset(epoll->rdllist);
-    struct list_head *tail = BPF_CORE_READ(ready, prev);
+    struct list_head *tail = READ(ready, prev);
     struct posting p = {};
     begin(&p, POSTING_WOKEN);
     p.tid = tid;
-    p.cpu = BPF_CORE_READ(task, se.sum_exec_runtime);
+    note_usage(&p, task);
     if (tail && tail != ready) {
         struct epitem *item = (void *)tail - bpf_core_field_offset(struct epitem, rdllink);
-        p.file = (u64)BPF_CORE_READ(item, ffd.file);
+        p.file = (u64)READ(item, ffd.file);
     }
     struct file_row *f = p.file ? books_file(NULL, p.file) : NULL;
     if (!f || (f->kind != FILE_LISTENER && f->kind != FILE_EVENTFD && f->kind != FILE_PIPE))

@@ -13,34 +13,34 @@
 static __always_inline void ready_on_queue(struct wait_queue_head *queue, struct posting *p)
 {
     struct list_head *head = (void *)queue + bpf_core_field_offset(queue->head);
-    struct list_head *at = BPF_CORE_READ(head, next);
+    struct list_head *at = READ(head, next);
     for (int i = 0; i < CHAIN_MAX; i++) {
         if (!at || at == head)
             return;
         struct wait_queue_entry *entry = (void *)at - bpf_core_field_offset(struct wait_queue_entry, entry);
-        if ((u64)BPF_CORE_READ(entry, func) == facts.ep_poll_callback) {
+        if ((u64)READ(entry, func) == facts.ep_poll_callback) {
             struct eppoll_entry *link = (void *)entry - bpf_core_field_offset(struct eppoll_entry, wait);
-            struct epitem *item = BPF_CORE_READ(link, base);
-            p->epoll = (u64)BPF_CORE_READ(item, ep);
-            p->file = (u64)BPF_CORE_READ(item, ffd.file);
-            p->fd = BPF_CORE_READ(item, ffd.fd);
+            struct epitem *item = READ(link, base);
+            p->epoll = (u64)READ(item, ep);
+            p->file = (u64)READ(item, ffd.file);
+            p->fd = READ(item, ffd.fd);
             ledger_ready(NULL, p);
         }
-        at = BPF_CORE_READ(at, next);
+        at = READ(at, next);
     }
-    books_stat(NULL, STAT_CHAIN_BEYOND);
+    books_stat(NULL, STAT_READINESS_SKIPPED); /* these are not dated; the delivery tells */
 }
 
-/* Before a write: readers of an eventfd or a pipe that are registered with epoll. */
-static __always_inline void ready_by_write(struct file *file, struct posting *p)
+/* Before a write: the queue of those who would be told, for an eventfd or a pipe; else NULL. */
+static __always_inline struct wait_queue_head *told_by_write(struct file *file)
 {
     if (!file)
-        return;
+        return NULL;
     u64 poll = (u64)poll_of(file);
-    void *private = BPF_CORE_READ(file, private_data);
-    p->kind = POSTING_READY;
+    void *private = READ(file, private_data);
     if (poll == facts.poll[FILE_EVENTFD])
-        ready_on_queue(private + bpf_core_field_offset(struct eventfd_ctx, wqh), p);
-    else if (poll == facts.poll[FILE_PIPE])
-        ready_on_queue(private + bpf_core_field_offset(struct pipe_inode_info, rd_wait), p);
+        return private + bpf_core_field_offset(struct eventfd_ctx, wqh);
+    if (poll == facts.poll[FILE_PIPE])
+        return private + bpf_core_field_offset(struct pipe_inode_info, rd_wait);
+    return NULL;
 }

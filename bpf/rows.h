@@ -23,6 +23,8 @@ enum between_bit {
     BETWEEN_MOD = 0x080,
     BETWEEN_PEEK = 0x100,
     BETWEEN_DEL_FAILED = 0x200,
+    BETWEEN_MOD_SAME = 0x400,     /* epoll_ctl(MOD) to the mask that it had */
+    BETWEEN_URING = 0x800,        /* io_uring_enter by the waiting thread */
 };
 
 enum file_flag {
@@ -35,6 +37,18 @@ enum file_flag {
     FILE_CLOSED = 64,      /* a descriptor of it was closed; the sweep decides whether it lives on */
     FILE_PEEKED = 128,     /* looked at unread input without taking it since the last consume (N5) */
     FILE_TOLD_RDHUP = 256, /* EPOLLRDHUP was delivered: the program knows that the peer closed */
+    FILE_TAIL = 512,       /* the last write that moved bytes was short: a tail is left for sure */
+    FILE_CUT_GUESSED = 1024, /* out_cut_at stands for a full send buffer after a vector of unknown length */
+};
+
+/* Which call a user stack shows. */
+enum stack_role {
+    STACK_READ = 1,   /* any call that consumes, or tries to */
+    STACK_WRITE = 2,
+    STACK_ACCEPT = 4,
+    STACK_WAIT = 8,   /* epoll_wait */
+    STACK_ARMED = 16, /* epoll_ctl(ADD, MOD) */
+    STACK_FILE = STACK_READ | STACK_WRITE | STACK_ACCEPT, /* those asked for by file */
 };
 
 struct file_row {
@@ -91,8 +105,60 @@ struct file_row {
     u16 flags;        /* enum file_flag */
     u32 flight_next;  /* slot the next posting goes to */
     u8 kind;          /* enum file_kind */
-    u8 pad[7];
+    u8 stacks_wanted; /* enum stack_role: the next such call leaves its user stack (stacks.h) */
+    u8 stacks_taken;  /* those that did */
+    u8 pad[5];
     u64 flight[FLIGHT_SLOTS];
+
+    u64 writable_at;  /* sweep: first saw room for the output that was cut; 0: none, or nothing cut */
+    u64 out_told_at;  /* newest delivery of EPOLLOUT */
+    u64 ghost_at;     /* a registered number was closed by the process that registered it, and the file lives on */
+    u64 ghost_epoll;  /* where that registration is */
+    u64 slept_at;     /* newest call that slept on an edge-triggered file without O_NONBLOCK */
+    u64 slept_ns;     /* the longest of them */
+    u64 exclusive_at; /* an epoll_ctl that EPOLLEXCLUSIVE forbids failed and nothing has come of it yet */
+    u64 exclusive_epoll;
+    s32 ghost_fd;
+    u32 ghost_told;   /* deliveries of the ghost to the process that had closed the number */
+    u32 ghost_used;   /* calls of that process on the file since, under another number */
+    u32 ghost_errors; /* epoll_ctl(MOD, DEL) on the closed number */
+    u32 out_token;    /* write_seq when writable_at was set */
+    u32 late_writes;  /* tails that had room for LEDGER_LATE_NS and went out only because something else rang */
+    u32 fail_turns;   /* deliveries answered by an accept that failed for want of descriptors */
+    u32 fail_errno;
+    u32 sleep_calls;  /* POSTING_ENTER */
+    u32 sleeps;       /* of these, calls that slept LEDGER_SLEPT_NS and more */
+    u32 exclusive_mask;   /* what the forbidden epoll_ctl asked for */
+    u32 exclusive_errors;
+    u32 duplicates;       /* level-triggered deliveries of what another thread was told and had not touched yet */
+    u32 duplicates_wasted; /* of the threads concerned, those that found nothing, or did not look */
+    /* EP501, EP502: two threads on one stream; EP601: a registration that failed */
+    u64 cut_next;     /* address of the first byte that a short write of cut_tid left unsent */
+    u64 refused_at;   /* epoll_ctl failed and nobody has made up for it since; 0: none */
+    u64 refused_epoll;
+    u32 cut_tid;      /* 0: no write was cut short, or its rest was taken care of */
+    u32 cut_left;     /* bytes it left unsent, */
+    u32 cut_done;     /* and bytes it had sent */
+    u32 mixed;        /* writes of another thread that came in between */
+    u32 mixed_bytes;
+    u32 mixed_tid;    /* whose, */
+    u32 mixed_victim; /* and into whose message */
+    u32 clash_a;      /* two threads now inside a read of it; 0: none */
+    u32 clash_b;
+    u32 clashes;      /* overlapping reads that both got bytes */
+    u32 clash_misses; /* overlapping reads of which one got EAGAIN */
+    u32 refusals;     /* in a row */
+    u32 refused_mask;
+    u16 refused_errno;
+    u8 refused_kind;  /* POSTING_ADD or POSTING_MOD */
+    u8 clash_got;     /* enum clash_bit */
+};
+
+/* How the two reads of a clash ended, shifted by one for the second thread. */
+enum clash_bit {
+    CLASH_GOT = 1,
+    CLASH_EAGAIN = 4,
+    CLASH_OTHER = 16,
 };
 
 struct registration_key {
@@ -109,6 +175,7 @@ enum registration_flag {
     REGISTRATION_REARMED = 8,  /* MOD since the last delivery */
     REGISTRATION_READY = 16,   /* sweep: on the ready list */
     REGISTRATION_IDLE = 32,    /* no progress before the delivery now being booked */
+    REGISTRATION_ADDED_EDGE = 64, /* EPOLLET was in the mask of its ADD */
 };
 
 struct registration_row {
@@ -148,6 +215,13 @@ struct registration_row {
     u32 ctl_tid;
     u8 flags;         /* enum registration_flag */
     u8 pad[7];
+
+    u32 flips;            /* MODs that switched between edge- and level-triggered */
+    u32 delivered_unread; /* state.unread at the last delivery */
+    u32 tgid;         /* who added it; 0: existed before we attached */
+    u32 self_readies; /* readiness calls made in the context of that process */
+
+    u64 armed_site;   /* where the last ADD or MOD was called (stacks.h); 0: not known */
 };
 
 /*
@@ -169,6 +243,7 @@ struct index_row {
 #define EPOLL_BUCKETS 24
 
 struct epoll_row {
+    u64 file;            /* its struct file *, by which the sweep learns of its death; 0: not known */
     u64 created_at;
     u64 last_return_at;
     u64 last_fired_at;   /* newest delivery of a ONESHOT registration */
@@ -197,7 +272,73 @@ struct epoll_row {
     u32 batch[EPOLL_BUCKETS];   /* log2 of events per return */
     u32 latency[EPOLL_BUCKETS]; /* log2 of µs from readiness to delivery */
     u32 handling[EPOLL_BUCKETS]; /* log2 of µs from a return to that thread's next wait */
+
+    u64 ghost_file;    /* newest file whose registered number was closed while it lived on */
+    s32 ghost_fd;      /* and that number */
+    u32 max_asked;     /* maxevents of the last return */
+    u32 ready_looks;   /* full batches of at most LEDGER_SMALL_BATCH after which the ready list was counted */
+    u32 ready_crowded; /* of these: LEDGER_CROWD times maxevents and more were ready */
+    /* EP404: nobody polled it for LEDGER_STALL_NS or more. `away`: the newest such gap. `stall`: the longest
+     * of those that kept at least two ready sockets waiting. */
+    u64 polled_at;     /* newest return of any thread from a wait on it */
+    u64 away_from;
+    u64 away_until;    /* 0: none yet */
+    u64 away_ns;       /* without the time in which its thread waited for a CPU or was stopped */
+    u64 away_nap_ns;   /* longest sleep of its thread inside one system call */
+    u64 away_cpu_ns;
+    u64 stall_from;
+    u64 stall_until;
+    u64 stall_ns;
+    u64 stall_nap_ns;
+    u64 stall_cpu_ns;
+    u64 stalled_ns;    /* all of them together */
+    s32 away_call;     /* number of that system call; -1: none */
+    u32 away_tid;
+    u32 away_batch;    /* events it had been handed */
+    u32 away_kept;     /* ready sockets that waited through it */
+    s32 stall_call;
+    u32 stall_tid;
+    u32 stall_batch;
+    u32 stall_kept;
+    u32 stalls;
+    u32 stalls_asleep; /* of these: in a system call most of the time */
+    /* EP503: another process than the one that created it, or that added the registration */
+    u32 foreign_returns; /* with events, in a process that did not create it */
+    u32 foreign_ctls;    /* successful changes of a registration that another process made and still holds */
+    u32 strangers;       /* events delivered to a process in which the number does not lead to the file */
+    u32 foreign_tgid;    /* of the newest: who, */
+    u32 foreign_owner;   /* whose registration, */
+    s32 foreign_fd;
+    u64 foreign_file;
+    u64 foreign_at;
+    u32 foreign_result;  /* events, for a stranger; 0 for a ctl */
+    u8 foreign_kind;     /* POSTING_MOD, POSTING_DEL or POSTING_DELIVERED */
+    u8 foreign_file_kind;
+    u8 stale_kind;       /* EP504: POSTING_READ, POSTING_WRITE or POSTING_ACCEPT */
+    u8 stale_pad;
+    /* EP504: calls on a number whose file was closed in the same pass, with its event not yet acted on */
+    u64 stale_told_at;
+    u64 stale_closed_at;
+    u64 stale_at;
+    u32 stale_ios;
+    u32 stale_tid;
+    s32 stale_fd;
+    u32 stale_errno;
+    /* EP603: a new program image holds it */
+    u64 leaked_at;
+    u32 leaks;
+    u32 leaked_tgid;
+    s32 leaked_fd;
+    /* EP605 */
+    s32 tick_ms;        /* timeout of the newest wait that timed out within LEDGER_TICK_MS */
+    u32 short_timeouts; /* how many did */
+    u32 ticks;          /* of these: with the same timeout as the one before */
+
+    u32 stacks_wanted;   /* as in file_row: STACK_WAIT */
+    u32 stacks_taken;
 };
+
+#define STALE_FDS 4
 
 struct thread_row {
     u64 epoll;       /* that it waits on, or waited on last */
@@ -217,6 +358,39 @@ struct thread_row {
     u8 trying_sole;  /* trying_file was the only event of that return */
     u8 seeded;       /* it waited before we attached: that return may go unseen */
     u8 pad;
+
+    u64 call_file;     /* POSTING_ENTER: it is in a call on this file since call_at; 0: in none */
+    u64 call_at;
+    u64 duplicate_file; /* told of it at the same time as another thread, result still open */
+    u64 uring_at;      /* newest io_uring_enter */
+    u64 zero_at;       /* newest epoll_wait with timeout 0 that found nothing, */
+    u64 zero_cpu;      /* and the thread's CPU time then */
+    u32 zeros;         /* how many of them */
+    u32 zero_run;      /* in a row now */
+    u32 zero_bursts;   /* rows of LEDGER_BURST and more that ended in a wait with a timeout */
+    u32 call_switches; /* of POSTING_ENTER */
+    /* EP404: what it does between a return and its next wait, counted from its last wake-up in epoll_wait or,
+     * where it does not sleep, from at most LEDGER_BASE_NS before the return */
+    u64 base_at;
+    u64 base_cpu;
+    u64 base_delay;  /* time it had waited for a CPU */
+    u64 naps_ns;     /* asleep in system calls */
+    u64 nap_ns;      /* longest of these sleeps */
+    s32 nap_call;    /* in this call */
+    u32 batch;       /* events of the last return */
+    /* EP504: fds of the present batch that were closed or removed before their event was acted on */
+    u64 stale_pass;  /* return_at of that batch */
+    u64 stale_closed_at;
+    s32 stale_fds[STALE_FDS];
+    u32 stale_next;
+    u32 stale_pad;
+};
+
+/* Not a row: what one return of epoll_wait has brought so far. */
+struct ledger_batch {
+    u32 useful; /* at least one event had made progress since its last delivery, or may have */
+    u32 idle;   /* at least one had not */
+    u64 woken_file; /* the thread was woken through this file, 0: not known */
 };
 
 struct process_row {
@@ -242,19 +416,23 @@ enum ledger_stat {
     STAT_EVENTS_BEYOND = 8,   /* more events in one return than are looked at */
     STAT_UNATTRIBUTED = 9,    /* not a loss: data shared by registrations */
     STAT_COMPAT_CALLS = 10,   /* 32-bit system calls: not looked at */
-    STAT_CHAIN_BEYOND = 11,   /* a file in more epolls, or a wait queue longer, than is looked at */
+    STAT_CHAIN_BEYOND = 11,   /* a file in more epolls than are looked at */
     STAT_MESSAGES_BEYOND = 12,
     STAT_RUNS_SKIPPED = 13,   /* the kernel skipped a program that was already running on the CPU; filled in by the reader */
     STAT_RETURNS_MISSED = 14, /* a thread waits again though its last wait was never seen to end */
-    STAT_READINESS_SKIPPED = 15, /* as RUNS_SKIPPED, of probes that only date what the sweep finds anyway */
+    STAT_READINESS_SKIPPED = 15, /* probes not run, or waiters not reached, that only date what the sweep finds anyway */
     STAT_CALLS = 16,          /* + enum posting_kind: calls seen by kind */
-    STAT_SLOTS = 48,
+    /* Evidence that is missing; no loss, nothing is counted by it. */
+    STAT_STACKS_LOST = 48,    /* no room for a user stack that was wanted */
+    STAT_SITES_FULL = 49,     /* a call of epoll_ctl from a place that is not remembered any more */
+    STAT_SLOTS = 56, /* the last ones: twins.h */
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128);
+static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128 + 8 * 8 + 14 * 4 + 3 * 8 + 14 * 4);
 static_assert(sizeof(struct registration_key) == 24);
-static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8);
-static_assert(sizeof(struct epoll_row) == 13 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS);
-static_assert(sizeof(struct thread_row) == 10 * 8 + 16);
+static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8 + 8 + 8 + 8);
+static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
+                                              5 * 8 + 3 * 8 + 8 + 8);
+static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8);
 #endif

@@ -13,51 +13,76 @@
  * no walk of a red-black tree. What it cannot see: registrations whose last descriptor is closed while
  * the file lives on elsewhere; the user side compares with fdinfo and counts them.
  */
+static __always_inline struct registration_key key_of(struct epitem *item, struct file *file)
+{
+    struct registration_key key = {.epoll = (u64)READ(item, ep),
+                                   .file = (u64)file,
+                                   .fd = READ(item, ffd.fd),
+                                   .pad = 0};
+    return key;
+}
+
+/* Known ones are passed over at little cost, so that each run of the iterator books CHAIN_MAX more. */
+static __always_inline struct epitem *first_unknown(struct item_walk *w, struct file *file)
+{
+    for (int i = 0; i < SEED_CHAIN_MAX; i++) {
+        struct epitem *item = next_item(w);
+        if (!item)
+            return NULL;
+        struct registration_key key = key_of(item, file);
+        if (!books_registration(NULL, &key))
+            return item;
+    }
+    books_stat(NULL, STAT_CHAIN_BEYOND);
+    return NULL;
+}
+
 SEC("iter/task_file")
 int on_seed(struct bpf_iter__task_file *ctx)
 {
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
-    if (!task || !file || !watched(BPF_CORE_READ(task, tgid)))
+    if (!task || !file || !watched(READ(task, tgid)))
         return 0;
     struct posting p = {};
     p.kind = POSTING_SEEDED;
     p.time = bpf_ktime_get_ns();
-    p.tgid = BPF_CORE_READ(task, tgid);
-    p.tid = BPF_CORE_READ(task, pid);
+    p.tgid = READ(task, tgid);
+    p.tid = READ(task, pid);
     if (is_epoll(file)) {
         p.epfd = (s32)ctx->fd;
-        p.epoll = (u64)BPF_CORE_READ(file, private_data);
-        ledger_open_epoll(NULL, &p);
+        p.epoll = (u64)READ(file, private_data);
+        struct epoll_row *e = ledger_open_epoll(NULL, &p);
+        if (e)
+            e->file = (u64)file;
     }
     p.epfd = -1;
     p.file = (u64)file;
     p.file_kind = kind_of_file(file);
-    p.ino = BPF_CORE_READ(file, f_inode, i_ino);
-    if (BPF_CORE_READ(file, f_flags) & O_NONBLOCK_BIT)
+    p.ino = READ(file, f_inode, i_ino);
+    if (READ(file, f_flags) & O_NONBLOCK_BIT)
         p.flags = POSTING_NONBLOCK;
     struct item_walk w;
     walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
-            return 0;
-        struct registration_key key = {.epoll = (u64)BPF_CORE_READ(item, ep),
-                                       .file = (u64)file,
-                                       .fd = BPF_CORE_READ(item, ffd.fd),
-                                       .pad = 0};
-        if (books_registration(NULL, &key))
-            continue;
-        p.epoll = key.epoll;
-        p.fd = key.fd;
-        p.mask = BPF_CORE_READ(item, event.events);
-        p.data = BPF_CORE_READ(item, event.data);
-        ledger_add(NULL, &p);
-        struct registration_row *r = books_registration(NULL, &key);
-        if (r)
-            r->item = (u64)item;
+    struct epitem *item = first_unknown(&w, file);
+    for (int i = 0; i < CHAIN_MAX && item; i++) {
+        struct registration_key key = key_of(item, file);
+        if (!books_registration(NULL, &key)) {
+            p.epoll = key.epoll;
+            p.fd = key.fd;
+            p.mask = READ(item, event.events);
+            p.data = READ(item, event.data);
+            if ((p.mask & EV_ET) && !(p.flags & POSTING_NONBLOCK))
+                facts.blocking_edges = 1;
+            ledger_add(NULL, &p);
+            struct registration_row *r = books_registration(NULL, &key);
+            if (r)
+                r->item = (u64)item;
+        }
+        item = next_item(&w);
     }
-    books_stat(NULL, STAT_CHAIN_BEYOND);
+    if (item)
+        facts.seed_again = 1;
     return 0;
 }
 
@@ -69,18 +94,18 @@ int on_learn(struct bpf_iter__task_file *ctx)
 {
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
-    if (!task || !file || BPF_CORE_READ(task, tgid) != (s32)facts.self)
+    if (!task || !file || READ(task, tgid) != (s32)facts.self)
         return 0;
     struct learn_record out = {};
-    void *private = BPF_CORE_READ(file, private_data);
+    void *private = READ(file, private_data);
     out.fd = ctx->fd;
     out.poll = (u64)poll_of(file);
     /* Meaningful only for our own eventfd and timerfd; user space knows which these are. */
     struct eventfd_ctx *eventfd = private;
-    struct list_head *first = BPF_CORE_READ(eventfd, wqh.head.next);
+    struct list_head *first = READ(eventfd, wqh.head.next);
     struct wait_queue_entry *entry = (void *)first - bpf_core_field_offset(struct wait_queue_entry, entry);
-    out.callback = (u64)BPF_CORE_READ(entry, func);
-    out.function = (u64)BPF_CORE_READ((struct timerfd_ctx *)private, t.tmr.function);
+    out.callback = (u64)READ(entry, func);
+    out.function = (u64)READ((struct timerfd_ctx *)private, t.tmr.function);
     bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
     return 0;
 }

@@ -9,18 +9,17 @@
 
 static __always_inline struct file *file_of_fd(struct task_struct *task, u32 fd)
 {
-    struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-    if (fd >= BPF_CORE_READ(table, max_fds))
+    struct fdtable *table = READ(task, files, fdt);
+    if (fd >= READ(table, max_fds))
         return NULL;
-    struct file **slots = BPF_CORE_READ(table, fd);
-    struct file *file = NULL;
-    bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
-    return file;
+    struct file **slots = READ(table, fd);
+    /* To BTF a slot is no struct; any kernel struct that begins with a pointer serves. */
+    return (struct file *)READ((struct hlist_head *)(slots + fd), first);
 }
 
 static __always_inline void *poll_of(struct file *file)
 {
-    return BPF_CORE_READ(file, f_op, poll);
+    return READ(file, f_op, poll);
 }
 
 static __always_inline bool is_epoll(struct file *file)
@@ -32,7 +31,7 @@ static __always_inline bool is_epoll(struct file *file)
 static __always_inline u64 epoll_of_fd(struct task_struct *task, u32 fd)
 {
     struct file *file = file_of_fd(task, fd);
-    return is_epoll(file) ? (u64)BPF_CORE_READ(file, private_data) : 0;
+    return is_epoll(file) ? (u64)READ(file, private_data) : 0;
 }
 
 /*
@@ -59,10 +58,10 @@ static __always_inline bool last_reference(struct file *file)
 
 static __always_inline u8 socket_kind(struct sock *sk)
 {
-    u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-    u16 type = BPF_CORE_READ(sk, sk_type);
-    u16 protocol = BPF_CORE_READ(sk, sk_protocol);
-    u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+    u16 family = READ(sk, __sk_common.skc_family);
+    u16 type = READ(sk, sk_type);
+    u16 protocol = READ(sk, sk_protocol);
+    u8 state = READ(sk, __sk_common.skc_state);
     if (family == AF_UNIX)
         return state == TCP_LISTEN ? FILE_LISTENER : FILE_UNIX;
     if (family != AF_INET && family != AF_INET6)
@@ -76,8 +75,8 @@ static __always_inline u8 socket_kind(struct sock *sk)
 
 static __always_inline struct sock *sock_of_file(struct file *file)
 {
-    struct socket *socket = BPF_CORE_READ(file, private_data);
-    return BPF_CORE_READ(socket, sk);
+    struct socket *socket = READ(file, private_data);
+    return READ(socket, sk);
 }
 
 static __always_inline u8 kind_of_file(struct file *file)
@@ -105,7 +104,7 @@ static __always_inline u8 kind_of_file(struct file *file)
 /* Could a write to this unregistered file set somebody else to work? Cheap: one look at the inode. */
 static __always_inline bool reaches_others(struct file *file)
 {
-    u16 type = BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT;
+    u16 type = READ(file, f_inode, i_mode) & S_IFMT;
     return type == S_IFSOCK || type == S_IFIFO || (u64)poll_of(file) == facts.poll[FILE_EVENTFD];
 }
 
@@ -113,15 +112,15 @@ static __always_inline bool reaches_others(struct file *file)
 
 static __always_inline u8 shutdown_flags(struct sock *sk)
 {
-    u8 how = BPF_CORE_READ(sk, sk_shutdown);
+    u8 how = READ(sk, sk_shutdown);
     return (how & RCV_SHUTDOWN ? STATE_RCV_SHUTDOWN : 0) | (how & SEND_SHUTDOWN ? STATE_SEND_SHUTDOWN : 0);
 }
 
 static __always_inline void tcp_input(struct file_state *s, struct sock *sk)
 {
     struct tcp_sock *tcp = (void *)sk;
-    u32 copied = BPF_CORE_READ(tcp, copied_seq);
-    u32 left = BPF_CORE_READ(tcp, rcv_nxt) - copied;
+    u32 copied = READ(tcp, copied_seq);
+    u32 left = READ(tcp, rcv_nxt) - copied;
     s->flags |= shutdown_flags(sk);
     /* The FIN takes a sequence number: tcp_fin() advances rcv_nxt, tcp_recvmsg() passes it when it
      * returns 0. Until then it is the last unread "byte", and tcp_inq() subtracts it likewise. */
@@ -135,13 +134,13 @@ static __always_inline void tcp_input(struct file_state *s, struct sock *sk)
 
 static __always_inline void queue_input(struct file_state *s, struct sock *sk, u8 kind)
 {
-    u32 length = BPF_CORE_READ(sk, sk_receive_queue.qlen);
-    s->io = length ? (u64)BPF_CORE_READ(sk, sk_receive_queue.next) : 0;
+    u32 length = READ(sk, sk_receive_queue.qlen);
+    s->io = length ? (u64)READ(sk, sk_receive_queue.next) : 0;
     if (kind == FILE_UDP) { /* since 4.13 the reader splices the queue to a private one (2276f58ac589) */
         struct udp_sock *udp = (void *)sk;
-        u32 private_length = BPF_CORE_READ(udp, reader_queue.qlen);
+        u32 private_length = READ(udp, reader_queue.qlen);
         if (private_length)
-            s->io = (u64)BPF_CORE_READ(udp, reader_queue.next);
+            s->io = (u64)READ(udp, reader_queue.next);
         length += private_length;
     }
     s->unread = length;
@@ -151,9 +150,9 @@ static __always_inline void queue_input(struct file_state *s, struct sock *sk, u
 static __always_inline void listener_input(struct file_state *s, struct sock *sk)
 {
     /* unix_listen() queues embryos on the receive queue; inet counts them in sk_ack_backlog. */
-    s->backlog = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX
-                     ? BPF_CORE_READ(sk, sk_receive_queue.qlen)
-                     : BPF_CORE_READ(sk, sk_ack_backlog);
+    s->backlog = READ(sk, __sk_common.skc_family) == AF_UNIX
+                     ? READ(sk, sk_receive_queue.qlen)
+                     : READ(sk, sk_ack_backlog);
 }
 
 static __always_inline void pipe_input(struct file_state *s, struct pipe_inode_info *pipe)
@@ -164,8 +163,8 @@ static __always_inline void pipe_input(struct file_state *s, struct pipe_inode_i
         head = BPF_CORE_READ(narrow, head);
         tail = BPF_CORE_READ(narrow, tail);
     } else {
-        head = BPF_CORE_READ(pipe, head);
-        tail = BPF_CORE_READ(pipe, tail);
+        head = READ(pipe, head);
+        tail = READ(pipe, tail);
     }
     s->io = (u64)head << 32 | tail;
     s->unread = head - tail;
@@ -174,9 +173,9 @@ static __always_inline void pipe_input(struct file_state *s, struct pipe_inode_i
 /* What is there to consume, and the consuming half of the progress token. */
 static __always_inline void read_input(struct file_state *s, struct file *file, u8 kind)
 {
-    void *private = BPF_CORE_READ(file, private_data);
+    void *private = READ(file, private_data);
     if (kind == FILE_TCP || kind == FILE_LISTENER || kind == FILE_UDP || kind == FILE_UNIX) {
-        struct sock *sk = BPF_CORE_READ((struct socket *)private, sk);
+        struct sock *sk = READ((struct socket *)private, sk);
         if (kind == FILE_TCP)
             tcp_input(s, sk);
         else if (kind == FILE_LISTENER)
@@ -186,10 +185,10 @@ static __always_inline void read_input(struct file_state *s, struct file *file, 
     } else if (kind == FILE_PIPE) {
         pipe_input(s, private);
     } else if (kind == FILE_EVENTFD) {
-        s->io = BPF_CORE_READ((struct eventfd_ctx *)private, count);
+        s->io = READ((struct eventfd_ctx *)private, count);
         s->unread = s->io != 0;
     } else if (kind == FILE_TIMERFD) {
-        s->io = BPF_CORE_READ((struct timerfd_ctx *)private, ticks);
+        s->io = READ((struct timerfd_ctx *)private, ticks);
         s->unread = s->io != 0;
     }
 }
@@ -207,8 +206,8 @@ static __always_inline void read_token(struct file_state *s, struct file *file, 
         return;
     struct sock *sk = sock_of_file(file);
     if (kind == FILE_TCP)
-        s->io |= BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
-    s->aux = (u64)BPF_CORE_READ(sk, sk_error_queue.qlen) << 16 | (u16)BPF_CORE_READ(sk, sk_err);
+        s->io |= READ((struct tcp_sock *)sk, write_seq);
+    s->aux = (u64)READ(sk, sk_error_queue.qlen) << 16 | (u16)READ(sk, sk_err);
 }
 
 /* Can more be sent? As sk_stream_is_writeable(): free space at least half of what is queued. */
@@ -217,12 +216,12 @@ static __always_inline void read_output(struct file_state *s, struct file *file,
     if (kind != FILE_TCP && kind != FILE_UNIX)
         return;
     struct sock *sk = sock_of_file(file);
-    s32 queued = BPF_CORE_READ(sk, sk_wmem_queued);
-    s32 limit = BPF_CORE_READ(sk, sk_sndbuf);
+    s32 queued = READ(sk, sk_wmem_queued);
+    s32 limit = READ(sk, sk_sndbuf);
     s->unsent = (u32)queued;
     if (limit - queued >= queued >> 1)
         s->flags |= STATE_WRITABLE;
-    if (BPF_CORE_READ(sk, sk_type) == SOCK_STREAM)
+    if (READ(sk, sk_type) == SOCK_STREAM)
         s->flags |= STATE_STREAM;
-    s->sk_state = BPF_CORE_READ(sk, __sk_common.skc_state);
+    s->sk_state = READ(sk, __sk_common.skc_state);
 }

@@ -24,7 +24,7 @@ struct record_table records SEC(".maps");
  * eventfds and their like share one inode, there the kind must do. */
 static __always_inline bool same_file(struct file *file, const struct file_row *f)
 {
-    if (more_references(file) < 0 || BPF_CORE_READ(file, f_inode, i_ino) != f->ino)
+    if (more_references(file) < 0 || READ(file, f_inode, i_ino) != f->ino)
         return false;
     u64 poll = (u64)poll_of(file);
     u64 kind = f->kind;
@@ -42,12 +42,12 @@ static __always_inline void name_socket(struct socket_name *n, struct file *file
     if (kind != FILE_TCP && kind != FILE_UDP && kind != FILE_LISTENER)
         return;
     struct sock *sk = sock_of_file(file);
-    n->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-    n->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-    n->peer_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+    n->family = READ(sk, __sk_common.skc_family);
+    n->local_port = READ(sk, __sk_common.skc_num);
+    n->peer_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
     if (n->family == AF_INET) {
-        u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-        u32 peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+        u32 local = READ(sk, __sk_common.skc_rcv_saddr);
+        u32 peer = READ(sk, __sk_common.skc_daddr);
         __builtin_memcpy(n->local, &local, 4);
         __builtin_memcpy(n->peer, &peer, 4);
     } else if (n->family == AF_INET6) {
@@ -56,9 +56,32 @@ static __always_inline void name_socket(struct socket_name *n, struct file *file
     }
 }
 
-static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out, u64 epoll,
-                                 const struct registration_row *r, s32 fd)
+/* The kernel keeps who made the other end (sk_peer_pid): for socketpair() it is the caller itself. */
+static __always_inline void ask_peer(struct file_state *s, struct file *file, const struct file_row *f)
 {
+    if (f->kind != FILE_UNIX || !f->out_cut_at)
+        return;
+    struct sock *sk = sock_of_file(file);
+    struct pid *peer = BPF_CORE_READ(sk, sk_peer_pid);
+    if (peer && (u32)BPF_CORE_READ(peer, numbers[0].nr) == f->tgid)
+        s->flags |= STATE_PEER_SELF;
+}
+
+/* A rule may blame it: its next calls are to say where in the program they are made. */
+static __always_inline void want_stacks(u64 epoll, struct file_row *f)
+{
+    u8 missing = STACK_FILE & ~f->stacks_taken;
+    if (missing & ~f->stacks_wanted)
+        f->stacks_wanted = missing;
+    struct epoll_row *e = epoll ? books_epoll(NULL, epoll) : NULL;
+    if (e && !e->stacks_taken)
+        e->stacks_wanted = STACK_WAIT;
+}
+
+static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out, u64 epoll,
+                                 struct file_row *f, const struct registration_row *r, s32 fd)
+{
+    want_stacks(epoll, f);
     out->key.epoll = epoll;
     out->key.file = out->file_id;
     out->key.fd = fd;
@@ -90,19 +113,20 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
         struct epitem *item = next_item(&w);
         if (!item)
             break;
-        struct registration_key key = {.epoll = (u64)BPF_CORE_READ(item, ep),
+        struct registration_key key = {.epoll = (u64)READ(item, ep),
                                        .file = out->file_id,
-                                       .fd = BPF_CORE_READ(item, ffd.fd),
+                                       .fd = READ(item, ffd.fd),
                                        .pad = 0};
         struct registration_row *r = books_registration(NULL, &key);
         if (!r)
             continue;
         r->item = (u64)item;
-        out->live_mask = BPF_CORE_READ(item, event.events);
+        out->live_mask = READ(item, event.events);
         out->ready = item_is_ready(item);
-        if (!look && !ledger_registration_matters(r, &out->state, out->ready))
+        if (!look && !ledger_registration_matters(r, f, &out->state, out->ready, out->time) &&
+            !ledger_habit_matters(r, f))
             continue;
-        emit(ctx, out, key.epoll, r, key.fd);
+        emit(ctx, out, key.epoll, f, r, key.fd);
     }
     return out->chain;
 }
@@ -137,6 +161,7 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
     __builtin_memset(&out->state, 0, sizeof(out->state));
     read_token(&out->state, file, f->kind);
     read_output(&out->state, file, f->kind);
+    ask_peer(&out->state, file, f);
     ledger_refresh(f, &out->state, out->time);
     out->file_id = id;
     out->buried = 0;
@@ -150,7 +175,7 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
         out->live_mask = 0;
         out->ready = 0;
         out->chain = 0;
-        emit(ctx, out, 0, NULL, f->fd);
+        emit(ctx, out, 0, f, NULL, f->fd);
     }
     return 0;
 }
@@ -167,5 +192,20 @@ int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
     struct file_row *f = books_file(NULL, key.file);
     if (!f || books_item_gone(NULL, &key, r))
         ledger_drop_registration(NULL, &key, r, f, true);
+    return 0;
+}
+
+/* Instances that died unseen: by exit or close_range() under hook set `tracepoint`. */
+SEC("iter/bpf_map_elem")
+int on_sweep_epolls(struct bpf_iter__bpf_map_elem *ctx)
+{
+    u64 *key = ctx->key;
+    struct epoll_row *e = ctx->value;
+    if (!key || !e || !e->file)
+        return 0;
+    u64 id = *key;
+    struct file *file = (void *)e->file;
+    if (more_references(file) < 0 || !is_epoll(file) || (u64)READ(file, private_data) != id)
+        bpf_map_delete_elem(&epoll_rows, &id);
     return 0;
 }

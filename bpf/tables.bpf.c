@@ -2,6 +2,7 @@
 /* The maps and variables that all programs share. */
 #include "kernel.h"
 #include "tables.h"
+#include "twins.h"
 
 struct file_table file_rows SEC(".maps");
 struct registration_table registration_rows SEC(".maps");
@@ -9,12 +10,17 @@ struct epoll_table epoll_rows SEC(".maps");
 struct thread_table thread_rows SEC(".maps");
 struct index_table index_rows SEC(".maps");
 struct process_table process_rows SEC(".maps");
+struct answer_table answers SEC(".maps");
 struct stat_table stats SEC(".maps");
 struct buried_table buried SEC(".maps");
+struct mark_table marks SEC(".maps");
 
 struct probe_facts facts = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
+const volatile bool typed_loads = false;
+const volatile u32 stack_bytes = 0;
 const volatile bool probe_registers = false;
+const volatile bool twins = false;
 
 const struct file_row empty_file = {};
 const struct registration_row empty_registration = {};

@@ -63,6 +63,12 @@ void add_fact(Finding& finding, std::string name, std::string text)
 
 uint32_t present_mask(const Entry& entry) { return entry.buried ? entry.registration.mask : entry.live_mask; }
 
+bool is_ghost(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    return f.ghost_at && entry.key.epoll && entry.key.epoll == f.ghost_epoll && entry.key.fd == f.ghost_fd;
+}
+
 bool input_waits(const Entry& entry)
 {
     return entry.state.unread || entry.state.backlog || (entry.state.flags & STATE_EOF_UNREAD) || pending_error(entry);
@@ -80,6 +86,24 @@ std::string waiting_text(const Entry& entry)
     if (pending_error(entry))
         add(text, "pending " + errno_text(pending_error(entry)));
     return text;
+}
+
+Finding begin_epoll_finding(const RuleInfo& info, const Snapshot& books, uint64_t epoll, uint32_t tgid)
+{
+    Finding finding;
+    finding.rule = info.id;
+    finding.name = info.name;
+    finding.pid = tgid;
+    finding.subject_epoll = epoll;
+    if (const epoll_row* row = books.epoll(epoll))
+        finding.epoll_fd = row->fd;
+    return finding;
+}
+
+TimelineEntry moment(const Snapshot& books, uint64_t at, uint32_t tid, std::string what)
+{
+    double t = (static_cast<double>(at) - static_cast<double>(books.began)) / NSEC_PER_SEC;
+    return {t, std::move(what), tid};
 }
 
 Finding begin_finding(const RuleInfo& info, const Snapshot& books, const Entry& entry)

@@ -14,6 +14,12 @@ namespace epaudit {
 // the state it is in. The rule adds level, summary, count, cost and fix.
 Finding begin_finding(const RuleInfo& info, const Snapshot& books, const Entry& entry);
 
+// A finding about an epoll instance as a whole, and the process `tgid`.
+Finding begin_epoll_finding(const RuleInfo& info, const Snapshot& books, uint64_t epoll, uint32_t tgid);
+
+// A line of a timeline that a rule tells itself.
+TimelineEntry moment(const Snapshot& books, uint64_t at, uint32_t tid, std::string what);
+
 // Takes back what was said of a subject, when later evidence speaks against it.
 Finding withdrawal(const RuleInfo& info, uint64_t epoll, uint64_t file);
 
@@ -24,6 +30,9 @@ void add_fact(Finding& finding, std::string name, std::string text);
 
 // The mask as the kernel has it now, or as it was when the registration died.
 uint32_t present_mask(const Entry& entry);
+
+// Its number was closed by the process that registered it, and the file lives on (EP303).
+bool is_ghost(const Entry& entry);
 
 // Input that the program would find if it looked: data, connections, the end of the stream, an error.
 bool input_waits(const Entry& entry);

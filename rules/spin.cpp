@@ -39,6 +39,8 @@ bool eof_in_run(const Entry& entry, const Spin& spin)
 
 SpinShape shape_of(const Entry& entry, const Spin& spin)
 {
+    if (is_ghost(entry) && !entry.file.ghost_used)
+        return SpinShape::kNone; // nobody can consume or remove it: EP303
     if (spin.events & EV_ERR)
         return SpinShape::kHupErr;
     if (eof_in_run(entry, spin))
@@ -55,8 +57,11 @@ SpinShape shape_of(const Entry& entry, const Spin& spin)
     return spin.events & EV_RDHUP ? SpinShape::kEof : SpinShape::kNone;
 }
 
-bool is_spin(const Spin& spin, const Settings& settings)
+bool is_spin(const Snapshot& books, const Spin& spin, const Settings& settings)
 {
+    // Without time stamps the run itself must do: nothing legitimate was ever seen above 3 returns.
+    if (!books.times_known)
+        return spin.returns >= settings["returns"];
     return spin.returns >= settings["returns"] && spin.seconds >= settings["seconds"] && spin.per_s >= settings["per_s"];
 }
 
@@ -123,10 +128,10 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
     if (!entry.key.epoll)
         return std::nullopt;
     Spin now = newest_run(books, entry, entry.registration.run);
-    Spin spin = is_spin(now, settings) ? now : best_ended_run(books, entry);
-    if (!is_spin(spin, settings))
+    Spin spin = is_spin(books, now, settings) ? now : best_ended_run(books, entry);
+    if (!is_spin(books, spin, settings))
         spin = all_runs(books, entry);
-    if (!is_spin(spin, settings))
+    if (!is_spin(books, spin, settings))
         return std::nullopt;
     spin.shape = shape_of(entry, spin);
     return spin;
@@ -148,7 +153,8 @@ std::string between_text(uint32_t between)
         {BETWEEN_READ_ERROR, "read failed"},      {BETWEEN_WRITE, "write"},
         {BETWEEN_WRITE_EAGAIN, "write = EAGAIN"}, {BETWEEN_ACCEPT_ERROR, "accept failed"},
         {BETWEEN_PEEK, "MSG_PEEK or FIONREAD"},   {BETWEEN_MOD, "epoll_ctl(MOD)"},
-        {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"}};
+        {BETWEEN_MOD_SAME, "epoll_ctl(MOD) to the same mask"}, {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"},
+        {BETWEEN_URING, "io_uring_enter"}};
     std::string text;
     for (const auto& [bit, name] : kNames) {
         if (between & bit)
@@ -159,6 +165,10 @@ std::string between_text(uint32_t between)
 
 Coverage SpinRule::coverage(const Sight& sight) const
 {
+    if (!sight.unseen.empty())
+        return {Status::kUnavailable, sight.unseen};
+    if (sight.times == Sight::Times::kNone)
+        return {Status::kDegraded, "there are no time stamps: the rate of a spin is not known, so likely is the most"};
     if (!sight.kernel_state)
         return {Status::kDegraded, "progress is judged by system calls alone: " + sight.why};
     return {};
@@ -171,19 +181,22 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
     if (!spin || spin->shape != advice_.shape)
         return;
     Finding finding = begin_finding(info_, books, entry);
-    bool dear = spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"];
+    bool dear = books.times_known && (spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"]);
     finding.level = dear ? Level::kConfirmed : Level::kLikely;
     finding.count = spin->returns;
     finding.summary = advice_.summary(entry, *spin);
     finding.fix = advice_.fix(entry, *spin);
     if (spin->between_known)
         finding.shape = between_text(spin->between);
-    finding.cost.emplace_back("wakeups_per_s", spin->per_s);
+    if (books.times_known)
+        finding.cost.emplace_back("wakeups_per_s", spin->per_s);
+    else
+        finding.cost.emplace_back("wakeups", static_cast<double>(spin->returns));
     if (spin->cpu_share >= 0)
         finding.cost.emplace_back("cpu_share", spin->cpu_share);
     add_fact(finding, "reported", mask_text(spin->events));
-    add_fact(finding, "run", fmt::format("{} futile returns in {}{}", spin->returns,
-                                         duration_text(static_cast<uint64_t>(spin->seconds * NSEC_PER_SEC)),
+    std::string lasted = duration_text(static_cast<uint64_t>(spin->seconds * NSEC_PER_SEC));
+    add_fact(finding, "run", fmt::format("{} futile returns{}{}", spin->returns, books.times_known ? " in " + lasted : "",
                                          spin->running ? ", still going" : ", over now"));
     out.push_back(std::move(finding));
 }

@@ -11,7 +11,7 @@
 namespace epaudit {
 
 enum class SpinShape {
-    kNone,    // another rule's (a listener out of descriptors: EP205)
+    kNone,    // another rule's (a listener out of descriptors: EP205, a closed number: EP303)
     kOut,     // EP201
     kUnread,  // EP202
     kEof,     // EP203

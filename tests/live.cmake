@@ -7,3 +7,9 @@ target_link_libraries(epaudit_layout PRIVATE epaudit_warnings GTest::gtest_main 
 add_dependencies(epaudit_layout epaudit_skeleton epaudit_bpf_arm64)
 target_compile_definitions(epaudit_layout PRIVATE EPAUDIT_BPF_OBJECT="${CMAKE_BINARY_DIR}/bpf/epaudit.bpf.o"
                                                   EPAUDIT_BPF_ARM64="${CMAKE_BINARY_DIR}/bpf-arm64/epaudit.bpf.o")
+
+# The roles of tests/live/trouble.py.
+find_package(Threads REQUIRED)
+add_executable(epaudit_trouble live/trouble.cpp)
+target_link_libraries(epaudit_trouble PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_trouble PROPERTIES OUTPUT_NAME trouble)

@@ -71,7 +71,7 @@ class Publisher {
     epoll_event ev{};
     ev.events = EPOLLIN | EPOLLOUT;
     ev.data.fd = fd;
-    // expect: EP201 confirmed
+    // expect: EP201 confirmed, armed here
     demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &ev), "epoll_ctl");
     subscribers_.emplace(fd, Subscriber{fd, {}});
   }

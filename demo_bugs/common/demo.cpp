@@ -156,8 +156,14 @@ Run::Run(int argc, char** argv, int default_seconds)
 
 Run::~Run() { finish(); }
 
-int Run::listen() {
+int Run::listen() { return open_listener(false); }
+
+int Run::listen_reuseport() { return open_listener(true); }
+
+int Run::open_listener(bool shared_port) {
   listener_ = check(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+  const int on = 1;
+  if (shared_port) check(setsockopt(listener_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), "SO_REUSEPORT");
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   check(bind(listener_, reinterpret_cast<sockaddr*>(&address), size), "bind");

@@ -65,7 +65,8 @@ class Run {
   Run& operator=(const Run&) = delete;
 
   const Deadline& deadline() const { return deadline_; }
-  int listen();  // non-blocking, 127.0.0.1, a free port
+  int listen();            // non-blocking, 127.0.0.1, a free port
+  int listen_reuseport();  // the same; others may bind to that port too
   void start_client(void (*drive)(Client&));
   // Ends and reaps the client. The exit status of the demo: not 0 if the client failed.
   int finish();
@@ -76,6 +77,7 @@ class Run {
     std::string ready_file;
   };
   static Options parse(int argc, char** argv, int default_seconds);
+  int open_listener(bool shared_port);
 
   Options options_;
   Deadline deadline_;

@@ -66,7 +66,7 @@ class EchoServer {
   void on_readable(Connection& connection) {
     char buffer[4096];
     while (true) {
-      const ssize_t n = recv(connection.fd, buffer, sizeof buffer, 0);  // expect: EP203 confirmed
+      const ssize_t n = recv(connection.fd, buffer, sizeof buffer, 0);  // expect: EP203 confirmed, last read here
       if (n <= 0) return;                                               // all read, wait for more
       // A peer that sends without reading its echo fills our send buffer: not worth a queue here.
       if (send(connection.fd, buffer, static_cast<size_t>(n), MSG_NOSIGNAL) != n) {

@@ -59,7 +59,7 @@ class SessionServer {
   }
 
   void on_connect() {
-    const int fd = accept4(listener_, nullptr, nullptr,  // expect: EP102 confirmed
+    const int fd = accept4(listener_, nullptr, nullptr,  // expect: EP102 confirmed, accepts here
                            SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EAGAIN || errno == ECONNABORTED) return;

@@ -70,7 +70,7 @@ class Collector {
   }
 
   void on_readable(Device& device) {
-    const ssize_t n = recv(device.fd, device.buffer + device.filled,  // expect: EP101 confirmed
+    const ssize_t n = recv(device.fd, device.buffer + device.filled,  // expect: EP101 confirmed, last read here
                            sizeof device.buffer - device.filled, 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) {

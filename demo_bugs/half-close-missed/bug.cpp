@@ -97,7 +97,7 @@ class HeadlineServer {
     epoll_event ev{};
     ev.events = 0;
     ev.data.fd = connection.fd;
-    // expect: EP301 likely
+    // expect: EP301 likely, armed here
     demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, connection.fd, &ev), "epoll_ctl");
   }
 

@@ -83,7 +83,7 @@ class ReportServer {
     epoll_event ev{};
     ev.events = 0;
     ev.data.fd = fd;
-    // expect: EP204 confirmed
+    // expect: EP204 confirmed, armed here
     demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &ev), "epoll_ctl");
   }
 

@@ -64,6 +64,7 @@ class Pool {
     epoll_event ev{};
     ev.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
     ev.data.ptr = connection;
+    // expect: EP104 likely, armed here
     demo::check(epoll_ctl(epoll_fd_, operation, connection->fd, &ev), "epoll_ctl");
   }
 
@@ -76,7 +77,7 @@ class Pool {
   // Only one thread at a time gets here for a connection, until it is armed again.
   void on_readable(Connection* connection) {
     char chunk[4096];
-    const ssize_t n = recv(connection->fd, chunk, sizeof chunk, 0);  // expect: EP104 likely
+    const ssize_t n = recv(connection->fd, chunk, sizeof chunk, 0);
     if (n == 0 || (n < 0 && errno != EAGAIN)) {
       disconnect(connection);
       return;

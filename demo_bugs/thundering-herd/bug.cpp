@@ -20,7 +20,7 @@
 
 namespace {
 
-constexpr int kWorkers = 6;
+constexpr int kWorkers = 12;
 constexpr int kMaxEvents = 64;
 
 struct Connection {
@@ -35,7 +35,7 @@ class Worker {
     epoll_event ev{};
     ev.events = EPOLLIN;
     ev.data.fd = listener_;
-    // expect: EP401 confirmed
+    // expect: EP401 confirmed, armed here
     demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, listener_, &ev), "epoll_ctl");
   }
 

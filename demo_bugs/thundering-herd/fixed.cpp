@@ -19,7 +19,7 @@
 
 namespace {
 
-constexpr int kWorkers = 6;
+constexpr int kWorkers = 12;
 constexpr int kMaxEvents = 64;
 
 struct Connection {

@@ -107,7 +107,7 @@ class Server {
     ev.data.u64 = kListenerId;
     demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, listener_, &ev), "epoll_ctl");
     ev.data.u64 = kCompletionId;
-    // expect: EP202 confirmed
+    // expect: EP202 confirmed, armed here
     demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, completion_fd_, &ev), "epoll_ctl");
   }
 

@@ -26,7 +26,8 @@ const RuleInfo kInfo{
      {"sockets", 10, 10, "such sockets in one process from which it is a leak"},
      {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row while the old ones stay"}},
     {Seam::kState},
-    "sockets that were never registered with an epoll since the audit began"};
+    "sockets that were never registered with an epoll since the audit began",
+    {StackRole::kRead, StackRole::kArmed}};
 
 bool knows_and_keeps(const Entry& entry)
 {

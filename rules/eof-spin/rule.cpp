@@ -32,7 +32,8 @@ std::unique_ptr<Rule> make_eof_spin()
                   Level::kConfirmed,
                   spin_thresholds(),
                   {},
-                  "spins slower than per_s"};
+                  "spins slower than per_s",
+                  {StackRole::kRead, StackRole::kWait}};
     return std::make_unique<SpinRule>(info, SpinAdvice{SpinShape::kEof, summary, fix});
 }
 

@@ -22,7 +22,8 @@ const RuleInfo kInfo{
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
      {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
     {Seam::kState, Seam::kReadiness},
-    "listeners shared with programs that are not watched"};
+    "listeners shared with programs that are not watched",
+    {StackRole::kAccept, StackRole::kArmed, StackRole::kWait}};
 
 constexpr const char* kFix =
     "call accept4() until it returns EAGAIN after each edge, or register the listener without EPOLLET";

@@ -24,7 +24,8 @@ const RuleInfo kInfo{
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
      {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
     {Seam::kState, Seam::kReadiness},
-    "input held back on purpose by a program without any history; proxies, until more data arrives"};
+    "input held back on purpose by a program without any history; proxies, until more data arrives",
+    {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
 
 constexpr const char* kFix =
     "read until EAGAIN after each edge, or drop EPOLLET; to stop early on purpose, keep the fd on a list of your own "
@@ -34,7 +35,7 @@ constexpr const char* kFix =
 bool of_kind(const Entry& entry)
 {
     uint8_t kind = entry.file.kind;
-    return kind == FILE_TCP || kind == FILE_PIPE || kind == FILE_UDP ||
+    return kind == FILE_TCP || kind == FILE_PIPE || kind == FILE_UDP || kind == FILE_SOCKET ||
            (kind == FILE_UNIX && (entry.state.flags & STATE_STREAM));
 }
 
@@ -51,9 +52,28 @@ bool left_behind(const Entry& entry)
            f.attempt_at <= f.left_at;
 }
 
+// The same, as far as calls alone tell: the newest read after the edge filled its buffer, and none followed.
+bool ended_full(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    const registration_row& r = entry.registration;
+    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
+                 !(r.flags & REGISTRATION_FIRED);
+    return armed && f.edge_at && f.last_read > 0 && static_cast<uint32_t>(f.last_read) == f.last_asked &&
+           f.consumed_at >= f.edge_at && f.attempt_at == f.consumed_at && f.armed_at < f.edge_at;
+}
+
 class EtReadNotDrained : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
+
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (sight.kernel_state || sight.times == Sight::Times::kNone || !sight.unseen.empty())
+            return Rule::coverage(sight);
+        return {Status::kDegraded, "how much is unread cannot be read, so a read that filled its buffer and was not "
+                                   "repeated is a risk at most: " + sight.why};
+    }
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
@@ -62,6 +82,10 @@ public:
         for (const Entry& entry : books.entries) {
             if (!entry.key.epoll || !of_kind(entry))
                 continue;
+            if (!books.state_known) {
+                judge_calls(books, entry, settings, out);
+                continue;
+            }
             judge_rescue(books, entry, settings, out);
             judge_stall(books, entry, settings, out);
         }
@@ -132,6 +156,25 @@ private:
         finish(finding, entry, doubts);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);
+        out.push_back(std::move(finding));
+    }
+
+    void judge_calls(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        uint64_t since = patience_.since(entry.file.tgid, entry.file.consumed_at);
+        if (!books.times_known || !ended_full(entry) || since + settings.ns("stall_s") > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return;
+        Doubts doubts;
+        doubt_eventless_io(books, entry, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = Level::kRisk;
+        finding.summary = "an edge-triggered read filled its buffer and was not repeated: if more is there, nobody will be told";
+        finding.count = 1;
+        finding.shape = "read = all that was asked for, then the loop sleeps";
+        finding.fix = kFix;
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finish(finding, entry, doubts);
         out.push_back(std::move(finding));
     }
 

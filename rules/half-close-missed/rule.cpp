@@ -29,7 +29,8 @@ const RuleInfo kInfo{
      {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
     {Seam::kState},
-    "connections that a program has taken out of every epoll; reads planned by a timer"};
+    "connections that a program has taken out of every epoll; reads planned by a timer",
+    {StackRole::kArmed}};
 
 // Both directions shut is EPOLLHUP, which cannot be masked (EP204).
 bool peer_closed(const Entry& entry)

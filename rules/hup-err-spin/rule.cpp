@@ -14,7 +14,7 @@ std::string summary(const Entry& entry, const Spin& spin)
     const char* what = spin.events & EV_ERR ? "EPOLLERR" : "EPOLLHUP";
     if (!(entry.registration.mask & kAsked))
         return std::string(what) + " is reported though the mask is empty, and ignored: the loop spins";
-    if (spin.between_known && (spin.between & BETWEEN_MOD))
+    if (spin.between_known && (spin.between & (BETWEEN_MOD | BETWEEN_MOD_SAME)))
         return std::string(what) + " is answered by EPOLL_CTL_MOD, which reports it again: the loop spins";
     return std::string(what) + " is reported and ignored: the loop spins";
 }
@@ -40,7 +40,8 @@ std::unique_ptr<Rule> make_hup_err_spin()
                   Level::kConfirmed,
                   spin_thresholds(),
                   {},
-                  "spins slower than per_s; errors of fd kinds it does not know (sysfs, GPIO, cgroup files)"};
+                  "spins slower than per_s; errors of fd kinds it does not know (sysfs, GPIO, cgroup files)",
+                  {StackRole::kArmed, StackRole::kWait}};
     return std::make_unique<SpinRule>(info, SpinAdvice{SpinShape::kHupErr, summary, fix});
 }
 

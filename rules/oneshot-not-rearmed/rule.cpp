@@ -24,7 +24,8 @@ const RuleInfo kInfo{
      {"abandoned", 3, 3, "fired fds closed with their input untouched"},
      {"turn_s", 3600, 0.1, "seconds after the last touch within which a write elsewhere may be what it waits for"}},
     {Seam::kState},
-    "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely"};
+    "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely",
+    {StackRole::kArmed, StackRole::kWait}};
 
 constexpr const char* kFix =
     "epoll_ctl(EPOLL_CTL_MOD) the fd with EPOLLONESHOT again on every path out of the handler, early returns and errors "

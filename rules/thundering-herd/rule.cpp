@@ -28,22 +28,27 @@ const RuleInfo kInfo{
      {"wasted", 100, 100, "wasted wake-ups in the window"},
      {"confirm_cpu", 0.05, 0, "share of a core that they cost, to be confirmed"},
      {"likely_cpu", 0.02, 0, "share of a core that they cost, to be likely"},
+     {"own_share", 0.25, 0, "share of the CPU time of the waiters' processes that they cost, to be likely or more"},
+     {"herd_waste", 0.5, 0.8, "share of wake-ups that found nothing to do, to be likely or more"},
      {"risk_per_s", 10, 10, "wasted wake-ups per second from which it is worth a remark"}},
     {Seam::kWakeups},
-    "wake-ups by timeout or signal in the same moment; a shared listener used with poll() or accept() alone"};
+    "wake-ups by timeout or signal in the same moment; a shared listener used with poll() or accept() alone",
+    {StackRole::kArmed, StackRole::kWait}};
 
 struct Sample {
     uint64_t time = 0;
     uint32_t wakes = 0;
     uint32_t wasted = 0;
     uint64_t cpu = 0;
+    std::map<uint32_t, uint64_t> process_cpu; // of the waiters' processes
 };
 
 struct Herd {
     double seconds = 0;
     double wakes = 0;
     double wasted = 0;
-    double cpu_share = 0;
+    double cpu_share = 0;  // of one core
+    double own_share = -1; // of the CPU time of the waiters' processes; -1: not known
     unsigned waiters = 0;
     size_t epolls = 0;
 };
@@ -62,7 +67,8 @@ public:
             std::pair<uint64_t, uint64_t> id{entry.file_id, entry.file.ino};
             seen.insert(id);
             std::deque<Sample>& samples = samples_[id];
-            samples.push_back({books.time, entry.file.wakes, entry.file.wasted_wakes, entry.file.wasted_cpu});
+            samples.push_back({books.time, entry.file.wakes, entry.file.wasted_wakes, entry.file.wasted_cpu,
+                               process_cpu(books, crowd(books, epolls_of(file)))});
             uint64_t window = settings.ns("window_s");
             while (samples.size() > 2 && samples[1].time + window <= books.time)
                 samples.pop_front();
@@ -73,38 +79,78 @@ public:
     }
 
 private:
-    static unsigned crowd(const Snapshot& books, const std::set<uint64_t>& epolls)
+    static std::set<uint64_t> epolls_of(std::span<const Entry> file)
     {
-        unsigned count = 0;
+        std::set<uint64_t> epolls;
+        for (const Entry& e : file)
+            epolls.insert(e.key.epoll);
+        epolls.erase(0);
+        return epolls;
+    }
+
+    static std::vector<const thread_row*> crowd(const Snapshot& books, const std::set<uint64_t>& epolls)
+    {
+        std::vector<const thread_row*> waiters;
         for (const auto& [tid, t] : books.threads) {
             bool near = t.waiting || std::max(t.return_at, t.wait_at) + kCrowdNs >= books.time;
-            count += near && epolls.count(t.epoll);
+            if (near && epolls.count(t.epoll))
+                waiters.push_back(&t);
         }
-        return count;
+        return waiters;
+    }
+
+    static std::map<uint32_t, uint64_t> process_cpu(const Snapshot& books, const std::vector<const thread_row*>& waiters)
+    {
+        std::map<uint32_t, uint64_t> cpu;
+        for (const thread_row* t : waiters) {
+            auto process = books.processes.find(t->tgid);
+            if (process != books.processes.end() && process->second.cpu_ns)
+                cpu[t->tgid] = process->second.cpu_ns;
+        }
+        return cpu;
+    }
+
+    // By those that wait now, and by those that waited then and are gone: of these the last is remembered.
+    static uint64_t spent_since(const Snapshot& books, const Sample& then, const std::vector<const thread_row*>& waiters)
+    {
+        std::map<uint32_t, uint64_t> now = process_cpu(books, waiters);
+        uint64_t spent = 0;
+        for (const auto& [pid, before] : then.process_cpu) {
+            auto process = books.processes.find(pid);
+            if (process != books.processes.end() && process->second.cpu_ns > before)
+                spent += process->second.cpu_ns - before;
+            now.erase(pid);
+        }
+        for (const auto& [pid, cpu] : now)
+            spent += cpu;
+        return spent;
     }
 
     static Herd measure(const Snapshot& books, std::span<const Entry> file, const Sample& then)
     {
         const file_row& f = file.front().file;
-        std::set<uint64_t> epolls;
-        for (const Entry& e : file)
-            epolls.insert(e.key.epoll);
-        epolls.erase(0);
+        std::set<uint64_t> epolls = epolls_of(file);
+        std::vector<const thread_row*> waiters = crowd(books, epolls);
         Herd herd;
         herd.seconds = static_cast<double>(books.time - then.time) / NSEC_PER_SEC;
         herd.wakes = f.wakes - then.wakes;
         herd.wasted = f.wasted_wakes - then.wasted;
         herd.cpu_share = static_cast<double>(f.wasted_cpu - then.cpu) / (herd.seconds * NSEC_PER_SEC);
-        herd.waiters = crowd(books, epolls);
+        herd.waiters = static_cast<unsigned>(waiters.size());
         herd.epolls = epolls.size();
+        if (uint64_t own = spent_since(books, then, waiters))
+            herd.own_share = static_cast<double>(f.wasted_cpu - then.cpu) / static_cast<double>(own);
         return herd;
     }
 
     static std::optional<Level> level_of(const Herd& herd, const Settings& settings)
     {
-        if (herd.wakes <= 0 || herd.wasted < settings["waste"] * herd.wakes)
+        // Of several threads that wait on one epoll the kernel wakes one (ep->wq: exclusive waiters).
+        if (herd.epolls < 2 || herd.wakes <= 0 || herd.wasted < settings["waste"] * herd.wakes)
             return std::nullopt;
-        if (herd.waiters >= settings["waiters"] && herd.wasted >= settings["wasted"]) {
+        bool large = herd.waiters >= settings["waiters"] && herd.wasted >= settings["herd_waste"] * herd.wakes;
+        bool dear = herd.own_share < 0 || herd.own_share >= settings["own_share"];
+        if (large && dear && herd.wasted >= settings["wasted"]) {
             if (herd.cpu_share >= settings["confirm_cpu"])
                 return Level::kConfirmed;
             if (herd.cpu_share >= settings["likely_cpu"])
@@ -129,16 +175,17 @@ private:
         finding.level = *level;
         finding.summary = accepts ? "each new connection wakes several waiters, and all but one find nothing to accept"
                                   : "each wake-up reaches several waiters, and all but one find nothing to do";
-        finding.shape = herd.epolls > 1 ? "one file in several epolls" : "several threads on one epoll";
+        finding.shape = "one file in several epolls";
         finding.count = entry.file.wasted_wakes;
         finding.cost.emplace_back("wasted_wakes_per_s", herd.wasted / herd.seconds);
         finding.cost.emplace_back("cpu_share", herd.cpu_share);
         finding.fix = accepts ? "EPOLL_CTL_ADD the listener with EPOLLEXCLUSIVE in each worker (it cannot be changed by MOD), or "
                                 "give each worker its own listener with SO_REUSEPORT"
                               : "EPOLL_CTL_ADD the shared fd with EPOLLEXCLUSIVE, or give each waiter an eventfd of its own";
-        add_fact(finding, "waiters", fmt::format("{} threads on {} epoll{}", herd.waiters, herd.epolls,
-                                                 herd.epolls == 1 ? "" : "s"));
+        add_fact(finding, "waiters", fmt::format("{} threads on {} epolls", herd.waiters, herd.epolls));
         add_fact(finding, "wasted", fmt::format("{:.0f} of {:.0f} wake-ups in {:.1f} s", herd.wasted, herd.wakes, herd.seconds));
+        if (herd.own_share >= 0)
+            add_fact(finding, "of its own CPU time", fmt::format("{:.1f} %", herd.own_share * 100));
         out.push_back(std::move(finding));
     }
 

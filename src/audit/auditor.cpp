@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "src/audit/nearest.h"
+#include "src/evidence/place.h"
 
 namespace epaudit {
 namespace {
@@ -49,14 +50,20 @@ bool worse(const Finding& a, const Finding& b)
 
 }  // namespace
 
-std::string fingerprint(const Finding& finding)
+std::string program_name(const Finding& finding)
 {
     std::string_view exe = finding.exe;
     constexpr std::string_view kDeleted = " (deleted)"; // /proc/PID/exe after an upgrade
     if (exe.size() > kDeleted.size() && exe.substr(exe.size() - kDeleted.size()) == kDeleted)
         exe.remove_suffix(kDeleted.size());
-    exe = exe.substr(exe.find_last_of('/') + 1);
-    std::string text = fmt::format("{}\n{}\n{}\n{}", finding.rule, exe, finding.fd.kind, finding.trigger);
+    return std::string(exe.substr(exe.find_last_of('/') + 1));
+}
+
+std::string fingerprint(const Finding& finding)
+{
+    std::string text = fmt::format("{}\n{}\n{}\n{}", finding.rule, program_name(finding), finding.fd.kind, finding.trigger);
+    if (const Frame* frame = guilty_frame(finding); frame && !frame->function.empty())
+        text += "\n" + frame->function;
     uint64_t hash = 14695981039346656037ULL; // FNV-1a
     for (char c : text)
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
@@ -84,6 +91,12 @@ const Settings* Auditor::settings(std::string_view id_or_name) const
 {
     const Slot* slot = const_cast<Auditor*>(this)->find(id_or_name);
     return slot ? &slot->settings : nullptr;
+}
+
+bool Auditor::is_on(std::string_view id_or_name) const
+{
+    const Slot* slot = const_cast<Auditor*>(this)->find(id_or_name);
+    return slot && slot->on;
 }
 
 size_t Auditor::rules_on() const
@@ -146,7 +159,7 @@ Result<> Auditor::set(const std::string& assignment)
     if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value) || value < 0)
         return usage_error(fmt::format("'{}' in '{}' is not a number", text, assignment),
                            "thresholds are numbers, 0 or more, with '.' for the decimal point");
-    if (slot->settings.set(name, value))
+    if (slot->settings.set(name, value, "--set"))
         return Done{};
     std::vector<std::string> known;
     for (const Threshold& t : slot->rule->info().thresholds)
@@ -157,14 +170,22 @@ Result<> Auditor::set(const std::string& assignment)
                                     : fmt::format("did you mean '{}'? It has: {}", near, fmt::join(known, ", ")));
 }
 
+bool Auditor::set(std::string_view rule, const std::string& name, double value, const std::string& origin)
+{
+    Slot* slot = find(rule);
+    return slot && slot->settings.set(name, value, origin);
+}
+
 void Auditor::keep(Finding&& finding, const Snapshot& books)
 {
     complete_process(finding, books);
+    Subject subject{finding.rule, finding.subject_epoll, finding.subject_file};
+    auto at = kept_.find(subject);
+    if (at != kept_.end() && finding.stacks.empty()) // captured once, when the rule grew suspicious
+        finding.stacks = at->second.stacks;
     finding.fingerprint = fingerprint(finding);
     if (finding.level >= gate_ && !finding.first_at)
         finding.first_at = books.time;
-    Subject subject{finding.rule, finding.subject_epoll, finding.subject_file};
-    auto at = kept_.find(subject);
     if (finding.withdrawn) {
         if (at != kept_.end() && at->second.level < Level::kConfirmed)
             kept_.erase(at);
@@ -179,8 +200,13 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
         kept_.emplace(std::move(subject), std::move(finding));
         return;
     }
-    if (!replaces(finding, at->second))
+    if (!replaces(finding, at->second)) {
+        if (at->second.stacks.empty() && !finding.stacks.empty()) {
+            at->second.stacks = std::move(finding.stacks);
+            at->second.fingerprint = fingerprint(at->second);
+        }
         return;
+    }
     Merged& merged = merged_[finding.fingerprint];
     merged.highest = std::max(merged.highest, finding.level);
     if (at->second.first_at)
@@ -194,8 +220,6 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
     }
     if (finding.cost.empty())
         finding.cost = at->second.cost;
-    if (finding.stacks.empty()) // captured once, when the rule grew suspicious
-        finding.stacks = std::move(at->second.stacks);
     at->second = std::move(finding);
 }
 
@@ -208,6 +232,8 @@ void Auditor::look(const Snapshot& books)
     }
     for (Finding& finding : said)
         keep(std::move(finding), books);
+    if (books.call_sites)
+        add_stacks(books);
 }
 
 std::vector<Finding> Auditor::findings() const
@@ -230,6 +256,16 @@ std::vector<Finding> Auditor::findings() const
     for (auto& [print, finding] : merged)
         result.push_back(std::move(finding));
     std::sort(result.begin(), result.end(), worse);
+    return result;
+}
+
+std::vector<RuleInfo> Auditor::rules() const
+{
+    std::vector<RuleInfo> result;
+    for (const Slot& slot : slots_) {
+        if (slot.on)
+            result.push_back(slot.rule->info());
+    }
     return result;
 }
 

@@ -16,9 +16,12 @@
 
 namespace epaudit {
 
-// Identity of a finding across runs and machines: 16 hex digits of rule id, name of the executable, fd kind
-// and trigger mode. Never of pids, fd numbers or times.
+// Identity of a finding across runs and machines: 16 hex digits of rule id, name of the executable, fd kind,
+// trigger mode and, where a stack tells it, the guilty function. Never of pids, fd numbers, times or lines.
 std::string fingerprint(const Finding& finding);
+
+// The executable without its folder, the same after an upgrade replaced it.
+std::string program_name(const Finding& finding);
 
 class Auditor {
 public:
@@ -30,6 +33,8 @@ public:
     Result<> ignore(const std::vector<std::string>& names);
     // "busy-epollout.per_s=100" or "EP201.per_s=100"
     Result<> set(const std::string& assignment);
+    // False: no such rule or threshold. `origin` says where the value comes from.
+    bool set(std::string_view rule, const std::string& name, double value, const std::string& origin);
     // Findings note when they first reached this level.
     void set_gate(Level gate) { gate_ = gate; }
 
@@ -38,9 +43,11 @@ public:
     // Merged by fingerprint, worst level first, then by rule id.
     std::vector<Finding> findings() const;
     // Of the rules that are on.
+    std::vector<RuleInfo> rules() const;
     std::vector<RuleCoverage> coverage(const Sight& sight) const;
     const Settings* settings(std::string_view id_or_name) const;
     size_t rules_on() const;
+    bool is_on(std::string_view id_or_name) const;
 
 private:
     struct Slot {
@@ -58,6 +65,7 @@ private:
     Result<> mark(const std::vector<std::string>& names, bool on);
     Error unknown_rule(std::string_view name) const;
     void keep(Finding&& finding, const Snapshot& books);
+    void add_stacks(const Snapshot& books);
 
     std::vector<Slot> slots_;
     std::map<Subject, Finding> kept_;

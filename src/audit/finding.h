@@ -22,21 +22,46 @@ enum class Level {
 const char* level_name(Level level);
 std::optional<Level> parse_level(std::string_view name);
 
+// Which side of the books an entry of the timeline is on; drawn as a lane of its own.
+enum class Lane { kDelivered, kRead, kWrite, kControl, kOther };
+
+const char* lane_name(Lane lane);  // "delivered", "read", "write", "epoll_ctl", "other"
+
 struct TimelineEntry {
     double t = 0;      // seconds since observation began
     std::string what;  // "delivered EPOLLOUT", "read 4 of 4 bytes"
     uint32_t tid = 0;
+    Lane lane = Lane::kOther;
 };
 
+// One frame of a user stack. What is not known is empty or 0; a report shows what there is.
 struct Frame {
-    std::string function;
-    std::string file;
-    int line = 0;
+    std::string function;    // demangled
+    std::string file;        // source file, as the debug information names it
+    int line = 0;            // from 1
+    std::string module{};    // path of the executable or library it lies in
+    uint64_t offset = 0;     // into the module's file, as addr2line takes it; counts only with a module
+    bool inlined = false;    // into the frame after it
 };
 
 struct Stack {
-    std::string what;  // "armed at"
-    std::vector<Frame> frames;
+    std::string what;           // its role: "armed here", "last read here", "waits here", "blocked in"
+    std::vector<Frame> frames;  // innermost first
+};
+
+// The line a finding points at, and its neighbours.
+struct SourceExcerpt {
+    std::string file;  // as in Frame
+    int line = 0;      // the guilty one
+    int first = 0;     // number of lines[0]
+    std::vector<std::string> lines;
+};
+
+// Why a finding is known and does not count.
+struct Suppression {
+    std::string by;      // "suppression", "baseline"
+    std::string reason;  // as written there; may be empty for a baseline
+    std::string where;   // "epaudit.toml:12"
 };
 
 struct FdInfo {
@@ -65,12 +90,15 @@ struct Finding {
     std::vector<Measure> cost;  // what it costs
     std::vector<std::pair<std::string, std::string>> facts;  // what was seen: {"mask", "EPOLLIN|EPOLLOUT"}
     std::vector<TimelineEntry> timeline;
-    std::vector<Stack> stacks;
+    std::vector<Stack> stacks;  // the one that says where the mistake is comes first
+    std::optional<SourceExcerpt> source;  // of guilty_frame() (evidence/place.h), where the file is at hand
     std::string fix;
     uint64_t first_at = 0;  // CLOCK_MONOTONIC ns at which the gate level was first reached
     unsigned fds = 1;       // how many descriptors show the same finding (this one is the example)
 
     std::string trigger;  // how its registration is told: level, edge, oneshot; part of the fingerprint
+
+    std::optional<Suppression> suppression;
 
     bool withdrawn = false;  // the rule takes back what it said of this subject, unless that was confirmed
 

@@ -19,6 +19,18 @@ const char* level_name(Level level)
     return "info";
 }
 
+const char* lane_name(Lane lane)
+{
+    switch (lane) {
+    case Lane::kDelivered: return "delivered";
+    case Lane::kRead: return "read";
+    case Lane::kWrite: return "write";
+    case Lane::kControl: return "epoll_ctl";
+    case Lane::kOther: break;
+    }
+    return "other";
+}
+
 std::optional<Level> parse_level(std::string_view name)
 {
     for (Level level : kLevels) {

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "src/audit/finding.h"
+#include "src/books/call_sites.h"
 #include "src/books/snapshot.h"
 
 namespace epaudit {
@@ -38,6 +40,7 @@ struct RuleInfo {
     std::vector<Threshold> thresholds;
     std::vector<Seam> needs;
     const char* blind;  // what it cannot see, one line
+    std::vector<StackRole> stacks{};  // the calls that show the mistake, the guilty one first
 };
 
 enum class Status { kAvailable, kDegraded, kUnavailable };
@@ -60,6 +63,10 @@ struct Sight {
     bool kernel_state = true;  // unread bytes, backlog, socket state
     bool readiness = true;     // who becomes ready, when
     bool wakeups = true;       // who is woken from epoll_wait
+    enum class Times { kFine, kSeconds, kNone };
+    Times times = Times::kFine;  // kSeconds: whole ones; kNone: only the order of things is known
+    bool durations = true;       // when a call ended
+    std::string unseen;          // why what the program did about its events cannot be judged; empty: it can
     std::string hooks;         // "tracepoint"
     std::string why;           // reason for what is missing
     std::string choice;        // why not the better hook set, empty when it is in use
@@ -69,7 +76,9 @@ struct Sight {
 class Settings {
 public:
     Settings(const RuleInfo& info, Profile profile);
-    bool set(const std::string& name, double value);  // false: no such threshold
+    // False: no such threshold. `origin` is where the value comes from: "--set", "epaudit.toml:12".
+    bool set(const std::string& name, double value, const std::string& origin = "--set");
+    std::string origin(const std::string& name) const;  // "default" unless it was set
     double operator[](const char* name) const;        // check-fails on a name the rule does not declare
     uint64_t ns(const char* name) const;              // a threshold given in seconds, as ns
     Profile profile() const { return profile_; }
@@ -77,6 +86,7 @@ public:
 private:
     Profile profile_;
     std::vector<std::pair<std::string, double>> values_;
+    std::map<std::string, std::string> origins_;
 };
 
 class Rule {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "src/audit/rule.h"
 
@@ -15,13 +16,20 @@ Settings::Settings(const RuleInfo& info, Profile profile) : profile_(profile)
         values_.emplace_back(t.name, profile == Profile::kTest ? t.test : t.production);
 }
 
-bool Settings::set(const std::string& name, double value)
+bool Settings::set(const std::string& name, double value, const std::string& origin)
 {
     auto at = std::find_if(values_.begin(), values_.end(), [&](const auto& v) { return v.first == name; });
     if (at == values_.end())
         return false;
     at->second = value;
+    origins_[name] = origin;
     return true;
+}
+
+std::string Settings::origin(const std::string& name) const
+{
+    auto at = origins_.find(name);
+    return at == origins_.end() ? "default" : at->second;
 }
 
 double Settings::operator[](const char* name) const
@@ -42,9 +50,25 @@ uint64_t Settings::ns(const char* name) const
     return static_cast<uint64_t>(std::clamp(seconds, 0.0, 9e9) * NSEC_PER_SEC);
 }
 
+namespace {
+
+// Thresholds in seconds are named so.
+bool asks_for_time(const Threshold& threshold)
+{
+    std::string_view name = threshold.name;
+    return name == "seconds" || (name.size() > 2 && name.substr(name.size() - 2) == "_s" && name != "per_s");
+}
+
+}  // namespace
+
 Coverage Rule::coverage(const Sight& sight) const
 {
     Coverage result;
+    if (!sight.unseen.empty())
+        result = {Status::kDegraded, sight.unseen};
+    bool needs_time = std::any_of(info().thresholds.begin(), info().thresholds.end(), asks_for_time);
+    if (needs_time && sight.times == Sight::Times::kNone)
+        return {Status::kUnavailable, "there are no time stamps: how long anything took is not known"};
     for (Seam seam : info().needs) {
         if (seam == Seam::kState && !sight.kernel_state)
             return {Status::kUnavailable, "kernel state (unread bytes, backlog, socket state) cannot be read: " + sight.why};

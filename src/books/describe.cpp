@@ -12,7 +12,7 @@ namespace epaudit {
 namespace {
 
 constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",     "listener", "udp",   "unix", "pipe",
-                                                "eventfd", "timerfd", "signalfd", "epoll", "other"};
+                                                "eventfd", "timerfd", "signalfd", "epoll", "other", "socket", "file"};
 
 // include/net/tcp_states.h
 constexpr const char* kTcpStates[] = {"",          "ESTABLISHED", "SYN_SENT",   "SYN_RECV", "FIN_WAIT1",
@@ -123,8 +123,27 @@ std::string posting_text(uint8_t posting_kind, int32_t value)
     case POSTING_PEEK: return fmt::format("looked at {} without taking it", value < 0 ? errno_text(value)
                                                                                       : bytes_text(value));
     case POSTING_PEER_CLOSED: return "peer closed";
+    case POSTING_ENTER: return "a call that may sleep begins";
     case POSTING_ERRQUEUE: return call_text("recvmsg(MSG_ERRQUEUE)", value);
     default: return fmt::format("posting {} = {}", posting_kind, value);
+    }
+}
+
+Lane posting_lane(uint8_t posting_kind)
+{
+    switch (posting_kind) {
+    case POSTING_DELIVERED: return Lane::kDelivered;
+    case POSTING_READ:
+    case POSTING_ACCEPT:
+    case POSTING_PEEK:
+    case POSTING_ERRQUEUE:
+    case POSTING_SO_ERROR: return Lane::kRead;
+    case POSTING_WRITE:
+    case POSTING_CONNECT: return Lane::kWrite;
+    case POSTING_ADD:
+    case POSTING_MOD:
+    case POSTING_DEL: return Lane::kControl;
+    default: return Lane::kOther;
     }
 }
 
@@ -136,7 +155,7 @@ std::vector<TimelineEntry> timeline(const file_row& file, uint64_t began)
     for (uint32_t back = 1; back <= held; back++) {
         uint64_t entry = file.flight[(file.flight_next - back) & (FLIGHT_SLOTS - 1)];
         entries.push_back({static_cast<double>(at) / NSEC_PER_SEC, posting_text(flight_kind(entry), flight_value(entry)),
-                           flight_tid(entry)});
+                           flight_tid(entry), posting_lane(flight_kind(entry))});
         at -= static_cast<int64_t>(flight_since_us(entry) * NSEC_PER_USEC);
     }
     std::reverse(entries.begin(), entries.end());

@@ -20,6 +20,7 @@ std::string trigger_text(uint32_t mask);
 
 // One entry of the flight recorder: "delivered EPOLLIN", "read 4 bytes", "accept = EMFILE".
 std::string posting_text(uint8_t posting_kind, int32_t value);
+Lane posting_lane(uint8_t posting_kind);
 // All of them, oldest first; t in seconds since `began`.
 std::vector<TimelineEntry> timeline(const file_row& file, uint64_t began);
 

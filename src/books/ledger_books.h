@@ -62,6 +62,9 @@ static bool books_item_gone(books* b, const registration_key* key, const registr
     return b->gone.count({key->epoll, key->file, key->fd}) != 0;
 }
 
+// The importer's epolls end with their last close, which it sees.
+static u64 books_epoll_file(books*, const posting*) { return 0; }
+
 // As books_bury() in bpf/item.h.
 static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, bool file_dies)
 {
@@ -76,6 +79,11 @@ static void books_bury(books* b, const registration_key* key, registration_row* 
     words.buried = 1;
     b->buried.push_back(words);
 }
+
+// What the kernel was asked in the middle of a posting stands in the posting.
+static void books_usage(books*, const posting*) {}
+static bool books_held_elsewhere(books*, const posting* p) { return !(p->flags & POSTING_LAST); }
+static bool books_leads_to(books*, const posting* p, u64) { return !(p->flags & POSTING_STRANGER); }
 
 static void books_stat(books* b, u32 stat) { b->stats[stat] += 1; }
 

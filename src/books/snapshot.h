@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,18 +27,23 @@ struct ProcessInfo {
     std::string comm;
     std::string exe;
     RunState state = RunState::kUnknown;
+    uint64_t cpu_ns = 0;  // of all its threads; 0: not known
 };
+
+class CallSites;
 
 struct Snapshot {
     uint64_t time = 0;      // of the sweep
     uint64_t began = 0;     // when observation began
     bool state_known = true;  // kernel state (unread, backlog, socket state) was read; false for strace logs
+    bool times_known = true;  // false: a log without time stamps; only the order of things is known
     std::vector<Entry> entries;
     std::vector<Entry> buried;  // last words of registrations that died since the last snapshot
     std::map<uint64_t, epoll_row> epolls;
     std::map<uint32_t, thread_row> threads;
     std::map<uint32_t, ProcessInfo> processes;
     std::array<uint64_t, STAT_SLOTS> stats{};
+    std::shared_ptr<CallSites> call_sites;  // user stacks; none but in live capture
 
     const epoll_row* epoll(uint64_t id) const;
     const thread_row* thread(uint32_t tid) const;

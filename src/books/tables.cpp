@@ -14,7 +14,8 @@ constexpr uint8_t kOutputFlags = STATE_WRITABLE | STATE_STREAM;
 // A write to such a file may set somebody else to work, registered or not (reaches_others in bpf/state.h).
 bool reaches_others(uint8_t kind)
 {
-    return kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX || kind == FILE_PIPE || kind == FILE_EVENTFD;
+    return kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX || kind == FILE_PIPE || kind == FILE_EVENTFD ||
+           kind == FILE_SOCKET || kind == FILE_BYTES;
 }
 
 // Postings read only the part of the state that they need: read_input() or read_output() of bpf/state.h.
@@ -39,6 +40,12 @@ auto find_row(const Map& rows, const Key& key) -> const typename Map::mapped_typ
     return at == rows.end() ? nullptr : &at->second;
 }
 
+// Where unread input is not known: an edge-triggered file whose last read filled its buffer may hold more.
+bool may_hold_more(const file_row& f, const registration_row& r)
+{
+    return (r.mask & EV_ET) && f.last_read > 0 && static_cast<u32>(f.last_read) == f.last_asked;
+}
+
 bool wants_input(uint32_t mask) { return mask & (EV_IN | EV_RDNORM); }
 
 }  // namespace
@@ -50,6 +57,40 @@ const thread_row* Tables::thread(uint32_t tid) const { return find_row(books_.th
 const registration_row* Tables::registration(const registration_key& key) const
 {
     return find_row(books_.registrations, key);
+}
+
+void Tables::set_kind(uint64_t file, uint8_t kind)
+{
+    if (file_row* f = books_file(&books_, file))
+        f->kind = kind;
+}
+
+void Tables::set_timeout(uint32_t tid, int32_t ms)
+{
+    if (thread_row* t = books_thread(&books_, tid))
+        t->timeout_ms = ms;
+}
+
+uint64_t Tables::find_file(uint64_t epoll, uint64_t data) const
+{
+    auto at = books_.indexes.find({epoll, data});
+    return at == books_.indexes.end() || at->second.count != 1 ? 0 : at->second.file_sum;
+}
+
+// As drop_dead_home() in bpf/sweep.bpf.c.
+void Tables::forget_file(uint64_t file, uint64_t epoll)
+{
+    if (file_row* f = books_file(&books_, file)) {
+        registration_key key = {.epoll = f->home, .file = file, .fd = f->home_fd, .pad = 0};
+        registration_row* r = f->home ? books_registration(&books_, &key) : nullptr;
+        if (r)
+            ledger_drop_registration(&books_, &key, r, f, true);
+        books_remove_file(&books_, file);
+    }
+    states_.erase(file);
+    names_.erase(file);
+    if (epoll)
+        forget_epoll(epoll);
 }
 
 void Tables::note_state(const posting& p)
@@ -94,7 +135,7 @@ void Tables::dispatch(const posting& p)
     switch (p.kind) {
     case POSTING_ADD: return ledger_add(&books_, &p);
     case POSTING_SEEDED: return p.file ? ledger_add(&books_, &p) : create_epoll(p);
-    case POSTING_MOD: return ledger_mod(&books_, &p);
+    case POSTING_MOD: ledger_mod(&books_, &p); return;
     case POSTING_DEL: return ledger_del(&books_, &p);
     case POSTING_WAIT: return ledger_wait(&books_, &p);
     case POSTING_DELIVERED: return deliver(p);
@@ -107,6 +148,10 @@ void Tables::dispatch(const posting& p)
     case POSTING_WOKEN: return ledger_woken(&books_, &p);
     case POSTING_PEER_CLOSED: return ledger_peer_closed(&books_, &p);
     case POSTING_HANDOFF: return ledger_handoff(&books_, &p);
+    case POSTING_URING: return ledger_uring(&books_, &p);
+    case POSTING_BLOCKED: return ledger_blocked(&books_, &p);
+    case POSTING_OVERLAP: return ledger_overlap(&books_, &p);
+    case POSTING_EXEC: return ledger_exec(&books_, &p);
     case POSTING_EXIT: books_remove_thread(&books_, p.tid); return;
     default: return dispatch_io(p);
     }
@@ -115,6 +160,9 @@ void Tables::dispatch(const posting& p)
 void Tables::dispatch_io(const posting& p)
 {
     file_row* f = books_file(&books_, p.file);
+    bool io = p.kind == POSTING_READ || p.kind == POSTING_WRITE || p.kind == POSTING_ACCEPT;
+    if (io)
+        ledger_bad_fd(&books_, &p);
     if (p.kind == POSTING_WRITE && (f || reaches_others(p.file_kind)))
         ledger_wrote(&books_, &p);
     if (!f)
@@ -130,22 +178,26 @@ void Tables::dispatch_io(const posting& p)
         ledger_accept(&books_, f, &p);
         break;
     case POSTING_CONNECT: ledger_connect(&books_, f, &p); break;
+    case POSTING_ENTER: ledger_enter(&books_, f, &p); break;
     case POSTING_PEEK: ledger_peek(&books_, f, &p); break;
     case POSTING_SETTIME:
     case POSTING_SO_ERROR:
     case POSTING_ERRQUEUE: ledger_cleared(&books_, f, &p); break;
-    default: break; // DUP, FORK, EXEC: no rule looks at them yet
+    default: break; // DUP, FORK: no rule looks at them yet
     }
 }
 
 void Tables::deliver(const posting& p)
 {
     Turn& turn = turns_[p.tid];
+    if (!turn.begun)
+        ledger_begin_batch(&turn.batch, books_thread(&books_, p.tid));
+    turn.begun = true;
     posting event = p;
     epoll_row* e = ledger_open_epoll(&books_, &event);
     registration_key key{};
     if (!ledger_index_find(&books_, p.epoll, p.data, &key)) {
-        turn.useful = 1; // unknown: give it the benefit of the doubt
+        turn.batch.useful = 1; // unknown: give it the benefit of the doubt
         e->unattributed += 1;
         books_stat(&books_, STAT_UNATTRIBUTED);
         return;
@@ -153,23 +205,21 @@ void Tables::deliver(const posting& p)
     event.file = key.file;
     event.fd = key.fd;
     note_state(event);
-    ledger_batch batch{turn.useful, turn.idle};
-    ledger_deliver(&books_, &event, e, &key, &batch);
-    turn.useful = batch.useful;
-    turn.idle = batch.idle;
+    ledger_deliver(&books_, &event, e, books_file(&books_, key.file), &key, &turn.batch);
     turn.delivered.push_back(key);
 }
 
 void Tables::finish_return(const posting& p)
 {
     Turn& turn = turns_[p.tid];
-    ledger_batch batch{turn.useful, turn.idle};
-    if (turn.idle) {
+    if (turn.batch.idle) {
         for (const registration_key& key : turn.delivered)
-            ledger_settle(&books_, &p, &key, &batch);
+            ledger_settle(&books_, &p, &key, &turn.batch);
     }
-    ledger_return(&books_, &p, &batch);
-    turn.useful = turn.idle = 0;
+    ledger_return(&books_, &p, ledger_open_epoll(&books_, &p), ledger_open_thread(&books_, &p),
+                  &turn.batch);
+    turn.batch = {};
+    turn.begun = false;
     turn.delivered.clear();
 }
 
@@ -263,7 +313,9 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
         entry.ready = on_ready_list(key, r, entry.state);
         // do_epoll_ctl() adds EPOLLERR and EPOLLHUP; a fired ONESHOT keeps the private bits only.
         entry.live_mask = r.flags & REGISTRATION_FIRED ? r.mask & EV_PRIVATE : r.mask | EV_ERR | EV_HUP;
-        if (look || ledger_registration_matters(&r, &entry.state, entry.ready))
+        bool unsure = !state_known_ && may_hold_more(f, r);
+        if (look || unsure || ledger_registration_matters(&r, &f, &entry.state, entry.ready, out.time) ||
+            ledger_habit_matters(&r, &f))
             out.entries.push_back(entry);
     }
 }
@@ -275,6 +327,7 @@ Snapshot Tables::snapshot(uint64_t now)
     out.time = now;
     out.began = began_;
     out.state_known = state_known_;
+    out.times_known = times_known_;
     drop_dead_registrations();
     Registrations by_file;
     for (const auto& [key, row] : books_.registrations)

@@ -81,6 +81,15 @@ public:
     void set_process(const ProcessInfo& process) { processes_[process.pid] = process; }
     // False: no posting carries state (strace logs), so nothing may be concluded from it.
     void set_state_known(bool known) { state_known_ = known; }
+    // False: postings are in order, and how far apart is not known (logs without time stamps).
+    void set_times_known(bool known) { times_known_ = known; }
+    // For sources that learn late what a kernel would have said at once: what a file is, how long a wait may last.
+    void set_kind(uint64_t file, uint8_t kind);
+    void set_timeout(uint32_t tid, int32_t ms);
+    // The file ended without a close that was posted (exit, exec). `epoll`: it was this epoll instance.
+    void forget_file(uint64_t file, uint64_t epoll);
+    // The file that an event with this data is about; 0 when that is no single one.
+    uint64_t find_file(uint64_t epoll, uint64_t data) const;
     // Overrides what is derived from the books: is this registration on the ready list?
     void set_ready(const registration_key& key, bool ready) { ready_[identity(key)] = ready; }
     // The registration died without a DEL or a close that we saw.
@@ -101,8 +110,8 @@ private:
 
     // The return that a thread is in the middle of.
     struct Turn {
-        u32 useful = 0;
-        u32 idle = 0;
+        ledger_batch batch{};
+        bool begun = false;
         std::vector<registration_key> delivered;
     };
 
@@ -127,6 +136,7 @@ private:
     std::unordered_map<uint32_t, Turn> turns_;
     uint64_t began_ = 0;
     bool state_known_ = true;
+    bool times_known_ = true;
 };
 
 }  // namespace epaudit

@@ -24,9 +24,13 @@ int on_libbpf_message(libbpf_print_level level, const char* format, va_list argu
     if (level == LIBBPF_DEBUG)
         return 0;
     char line[512];
+    if (libbpf_verbose) { // a verifier's log can be of any length
+        va_list again;
+        va_copy(again, arguments);
+        vfprintf(stderr, format, again);
+        va_end(again);
+    }
     vsnprintf(line, sizeof(line), format, arguments);
-    if (libbpf_verbose)
-        fputs(line, stderr);
     // The first warning names the cause, the others what follows from it.
     if (level == LIBBPF_WARN && libbpf_said.empty() && strncmp(line, "libbpf: ", 8) == 0)
         libbpf_said = std::string(line + 8, strcspn(line + 8, "\n"));
@@ -46,15 +50,18 @@ std::string missing_capabilities()
     return missing;
 }
 
+Error no_types()
+{
+    return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
+                         "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
+}
+
 Error cannot_load(int error)
 {
     std::string missing = missing_capabilities();
     if (!missing.empty())
         return observe_error(fmt::format("cannot load BPF programs: {} missing", missing),
                              "run it as root (sudo), or give it CAP_BPF and CAP_PERFMON");
-    if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-        return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
-                             "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
     rlimit locked{};
     getrlimit(RLIMIT_MEMLOCK, &locked);
     if (error == EPERM && locked.rlim_cur != RLIM_INFINITY) // before 5.11 maps count against it
@@ -69,7 +76,7 @@ void size_tables(epaudit_bpf& skeleton, uint32_t max_fds)
     bpf_map__set_max_entries(skeleton.maps.file_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.registration_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.index_rows, max_fds);
-    bpf_map__set_max_entries(skeleton.maps.epoll_rows, 4096);
+    bpf_map__set_max_entries(skeleton.maps.epoll_rows, kMaxEpolls);
     bpf_map__set_max_entries(skeleton.maps.thread_rows, 16384);
     bpf_map__set_max_entries(skeleton.maps.process_rows, 16384);
 }
@@ -90,17 +97,33 @@ LiveCapture::~LiveCapture() = default;
 namespace {
 
 // Opens, decides which programs are wanted, and loads them; 0, or -errno with libbpf_said filled in.
-int load(LiveCapture::Impl& impl, const LiveOptions& options, Result<>& chosen)
+int load_once(LiveCapture::Impl& impl, const LiveOptions& options, bool typed_loads, Result<>& chosen)
 {
     libbpf_said.clear();
+    KernelTypes kernel;
+    if (!kernel.get())
+        chosen = no_types();
+    if (!chosen)
+        return 0;
     impl.skeleton.reset(epaudit_bpf__open());
     if (!impl.skeleton)
         return -errno;
     epaudit_bpf& skeleton = *impl.skeleton;
     size_tables(skeleton, options.max_fds);
+    size_stacks(skeleton, options.stack_bytes);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
-    chosen = choose_hooks(impl, options.hooks);
+    chosen = choose_hooks(impl, kernel, options.hooks);
+    skeleton.rodata->typed_loads = typed_loads && kernel.have_cast();
     return chosen ? epaudit_bpf__load(&skeleton) : 0;
+}
+
+// Verifiers differ in what they make of a typed pointer; every one takes bpf_probe_read_kernel().
+int load(LiveCapture::Impl& impl, const LiveOptions& options, Result<>& chosen)
+{
+    int error = load_once(impl, options, true, chosen);
+    if (!error || !impl.skeleton || !impl.skeleton->rodata->typed_loads)
+        return error;
+    return load_once(impl, options, false, chosen);
 }
 
 }  // namespace
@@ -122,6 +145,8 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
     if (auto learned = learn_facts(skeleton); !learned)
         return learned.error();
 
+    if (auto opened = open_stacks(impl); !opened)
+        return opened.error();
     if (auto attached = attach_hooks(impl); !attached)
         return attached.error();
     bpf_iter_link_info target{};
@@ -130,8 +155,11 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
     impl.sweep.reset(bpf_program__attach_iter(skeleton.progs.on_sweep, &over));
     target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.registration_rows));
     impl.sweep_registrations.reset(bpf_program__attach_iter(skeleton.progs.on_sweep_registrations, &over));
-    if (!impl.sweep || !impl.sweep_registrations)
+    target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.epoll_rows));
+    impl.sweep_epolls.reset(bpf_program__attach_iter(skeleton.progs.on_sweep_epolls, &over));
+    if (!impl.sweep || !impl.sweep_registrations || !impl.sweep_epolls)
         return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
+    begin_twins_account(impl);
     impl.began = monotonic_ns();
     return Done{};
 }
@@ -151,11 +179,17 @@ Result<> LiveCapture::watch(uint32_t pid, bool follow)
     row.flags = follow ? PROCESS_FOLLOW : 0;
     if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.process_rows), &pid, &row, BPF_ANY))
         return observe_error(fmt::format("cannot watch process {}: {}", pid, strerror(errno)));
+    __atomic_fetch_add(&impl_->skeleton->bss->facts.processes_changed, 1, __ATOMIC_RELEASE);
     impl_->processes[pid] = read_process(pid);
     return Done{};
 }
 
-void LiveCapture::learn_process(uint32_t pid) { impl_->processes[pid] = read_process(pid); }
+void LiveCapture::learn_process(uint32_t pid)
+{
+    impl_->processes[pid] = read_process(pid);
+    if (impl_->stacks)
+        impl_->stacks->learn_process(pid);
+}
 
 std::vector<uint32_t> LiveCapture::watched() const
 {

@@ -39,6 +39,7 @@ struct HookReport {
 struct LiveOptions {
     HookSet hooks = HookSet::kAuto;
     uint32_t max_fds = 65536;  // rows for files and registrations; what does not fit is counted
+    uint32_t stack_bytes = 16384;  // of user stack kept with a call that is evidence; 0: no stacks
     bool verbose = false;      // libbpf's own messages on stderr
 };
 
@@ -69,6 +70,11 @@ public:
     // Reads the books. Costs one walk of the kernel's rows, and copies only those that deserve a look.
     // The counters (Snapshot::stats) need a system call each and no rule looks at them: on request.
     Result<Snapshot> sweep(bool counters);
+    // Takes over the user stacks captured since the last call, and unwinds them while their process lives. Also
+    // part of a sweep.
+    void collect_stacks();
+    // What kept stacks from being known.
+    std::vector<std::string> stack_notes() const;
     // A probe saw something since the last sweep that deserves one now.
     bool suspicious() const;
     // Processes still watched.

@@ -17,11 +17,6 @@
 namespace epaudit {
 namespace {
 
-struct BtfDeleter {
-    void operator()(btf* types) const { btf__free(types); }
-};
-using Btf = std::unique_ptr<btf, BtfDeleter>;
-
 bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
 // The smallest program there is, on the function that matters: does the kernel take it?
@@ -72,7 +67,7 @@ std::string try_trampolines(LiveCapture::Impl& impl, const btf* kernel)
     epaudit_bpf& skeleton = *impl.skeleton;
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton.obj) {
-        if (hook_of(skeleton, program) != Hook::kTrampoline)
+        if (hook_of(skeleton, program) != Hook::kTrampoline || is_twin(program))
             continue;
         std::string function = function_of(program);
         bool at_entry = starts_with(bpf_program__section_name(program), "fentry/");
@@ -150,22 +145,20 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
 
 Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program)
 {
+    if (is_twin(program) && !bpf_program__autoload(program))
+        return Hook::kNone;
     std::string_view section = bpf_program__section_name(program);
     if (starts_with(section, "fentry/") || starts_with(section, "fexit/"))
         return Hook::kTrampoline;
     if (!starts_with(section, "tp_btf/"))
         return Hook::kNone;
     bool only = program == skeleton.progs.on_sys_enter || program == skeleton.progs.on_sys_exit ||
-                is_readiness_substitute(skeleton, program);
+                is_twin(program) || is_readiness_substitute(skeleton, program);
     return only ? Hook::kTracepoint : Hook::kBoth;
 }
 
-Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted)
+Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSet wanted)
 {
-    Btf kernel(btf__load_vmlinux_btf());
-    if (!kernel)
-        return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
-                             "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
     epaudit_bpf& skeleton = *impl.skeleton;
     impl.refused.clear();
     impl.missing.clear();
@@ -180,6 +173,7 @@ Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted)
         if (hook_of(skeleton, program) == (impl.trampolines ? Hook::kTracepoint : Hook::kTrampoline))
             bpf_program__set_autoload(program, false);
     }
+    choose_twins(impl);
     // The kprobe is the second choice for the readiness seam, only where trampolines were wanted and refused.
     bpf_program__set_autoload(skeleton.progs.on_ep_poll_callback_kprobe,
                               wanted == HookSet::kAuto && !impl.trampolines);
@@ -220,24 +214,11 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
 
 // The same probe in softirq interrupts itself in process context (tcp_set_state() of one socket, then of
 // another): those that fire there only date what the sweep finds anyway.
-static bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program)
+bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program)
 {
     const auto& p = skeleton.progs;
     return is_readiness_substitute(skeleton, program) || program == p.on_inet_sock_set_state ||
            program == p.on_ep_poll_callback || program == p.on_ep_poll_callback_kprobe;
-}
-
-void count_skipped_runs(const epaudit_bpf& skeleton, std::array<uint64_t, STAT_SLOTS>& stats)
-{
-    bpf_program* program;
-    bpf_object__for_each_program(program, skeleton.obj) {
-        bpf_prog_info info{};
-        __u32 size = sizeof(info);
-        if (bpf_program__fd(program) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-            continue;
-        // recursion_misses: since 5.12 (9ed9e9ba2337)
-        stats[only_dates(skeleton, program) ? STAT_READINESS_SKIPPED : STAT_RUNS_SKIPPED] += info.recursion_misses;
-    }
 }
 
 }  // namespace epaudit

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "src/capture/live.h"
+#include "src/symbols/stack_book.h"
 
 #include "epaudit.skel.h"
 
@@ -36,12 +38,16 @@ struct LiveCapture::Impl {
     std::vector<Link> links;
     Link sweep;
     Link sweep_registrations;
+    Link sweep_epolls;
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
+    std::shared_ptr<StackBook> stacks;  // none: --stack-bytes 0
+    std::unique_ptr<ring_buffer, RingDeleter> stack_ring;
     std::map<uint32_t, ProcessInfo> processes;
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
     uint32_t sweeps = 0;
+    size_t epolls_then = 0;  // at the last sweep
     bool trampolines = false;
     bool kprobe_readiness = false;
     bool timeout_in_ms = false;
@@ -49,9 +55,13 @@ struct LiveCapture::Impl {
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
     std::vector<std::string> attached;
     std::string missing;  // hooks this kernel does not have
+    uint64_t firsts_skipped_then = 0;  // when the account of twins began
+    uint64_t stood_in_then = 0;
     bool has_readiness = true;
     bool has_wakeups = true;
 };
+
+constexpr uint32_t kMaxEpolls = 4096;
 
 // Reads everything an iterator writes; false with errno set.
 bool read_iterator(const bpf_link* link, std::string& out);
@@ -67,12 +77,42 @@ Sight sight_of(const LiveCapture::Impl& impl);
 enum class Hook { kNone, kTracepoint, kTrampoline, kBoth };
 Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program);
 
+// The running kernel's BTF. Must exist, once, before the skeleton is opened and until it is loaded: our section
+// handlers (live_typed.cpp) look hooks up in it.
+class KernelTypes {
+public:
+    KernelTypes();
+    ~KernelTypes();
+    KernelTypes(const KernelTypes&) = delete;
+    KernelTypes& operator=(const KernelTypes&) = delete;
+    const btf* get() const { return types_; }  // nullptr: this kernel has no BTF
+    bool have_cast() const;                     // bpf_rdonly_cast(): typed loads can be used
+
+private:
+    btf* types_;
+};
+
 // Decides which programs are loaded; attaches them once they are.
-Result<> choose_hooks(LiveCapture::Impl& impl, HookSet wanted);
+Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSet wanted);
 Result<> attach_hooks(LiveCapture::Impl& impl);
 
-// Runs that the kernel skipped because the program was already running on that CPU.
-void count_skipped_runs(const epaudit_bpf& skeleton, std::array<uint64_t, STAT_SLOTS>& stats);
+// Probes that fire in softirq as well, and only date what the sweep finds anyway.
+bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program);
+
+// Second programs on the same hooks, for kernels that preempt probes: bpf/twins.h.
+bool is_twin(const bpf_program* program);
+void choose_twins(LiveCapture::Impl& impl);
+
+// Call once all hooks are on: while only one of a pair is, its numbers say nothing.
+void begin_twins_account(LiveCapture::Impl& impl);
+
+// Fills in what the kernel skipped; `stats` has just been read.
+void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT_SLOTS>& stats);
+void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out);
+
+// How large a slice of stack the probes take, before loading; the ring that brings them, after.
+void size_stacks(epaudit_bpf& skeleton, uint32_t stack_bytes);
+Result<> open_stacks(LiveCapture::Impl& impl);
 
 // Learns from our own descriptors how this kernel's file kinds and epoll wait-queue entries look.
 Result<> learn_facts(epaudit_bpf& skeleton);
@@ -82,6 +122,5 @@ std::string last_libbpf_message();
 void capture_libbpf_messages(bool verbose);
 
 ProcessInfo read_process(uint32_t pid);
-RunState read_run_state(uint32_t pid);
 
 }  // namespace epaudit

@@ -3,8 +3,10 @@
 // of the one against fdinfo.
 #include <fmt/format.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -65,10 +67,16 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
 {
     Impl& impl = *impl_;
     Link link(bpf_program__attach_iter(impl.skeleton->progs.on_seed, nullptr));
-    std::string raw;
-    if (!link || !read_iterator(link.get(), raw))
-        return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
-                             last_libbpf_message());
+    // A listener in the epolls of many workers is not booked in one go (bpf/seed.bpf.c).
+    for (int rounds = SEED_CHAIN_MAX / CHAIN_MAX; rounds > 0; rounds--) {
+        std::string raw;
+        impl.skeleton->bss->facts.seed_again = 0;
+        if (!link || !read_iterator(link.get(), raw))
+            return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
+                                 last_libbpf_message());
+        if (!impl.skeleton->bss->facts.seed_again)
+            break;
+    }
     int epolls = bpf_map__fd(impl.skeleton->maps.epoll_rows);
     int threads = bpf_map__fd(impl.skeleton->maps.thread_rows);
     std::vector<std::string> notes;
@@ -77,6 +85,8 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
          error = bpf_map_get_next_key(epolls, &id, &id)) {
         epoll_row epoll{};
         if (bpf_map_lookup_elem(epolls, &id, &epoll))
+            continue;
+        if (epoll.fd < 0) // no descriptor of a watched process leads to it
             continue;
         unsigned listed = registrations_in_fdinfo(epoll.tgid, epoll.fd);
         if (listed > epoll.registrations)
@@ -103,6 +113,26 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
     return notes;
 }
 
+namespace {
+
+// Precise, unlike the ticks of /proc/PID/stat; 0 where the kernel does not tell, or when there are so many
+// threads that asking would cost too much.
+uint64_t cpu_of_threads(uint32_t pid)
+{
+    constexpr size_t kThreads = 64;
+    std::vector<uint32_t> tids = numbers_in(fmt::format("/proc/{}/task", pid));
+    uint64_t sum = 0;
+    for (uint32_t tid : tids) {
+        uint64_t ran = 0;
+        if (tids.size() > kThreads || !(std::ifstream(fmt::format("/proc/{}/task/{}/schedstat", pid, tid)) >> ran))
+            return 0;
+        sum += ran;
+    }
+    return sum;
+}
+
+}  // namespace
+
 ProcessInfo read_process(uint32_t pid)
 {
     ProcessInfo info;
@@ -111,21 +141,22 @@ ProcessInfo read_process(uint32_t pid)
     std::getline(comm, info.comm);
     std::error_code ignored;
     info.exe = fs::read_symlink(fmt::format("/proc/{}/exe", pid), ignored).string();
-    info.state = read_run_state(pid);
-    return info;
-}
-
-RunState read_run_state(uint32_t pid)
-{
     std::ifstream in(fmt::format("/proc/{}/stat", pid));
     std::string line;
-    if (!std::getline(in, line))
-        return RunState::kGone;
+    std::getline(in, line);
     size_t close = line.rfind(')'); // comm may hold anything
-    char state = close != std::string::npos && close + 2 < line.size() ? line[close + 2] : '?';
-    if (state == 'Z' || state == 'X')
-        return RunState::kGone;
-    return state == 'T' || state == 't' ? RunState::kStopped : RunState::kAlive;
+    char state = 'X';
+    unsigned long user = 0, system = 0;
+    if (close == std::string::npos ||
+        sscanf(line.c_str() + close + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user, &system) < 1 ||
+        state == 'Z' || state == 'X')
+        info.state = RunState::kGone;
+    else
+        info.state = state == 'T' || state == 't' ? RunState::kStopped : RunState::kAlive;
+    info.cpu_ns = cpu_of_threads(pid);
+    if (!info.cpu_ns)
+        info.cpu_ns = (user + system) * (NSEC_PER_SEC / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
+    return info;
 }
 
 }  // namespace epaudit

@@ -12,8 +12,10 @@
 namespace epaudit {
 namespace {
 
-// Dead registrations beside the newest one of their file are rare; looking for them once a while is enough.
+// Dead registrations beside the newest one of their file are rare, and so are epolls that die without close();
+// looking for them once a while is enough, unless children come and go by the hundred.
 constexpr uint32_t kSweepsPerCleaning = 10;
+constexpr size_t kManyEpolls = kMaxEpolls / 16;
 
 // A small table, row by row. Rows may come and go meanwhile; a key that vanished restarts the kernel's
 // walk, so the number of steps is bounded.
@@ -29,20 +31,6 @@ void read_table(const bpf_map* map, std::map<Key, Row>& out)
             out[key] = row;
         error = bpf_map_get_next_key(fd, &key, &key);
     }
-}
-
-void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out)
-{
-    static const int cpus = libbpf_num_possible_cpus();
-    std::vector<uint64_t> values(static_cast<size_t>(cpus));
-    for (uint32_t slot = 0; slot < STAT_SLOTS; slot++) {
-        if (bpf_map_lookup_elem(bpf_map__fd(map), &slot, values.data()))
-            continue;
-        out[slot] = 0;
-        for (uint64_t value : values)
-            out[slot] += value;
-    }
-    out[STAT_POSTINGS] = std::accumulate(out.begin() + STAT_CALLS, out.begin() + STAT_CALLS + POSTING_KINDS, 0ULL);
 }
 
 void read_records(const std::string& raw, std::vector<Entry>& out)
@@ -65,24 +53,44 @@ int on_buried(void* context, void* data, size_t size)
 
 }  // namespace
 
+void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out)
+{
+    static const int cpus = libbpf_num_possible_cpus();
+    std::vector<uint64_t> values(static_cast<size_t>(cpus));
+    for (uint32_t slot = 0; slot < STAT_SLOTS; slot++) {
+        if (bpf_map_lookup_elem(bpf_map__fd(map), &slot, values.data()))
+            continue;
+        out[slot] = 0;
+        for (uint64_t value : values)
+            out[slot] += value;
+    }
+    out[STAT_POSTINGS] = std::accumulate(out.begin() + STAT_CALLS, out.begin() + STAT_CALLS + POSTING_KINDS, 0ULL);
+}
+
 Result<Snapshot> LiveCapture::sweep(bool counters)
 {
     Impl& impl = *impl_;
     Snapshot books;
     books.began = impl.began;
     impl.suspicious_then = impl.skeleton->bss->facts.suspicious;
+    collect_stacks();
+    books.call_sites = impl.stacks;
     std::string raw;
-    if (impl.sweeps++ % kSweepsPerCleaning == 0 && !read_iterator(impl.sweep_registrations.get(), raw))
+    bool clean = impl.sweeps++ % kSweepsPerCleaning == 0 || impl.epolls_then > kManyEpolls;
+    if (clean && !read_iterator(impl.sweep_registrations.get(), raw))
         return observe_error(fmt::format("cannot walk the registrations: {}", strerror(errno)));
     if (!read_iterator(impl.sweep.get(), raw))
         return observe_error(fmt::format("cannot walk the books: {}", strerror(errno)));
     books.time = monotonic_ns();
     read_records(raw, books.entries);
     read_table(impl.skeleton->maps.epoll_rows, books.epolls);
+    if (clean && !read_iterator(impl.sweep_epolls.get(), raw)) // after they have been read: a last look at the dead
+        return observe_error(fmt::format("cannot walk the epoll instances: {}", strerror(errno)));
     read_table(impl.skeleton->maps.thread_rows, books.threads);
+    impl.epolls_then = books.epolls.size();
     if (counters) {
         read_stats(impl.skeleton->maps.stats, books.stats);
-        count_skipped_runs(*impl.skeleton, books.stats);
+        count_skipped_runs(impl, books.stats);
     }
     if (!impl.ring)
         impl.ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.buried), on_buried, &impl.buried, nullptr));
@@ -96,7 +104,8 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
             impl.processes[pid] = read_process(pid);
     };
     for (const auto& [id, row] : books.epolls)
-        know(row.tgid);
+        for (uint32_t pid : {row.tgid, row.foreign_tgid, row.foreign_owner, row.leaked_tgid})
+            know(pid);
     for (const Entry& entry : books.entries)
         know(entry.file.tgid);
     for (auto& [pid, info] : impl.processes) {
@@ -137,7 +146,8 @@ constexpr StatName kLosses[] = {
 constexpr const char* kCallNames[] = {
     "none",     "epoll_ctl", "epoll_ctl", "epoll_ctl", "wait",  "epoll_wait", "event",        "read",     "write",   "accept",
     "connect",  "shutdown",  "close",     "dup",       "timerfd_settime", "getsockopt", "ioctl", "ready", "woken", "peer_closed",
-    "futex",    "errqueue",  "epoll_create", "seeded", "fcntl", "fork",       "exec",         "exit",
+    "futex",    "errqueue",  "epoll_create", "seeded", "fcntl", "fork",       "exec",         "exit",     "blocking_call",
+    "io_uring_enter", "blocked", "overlap",
 };
 static_assert(std::size(kCallNames) == POSTING_KINDS);
 

@@ -59,6 +59,7 @@ constexpr CallEntry kCalls[] = {
     {SYS_getsockopt, CALL_GETSOCKOPT},
     {SYS_ioctl, CALL_IOCTL},
     {SYS_futex, CALL_FUTEX},
+    {SYS_io_uring_enter, CALL_IO_URING},
 };
 
 }  // namespace

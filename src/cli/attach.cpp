@@ -50,7 +50,7 @@ Result<int> attach_command(const AttachOptions& options)
         return notes.error();
     for (std::string& text : *notes)
         (*session)->note(std::move(text));
-    if (auto ok = (*session)->begin(); !ok)
+    if (auto ok = (*session)->begin({}, *pids); !ok)
         return ok.error();
 
     // A process that ended before we watched it is never removed by the exit hook: its pidfd tells.

@@ -12,19 +12,26 @@
 namespace epaudit {
 
 struct Output {
-    std::string format;  // text, json
+    std::string format;  // a name in formats.h
     std::string path;    // empty: standard output
 };
 
 struct AuditOptions {
     std::optional<Profile> profile;  // default: test for run, production for attach
+    std::string profile_name;        // as given: one of these, or one of epaudit.toml
+    std::string config;              // empty: epaudit.toml in the working directory, if it is there
+    bool no_config = false;
+    std::string baseline;
+    std::string write_baseline;
     std::vector<std::string> set;
     std::vector<std::string> select;
     std::vector<std::string> ignore;
     std::optional<Level> gate = Level::kLikely;  // none: --fail-on never
+    bool gate_given = false;  // by --fail-on; else epaudit.toml decides
     std::vector<Output> outputs;
     std::optional<double> duration;
     uint32_t max_fds = 65536;
+    uint32_t stack_bytes = 16384;
     std::string hooks = "auto";
     bool risks = false;
     bool quiet = false;
@@ -45,6 +52,11 @@ struct AttachOptions {
     bool follow_forks = false;
 };
 
+struct StraceOptions {
+    AuditOptions audit;
+    std::string path;  // - : standard input
+};
+
 struct CatalogueOptions {
     std::string format = "text";
     std::string rule;  // explain
@@ -52,8 +64,10 @@ struct CatalogueOptions {
 
 Result<int> run_command(const RunOptions& options);
 Result<int> attach_command(const AttachOptions& options);
+Result<int> strace_command(const StraceOptions& options);
 Result<int> rules_command(const CatalogueOptions& options);
 Result<int> doctor_command(const CatalogueOptions& options);
+Result<int> config_command(const AuditOptions& options);
 Result<int> explain_command(const CatalogueOptions& options);
 
 // The whole program: parse, dispatch, print the error. Returns the exit code.

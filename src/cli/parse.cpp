@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line. Every error ends here, as one line on stderr and an exit code.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <map>
 
 #include "src/cli/options.h"
+#include "src/cli/outputs.h"
 
 namespace epaudit {
 namespace {
@@ -20,26 +22,22 @@ constexpr const char* kFooter =
 
 // What CLI11 fills in; turned into AuditOptions afterwards.
 struct RawOptions {
-    std::string profile;
-    std::string fail_on = "likely";
+    std::string fail_on;
     std::vector<std::string> formats;
+    bool gen_suppressions = false;
     double duration = 0;
 };
 
-void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+// Which rules look, how patiently, and what of it counts.
+void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
-    app.add_option("--format", raw.formats, "text or json, with =FILE to write to a file; may be repeated")
-        ->type_name("FORMAT[=FILE]")
-        ->expected(1)
-        ->take_all();
-    app.add_option("--fail-on", raw.fail_on, "exit 1 from this level on: confirmed, likely, risk, never")
+    app.add_option("--fail-on", raw.fail_on, "exit 1 from this level on: confirmed, likely, risk, never (default: likely)")
         ->type_name("LEVEL")
-        ->check(CLI::IsMember({"confirmed", "likely", "risk", "never"}))
-        ->capture_default_str();
+        ->check(CLI::IsMember({"confirmed", "likely", "risk", "never"}));
     app.add_flag("--risks", audit.risks, "also show hazards that did no harm, and remarks");
-    app.add_option("--profile", raw.profile, "thresholds: production (patient) or test (small load, seen from birth)")
-        ->type_name("PROFILE")
-        ->check(CLI::IsMember({"production", "test"}));
+    app.add_option("--profile", audit.profile_name,
+                   "thresholds: production (patient), test (small load, seen from birth), or one of epaudit.toml")
+        ->type_name("PROFILE");
     app.add_option("--set", audit.set, "set a threshold: RULE.NAME=VALUE; `epaudit explain RULE` lists them")
         ->type_name("RULE.NAME=VALUE")
         ->expected(1)
@@ -48,12 +46,36 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->delimiter(',')
         ->type_name("RULES");
     app.add_option("--ignore", audit.ignore, "all rules but these")->delimiter(',')->type_name("RULES");
+    app.add_option("--config", audit.config, "configuration (default: epaudit.toml in the working directory)")->type_name("FILE");
+    app.add_flag("--no-config", audit.no_config, "read no configuration");
+    app.add_option("--baseline", audit.baseline, "findings in this file are known and do not count")->type_name("FILE");
+    app.add_option("--write-baseline", audit.write_baseline, "write what is found to this file, to be known from now on")
+        ->type_name("FILE");
+    app.add_flag("--gen-suppressions", raw.gen_suppressions, "after the report, print entries for epaudit.toml that would suppress it");
+}
+
+std::string names_of_formats()
+{
+    return fmt::format("{}", fmt::join(format_names(), ", "));
+}
+
+void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+{
+    app.add_option("--format", raw.formats, "how to report, with =FILE to write to a file; may be repeated: " + names_of_formats())
+        ->type_name("FORMAT[=FILE]")
+        ->expected(1)
+        ->take_all();
+    add_policy_options(app, audit, raw);
     app.add_option("--duration", raw.duration, "end the observation after this many seconds")
         ->type_name("SECONDS")
         ->check(CLI::PositiveNumber);
     app.add_option("--max-fds", audit.max_fds, "rows for files; more are counted, not watched")
         ->type_name("N")
         ->check(CLI::Range(16u, 16u << 20))
+        ->capture_default_str();
+    app.add_option("--stack-bytes", audit.stack_bytes, "user stack kept with a call that is evidence; 0: no source lines")
+        ->type_name("N")
+        ->check(CLI::Range(0u, 65536u))
         ->capture_default_str();
     app.add_option("--hooks", audit.hooks, "hook set: auto, trampoline or tracepoint")
         ->type_name("SET")
@@ -72,25 +94,26 @@ Result<> finish(const RawOptions& raw, AuditOptions& audit)
 {
     static const std::map<std::string, Level> levels = {
         {"confirmed", Level::kConfirmed}, {"likely", Level::kLikely}, {"risk", Level::kRisk}};
-    if (!raw.profile.empty())
-        audit.profile = raw.profile == "test" ? Profile::kTest : Profile::kProduction;
+    if (audit.profile_name == "test" || audit.profile_name == "production")
+        audit.profile = audit.profile_name == "test" ? Profile::kTest : Profile::kProduction;
+    audit.gate_given = !raw.fail_on.empty();
     if (raw.fail_on == "never")
         audit.gate.reset();
-    else
+    else if (audit.gate_given)
         audit.gate = levels.at(raw.fail_on);
     if (raw.duration > 0)
         audit.duration = raw.duration;
     for (const std::string& spec : raw.formats) {
-        size_t equals = spec.find('=');
-        Output output{spec.substr(0, equals), equals == std::string::npos ? "" : spec.substr(equals + 1)};
-        if (output.format != "text" && output.format != "json")
-            return usage_error(fmt::format("unknown format '{}'", output.format), "formats are: text, json");
-        if (equals != std::string::npos && output.path.empty())
-            return usage_error(fmt::format("--format {} names no file", spec), "write --format json=FILE");
-        audit.outputs.push_back(output);
+        auto output = parse_output(spec);
+        if (!output)
+            return output.error();
+        audit.outputs.push_back(std::move(*output));
     }
-    if (audit.outputs.empty())
-        audit.outputs.push_back({"text", ""});
+    if (raw.gen_suppressions) {
+        if (audit.outputs.empty())
+            audit.outputs.push_back({"text", ""});
+        audit.outputs.push_back({"suppressions", ""});
+    }
     return Done{};
 }
 
@@ -133,6 +156,14 @@ int epaudit_main(int argc, char** argv)
     attach_app->add_flag("--follow-forks", attach.follow_forks, "also existing and future descendants");
     add_audit_options(*attach_app, attach.audit, raw_attach);
 
+    StraceOptions strace;
+    RawOptions raw_strace;
+    CLI::App* strace_app = app.add_subcommand("strace", "audit a log that strace wrote; needs no privileges");
+    strace_app->add_option("file", strace.path, "the log, plain, .gz or .zst; - is standard input")
+        ->required()
+        ->type_name("FILE");
+    add_audit_options(*strace_app, strace.audit, raw_strace);
+
     CatalogueOptions catalogue;
     CLI::App* rules_app = app.add_subcommand("rules", "list the rules");
     rules_app->add_option("--format", catalogue.format, "text or json")
@@ -142,6 +173,12 @@ int epaudit_main(int argc, char** argv)
     doctor_app->add_option("--format", catalogue.format, "text or json")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
+    AuditOptions config;
+    RawOptions raw_config;
+    bool show = true;
+    CLI::App* config_app = app.add_subcommand("config", "what is in force, and from where");
+    config_app->add_flag("--show", show, "print it (this is what the command does)");
+    add_policy_options(*config_app, config, raw_config);
     CLI::App* explain_app = app.add_subcommand("explain", "what a rule means, how it knows, how to fix it");
     explain_app->add_option("rule", catalogue.rule, "id or name: EP201, busy-epollout")->required()->type_name("RULE");
 
@@ -161,6 +198,16 @@ int epaudit_main(int argc, char** argv)
         if (auto ok = finish(raw_attach, attach.audit); !ok)
             return complain(ok.error());
         return dispatch(attach_command, attach);
+    }
+    if (*strace_app) {
+        if (auto ok = finish(raw_strace, strace.audit); !ok)
+            return complain(ok.error());
+        return dispatch(strace_command, strace);
+    }
+    if (*config_app) {
+        if (auto ok = finish(raw_config, config); !ok)
+            return complain(ok.error());
+        return dispatch(config_command, config);
     }
     if (*doctor_app)
         return dispatch(doctor_command, catalogue);

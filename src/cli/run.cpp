@@ -19,7 +19,7 @@ Result<int> run_command(const RunOptions& options)
         child->end();
         return ok.error();
     }
-    if (auto ok = (*session)->begin(); !ok) {
+    if (auto ok = (*session)->begin(options.command, {pid}); !ok) {
         child->end();
         return ok.error();
     }
@@ -45,8 +45,9 @@ Result<int> run_command(const RunOptions& options)
     }
     // Only now, with the hooks gone, may it be asked to end.
     ExitStatus status = child->end();
-    bool ours = *end != Session::End::kTarget && status.signalled;
-    return (*session)->report(options.command, {pid}, ours ? std::optional<ExitStatus>{} : status);
+    // A command that we ended says nothing by its status: the JVM makes 143 of SIGTERM, lighttpd 1.
+    bool own_end = *end == Session::End::kTarget;
+    return (*session)->report(options.command, {pid}, own_end ? status : std::optional<ExitStatus>{});
 }
 
 }  // namespace epaudit

@@ -11,11 +11,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
+#include <filesystem>
 #include <fstream>
-#include <iostream>
 
-#include "src/report/json.h"
-#include "src/report/text.h"
+#include "bpf/ledger_sweep.h"
+#include "bpf/twins.h"
 #include "src/support/clock.h"
 
 namespace epaudit {
@@ -23,7 +24,7 @@ namespace {
 
 constexpr int kTickMs = 100;
 constexpr uint64_t kCalmNs = NSEC_PER_SEC;
-// However much there is to look at, looking may cost 2 % of a core: a look that took long makes the next
+// However much there is to look at, looking may cost 2 % of a core: a look that cost much makes the next
 // one later. Tests watch little and want to know soon: there it may be a fifth.
 constexpr uint64_t kCostFactor = 50;
 constexpr uint64_t kCostFactorInTests = 5;
@@ -34,6 +35,12 @@ double own_cpu_seconds()
     getrusage(RUSAGE_SELF, &usage);
     auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::string working_directory()
+{
+    std::error_code ignored;
+    return std::filesystem::current_path(ignored).string();
 }
 
 // SIGINT and SIGTERM end the observation, never the report. SIGCHLD only wakes us up.
@@ -49,35 +56,26 @@ Descriptor take_signals()
     return Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-bool on_terminal(const AuditOptions& options)
-{
-    if (options.color == "auto")
-        return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    return options.color == "always";
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Profile profile)
 {
-    std::unique_ptr<Session> session(new Session(options, profile));
-    session->auditor_ = std::make_unique<Auditor>(profile);
-    if (options.gate)
-        session->auditor_->set_gate(*options.gate);
-    if (!options.select.empty())
-        if (auto ok = session->auditor_->select(options.select); !ok)
-            return ok.error();
-    if (auto ok = session->auditor_->ignore(options.ignore); !ok)
-        return ok.error();
-    for (const std::string& assignment : options.set)
-        if (auto ok = session->auditor_->set(assignment); !ok)
-            return ok.error();
+    std::unique_ptr<Session> session(new Session(options));
+    auto judge = Judge::open(options, profile);
+    if (!judge)
+        return judge.error();
+    session->judge_ = std::move(*judge);
+    auto outputs = Outputs::open(options);
+    if (!outputs)
+        return outputs.error();
+    session->outputs_ = std::make_unique<Outputs>(std::move(*outputs));
     session->signals_ = take_signals(); // before the probes load: Ctrl-C ends with a report from now on
     LiveOptions live;
     live.hooks = options.hooks == "trampoline"   ? HookSet::kTrampoline
                  : options.hooks == "tracepoint" ? HookSet::kTracepoint
                                                   : HookSet::kAuto;
     live.max_fds = options.max_fds;
+    live.stack_bytes = options.stack_bytes;
     live.verbose = options.verbose;
     auto capture = LiveCapture::open(live);
     if (!capture)
@@ -87,11 +85,17 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
     return session;
 }
 
-Result<> Session::begin()
+Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> pids)
 {
     began_ = monotonic_ns();
+    started_ = time(nullptr);
     cpu_at_begin_ = own_cpu_seconds(); // loading and verifying the probes is not the cost of watching
     looked_ = began_;
+    if (outputs_->streams()) {
+        ended_ = began_;
+        if (auto ok = outputs_->begin(make_report(std::move(command), std::move(pids), std::nullopt)); !ok)
+            return ok;
+    }
     if (options_.ready_file.empty())
         return Done{};
     std::ofstream ready(options_.ready_file);
@@ -119,25 +123,29 @@ Result<bool> Session::tick(std::vector<int>& gone)
     signalfd_siginfo signal;
     while (read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal))
         stop |= signal.ssi_signo != SIGCHLD;
+    live_->collect_stacks();
     uint64_t now = monotonic_ns();
     uint64_t patience = lively_ || live_->suspicious() ? kTickMs * NSEC_PER_MSEC : kCalmNs;
-    uint64_t factor = profile_ == Profile::kTest ? kCostFactorInTests : kCostFactor;
-    patience = std::min(std::max(patience, look_took_ * factor), 10 * kCalmNs);
+    uint64_t factor = judge_->profile() == Profile::kTest ? kCostFactorInTests : kCostFactor;
+    patience = std::min(std::max(patience, look_cost_ * factor), 10 * kCalmNs);
+    show_progress();
     if (now - looked_ + kTickMs * NSEC_PER_MSEC / 2 < patience)
         return stop;
-    if (auto ok = look(false); !ok)
+    if (auto ok = look(progress_.on()); !ok)
         return ok.error();
     return stop;
 }
 
 Result<> Session::look(bool counters)
 {
-    uint64_t start = monotonic_ns();
+    double spent = own_cpu_seconds(); // not the clock: on a busy machine that is other people's time
     auto books = live_->sweep(counters);
     if (!books)
         return books.error();
     last_ = std::move(*books);
-    lively_ = !last_.entries.empty();
+    lively_ = std::any_of(last_.entries.begin(), last_.entries.end(), [](const Entry& entry) {
+        return !ledger_habit_matters(&entry.registration, &entry.file);
+    });
     uint64_t registrations = 0;
     for (const auto& [id, epoll] : last_.epolls)
         registrations += static_cast<int32_t>(epoll.registrations) > 0 ? epoll.registrations : 0;
@@ -145,39 +153,78 @@ Result<> Session::look(bool counters)
     // An instance may come and go between two looks: its creation was counted.
     epolls_seen_ = std::max({epolls_seen_, static_cast<uint64_t>(last_.epolls.size()),
                              last_.stats[static_cast<size_t>(STAT_CALLS) + POSTING_CREATE]});
-    auditor_->look(last_);
+    judge_->auditor().look(last_);
+    judged_ = judge_->judged();
+    historian_.look(last_);
+    const uint64_t before = looked_;
     looked_ = monotonic_ns();
-    look_took_ = looked_ - start;
+    if (counters && looked_ > before) {
+        const uint64_t postings = last_.stats[STAT_POSTINGS];
+        postings_per_s_ = static_cast<double>(postings - std::min(postings, postings_)) * 1e9 / static_cast<double>(looked_ - before);
+        postings_ = postings;
+    }
+    look_cost_ = static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9);
     announce();
-    return Done{};
+    return tell();
+}
+
+// A line per second is enough of samples; findings are told at once.
+Result<> Session::tell()
+{
+    if (!outputs_->streams())
+        return Done{};
+    const RateSample& now = historian_.newest();
+    sample_ = {now.t, sample_.seconds + now.seconds, sample_.returns + now.returns, sample_.futile + now.futile,
+               sample_.events + now.events, sample_.timeouts + now.timeouts};
+    const bool due = sample_.seconds >= 0.95;
+    auto ok = outputs_->progress(due ? &sample_ : nullptr, judged_.findings, working_directory());
+    if (due)
+        sample_ = {};
+    return ok;
+}
+
+void Session::show_progress()
+{
+    const uint64_t now = monotonic_ns();
+    if (!progress_.on() || now - shown_ < 500 * NSEC_PER_MSEC)
+        return;
+    shown_ = now;
+    progress_.show({static_cast<double>(now - began_) / 1e9, postings_per_s_, registrations_seen_,
+                    judged_.findings.size()});
 }
 
 // One line when a finding first reaches the gate, so that nobody waits for the end to know.
 void Session::announce()
 {
-    if (options_.quiet || !options_.gate)
+    if (options_.quiet || !judge_->gate())
         return;
-    for (const Finding& finding : auditor_->findings()) {
+    for (const Finding& finding : judged_.findings) {
         std::string key = finding.fingerprint + level_name(finding.level);
-        if (finding.level < *options_.gate || std::count(announced_.begin(), announced_.end(), key))
+        if (finding.level < *judge_->gate() || std::count(announced_.begin(), announced_.end(), key))
             continue;
         announced_.push_back(key);
-        fmt::print(stderr, "epaudit: {:.1f} s: {} {} {} in {} (pid {}), fd {}\n",
-                   static_cast<double>(last_.time - began_) / 1e9, level_name(finding.level), finding.rule,
-                   finding.name, finding.comm, finding.pid, finding.fd.number);
+        progress_.clear();
+        // Findings about a whole loop have no fd of their own.
+        bool has_fd = finding.fd.number >= 0;
+        fmt::print(stderr, "epaudit: {:.1f} s: {} {} {} in {} (pid {}), {} {}\n",
+                   static_cast<double>(last_.time - began_) / 1e9, level_name(finding.level), finding.rule, finding.name,
+                   finding.comm, finding.pid, has_fd ? "fd" : "epoll fd", has_fd ? finding.fd.number : finding.epoll_fd);
     }
 }
 
 Result<> Session::finish()
 {
+    progress_.clear();
     auto last = look(true);
+    for (std::string& text : live_->stack_notes())
+        note(std::move(text));
     ended_ = monotonic_ns();
     live_.reset();
     return last;
 }
 
 Report Session::make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
-                            const std::optional<ExitStatus>& child) const
+                            const std::optional<ExitStatus>& child)
 {
     Report report;
     report.version = EPAUDIT_VERSION;
@@ -186,7 +233,6 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     Observation& observation = report.observation;
     observation.hooks = sight_.hooks;
     observation.hooks_reason = sight_.choice;
-    observation.profile = profile_ == Profile::kTest ? "test" : "production";
     observation.seconds = static_cast<double>(ended_ - began_) / 1e9;
     observation.postings = last_.stats[STAT_POSTINGS];
     observation.calls = calls(last_);
@@ -194,9 +240,19 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.complete = observation.lost.empty();
     observation.notes = notes_;
     if (uint64_t skipped = last_.stats[STAT_READINESS_SKIPPED])
-        observation.notes.push_back(fmt::format("the kernel skipped {} readiness probes that interrupted one another; "
-                                                "they only date events that the sweep finds anyway",
+        observation.notes.push_back(fmt::format("{} readiness probes were skipped or did not reach every waiter; they only date "
+                                                "events that the sweep finds anyway",
                                                 skipped));
+    if (uint64_t stood_in = last_.stats[STAT_STOOD_IN])
+        observation.notes.push_back(fmt::format("the kernel skipped {} probe runs while the same probe was preempted; "
+                                                "their twins stood in (and were skipped {} times themselves)",
+                                                stood_in, last_.stats[STAT_TWINS_SKIPPED]));
+    if (uint64_t lost = last_.stats[STAT_STACKS_LOST])
+        observation.notes.push_back(fmt::format("{} call stacks were not taken: no room in the ring", lost));
+    if (uint64_t full = last_.stats[STAT_SITES_FULL])
+        observation.notes.push_back(fmt::format("{} calls of epoll_ctl came from more places than are remembered: where "
+                                                "they were made is not known",
+                                                full));
     observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
     observation.registrations = registrations_seen_;
     observation.epolls = epolls_seen_;
@@ -205,31 +261,10 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
         report.child->exit_status = child->signalled ? 0 : child->code;
         report.child->signal = child->signalled ? child->code : 0;
     }
-    report.coverage = auditor_->coverage(sight_);
-    report.findings = auditor_->findings();
-    report.options.risks = options_.risks;
+    judge_->fill(report, sight_);
+    report.history = historian_.history();
+    report.started = started_;
     return report;
-}
-
-Result<> Session::write(Report& report) const
-{
-    for (const Output& output : options_.outputs) {
-        std::ofstream file;
-        if (!output.path.empty()) {
-            file.open(output.path);
-            if (!file)
-                return usage_error(fmt::format("cannot write {}: {}", output.path, strerror(errno)));
-        }
-        std::ostream& out = output.path.empty() ? std::cout : file;
-        report.options.colour = output.path.empty() && on_terminal(options_);
-        if (output.format == "json")
-            write_json(report, out);
-        else
-            write_text(report, out);
-        if (!out.flush())
-            return usage_error(fmt::format("cannot write {}", output.path.empty() ? "standard output" : output.path));
-    }
-    return Done{};
 }
 
 Result<int> Session::report(std::vector<std::string> command, std::vector<uint32_t> pids,
@@ -241,14 +276,11 @@ Result<int> Session::report(std::vector<std::string> command, std::vector<uint32
                                          report.observation.seconds),
                              "is it the right process? `ls -l /proc/PID/fd | grep eventpoll`; servers that fork "
                              "want --follow-forks");
-    if (auto ok = write(report); !ok)
+    if (auto ok = outputs_->write(report); !ok)
         return ok.error();
-    auto at_gate = [&](const Finding& finding) { return options_.gate && finding.level >= *options_.gate; };
-    if (std::any_of(report.findings.begin(), report.findings.end(), at_gate))
-        return static_cast<int>(Exit::kFindings);
-    if (!report.observation.complete)
-        return static_cast<int>(Exit::kIncomplete);
-    return child ? child->shell_code() : static_cast<int>(Exit::kClean);
+    if (auto ok = judge_->keep_baseline(report); !ok)
+        return ok.error();
+    return exit_code(report);
 }
 
 }  // namespace epaudit

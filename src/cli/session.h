@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "src/audit/auditor.h"
 #include "src/capture/live.h"
+#include "src/cli/judge.h"
 #include "src/cli/options.h"
+#include "src/cli/outputs.h"
+#include "src/cli/progress.h"
 #include "src/cli/target.h"
 #include "src/report/report.h"
 
@@ -23,7 +25,7 @@ public:
     LiveCapture& live() { return *live_; }
     void note(std::string text) { notes_.push_back(std::move(text)); }
     // Hooks are on and the target is watched: tells a waiting test, starts the clock of --duration.
-    Result<> begin();
+    Result<> begin(std::vector<std::string> command, std::vector<uint32_t> pids);
 
     enum class End { kTarget, kInterrupted, kDuration };
     // Observes until `over()` says that the target is gone, a signal asks us to stop, or the time is up.
@@ -38,30 +40,39 @@ public:
                        const std::optional<ExitStatus>& child);
 
 private:
-    Session(const AuditOptions& options, Profile profile) : options_(options), profile_(profile) {}
+    explicit Session(const AuditOptions& options) : options_(options), progress_(!options.quiet) {}
     Result<> look(bool counters);
     // True: a signal asks us to stop. Descriptors that became readable are taken off the list.
     Result<bool> tick(std::vector<int>& gone);
     void announce();
+    Result<> tell();
+    void show_progress();
     Report make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
-                       const std::optional<ExitStatus>& child) const;
-    Result<> write(Report& report) const;
+                       const std::optional<ExitStatus>& child);
     bool time_is_up() const;
 
     AuditOptions options_;
-    Profile profile_;
+    Progress progress_;
     std::unique_ptr<LiveCapture> live_;
-    std::unique_ptr<Auditor> auditor_;
+    std::unique_ptr<Judge> judge_;
+    Judged judged_;  // as of the last look
+    Historian historian_;
+    RateSample sample_;  // not yet told to a stream
+    std::unique_ptr<Outputs> outputs_;
     Sight sight_;
     Descriptor signals_;
     Snapshot last_;
     uint64_t registrations_seen_ = 0;
     uint64_t epolls_seen_ = 0;
     uint64_t began_ = 0;
+    int64_t started_ = 0;  // wall clock, seconds since 1970
     uint64_t ended_ = 0;
     double cpu_at_begin_ = 0;
     uint64_t looked_ = 0;
-    uint64_t look_took_ = 0;
+    uint64_t look_cost_ = 0;
+    uint64_t shown_ = 0;     // when the progress line was
+    uint64_t postings_ = 0;  // at the last look that counted them
+    double postings_per_s_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon
     std::vector<std::string> announced_;
     std::vector<std::string> notes_;

@@ -5,19 +5,19 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "src/evidence/place.h"
+#include "src/report/json_parts.h"
 #include "src/report/words.h"
 
 namespace epaudit {
 
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-// Enough for µs; without it 0.1 + 0.2 prints seventeen digits.
+// Enough for µs.
 double rounded(double value)
 {
     return std::isfinite(value) && std::abs(value) < 1e9 ? std::round(value * 1e6) / 1e6 : value;
 }
+
+namespace {
 
 // Descriptors that are not known.
 Json number_or_null(int fd)
@@ -32,6 +32,8 @@ Json counts_json(const Counts& counts)
         json[name] = count;
     return json;
 }
+
+}  // namespace
 
 Json observation_json(const Observation& seen)
 {
@@ -51,6 +53,14 @@ Json observation_json(const Observation& seen)
     return json;
 }
 
+Json coverage_json(const std::vector<RuleCoverage>& coverage)
+{
+    Json json = Json::array();
+    for (const RuleCoverage& rule : coverage)
+        json.push_back(Json{{"rule", rule.rule}, {"status", status_name(rule.status)}, {"reason", rule.reason}});
+    return json;
+}
+
 Json child_json(const Child& child)
 {
     Json json{{"ran", child.ran}};
@@ -61,22 +71,44 @@ Json child_json(const Child& child)
     return json;
 }
 
-Json evidence_json(const Finding& finding)
+namespace {
+
+Json frame_json(const Frame& frame, const std::string& directory)
+{
+    Json json{{"function", frame.function}, {"file", shown_path(frame.file, directory)}, {"line", frame.line}};
+    if (!frame.module.empty()) {
+        json["module"] = shown_path(frame.module, directory);
+        json["offset"] = frame.offset;
+    }
+    if (frame.inlined)
+        json["inlined"] = true;
+    return json;
+}
+
+Json evidence_json(const Finding& finding, const std::string& directory)
 {
     Json timeline = Json::array();
     for (const TimelineEntry& entry : finding.timeline)
-        timeline.push_back(Json{{"t", rounded(entry.t)}, {"what", entry.what}, {"tid", entry.tid}});
+        timeline.push_back(Json{{"t", rounded(entry.t)}, {"what", entry.what}, {"tid", entry.tid}, {"lane", lane_name(entry.lane)}});
     Json stacks = Json::array();
     for (const Stack& stack : finding.stacks) {
         Json frames = Json::array();
         for (const Frame& frame : stack.frames)
-            frames.push_back(Json{{"function", frame.function}, {"file", frame.file}, {"line", frame.line}});
+            frames.push_back(frame_json(frame, directory));
         stacks.push_back(Json{{"what", stack.what}, {"frames", std::move(frames)}});
     }
-    return Json{{"timeline", std::move(timeline)}, {"stacks", std::move(stacks)}};
+    Json json{{"timeline", std::move(timeline)}, {"stacks", std::move(stacks)}};
+    if (finding.source)
+        json["source"] = Json{{"file", shown_path(finding.source->file, directory)},
+                              {"line", finding.source->line},
+                              {"first", finding.source->first},
+                              {"lines", finding.source->lines}};
+    return json;
 }
 
-Json finding_json(const Finding& finding)
+}  // namespace
+
+Json finding_json(const Finding& finding, const std::string& directory)
 {
     Json cost = Json::object();
     for (const auto& [name, value] : finding.cost)
@@ -84,7 +116,7 @@ Json finding_json(const Finding& finding)
     Json facts = Json::object();
     for (const auto& [name, value] : finding.facts)
         facts[name] = value;
-    return Json{{"rule", finding.rule},
+    Json json{{"rule", finding.rule},
                 {"name", finding.name},
                 {"level", level_name(finding.level)},
                 {"fingerprint", finding.fingerprint},
@@ -100,21 +132,56 @@ Json finding_json(const Finding& finding)
                 {"count", finding.count},
                 {"cost", std::move(cost)},
                 {"facts", std::move(facts)},
-                {"evidence", evidence_json(finding)},
-                {"fix", finding.fix}};
+              {"evidence", evidence_json(finding, directory)},
+              {"fix", finding.fix}};
+    if (const auto& known = finding.suppression)
+        json["suppression"] = Json{{"by", known->by}, {"reason", known->reason}, {"where", known->where}};
+    return json;
+}
+
+namespace {
+
+Json histogram_json(const uint32_t* buckets)
+{
+    Json json = Json::array();
+    size_t used = EPOLL_BUCKETS;
+    while (used > 0 && buckets[used - 1] == 0)
+        used--;
+    for (size_t i = 0; i < used; i++)
+        json.push_back(buckets[i]);
+    return json;
+}
+
+// Bucket n of a histogram counts values from 2^n to 2^(n+1).
+Json loop_json(const LoopStats& loop)
+{
+    const epoll_row& row = loop.row;
+    return Json{{"process", Json{{"pid", loop.pid}, {"comm", loop.comm}}},
+                {"epoll", Json{{"fd", number_or_null(loop.fd)}}},
+                {"waits", row.waits},
+                {"returns", row.returns},
+                {"futile_returns", row.futile_returns},
+                {"events", row.events},
+                {"timeouts", row.timeouts},
+                {"interrupts", row.interrupts},
+                {"ready_to_delivered_us_log2", histogram_json(row.latency)},
+                {"return_to_wait_us_log2", histogram_json(row.handling)},
+                {"events_per_return_log2", histogram_json(row.batch)}};
 }
 
 }  // namespace
 
 void write_json(const Report& report, std::ostream& out)
 {
-    Json coverage = Json::array();
-    for (const RuleCoverage& rule : report.coverage)
-        coverage.push_back(
-            Json{{"rule", rule.rule}, {"status", status_name(rule.status)}, {"reason", rule.reason}});
     Json findings = Json::array();
     for (const Finding& finding : report.findings)
-        findings.push_back(finding_json(finding));
+        findings.push_back(finding_json(finding, report.options.directory));
+    Json loops = Json::array();
+    for (const LoopStats& loop : report.history.loops)
+        loops.push_back(loop_json(loop));
+    Json suppressed = Json::array();
+    for (const Finding& finding : report.suppressed)
+        suppressed.push_back(finding_json(finding, report.options.directory));
 
     Json json{{"schema", "epaudit/1"},
               {"version", report.version},
@@ -122,8 +189,14 @@ void write_json(const Report& report, std::ostream& out)
     if (report.child)
         json["child"] = child_json(*report.child);
     json["observation"] = observation_json(report.observation);
-    json["coverage"] = std::move(coverage);
+    json["coverage"] = coverage_json(report.coverage);
     json["findings"] = std::move(findings);
+    for (const PolicyRemark& remark : report.remarks)
+        json["policy"].push_back(Json{{"what", remark.what}, {"where", remark.where}, {"text", remark.text}});
+    if (!loops.empty())
+        json["loops"] = std::move(loops);
+    if (!suppressed.empty())
+        json["suppressed"] = std::move(suppressed);
     out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every output format prints: the result of one observation, as plain data. Commands fill it in, the
-// writers (text.h, json.h) only read it and decide nothing but layout.
+// writers (formats.h) only read it and decide nothing but layout.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "src/audit/finding.h"
+#include "src/audit/history.h"
+#include "src/audit/policy.h"
 #include "src/audit/rule.h"
 
 namespace epaudit {
@@ -44,6 +46,7 @@ struct Options {
     bool risks = false;  // levels risk and info, too
     bool colour = false;
     unsigned width = 100;
+    std::string directory;  // paths below it are shown relative to it
 };
 
 struct Report {
@@ -52,9 +55,26 @@ struct Report {
     std::vector<uint32_t> pids;
     Observation observation;
     std::optional<Child> child;
+    std::vector<RuleInfo> rules;  // those that were on
     std::vector<RuleCoverage> coverage;
-    std::vector<Finding> findings;
+    std::vector<Finding> findings;    // worst first
+    History history;
+    std::vector<Finding> suppressed;  // known, with the reason; they never fail the gate
+    std::vector<PolicyRemark> remarks;  // entries of the policy that want attention
+    std::optional<Level> gate = Level::kLikely;  // none: --fail-on never
+    int64_t started = 0;    // seconds since 1970 at which the observation began; 0: not known
     Options options;
 };
+
+// The one place where the gate is decided.
+bool at_gate(const Report& report, const Finding& finding);
+bool fails(const Report& report);
+
+// JSON holds every finding; what people look at holds risks and remarks only when asked for.
+bool is_shown(const Finding& finding, const Options& options);
+std::vector<const Finding*> shown_findings(const Report& report);
+
+// The rule of a finding among those that were on; nullptr when it is not there.
+const RuleInfo* rule_of(const Report& report, std::string_view id);
 
 }  // namespace epaudit

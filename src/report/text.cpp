@@ -5,11 +5,11 @@
 #include <fmt/ostream.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <map>
 #include <ostream>
 
+#include "src/report/verdict.h"
 #include "src/report/words.h"
 
 namespace epaudit {
@@ -18,48 +18,12 @@ namespace {
 
 constexpr size_t kLabel = 10;
 
-struct Tally {
-    std::array<uint64_t, 4> by_level{};
-    uint64_t operator[](Level level) const { return by_level[static_cast<size_t>(level)]; }
-};
-
-Tally tally(const std::vector<Finding>& findings)
-{
-    Tally count;
-    for (const Finding& finding : findings)
-        ++count.by_level[static_cast<size_t>(finding.level)];
-    return count;
-}
-
-bool is_shown(const Finding& finding, const Options& options)
-{
-    return options.risks || finding.level >= Level::kLikely;
-}
-
 std::string joined(const std::vector<std::string>& parts)
 {
     std::string text;
     for (const std::string& part : parts)
         text += (text.empty() ? "" : ", ") + part;
     return text;
-}
-
-// "3 risks, 1 info" of the levels from `highest` down to `lowest`.
-std::string levels_text(const Tally& count, Level highest, Level lowest)
-{
-    static constexpr std::array<std::pair<Level, const char*>, 4> kNames{{{Level::kConfirmed, "confirmed"},
-                                                                          {Level::kLikely, "likely"},
-                                                                          {Level::kRisk, "risk"},
-                                                                          {Level::kInfo, "info"}}};
-    std::vector<std::string> parts;
-    for (const auto& [level, name] : kNames) {
-        if (level > highest || level < lowest || count[level] == 0)
-            continue;
-        const bool noun = level <= Level::kRisk;
-        parts.push_back(noun ? plural(count[level], name)
-                             : fmt::format("{} {}", grouped(count[level]), name));
-    }
-    return joined(parts);
 }
 
 // What the findings, or their absence, rest on.
@@ -70,8 +34,7 @@ public:
           seen_(report.observation),
           options_(report.options),
           out_(out),
-          width_(std::max<size_t>(options_.width, 40)),
-          count_(tally(report.findings))
+          width_(std::max<size_t>(options_.width, 40))
     {
     }
 
@@ -89,10 +52,13 @@ public:
         if (const std::string text = child(); !text.empty())
             row("command", text);
         coverage();
-        if (const std::string hidden = levels_text(count_, Level::kRisk, Level::kInfo);
+        if (const std::string hidden = levels_text(report_, Level::kRisk, Level::kInfo);
             !options_.risks && !hidden.empty())
             row("hidden", hidden + " not shown: --risks");
-        row("verdict", verdict(), verdict_colour());
+        for (const PolicyRemark& remark : report_.remarks)
+            row("policy", fmt::format("{}: {}", remark.where, remark.text));
+        known();
+        row("verdict", verdict_text(report_), verdict_colour());
     }
 
 private:
@@ -182,56 +148,21 @@ private:
         }
     }
 
-    // "by 9 of 10 rules" when some could not see: those did not pass.
-    std::string by_rules() const
+    // Findings that are known, by what knows them.
+    void known()
     {
-        const auto blind = std::count_if(
-            report_.coverage.begin(), report_.coverage.end(),
-            [](const auto& rule) { return rule.status == Status::kUnavailable; });
-        if (blind == 0)
-            return "";
-        return fmt::format(" by {} of {} rules", static_cast<long>(report_.coverage.size()) - blind,
-                           report_.coverage.size());
+        std::map<std::string, size_t> by;
+        for (const Finding& finding : report_.suppressed)
+            if (is_shown(finding, options_) && finding.suppression)
+                by[fmt::format("{} ({})", finding.suppression->where,
+                               finding.suppression->reason.empty() ? finding.suppression->by : finding.suppression->reason)]++;
+        for (const auto& [where, number] : by)
+            row("known", fmt::format("{} by {}", plural(number, "finding"), where));
     }
-
-    std::string verdict() const
-    {
-        const bool harm = has_harm();
-        const std::string shown = levels_text(count_, Level::kConfirmed,
-                                              options_.risks ? Level::kInfo : Level::kLikely);
-        if (harm) {
-            const auto number = std::count_if(report_.findings.begin(), report_.findings.end(),
-                                              [&](const Finding& f) { return is_shown(f, options_); });
-            return fmt::format("{}: {}{}", plural(static_cast<uint64_t>(number), "finding"), shown,
-                               seen_.complete ? "" : "; there may be more, the data is incomplete");
-        }
-        const std::string also = shown.empty() ? "" : "; " + shown + " above";
-        const std::string length = seconds_text(seen_.seconds);
-        if (!seen_.complete)
-            return fmt::format(
-                "clean cannot be claimed: nothing found{} in {}, but the data is incomplete"
-                " (see {}){}",
-                by_rules(), length, why_incomplete(), also);
-        if (seen_.epolls == 0)
-            return fmt::format("nothing to audit: no epoll instance was seen in {}{}", length, also);
-        return fmt::format("no epoll misuse found{} in {}, {}, {} of {}{}", by_rules(), length,
-                           plural(seen_.postings, "posting"), plural(seen_.registrations, "registration"),
-                           plural(seen_.epolls, "epoll"), also);
-    }
-
-    const char* why_incomplete() const
-    {
-        for (const auto& [name, count] : seen_.lost)
-            if (count > 0)
-                return "\"lost\"";
-        return seen_.notes.empty() ? "\"data\"" : "\"note\"";
-    }
-
-    bool has_harm() const { return count_[Level::kConfirmed] + count_[Level::kLikely] > 0; }
 
     const char* verdict_colour() const
     {
-        if (has_harm())
+        if (has_harm(report_))
             return "\x1b[1;31m";
         return seen_.complete && seen_.epolls > 0 ? "\x1b[1;32m" : "\x1b[1;33m";
     }
@@ -244,20 +175,13 @@ private:
     const Options& options_;
     std::ostream& out_;
     size_t width_;
-    Tally count_;
 };
 
 }  // namespace
 
 void write_text(const Report& report, std::ostream& out)
 {
-    std::vector<const Finding*> shown;
-    for (const Finding& finding : report.findings)
-        if (is_shown(finding, report.options))
-            shown.push_back(&finding);
-    std::stable_sort(shown.begin(), shown.end(),
-                     [](const auto* a, const auto* b) { return a->level > b->level; });
-    for (const Finding* finding : shown) {
+    for (const Finding* finding : shown_findings(report)) {
         write_finding(*finding, report.options, out);
         out << "\n\n";
     }

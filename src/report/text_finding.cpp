@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// One finding: headline, sentence, numbers, timeline, stacks, fix.
+// One finding: headline, sentence, numbers, timeline, stacks, source line, fix.
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
 #include <algorithm>
 #include <ostream>
 
+#include "src/evidence/place.h"
+#include "src/report/markup.h"
 #include "src/report/text.h"
 #include "src/report/timeline.h"
 #include "src/report/words.h"
@@ -35,24 +37,27 @@ const char* colour_of(Level level)
     return "\x1b[2m";
 }
 
-std::string address_text(const FdInfo& fd)
+std::string cut(const std::string& line, size_t width)
 {
-    if (fd.peer.empty())
-        return fd.local;
-    return (fd.local.empty() ? "?" : fd.local) + " -> " + fd.peer;
-}
-
-std::string fd_text(const FdInfo& fd)
-{
-    if (fd.number < 0)
-        return fd.kind;
-    return fmt::format("{}fd {}", fd.kind.empty() ? "" : fd.kind + " ", fd.number);
+    if (columns(line) <= width)
+        return line;
+    std::string out;
+    for (const char c : line) {
+        if (columns(out) >= width - 4 && (static_cast<unsigned char>(c) & 0xc0) != 0x80)
+            break;
+        out += c;
+    }
+    return out + " ...";
 }
 
 class Block {
 public:
     Block(const Finding& finding, const Options& options, std::ostream& out)
-        : finding_(finding), out_(out), colour_(options.colour), width_(std::max<size_t>(options.width, 40))
+        : finding_(finding),
+          out_(out),
+          directory_(options.directory),
+          colour_(options.colour),
+          width_(std::max<size_t>(options.width, 40))
     {
     }
 
@@ -64,6 +69,7 @@ public:
         lines(timeline_lines(finding_.timeline, width_ - kMargin));
         for (const Stack& stack : finding_.stacks)
             frames(stack);
+        source();
         fix();
     }
 
@@ -71,14 +77,8 @@ private:
     void headline()
     {
         const std::string level = upper(level_name(finding_.level));
-        std::vector<std::string> parts{level, finding_.rule + " " + finding_.name};
-        if (!finding_.comm.empty() || finding_.pid != 0)
-            parts.push_back(fmt::format("{}[{}]", finding_.comm.empty() ? "?" : finding_.comm, finding_.pid));
-        if (finding_.epoll_fd >= 0)
-            parts.push_back(fmt::format("epoll fd {}", finding_.epoll_fd));
-        for (const std::string& part : {fd_text(finding_.fd), address_text(finding_.fd)})
-            if (!part.empty())
-                parts.push_back(part);
+        std::vector<std::string> parts = where_parts(finding_);
+        parts.insert(parts.begin(), {level, finding_.rule + " " + finding_.name});
 
         std::vector<std::string> head = fill(parts, width_, kMargin);
         if (colour_)
@@ -101,30 +101,9 @@ private:
             lines(wrap(text, width_ - kMargin));
     }
 
-    // The name of the program where the comm does not already say it.
-    bool exe_says_more() const
-    {
-        const std::string base = finding_.exe.substr(finding_.exe.rfind('/') + 1);
-        return !base.empty() && base.substr(0, 15) != finding_.comm;
-    }
-
     void numbers()
     {
-        std::vector<std::pair<std::string, std::string>> rows;
-        if (exe_says_more())
-            rows.emplace_back("program", finding_.exe);
-        for (const auto& [name, value] : finding_.facts)
-            rows.emplace_back(clean(name), value);
-        if (!finding_.shape.empty())
-            rows.emplace_back("pattern", finding_.shape);
-        if (finding_.count > 0)
-            rows.emplace_back("seen", plural(finding_.count, "time"));
-        if (finding_.fds > 1)
-            rows.emplace_back(
-                "fds", fmt::format("{} show the same, this one is the example", grouped(finding_.fds)));
-        for (const Measure& measure : finding_.cost)
-            rows.push_back(measure_text(measure));
-
+        const auto rows = numbers_of(finding_);
         size_t label = 0;
         for (const auto& row : rows)
             label = std::max(label, std::min(columns(row.first), kLabelMax));
@@ -151,21 +130,38 @@ private:
 
     void frames(const Stack& stack)
     {
+        std::vector<std::pair<std::string, std::string>> rows;
         size_t longest = 0;
-        for (const Frame& frame : stack.frames)
-            longest = std::max(longest, std::min(columns(clean(frame.function)), kFunctionMax));
-        std::vector<std::string> body{clean(stack.what)};
         for (const Frame& frame : stack.frames) {
-            const std::string function = clean(frame.function.empty() ? "?" : frame.function);
-            std::string where = clean(frame.file);
-            if (!where.empty() && frame.line > 0)
-                where += fmt::format(":{}", frame.line);
+            rows.push_back(frame_text(frame, directory_));
+            longest = std::max(longest, std::min(columns(rows.back().first), kFunctionMax));
+        }
+        std::vector<std::string> body{clean(stack.what)};
+        for (const auto& [function, where] : rows) {
             const std::string line = where.empty() ? function : padded(function, longest) + "  " + where;
             if (columns(line) <= width_ - 2 * kMargin)
                 body.push_back("  " + line);
             else
                 for (const std::string& part : fill({function, where}, width_ - 2 * kMargin, kMargin))
                     body.push_back("  " + part);
+        }
+        lines(body);
+    }
+
+    // The guilty line and its neighbours.
+    void source()
+    {
+        if (!finding_.source)
+            return;
+        const SourceExcerpt& excerpt = *finding_.source;
+        const int last = excerpt.first + static_cast<int>(excerpt.lines.size()) - 1;
+        const size_t digits = std::to_string(last).size();
+        std::vector<std::string> body{fmt::format("{}:{}", clean(shown_path(excerpt.file, directory_)), excerpt.line)};
+        int number = excerpt.first;
+        for (const std::string& line : excerpt.lines) {
+            const std::string head = fmt::format("{} {:>{}} | ", number == excerpt.line ? ">" : " ", number, digits);
+            body.push_back(head + cut(clean(untabbed(line)), width_ - kMargin - head.size()));
+            number++;
         }
         lines(body);
     }
@@ -180,6 +176,7 @@ private:
 
     const Finding& finding_;
     std::ostream& out_;
+    const std::string& directory_;
     bool colour_;
     size_t width_;
 };

@@ -128,6 +128,18 @@ std::string clean(std::string_view raw)
     return out;
 }
 
+std::string untabbed(std::string_view line)
+{
+    std::string out;
+    for (const char c : line) {
+        if (c == '\t')
+            out.append(4 - out.size() % 4, ' ');
+        else if (c != '\r')
+            out += c;
+    }
+    return out;
+}
+
 size_t columns(std::string_view text)
 {
     return static_cast<size_t>(std::count_if(

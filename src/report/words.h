@@ -17,6 +17,8 @@ namespace epaudit {
 // arguments, and must not be able to drive the reader's terminal.
 std::string clean(std::string_view raw);
 
+std::string untabbed(std::string_view line);  // a source line with its tabs, every 4 columns, as spaces
+
 size_t columns(std::string_view text);
 std::string padded(std::string_view text, size_t width);
 

@@ -102,16 +102,17 @@ def postings(repeats):
     return results
 
 
-# One row each per watched descriptor. The kernel keeps 15 letters of a map's name.
+# One row each per watched descriptor, allocated when it is needed (kernels before 6.4 do not tell how much).
+# The kernel keeps 15 letters of a map's name.
 ROW_TABLES = ("file_rows", "registration_ro", "index_rows")
 
 
-def memory(tool_pid):
+def memory(tool_pid, rows):
     ids = {int(info["map_id"]) for info in fdinfo(tool_pid) if "map_id" in info}
     listing = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True, text=True)
     maps = [m for m in json.loads(listing.stdout) if m["id"] in ids]
     tables = {m["name"]: {"row": m["bytes_value"], "key": m["bytes_key"], "max_entries": m["max_entries"],
-                          "bytes": m["bytes_memlock"], "per_row": m["bytes_memlock"] / m["max_entries"]}
+                          "bytes": m["bytes_memlock"], "per_row": m["bytes_memlock"] / rows}
               for m in maps if m["name"] in ROW_TABLES}
     return {"tables": tables, "per_fd": sum(t["per_row"] for t in tables.values()),
             "all_maps": sum(m["bytes_memlock"] for m in maps)}
@@ -132,7 +133,7 @@ def idle(files, seconds):
             began, spent = time.monotonic(), cpu_ns(tool.tool_pid)
             time.sleep(seconds)
             cpu = (cpu_ns(tool.tool_pid) - spent) / 1e9 / (time.monotonic() - began)
-            used = memory(tool.tool_pid)
+            used = memory(tool.tool_pid, files)
         seen = tool.outcome.report["observation"]
     return {"cpu": cpu, "cpu_with_last_look": seen["tool_cpu_s"] / seen["seconds"], "attach_s": attach, "registrations": seen["registrations"],
             "complete": seen["complete"], "seconds": seen["seconds"], "memory": used}

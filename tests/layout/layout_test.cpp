@@ -79,6 +79,7 @@ TEST_F(LayoutTest, Posting)
     EXPECT_FIELD(posting, data);
     EXPECT_FIELD(posting, ino);
     EXPECT_FIELD(posting, cpu);
+    EXPECT_FIELD(posting, delay);
     EXPECT_FIELD(posting, amount);
     EXPECT_FIELD(posting, result);
     EXPECT_FIELD(posting, state);
@@ -150,8 +151,51 @@ TEST_F(LayoutTest, FileRow)
     EXPECT_FIELD(file_row, flags);
     EXPECT_FIELD(file_row, flight_next);
     EXPECT_FIELD(file_row, kind);
+    EXPECT_FIELD(file_row, stacks_wanted);
+    EXPECT_FIELD(file_row, stacks_taken);
     EXPECT_FIELD(file_row, pad);
     EXPECT_FIELD(file_row, flight);
+    EXPECT_FIELD(file_row, writable_at);
+    EXPECT_FIELD(file_row, out_told_at);
+    EXPECT_FIELD(file_row, ghost_at);
+    EXPECT_FIELD(file_row, ghost_epoll);
+    EXPECT_FIELD(file_row, slept_at);
+    EXPECT_FIELD(file_row, slept_ns);
+    EXPECT_FIELD(file_row, exclusive_at);
+    EXPECT_FIELD(file_row, exclusive_epoll);
+    EXPECT_FIELD(file_row, ghost_fd);
+    EXPECT_FIELD(file_row, ghost_told);
+    EXPECT_FIELD(file_row, ghost_used);
+    EXPECT_FIELD(file_row, ghost_errors);
+    EXPECT_FIELD(file_row, out_token);
+    EXPECT_FIELD(file_row, late_writes);
+    EXPECT_FIELD(file_row, fail_turns);
+    EXPECT_FIELD(file_row, fail_errno);
+    EXPECT_FIELD(file_row, sleep_calls);
+    EXPECT_FIELD(file_row, sleeps);
+    EXPECT_FIELD(file_row, exclusive_mask);
+    EXPECT_FIELD(file_row, exclusive_errors);
+    EXPECT_FIELD(file_row, duplicates);
+    EXPECT_FIELD(file_row, duplicates_wasted);
+    EXPECT_FIELD(file_row, cut_next);
+    EXPECT_FIELD(file_row, refused_at);
+    EXPECT_FIELD(file_row, refused_epoll);
+    EXPECT_FIELD(file_row, cut_tid);
+    EXPECT_FIELD(file_row, cut_left);
+    EXPECT_FIELD(file_row, cut_done);
+    EXPECT_FIELD(file_row, mixed);
+    EXPECT_FIELD(file_row, mixed_bytes);
+    EXPECT_FIELD(file_row, mixed_tid);
+    EXPECT_FIELD(file_row, mixed_victim);
+    EXPECT_FIELD(file_row, clash_a);
+    EXPECT_FIELD(file_row, clash_b);
+    EXPECT_FIELD(file_row, clashes);
+    EXPECT_FIELD(file_row, clash_misses);
+    EXPECT_FIELD(file_row, refusals);
+    EXPECT_FIELD(file_row, refused_mask);
+    EXPECT_FIELD(file_row, refused_errno);
+    EXPECT_FIELD(file_row, refused_kind);
+    EXPECT_FIELD(file_row, clash_got);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -204,6 +248,11 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, ctl_tid);
     EXPECT_FIELD(registration_row, flags);
     EXPECT_FIELD(registration_row, pad);
+    EXPECT_FIELD(registration_row, flips);
+    EXPECT_FIELD(registration_row, delivered_unread);
+    EXPECT_FIELD(registration_row, tgid);
+    EXPECT_FIELD(registration_row, self_readies);
+    EXPECT_FIELD(registration_row, armed_site);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -227,6 +276,7 @@ TEST_F(LayoutTest, IndexRow)
 TEST_F(LayoutTest, EpollRow)
 {
     EXPECT_SIZE(epoll_row);
+    EXPECT_FIELD(epoll_row, file);
     EXPECT_FIELD(epoll_row, created_at);
     EXPECT_FIELD(epoll_row, last_return_at);
     EXPECT_FIELD(epoll_row, last_fired_at);
@@ -255,6 +305,62 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, batch);
     EXPECT_FIELD(epoll_row, latency);
     EXPECT_FIELD(epoll_row, handling);
+    EXPECT_FIELD(epoll_row, ghost_file);
+    EXPECT_FIELD(epoll_row, ghost_fd);
+    EXPECT_FIELD(epoll_row, max_asked);
+    EXPECT_FIELD(epoll_row, ready_looks);
+    EXPECT_FIELD(epoll_row, ready_crowded);
+    EXPECT_FIELD(epoll_row, polled_at);
+    EXPECT_FIELD(epoll_row, away_from);
+    EXPECT_FIELD(epoll_row, away_until);
+    EXPECT_FIELD(epoll_row, away_ns);
+    EXPECT_FIELD(epoll_row, away_nap_ns);
+    EXPECT_FIELD(epoll_row, away_cpu_ns);
+    EXPECT_FIELD(epoll_row, stall_from);
+    EXPECT_FIELD(epoll_row, stall_until);
+    EXPECT_FIELD(epoll_row, stall_ns);
+    EXPECT_FIELD(epoll_row, stall_nap_ns);
+    EXPECT_FIELD(epoll_row, stall_cpu_ns);
+    EXPECT_FIELD(epoll_row, stalled_ns);
+    EXPECT_FIELD(epoll_row, away_call);
+    EXPECT_FIELD(epoll_row, away_tid);
+    EXPECT_FIELD(epoll_row, away_batch);
+    EXPECT_FIELD(epoll_row, away_kept);
+    EXPECT_FIELD(epoll_row, stall_call);
+    EXPECT_FIELD(epoll_row, stall_tid);
+    EXPECT_FIELD(epoll_row, stall_batch);
+    EXPECT_FIELD(epoll_row, stall_kept);
+    EXPECT_FIELD(epoll_row, stalls);
+    EXPECT_FIELD(epoll_row, stalls_asleep);
+    EXPECT_FIELD(epoll_row, foreign_returns);
+    EXPECT_FIELD(epoll_row, foreign_ctls);
+    EXPECT_FIELD(epoll_row, strangers);
+    EXPECT_FIELD(epoll_row, foreign_tgid);
+    EXPECT_FIELD(epoll_row, foreign_owner);
+    EXPECT_FIELD(epoll_row, foreign_fd);
+    EXPECT_FIELD(epoll_row, foreign_file);
+    EXPECT_FIELD(epoll_row, foreign_at);
+    EXPECT_FIELD(epoll_row, foreign_result);
+    EXPECT_FIELD(epoll_row, foreign_kind);
+    EXPECT_FIELD(epoll_row, foreign_file_kind);
+    EXPECT_FIELD(epoll_row, stale_kind);
+    EXPECT_FIELD(epoll_row, stale_pad);
+    EXPECT_FIELD(epoll_row, stale_told_at);
+    EXPECT_FIELD(epoll_row, stale_closed_at);
+    EXPECT_FIELD(epoll_row, stale_at);
+    EXPECT_FIELD(epoll_row, stale_ios);
+    EXPECT_FIELD(epoll_row, stale_tid);
+    EXPECT_FIELD(epoll_row, stale_fd);
+    EXPECT_FIELD(epoll_row, stale_errno);
+    EXPECT_FIELD(epoll_row, leaked_at);
+    EXPECT_FIELD(epoll_row, leaks);
+    EXPECT_FIELD(epoll_row, leaked_tgid);
+    EXPECT_FIELD(epoll_row, leaked_fd);
+    EXPECT_FIELD(epoll_row, tick_ms);
+    EXPECT_FIELD(epoll_row, short_timeouts);
+    EXPECT_FIELD(epoll_row, ticks);
+    EXPECT_FIELD(epoll_row, stacks_wanted);
+    EXPECT_FIELD(epoll_row, stacks_taken);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -278,6 +384,28 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, trying_sole);
     EXPECT_FIELD(thread_row, seeded);
     EXPECT_FIELD(thread_row, pad);
+    EXPECT_FIELD(thread_row, call_file);
+    EXPECT_FIELD(thread_row, call_at);
+    EXPECT_FIELD(thread_row, duplicate_file);
+    EXPECT_FIELD(thread_row, uring_at);
+    EXPECT_FIELD(thread_row, zero_at);
+    EXPECT_FIELD(thread_row, zero_cpu);
+    EXPECT_FIELD(thread_row, zeros);
+    EXPECT_FIELD(thread_row, zero_run);
+    EXPECT_FIELD(thread_row, zero_bursts);
+    EXPECT_FIELD(thread_row, call_switches);
+    EXPECT_FIELD(thread_row, base_at);
+    EXPECT_FIELD(thread_row, base_cpu);
+    EXPECT_FIELD(thread_row, base_delay);
+    EXPECT_FIELD(thread_row, naps_ns);
+    EXPECT_FIELD(thread_row, nap_ns);
+    EXPECT_FIELD(thread_row, nap_call);
+    EXPECT_FIELD(thread_row, batch);
+    EXPECT_FIELD(thread_row, stale_pass);
+    EXPECT_FIELD(thread_row, stale_closed_at);
+    EXPECT_FIELD(thread_row, stale_fds);
+    EXPECT_FIELD(thread_row, stale_next);
+    EXPECT_FIELD(thread_row, stale_pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -299,7 +427,11 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, self);
     EXPECT_FIELD(probe_facts, follow_forks);
     EXPECT_FIELD(probe_facts, suspicious);
+    EXPECT_FIELD(probe_facts, processes_changed);
     EXPECT_FIELD(probe_facts, timeout_in_ms);
+    EXPECT_FIELD(probe_facts, blocking_edges);
+    EXPECT_FIELD(probe_facts, seed_again);
+    EXPECT_FIELD(probe_facts, stacks_left);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -329,6 +461,25 @@ TEST_F(LayoutTest, SweepRecord)
     EXPECT_FIELD(sweep_record, chain);
     EXPECT_FIELD(sweep_record, ready);
     EXPECT_FIELD(sweep_record, buried);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, StackRecord)
+{
+    EXPECT_SIZE(stack_record);
+    EXPECT_FIELD(stack_record, time);
+    EXPECT_FIELD(stack_record, site);
+    EXPECT_FIELD(stack_record, file);
+    EXPECT_FIELD(stack_record, epoll);
+    EXPECT_FIELD(stack_record, start);
+    EXPECT_FIELD(stack_record, tgid);
+    EXPECT_FIELD(stack_record, tid);
+    EXPECT_FIELD(stack_record, fd);
+    EXPECT_FIELD(stack_record, role);
+    EXPECT_FIELD(stack_record, bytes);
+    EXPECT_FIELD(stack_record, pad);
+    EXPECT_FIELD(stack_record, registers);
+    EXPECT_FIELD(stack_record, slice);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

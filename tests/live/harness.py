@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -58,13 +59,13 @@ def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=()):
 class Started:
     """epaudit attached in the background, hooks on (known by its ready file, not by sleeping)."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, cwd=None):
         self.directory = tempfile.mkdtemp(prefix="epaudit-")
         self.path = os.path.join(self.directory, "report.json")
         ready = os.path.join(self.directory, "ready")
         words = [arguments[0], "--format", "json=" + self.path, "--ready-file", ready, *map(str, arguments[1:])]
         self.process = subprocess.Popen([EPAUDIT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        stdin=subprocess.DEVNULL)
+                                        stdin=subprocess.DEVNULL, cwd=cwd)
         wait_for(lambda: os.path.exists(ready) or self.process.poll() is not None, 30, "hooks on")
 
     def finish(self, timeout=60):
@@ -112,33 +113,48 @@ def check(condition, message):
 def expectations(folder, twin):
     """Reads `// expect: EP201 confirmed` (or none) from the demo's source."""
     text = (folder / f"{twin}.cpp").read_text(encoding="utf-8")
-    found = re.findall(r"//\s*expect:\s*(?:(none)|(EP\d{3})\s+(confirmed|likely))", text)
+    found = re.findall(r"//\s*expect:\s*(?:(none)|(EP\d{3})\s+(confirmed|likely|risk|info))", text)
     check(found, f"{folder.name}/{twin}.cpp has no expectation comment")
     return [(rule, level) for none, rule, level in found if not none]
 
 
+def places(folder, twin):
+    """(rule, role, line) of each `// expect: EP201 confirmed, armed here`: a comment alone speaks of the next line."""
+    found = []
+    lines = (folder / f"{twin}.cpp").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        match = re.search(r"//\s*expect:\s*(EP\d{3})\s+\w+,\s*([a-z ]+ (?:here|in))", line)
+        if match:
+            found.append((match[1], match[2], number + line.lstrip().startswith("//")))
+    return found
+
+
 class Suite:
-    def __init__(self, only):
-        self.only, self.passed, self.failed, self.skipped = only, 0, 0, 0
+    """Counts tests and prints a line for each; tests may run side by side in threads."""
+
+    def __init__(self, only, label="live"):
+        self.only, self.label = only, label
+        self.passed, self.failed, self.skipped = 0, 0, 0
+        self.lock = threading.Lock()
 
     def run(self, name, test):
         if self.only and not any(word in name for word in self.only):
             return
         start = time.monotonic()
+        passed = failed = skipped = 0
         try:
             test()
-            self.passed += 1
-            verdict = "ok"
+            passed, verdict = 1, "ok"
         except Skip as reason:
-            self.skipped += 1
-            verdict = f"SKIPPED: {reason}"
+            skipped, verdict = 1, f"SKIPPED: {reason}"
         except Exception as error:  # a failing test must not take the others down
-            self.failed += 1
-            verdict = "FAILED: " + (str(error) or type(error).__name__)
+            failed, verdict = 1, "FAILED: " + (str(error) or type(error).__name__)
             if not isinstance(error, AssertionError):
                 verdict += "\n" + traceback.format_exc()
-        print(f"live  {name:<52} {time.monotonic() - start:5.1f} s  {verdict}", flush=True)
+        with self.lock:
+            self.passed, self.failed, self.skipped = self.passed + passed, self.failed + failed, self.skipped + skipped
+            print(f"{self.label}  {name:<52} {time.monotonic() - start:5.1f} s  {verdict}", flush=True)
 
     def close(self):
-        print(f"live: {self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
+        print(f"{self.label}: {self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
         sys.exit(1 if self.failed else 0)

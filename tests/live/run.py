@@ -6,11 +6,17 @@ import sys
 
 import demos
 import manners
+import reports
 import servers
+import trouble
+import source_lines
 from harness import Suite
 
 suite = Suite(sys.argv[1:])
 demos.register(suite)
 manners.register(suite)
+reports.register(suite)
 servers.register(suite)
+trouble.register(suite)
+source_lines.register(suite)
 suite.close()

@@ -105,6 +105,20 @@ TEST_F(AuditorTest, StacksOnceCapturedStay)
     EXPECT_EQ(auditor_.findings()[0].stacks.size(), 1u);
 }
 
+TEST_F(AuditorTest, StacksThatComeLateAreTakenAndNameTheFunction)
+{
+    first_ = {make("EP901", 5, Level::kConfirmed, 10)};
+    look(1000);
+    const std::string before = auditor_.findings()[0].fingerprint;
+    first_ = {make("EP901", 5, Level::kLikely, 12)};
+    first_[0].stacks.push_back({"armed at", {{"on_connect", "a.cpp", 3}}});
+    look(2000);
+    ASSERT_EQ(auditor_.findings().size(), 1u);
+    EXPECT_EQ(auditor_.findings()[0].level, Level::kConfirmed);
+    EXPECT_EQ(auditor_.findings()[0].stacks.size(), 1u);
+    EXPECT_NE(auditor_.findings()[0].fingerprint, before);
+}
+
 TEST_F(AuditorTest, GateTimeIsThatOfTheGate)
 {
     auditor_.set_gate(Level::kConfirmed);

@@ -155,6 +155,33 @@ TEST(BusyEpollout, SharedDataBlamesNobody)
     EXPECT_EQ(s.alarms(), "");
 }
 
+TEST(BusyEpollout, ArmedForAMinuteInVainIsAHazard)
+{
+    Scenario s(Profile::kProduction); // each delivery rides along with a useful one: no spin
+    s.add(7, kIn | kOut, FILE_TCP).add(8, kIn, FILE_TCP);
+    for (int i = 0; i < 1000; i++)
+        s.after_ms(70).arrives(8, 10).delivers({{7, kOut}, {8, kIn}}).read(8, 10).write(8, 10);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP201"), "risk");
+    EXPECT_EQ(s.finding("EP201").fd.number, 7);
+}
+
+TEST(BusyEpollout, ArmedWhileThereIsNoRoomIsRight)
+{
+    Scenario s(Profile::kProduction);
+    s.add(7, kIn | kOut, FILE_TCP).writable(7, false).after_ms(70000);
+    EXPECT_EQ(s.verdict("EP201"), "none");
+}
+
+TEST(BusyEpollout, IoUringBetweenTheReturnsIsNamed)
+{
+    Scenario s;
+    s.add(7, kOut, FILE_TCP);
+    s.spin(7, kOut, 3000, 500, [](Scenario& t) { t.post(t.blank(POSTING_URING)); });
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+    EXPECT_EQ(s.finding("EP201").shape, "io_uring_enter between returns");
+}
+
 TEST(BusyEpollout, CpuOfSeveralThreadsIsNotCompared)
 {
     Scenario s;

@@ -48,7 +48,7 @@ TEST(HupErrSpin, ModIsNoAnswerToHup)
     s.add(7, EPOLLIN | EPOLLET, FILE_TCP).reset(7);
     s.spin(7, EPOLLIN | kHupErr, 3000, 500, [](Scenario& t) { t.mod(7, EPOLLIN | EPOLLET); });
     EXPECT_EQ(s.alarms(), "EP204 confirmed");
-    EXPECT_EQ(s.finding("EP204").shape, "epoll_ctl(MOD) between returns");
+    EXPECT_EQ(s.finding("EP204").shape, "epoll_ctl(MOD) to the same mask between returns");
 }
 
 TEST(HupErrSpin, FailedConnectOnceIsQuiet)

@@ -22,6 +22,22 @@ TEST(Ledger, AddOpensFileRegistrationAndEpoll)
     EXPECT_EQ(s.tables().indexes(), 1u);
 }
 
+TEST(Ledger, SeedMeetsAFileBeforeItsEpoll)
+{
+    Scenario s; // descriptors are walked by number, and the listener's is the smaller one
+    s.epoll(5);
+    posting file = s.blank(POSTING_SEEDED, 3);
+    file.epfd = -1;
+    file.mask = EPOLLIN;
+    s.post(file);
+    EXPECT_EQ(s.epoll_books().fd, -1);
+    s.wait();
+    EXPECT_EQ(s.epoll_books().fd, 5);
+    file.fd = 9; // and one more file of the same epoll, later
+    s.post(file);
+    EXPECT_EQ(s.epoll_books().fd, 5);
+}
+
 TEST(Ledger, FailedAddChangesNothingButTheErrorCount)
 {
     Scenario s;

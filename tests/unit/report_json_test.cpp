@@ -53,7 +53,7 @@ Finding full_finding()
     finding.count = 1234;
     finding.cost = {{"wakeups_per_s", 51234.0}, {"cpu_share", 0.97}};
     finding.facts = {{"mask", "EPOLLIN|EPOLLOUT"}};
-    finding.timeline = {{0.1 + 0.2, "delivered EPOLLOUT", 12}};
+    finding.timeline = {{0.1 + 0.2, "delivered EPOLLOUT", 12, Lane::kDelivered}};
     finding.stacks = {{"armed at", {{"main", "server.cpp", 12}}}};
     finding.fix = "arm it later";
     return finding;
@@ -116,7 +116,7 @@ TEST(JsonReport, FindingHasEveryFieldOfTheSchema)
         "process":{"pid":1,"comm":"server","exe":"/bin/server"},"epoll":{"fd":4},
         "fd":{"number":7,"kind":"tcp","local":"127.0.0.1:80","peer":"127.0.0.1:5555"},"fds":3,
         "count":1234,"cost":{"wakeups_per_s":51234.0,"cpu_share":0.97},"facts":{"mask":"EPOLLIN|EPOLLOUT"},
-        "evidence":{"timeline":[{"t":0.3,"what":"delivered EPOLLOUT","tid":12}],
+        "evidence":{"timeline":[{"t":0.3,"what":"delivered EPOLLOUT","tid":12,"lane":"delivered"}],
           "stacks":[{"what":"armed at","frames":[{"function":"main","file":"server.cpp","line":12}]}]},
         "fix":"arm it later"})"));
     EXPECT_EQ(keys(json), (std::vector<std::string>{"schema", "version", "target", "observation", "coverage",

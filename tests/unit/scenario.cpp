@@ -46,7 +46,13 @@ Scenario& Scenario::process(uint32_t pid)
 
 Scenario& Scenario::stopped(bool stopped)
 {
-    tables_.set_process({pid_, "server", "/usr/sbin/server", stopped ? RunState::kStopped : RunState::kAlive});
+    tables_.set_process({pid_, "server", "/usr/sbin/server", stopped ? RunState::kStopped : RunState::kAlive, 0});
+    return *this;
+}
+
+Scenario& Scenario::spent(uint64_t cpu_ns)
+{
+    tables_.set_process({pid_, "server", "/usr/sbin/server", RunState::kAlive, cpu_ns});
     return *this;
 }
 
@@ -121,7 +127,7 @@ posting Scenario::with_state(uint8_t kind, int fd)
     File& f = files_[fd];
     refresh(f);
     posting p = blank(kind, fd);
-    p.flags = POSTING_STATE | POSTING_NONBLOCK;
+    p.flags = POSTING_STATE | POSTING_NONBLOCK | slept_;
     p.state = f.state;
     return p;
 }
@@ -208,7 +214,8 @@ Scenario& Scenario::returned(int64_t result)
 {
     posting p = blank(POSTING_RETURN);
     p.result = result;
-    p.amount = 64;
+    p.amount = maxevents_;
+    p.data = result > 0 ? ready_ : 0;
     post(p);
     return *this;
 }
@@ -244,6 +251,74 @@ Scenario& Scenario::write(int fd, int64_t result, int64_t asked)
     p.amount = asked ? asked : std::max<int64_t>(result, 1);
     post(p);
     return *this;
+}
+
+Scenario& Scenario::writes_from(int fd, uint64_t address, int64_t result, int64_t asked)
+{
+    if (result > 0)
+        files_[fd].written += static_cast<uint32_t>(result);
+    posting p = blank(POSTING_WRITE, fd);
+    p.data = address;
+    p.result = result;
+    p.amount = asked;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::fails_on(int fd, uint8_t kind, int error)
+{
+    posting p = blank(kind, fd);
+    p.file = p.ino = 0;
+    p.file_kind = FILE_UNKNOWN;
+    p.result = -error;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::creates_epoll()
+{
+    posting p = blank(POSTING_CREATE);
+    p.result = epfd_;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::exec()
+{
+    post(blank(POSTING_EXEC));
+    return *this;
+}
+
+Scenario& Scenario::asleep_in(int call, uint64_t ms)
+{
+    after_ms(ms);
+    posting p = blank(POSTING_BLOCKED);
+    p.amount = call;
+    p.result = static_cast<int64_t>(ms * NSEC_PER_MSEC);
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::overlaps(int fd, uint32_t tid)
+{
+    posting p = blank(POSTING_OVERLAP, fd);
+    p.amount = tid;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::delivered_elsewhere(int fd, uint32_t events)
+{
+    const thread_row* t = tables_.thread(tid_);
+    if (!t || !t->waiting)
+        wait();
+    posting p = with_state(POSTING_DELIVERED, fd);
+    p.mask = events;
+    p.data = data_[{p.epoll, fd}];
+    p.file = 0;
+    p.flags |= POSTING_SOLE | POSTING_STRANGER;
+    post(p);
+    return returned(1);
 }
 
 Scenario& Scenario::writes_unwatched(int fd)
@@ -303,6 +378,49 @@ Scenario& Scenario::close(int fd)
     p.flags = POSTING_LAST;
     post(p);
     return reopen(fd);
+}
+
+Scenario& Scenario::blocking(int fd)
+{
+    post(blank(POSTING_FCNTL, fd));
+    return *this;
+}
+
+Scenario& Scenario::enters(int fd)
+{
+    post(blank(POSTING_ENTER, fd));
+    return *this;
+}
+
+Scenario& Scenario::slept(bool slept)
+{
+    slept_ = slept ? POSTING_SLEPT : 0;
+    return *this;
+}
+
+Scenario& Scenario::close_number(int fd)
+{
+    posting p = blank(POSTING_CLOSE, fd);
+    p.epoll = 0;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::ctl_closed(uint8_t kind, int fd, int64_t result)
+{
+    posting p = blank(kind, fd);
+    p.file = p.ino = 0;
+    p.file_kind = FILE_UNKNOWN;
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::maxevents(int most, uint64_t ready)
+{
+    maxevents_ = most;
+    ready_ = ready;
+    return *this;
 }
 
 Scenario& Scenario::wakes_thread()
@@ -375,6 +493,12 @@ Scenario& Scenario::woken(uint32_t tid, int fd, uint64_t cpu_ns)
 Scenario& Scenario::consumed_unseen(int fd, uint32_t amount)
 {
     take(fd, amount);
+    return *this;
+}
+
+Scenario& Scenario::sent_unseen(int fd, uint32_t amount)
+{
+    files_[fd].written += amount;
     return *this;
 }
 

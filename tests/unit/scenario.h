@@ -37,6 +37,7 @@ public:
     Scenario& thread(uint32_t tid);
     Scenario& epoll(int epfd);
     Scenario& stopped(bool stopped);        // SIGSTOP
+    Scenario& spent(uint64_t cpu_ns);       // CPU time of the acting process, in all
     Scenario& cpu(double share);            // of a core, from here on, for the acting thread
 
     // What the program does.
@@ -60,7 +61,21 @@ public:
     Scenario& wakes_thread();               // futex
     Scenario& writes_unwatched(int fd);     // a write to a socket that no epoll knows
 
+    Scenario& blocking(int fd);                        // fcntl(F_SETFL) without O_NONBLOCK
+    Scenario& enters(int fd);                          // a call that may sleep begins
+    Scenario& slept(bool slept);                       // the calls from here on gave up the CPU
+    Scenario& close_number(int fd);                    // close() while a duplicate of the file lives on
+    Scenario& ctl_closed(uint8_t kind, int fd, int64_t result); // MOD or DEL on a number that leads nowhere
+    Scenario& maxevents(int most, uint64_t ready);     // of the returns from here on; items then still ready
+    Scenario& writes_from(int fd, uint64_t address, int64_t result, int64_t asked);
+    Scenario& fails_on(int fd, uint8_t kind, int error); // a call on a number that leads nowhere
+    Scenario& creates_epoll();                            // the present one
+    Scenario& exec();                                     // and the present epoll stays open
+
     // What happens to it.
+    Scenario& asleep_in(int call, uint64_t ms);    // from now on, for so long, in a system call
+    Scenario& overlaps(int fd, uint32_t tid);      // its read and that of another thread are in flight
+    Scenario& delivered_elsewhere(int fd, uint32_t events); // where the number does not lead to the file
     Scenario& arrives(int fd, uint32_t amount);    // bytes, datagrams, connections, eventfd counts, expirations
     Scenario& peer_closes(int fd);
     Scenario& reset(int fd);
@@ -70,6 +85,7 @@ public:
 
     // Without calls: io_uring, splice in another process.
     Scenario& consumed_unseen(int fd, uint32_t amount);
+    Scenario& sent_unseen(int fd, uint32_t amount);
 
     // The level-triggered loop: `times` returns, one each `period_us`, with `between` after each.
     Scenario& spin(int fd, uint32_t events, unsigned times, uint64_t period_us,
@@ -123,6 +139,9 @@ private:
     uint32_t tid_ = 100;
     int epfd_ = 4;
     double cpu_share_ = 0;
+    uint8_t slept_ = 0;
+    int maxevents_ = 64;
+    uint64_t ready_ = 0;
 };
 
 }  // namespace epaudit

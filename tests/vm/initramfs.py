@@ -59,11 +59,12 @@ class Tree:
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(os.path.realpath(source), destination)
 
-    def add_program(self, source, target):
-        """A program without its debug information, and what it is linked to."""
+    def add_program(self, source, target, debug=False):
+        """A program, mostly without its debug information, and what it is linked to."""
         self.copy(source, target)
         inside = self.root / target.lstrip("/")
-        subprocess.run(["strip", "--strip-debug", str(inside)], check=False, stderr=subprocess.DEVNULL)
+        if not debug:
+            subprocess.run(["strip", "--strip-debug", str(inside)], check=False, stderr=subprocess.DEVNULL)
         for library in libraries(source):
             self.copy(library, library)
 
@@ -102,7 +103,7 @@ def build(binaries, demos, nginx_config, directory):
     tree.add_busybox()
     tree.add_program(binaries / "epaudit", "bin/epaudit")
     for demo in demos:
-        tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}")
+        tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}", debug=demo.endswith("/bug"))  # it names lines
     missing = []
     for name in SERVERS:
         try:

@@ -49,6 +49,10 @@ class Unavailable(Exception):
     """This kernel cannot be had here; the text says why."""
 
 
+class NoSource(Unavailable):
+    """This machine has nowhere to get Debian packages from."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     uri: str
@@ -207,11 +211,13 @@ def unpack_vmlinuz(package, target):
 def fetch(kernel, say):
     """Downloads the newest kernel of that line from whichever of its suites can be had."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise Unavailable("this machine has no apt")
+        raise NoSource("this machine has no apt")
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     sources = machine_sources()
     best, reasons = None, []
+    if not any(archives(sources, suite) for suite in kernel.suites):
+        raise NoSource("no Debian archive in this machine's apt sources")
     with tempfile.TemporaryDirectory(prefix=f"apt-{kernel.name}-", dir=cache) as scratch:
         for suite in kernel.suites:
             uris = archives(sources, suite)
@@ -263,6 +269,6 @@ def image(kernel, refresh, say):
             release = fetch(kernel, say)
         except (Unavailable, OSError, subprocess.SubprocessError) as error:
             if not release:
-                raise Unavailable(str(error)) from error
+                raise error if isinstance(error, Unavailable) else Unavailable(str(error)) from error
             say(f"vm: {kernel.name}: keeping {release}: {error}")
     return Image(".".join(release.split(".")[:2]), release, cache_directory() / release / "vmlinuz")

@@ -2,6 +2,8 @@
 """One guest: QEMU with a console, and a second serial line on which /init hands over what happened."""
 import base64
 import binascii
+import os
+import pathlib
 import re
 import subprocess
 import time
@@ -9,20 +11,28 @@ import zlib
 
 from initramfs import program
 
-# Emulation: nested KVM is not to be relied on. -cx16: without it 6.12 faults early in boot under QEMU 7.2.
-CPU = ("-accel", "tcg,thread=single", "-cpu", "qemu64,-cx16", "-smp", "2", "-m", "1024")
+# Emulation: nested KVM is not to be relied on.
+# -icount: the guest's clock counts its instructions (2 ns each) and jumps over idle time. So what a guest does
+# with its time does not depend on how busy the host is, and a demo that sleeps costs nothing.
+CPU = ("-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-m", "1024")
+CPUS = 2
+# Without it 6.12 faults early in boot under QEMU 7.2. Newer kernels need cmpxchg16b, or kmalloc_nolock() fails.
+NO_CX16 = ("5.10", "6.1", "6.12")
+ONE_CPU = ("5.10", "6.1")  # their second CPU does not come up under -icount
 # An Oops ends the guest; watchdogs measure the emulator, not the kernel.
 KERNEL_LINE = ("console=ttyS0 loglevel=5 oops=panic panic=-1 nowatchdog "
                "rcupdate.rcu_cpu_stall_suppress=1 tsc=reliable")
 POLL_SECONDS = 0.5
-SILENCE_SECONDS = 240  # longer than any case may take
+# Limits are in CPU seconds of the emulator, which never idles: so a busy host does not make a guest late.
+SILENCE_SECONDS = 180  # longer than any case may take
+WALL_FACTOR = 20       # no host is that busy: it hangs without using its CPU
 
 
 class Record:
     """What one case left behind. `seconds` is guest time; parts: report, out, err, log, problem (bytes)."""
 
-    def __init__(self, hooks, name):
-        self.hooks, self.name = hooks, name
+    def __init__(self, cpus, hooks, name):
+        self.cpus, self.hooks, self.name = cpus, hooks, name
         self.exit, self.seconds, self.parts = None, 0.0, {}
 
     def text(self, part):
@@ -32,7 +42,8 @@ class Record:
 class Reader:
     """Turns the lines of the second serial line into records."""
 
-    def __init__(self):
+    def __init__(self, cpus):
+        self.cpus = cpus
         self.partial, self.record, self.part, self.encoded = b"", None, None, []
         self.boot, self.bye, self.last = None, None, "nothing"
 
@@ -58,7 +69,7 @@ class Reader:
         elif kind == "bye":
             self.bye = words
         elif kind == "case" and len(words) == 2:
-            cut_short, self.record = self.record, Record(*words)
+            cut_short, self.record = self.record, Record(self.cpus, *words)
             return cut_short
         elif kind == "exit" and self.record:
             self.record.exit = int(words[0])
@@ -87,47 +98,64 @@ def last_words(console):
     return lines[-1] if lines else "nothing"
 
 
+def cpu_seconds(pid):
+    """What the process has used so far; nothing when it is gone."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Machine:
-    """A guest from power-on to its end. `trouble` says what went wrong with the machine itself."""
+    """A guest from power-on to its end. `trouble` says what went wrong with the machine itself; `cpu`, `wall`:
+    the seconds it took."""
 
     def __init__(self, image, initramfs, hooks, directory, stopping):
         self.stopping = stopping  # an event: end now
         self.console = directory / f"{image.label}.log"
         self.line = directory / f"{image.label}.records"
-        self.reader, self.trouble, self.wall = Reader(), None, 0.0
+        cpus = 1 if image.label in ONE_CPU else CPUS
+        self.reader, self.trouble, self.cpu, self.wall = Reader(cpus), None, 0.0, 0.0
         append = f"{KERNEL_LINE} EPAUDIT_HOOKS={','.join(hooks)}"
-        self.command = [program("qemu-system-x86_64"), *CPU, "-display", "none", "-monitor", "none", "-nodefaults",
+        self.command = [program("qemu-system-x86_64"), *CPU, "-smp", str(cpus),
+                        "-cpu", "qemu64,-cx16" if image.label in NO_CX16 else "qemu64", "-display", "none", "-monitor", "none", "-nodefaults",
                         "-no-reboot", "-serial", f"file:{self.console}", "-serial", f"file:{self.line}",
                         "-kernel", str(image.path), "-initrd", str(initramfs), "-append", append]
 
+    def late(self, limit, heard):
+        """Why it may not go on, or None. `heard`: CPU and wall seconds when it was last heard of."""
+        if self.stopping.is_set():
+            return "interrupted"
+        if self.cpu > limit or self.wall > limit * WALL_FACTOR:
+            return f"no end after {self.cpu:.0f} s of CPU, {self.wall:.0f} s"
+        if self.cpu - heard[0] > SILENCE_SECONDS or self.wall - heard[1] > SILENCE_SECONDS * WALL_FACTOR:
+            return f"silent since {heard[0]:.0f} s of CPU"
+        return None
+
     def run(self, limit):
-        """Yields records as they come; ends with the guest, or after `limit` seconds, or of silence."""
+        """Yields records as they come; ends with the guest, or after `limit` CPU seconds, or of silence."""
         self.console.write_bytes(b"")
         self.line.write_bytes(b"")
-        start = heard = time.monotonic()
+        start, heard = time.monotonic(), (0.0, 0.0)
         with subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE) as qemu, open(self.line, "rb") as line:
             try:
-                while True:
+                while not self.trouble:
                     over = qemu.poll() is not None  # before reading: what was written then is read now
                     data = line.read()
                     yield from self.reader.feed(data)
-                    now = time.monotonic()
-                    heard = now if data else heard
+                    self.wall = time.monotonic() - start
+                    self.cpu = max(self.cpu, cpu_seconds(qemu.pid))
+                    heard = (self.cpu, self.wall) if data else heard
                     if over:
                         break
-                    if self.stopping.is_set():
-                        self.trouble = "interrupted"
-                        break
-                    if now - start > limit or now - heard > SILENCE_SECONDS:
-                        self.trouble = f"no end after {now - start:.0f} s"
-                        break
+                    self.trouble = self.late(limit, heard)
                     time.sleep(POLL_SECONDS)
             finally:
                 if qemu.poll() is None:
                     qemu.kill()
                 said = qemu.stderr.read().decode(errors="replace").strip()
-                self.wall = time.monotonic() - start
         if not self.reader.bye:
             self.trouble = self.trouble or (said and f"qemu: {said}") or "the guest ended early"
             self.trouble += (f"; last record: {self.reader.last}; last on the console: {last_words(self.console)}"

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Two threads on one stream (R16, R17), two processes on one epoll (R15). Included by ledger.h. */
+#pragma once
+
+/* --- two readers ---------------------------------------------------------------------------------- */
+
+/* Both were seen inside their calls at the same moment. Threads that never wait on this epoll (workers that got
+ * the fd by hand-over, a blocking reader) are another design. */
+static __always_inline void ledger_overlap(struct books *b, const struct posting *p)
+{
+    struct file_row *f = books_file(b, p->file);
+    u32 other = (u32)p->amount;
+    if (!f || !f->home || (f->kind != FILE_TCP && f->kind != FILE_UNIX) || other == p->tid)
+        return;
+    const struct thread_row *first = books_thread(b, p->tid);
+    const struct thread_row *second = books_thread(b, other);
+    if (!first || !second || first->epoll != f->home || second->epoll != f->home || first->waiting || second->waiting)
+        return;
+    f->clash_a = p->tid;
+    f->clash_b = other;
+    f->clash_got = 0;
+}
+
+/* One of the two calls has returned. */
+static __always_inline void ledger_clash(struct file_row *f, const struct posting *p)
+{
+    u32 shift = p->tid == f->clash_b;
+    if (!shift && p->tid != f->clash_a)
+        return;
+    u8 all = (CLASH_GOT | CLASH_EAGAIN | CLASH_OTHER) << shift;
+    if (f->clash_got & all) /* its next call, and the other is still in its first */
+        return;
+    u8 how = p->result > 0 ? CLASH_GOT : p->result == -ERRNO_EAGAIN ? CLASH_EAGAIN : CLASH_OTHER;
+    u8 got = f->clash_got | (u8)(how << shift);
+    f->clash_got = got;
+    if (!(got & ((CLASH_GOT | CLASH_EAGAIN | CLASH_OTHER) << !shift)))
+        return;
+    if ((got & CLASH_GOT) && (got & CLASH_GOT << 1))
+        ledger_count(&f->clashes, 1);
+    else if ((got & (CLASH_GOT | CLASH_GOT << 1)) && (got & (CLASH_EAGAIN | CLASH_EAGAIN << 1)))
+        ledger_count(&f->clash_misses, 1);
+    f->clash_a = 0;
+    f->clash_b = 0;
+}
+
+/* --- two writers ---------------------------------------------------------------------------------- */
+
+/*
+ * Some of a write's bytes went out. If another thread's message was cut short before, are these the rest of it?
+ * They are when they come from where it stopped (asio, Go, brpc), from where it began (the sent part was erased
+ * from the buffer), or are as many as were missing (copied). Where the address is not known, nothing is.
+ */
+static __always_inline void ledger_between(struct file_row *f, const struct posting *p)
+{
+    if (f->cut_tid && f->cut_tid != p->tid && p->data) {
+        bool rest = p->data == f->cut_next || p->data == f->cut_next - f->cut_done || p->amount == f->cut_left;
+        if (!rest) {
+            ledger_count(&f->mixed, 1);
+            ledger_count(&f->mixed_bytes, (u32)p->result);
+            f->mixed_tid = p->tid;
+            f->mixed_victim = f->cut_tid;
+            return; /* the rest is still to come */
+        }
+    }
+    f->cut_tid = 0;
+    if ((f->kind != FILE_TCP && f->kind != FILE_UNIX) || !p->data || p->amount <= p->result)
+        return;
+    f->cut_tid = p->tid;
+    f->cut_next = p->data + (u64)p->result;
+    f->cut_done = (u32)p->result;
+    f->cut_left = (u32)(p->amount - p->result);
+}
+
+/* --- two processes -------------------------------------------------------------------------------- */
+
+/* A process changes a registration that another one made and still holds. `owner` is who made it. */
+static __always_inline void ledger_foreign_ctl(struct books *b, const struct posting *p, struct epoll_row *e,
+                                               const struct registration_row *r, u8 file_kind)
+{
+    if (!r->tgid || r->tgid == p->tgid || !books_held_elsewhere(b, p))
+        return;
+    ledger_count(&e->foreign_ctls, 1);
+    e->foreign_at = p->time;
+    e->foreign_tgid = p->tgid;
+    e->foreign_owner = r->tgid;
+    e->foreign_fd = p->fd;
+    e->foreign_file = p->file;
+    e->foreign_kind = p->kind;
+    e->foreign_file_kind = file_kind;
+    e->foreign_result = 0;
+}
+
+/* An event comes to another process than the one that registered the file. */
+static __always_inline void ledger_foreign_event(struct books *b, const struct posting *p, struct epoll_row *e,
+                                                 const struct registration_row *r,
+                                                 const struct registration_key *key, u8 file_kind)
+{
+    if (!r->tgid || r->tgid == p->tgid || books_leads_to(b, p, key->file))
+        return;
+    ledger_count(&e->strangers, 1);
+    e->foreign_at = p->time;
+    e->foreign_tgid = p->tgid;
+    e->foreign_owner = r->tgid;
+    e->foreign_fd = key->fd;
+    e->foreign_file = key->file;
+    e->foreign_kind = POSTING_DELIVERED;
+    e->foreign_file_kind = file_kind;
+    e->foreign_result = p->mask;
+}
+
+/* A program image was replaced, and the new one still has this epoll under p->epfd. */
+static __always_inline void ledger_exec(struct books *b, const struct posting *p)
+{
+    struct epoll_row *e = books_epoll(b, p->epoll);
+    if (!e)
+        return;
+    ledger_count(&e->leaks, 1);
+    e->leaked_at = p->time;
+    e->leaked_tgid = p->tgid;
+    e->leaked_fd = p->epfd;
+}

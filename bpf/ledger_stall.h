@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * How long did nobody poll an epoll while its sockets were ready, and what did its thread do meanwhile (R20)?
+ * Included by ledger.h.
+ *
+ * A healthy loop pays two comparisons per return: a thread's usage (CPU time, time spent waiting for a CPU) is
+ * read when it is woken in epoll_wait, when the last reading is old, and at the end of a long gap. Between
+ * returns, whatever is neither CPU nor waiting for one is sleep; the wake-up that ends it names the call.
+ */
+#pragma once
+
+static __always_inline void ledger_base(struct thread_row *t, const struct posting *p)
+{
+    t->base_at = p->time;
+    t->base_cpu = p->cpu;
+    t->base_delay = p->delay;
+    t->naps_ns = 0;
+    t->nap_ns = 0;
+}
+
+/* How long has this thread, now woken outside epoll_wait, been asleep? Only ever called for a sleeping thread,
+ * whose CPU time is exact. Softirq time may be missing from it, hence the upper bound. */
+static __always_inline u64 ledger_slept(const struct thread_row *t, const struct posting *p)
+{
+    if (!t->base_at || !t->return_at || p->cpu < t->base_cpu || p->delay < t->base_delay)
+        return 0;
+    u64 elapsed = p->time - t->base_at;
+    u64 known = (p->cpu - t->base_cpu) + (p->delay - t->base_delay) + t->naps_ns;
+    u64 slept = elapsed > known ? elapsed - known : 0;
+    u64 turn = p->time - t->return_at;
+    return slept < turn ? slept : turn;
+}
+
+static __always_inline void ledger_blocked(struct books *b, const struct posting *p)
+{
+    struct thread_row *t = books_thread(b, p->tid);
+    if (!t || t->waiting || p->result <= 0)
+        return;
+    t->naps_ns += (u64)p->result;
+    if ((u64)p->result > t->nap_ns) {
+        t->nap_ns = (u64)p->result;
+        t->nap_call = (s32)p->amount;
+    }
+}
+
+/* Before the return is booked: how much this thread has used so far. */
+static __always_inline void ledger_turn_begins(struct books *b, const struct posting *p, struct thread_row *t)
+{
+    t->batch = p->result > 0 ? (u32)p->result : 0;
+    if (p->time - t->base_at <= LEDGER_BASE_NS)
+        return;
+    books_usage(b, p);
+    ledger_base(t, p);
+}
+
+/*
+ * A thread is about to wait, and it was away for long. A gap in which it was mostly stopped or waiting for a CPU
+ * is nobody's fault; a gap made of many short handlers is load.
+ */
+static __always_inline void ledger_gap(struct books *b, const struct posting *p, struct epoll_row *e,
+                                       const struct thread_row *t)
+{
+    u64 from = e->polled_at > t->return_at ? e->polled_at : t->return_at;
+    if (!t->return_at || t->epoll != p->epoll || p->time < from + LEDGER_STALL_NS)
+        return;
+    books_usage(b, p);
+    u64 gap = p->time - from;
+    u64 cpu = t->base_cpu && p->cpu > t->base_cpu ? p->cpu - t->base_cpu : 0;
+    u64 busy = t->naps_ns + cpu;
+    if (busy < gap / 2)
+        return;
+    if (busy < gap)
+        gap = busy;
+    if (gap < LEDGER_STALL_NS || (t->nap_ns < LEDGER_NAP_NS && gap < t->batch * LEDGER_SLOW_NS))
+        return;
+    e->away_from = from;
+    e->away_until = p->time;
+    e->away_ns = gap;
+    e->away_nap_ns = t->nap_ns;
+    e->away_cpu_ns = cpu;
+    e->away_call = t->nap_ns ? t->nap_call : -1;
+    e->away_tid = p->tid;
+    e->away_batch = t->batch;
+    e->away_kept = 0;
+}
+
+/* The gap kept a second ready socket waiting: it counts. */
+static __always_inline void ledger_stalled(struct epoll_row *e)
+{
+    ledger_count(&e->stalls, 1);
+    ledger_count(&e->stalled_ns, e->away_ns);
+    if (e->away_nap_ns >= LEDGER_NAP_NS)
+        ledger_count(&e->stalls_asleep, 1);
+    if (e->away_ns <= e->stall_ns)
+        return;
+    e->stall_from = e->away_from;
+    e->stall_until = e->away_until;
+    e->stall_ns = e->away_ns;
+    e->stall_nap_ns = e->away_nap_ns;
+    e->stall_cpu_ns = e->away_cpu_ns;
+    e->stall_call = e->away_call;
+    e->stall_tid = e->away_tid;
+    e->stall_batch = e->away_batch;
+}
+
+static __always_inline bool ledger_input_of(const struct posting *p)
+{
+    return !(p->flags & POSTING_STATE) || p->state.unread || p->state.backlog || (p->state.flags & STATE_EOF_UNREAD);
+}
+
+/*
+ * An event is delivered: was it there during the newest gap? Only what clients wait for counts: a UNIX socket may
+ * be a thread's own wake-up pair. Input that somebody tried to take since it came is not the same input any more.
+ */
+static __always_inline void ledger_kept_waiting(struct epoll_row *e, const struct registration_row *r,
+                                                const struct file_row *f, const struct posting *p)
+{
+    if (!r->ready_at || r->ready_at >= e->away_until)
+        return;
+    if (f->kind != FILE_TCP && f->kind != FILE_LISTENER && f->kind != FILE_UDP)
+        return;
+    u64 since = r->ready_at > e->away_from ? r->ready_at : e->away_from;
+    if (since + LEDGER_STALL_NS > e->away_until || f->attempt_at >= r->ready_at ||
+        !(p->mask & (EV_IN | EV_RDNORM | EV_RDHUP)) || !ledger_input_of(p))
+        return;
+    /* Two connections in a backlog are two clients. */
+    u32 clients = f->kind == FILE_LISTENER && p->state.backlog > 1 ? 2 : 1;
+    u32 before = e->away_kept;
+    e->away_kept = before + clients;
+    if (before < 2 && before + clients >= 2)
+        ledger_stalled(e);
+    if (e->stall_until == e->away_until)
+        e->stall_kept = before + clients;
+}
+
+/* A wait that timed out: a clock, or a poll for something that could have woken it (EP605)? */
+static __always_inline void ledger_tick(struct epoll_row *e, const struct thread_row *t)
+{
+    if (t->timeout_ms <= 0 || t->timeout_ms > LEDGER_TICK_MS)
+        return;
+    ledger_count(&e->short_timeouts, 1);
+    if (e->tick_ms == t->timeout_ms)
+        ledger_count(&e->ticks, 1);
+    e->tick_ms = t->timeout_ms;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * User stacks as evidence: where in the program a call was made. Taken only when a row has become suspicious and
+ * only once per role, and once per distinct place that calls epoll_ctl, because the call that armed a registration
+ * lies in the past when its registration becomes suspicious.
+ */
+#pragma once
+
+#include "blocked.h"
+#include "call.h"
+
+struct stack_table {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 22);
+};
+extern struct stack_table stacks SEC(".maps");
+
+/* Places whose stack was taken. */
+struct site_table {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, STACK_SITES);
+    __type(key, u64);
+    __type(value, u64);
+};
+extern struct site_table sites SEC(".maps");
+
+extern const volatile u32 stack_bytes; /* of a slice, a multiple of STACK_PAGE; 0: no stacks */
+
+static __always_inline struct pt_regs *user_registers(void)
+{
+    return entry_registers(waker_task());
+}
+
+/* Whole pages from the one with the stack pointer upwards; a probe read that runs past the mapping fails as a
+ * whole, and so does one of a page that is not in memory. */
+static __always_inline u32 copy_stack(u8 *slice, u64 start)
+{
+    u32 bytes = 0;
+    for (u32 page = 0; page < STACK_PAGES; page++) {
+        if ((page + 1) * STACK_PAGE > stack_bytes)
+            break;
+        if (bpf_probe_read_user(slice + page * STACK_PAGE, STACK_PAGE, (void *)(start + page * STACK_PAGE)))
+            break;
+        bytes += STACK_PAGE;
+    }
+    return bytes;
+}
+
+/* Global, for the same reason as deliver_event(). Says whether it was taken. */
+__noinline int take_stack(u32 which, u32 role)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!stack_bytes || !c)
+        return 0;
+    if (facts.stacks_left <= 0)
+        return 0;
+    struct pt_regs *registers = user_registers();
+    u64 sp = registers ? user_stack_pointer(registers) : 0;
+    if (!sp) /* a kernel thread of io_uring */
+        return 0;
+    struct stack_record *s = bpf_ringbuf_reserve(&stacks, sizeof(*s) + stack_bytes, 0);
+    if (!s) {
+        books_stat(NULL, STAT_STACKS_LOST);
+        return 0;
+    }
+    __sync_fetch_and_add(&facts.stacks_left, -1);
+    s->time = bpf_ktime_get_ns();
+    s->site = c->site;
+    s->file = c->posting.file;
+    s->epoll = c->posting.epoll;
+    s->start = sp & ~(u64)(STACK_PAGE - 1);
+    s->tgid = c->posting.tgid;
+    s->tid = c->posting.tid;
+    s->fd = c->posting.fd;
+    s->role = role;
+    s->pad = 0;
+    __builtin_memset(s->registers, 0, sizeof(s->registers));
+    bpf_probe_read_kernel(s->registers, USER_REGISTERS * 8, registers);
+    s->bytes = copy_stack(s->slice, s->start);
+    bpf_ringbuf_submit(s, BPF_RB_NO_WAKEUP); /* looked for several times a second anyway */
+    return 1;
+}
+
+static __always_inline void take_wanted(struct call *c, struct file_row *f, u32 role)
+{
+    if (!(f->stacks_wanted & role) || !take_stack(c->which, role))
+        return;
+    f->stacks_wanted &= ~role;
+    f->stacks_taken |= role;
+}
+
+static __always_inline void take_wait(struct call *c, struct epoll_row *e)
+{
+    if (!(e->stacks_wanted & STACK_WAIT) || !take_stack(c->which, STACK_WAIT))
+        return;
+    e->stacks_wanted &= ~STACK_WAIT;
+    e->stacks_taken |= STACK_WAIT;
+}
+
+static __always_inline u64 mix(u64 hash, u64 value)
+{
+    hash = (hash ^ value) * 0xff51afd7ed558ccdULL;
+    return hash ^ hash >> 32;
+}
+
+/*
+ * The place that made this call: the user's instruction, and the word at its stack pointer, which is the return
+ * address of libc's wrapper (a leaf without a frame). Where the system call is inlined it is any word, and the
+ * places only seem to be more. The mask tells apart callers that share a wrapper of their own.
+ */
+static __always_inline u64 site_of_call(const struct posting *p)
+{
+    struct pt_regs *registers = user_registers();
+    u64 word = 0;
+    if (!registers)
+        return 0;
+    bpf_probe_read_user(&word, sizeof(word), (void *)user_stack_pointer(registers));
+    u64 site = mix(mix(user_instruction(registers), word), (u64)p->tgid << 32 | p->mask);
+    return mix(site, p->kind) | 1;
+}
+
+static __always_inline void note_site(struct call *c, struct registration_row *r)
+{
+    u64 seen_at = c->posting.time;
+    if (!stack_bytes)
+        return;
+    c->site = site_of_call(&c->posting);
+    if (c->site == r->armed_site)
+        return;
+    r->armed_site = c->site;
+    if (bpf_map_lookup_elem(&sites, &c->site))
+        return;
+    if (bpf_map_update_elem(&sites, &c->site, &seen_at, BPF_NOEXIST))
+        books_stat(NULL, STAT_SITES_FULL);
+    else if (!take_stack(c->which, STACK_ARMED))
+        bpf_map_delete_elem(&sites, &c->site); /* another time */
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Two programs on one hook, where probes can be preempted.
+ *
+ * A program that runs raises prog->active on its CPU. If the task is preempted inside it (trampolines on
+ * preemptible kernels; tracepoints since 7.0), every other task's run of the same program on that CPU is
+ * skipped until the first one continues. bpf_preempt_disable() does not help: the postponed preemption comes
+ * with bpf_preempt_enable(), still inside the program. So the hook gets a second program with a prog->active
+ * of its own. The first, which runs first, leaves a mark at its thread; the twin takes it away. No mark: the
+ * first was skipped, and the twin stands in for it.
+ *
+ * The account is exact. Marks are kept for all threads, watched or not, because the kernel counts what it
+ * skips for all of them: what it skipped of the firsts (recursion_misses), less STAT_STOOD_IN, is what both
+ * of a pair missed. That a twin is skipped while its first runs does no harm: the mark it leaves behind is
+ * overwritten by the next run of the first. (Should that be skipped as well, the twin takes the old mark for
+ * a new one: one more that is missed, and counted as such.)
+ */
+#pragma once
+
+#include "rows.h"
+
+/* Beside enum ledger_stat, of which the last are STAT_CALLS + enum posting_kind. None of these is a loss. */
+enum twin_stat {
+    STAT_STOOD_IN = 53,      /* a twin did the work of a skipped program */
+    STAT_UNMARKED = 54,      /* a program ran without leaving a mark, for want of memory: its twin may do it again */
+    STAT_TWINS_SKIPPED = 55, /* the kernel skipped a twin; filled in by the reader */
+};
+
+#ifdef __cplusplus
+static_assert(u32{STAT_CALLS} + u32{POSTING_KINDS} <= u32{STAT_STOOD_IN} && u32{STAT_TWINS_SKIPPED} < u32{STAT_SLOTS});
+#else
+#include <bpf/bpf_helpers.h>
+#include "tables.h"
+
+struct mark_table {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, u32); /* the hook whose first program ran last; 0: its twin has seen it */
+};
+extern struct mark_table marks SEC(".maps");
+
+/* Set by the loader where twins are needed; elsewhere all this is dead code, which the verifier removes. */
+extern const volatile bool twins;
+
+static __always_inline u32 *mark_of_thread(void)
+{
+    return bpf_task_storage_get(&marks, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+/* The first thing that the first program of a pair does. `slot`: its own in `calls`. */
+static __always_inline void leave_mark(u32 slot)
+{
+    if (!twins)
+        return;
+    u32 *mark = mark_of_thread();
+    if (mark)
+        *mark = slot + 1;
+    else
+        books_stat(NULL, STAT_UNMARKED);
+}
+
+/* The first thing that its twin does. */
+static __always_inline bool first_has_run(u32 slot)
+{
+    u32 *mark = mark_of_thread();
+    if (!mark) /* no memory for it: nobody knows */
+        return true;
+    if (*mark == slot + 1) {
+        *mark = 0;
+        return true;
+    }
+    books_stat(NULL, STAT_STOOD_IN);
+    return false;
+}
+#endif

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Judged by the failing accepts, not by futile returns: a busy server serves other clients in between.
+#include <fmt/format.h>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/window.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP205",
+    "accept-spin",
+    "accept fails (EMFILE ...), the backlog stays, the loop spins",
+    Level::kConfirmed,
+    {{"window_s", 1, 1, "seconds over which failing accepts are counted"},
+     {"turns_per_s", 100, 100, "deliveries of the listener per second, each answered by a failing accept"},
+     {"burst_per_s", 1000, 1000, "failing accepts per second that a handler makes without waiting in between"},
+     {"accepted_share", 0.1, 0.1, "accepts that succeed, to failing ones, from which descriptors are found"}},
+    {},
+    "a shortage seen only through calls other than accept (open, socket, connect)",
+    {StackRole::kAccept, StackRole::kArmed}};
+
+struct Failures {
+    uint32_t turns = 0;
+    uint32_t errors = 0;
+    uint32_t accepts = 0;
+};
+
+struct Spinning {
+    double turns_per_s = 0;
+    double errors_per_s = 0;
+    bool in_handler = false; // tried again without waiting
+};
+
+const char* remedy(uint32_t error)
+{
+    return error == 23 /* ENFILE */ ? "the system's limit (fs.file-max) is reached"
+           : error == 24 /* EMFILE */ ? "the process's limit (RLIMIT_NOFILE) is reached"
+                                      : "the kernel is out of memory for sockets";
+}
+
+class AcceptSpin : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        for (std::span<const Entry> file : by_file(books.entries)) {
+            const Entry& entry = file.front();
+            const file_row& f = entry.file;
+            if (f.kind != FILE_LISTENER || !f.accept_errors)
+                continue;
+            auto span = windows_.note({entry.file_id, f.ino}, {f.fail_turns, f.accept_errors, f.accepts}, books.time,
+                                      settings.ns("window_s"));
+            Spinning spinning;
+            if (span)
+                spinning = measure(f, span->then, span->seconds);
+            report(books, entry, spinning, span && spins(f, span->then, spinning, settings), out);
+        }
+        windows_.forget_others();
+    }
+
+    // Which accept failed is known without the kernel's state.
+    Coverage coverage(const Sight&) const override { return {}; }
+
+private:
+    static Spinning measure(const file_row& f, const Failures& then, double seconds)
+    {
+        Spinning s;
+        double errors = f.accept_errors - then.errors;
+        double turns = f.fail_turns - then.turns;
+        s.turns_per_s = turns / seconds;
+        s.errors_per_s = errors / seconds;
+        s.in_handler = errors >= 5 * turns;
+        return s;
+    }
+
+    static bool spins(const file_row& f, const Failures& then, const Spinning& s, const Settings& settings)
+    {
+        double errors = f.accept_errors - then.errors;
+        double accepts = f.accepts - then.accepts;
+        if (accepts > settings["accepted_share"] * errors)
+            return false; // sheds with a spare descriptor, or others close theirs
+        return s.turns_per_s >= settings["turns_per_s"] || (s.in_handler && s.errors_per_s >= settings["burst_per_s"]);
+    }
+
+    static void report(const Snapshot& books, const Entry& entry, const Spinning& s, bool spins, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        std::string error = errno_text(f.fail_errno);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = spins ? Level::kConfirmed : Level::kInfo;
+        finding.summary = !spins         ? fmt::format("accept failed with {}: {}", error, remedy(f.fail_errno))
+                          : s.in_handler ? fmt::format("accept = {} is tried again at once, for ever: the handler spins", error)
+                                         : fmt::format("accept = {} and the listener stays armed: the loop spins", error);
+        if (spins)
+            finding.shape = s.in_handler ? fmt::format("accept = {} again and again in one turn", error)
+                                         : fmt::format("accept = {} between returns", error);
+        finding.count = f.accept_errors;
+        if (spins)
+            add_costs(finding, entry, s);
+        add_fact(finding, "limit", remedy(f.fail_errno));
+        add_fact(finding, "accepts", fmt::format("{} accepted, {} failed", f.accepts, f.accept_errors));
+        finding.fix = !spins ? "raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit), or refuse clients before the limit is "
+                               "reached"
+                             : "on EMFILE or ENFILE take the listener out (EPOLL_CTL_DEL) and put it back when a connection has "
+                      "been closed or after a pause; or keep a spare descriptor: close it, accept, close the "
+                      "connection, open it again";
+        out.push_back(std::move(finding));
+    }
+
+    static void add_costs(Finding& finding, const Entry& entry, const Spinning& s)
+    {
+        const registration_row& r = entry.registration;
+        finding.cost.emplace_back("failing_accepts_per_s", s.errors_per_s);
+        finding.cost.emplace_back("connections_waiting", entry.state.backlog);
+        uint64_t ns = r.run_last_at > r.run_at ? r.run_last_at - r.run_at : 0;
+        double share = ns ? static_cast<double>(r.run_spent) / static_cast<double>(ns) : 0;
+        if (r.run >= 100 && share > 0 && share < 1.1)
+            finding.cost.emplace_back("cpu_share", std::min(share, 1.0));
+    }
+
+    Windows<std::pair<uint64_t, uint64_t>, Failures> windows_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_accept_spin() { return std::make_unique<AcceptSpin>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP501",
+    "concurrent-handlers",
+    "two threads read one stream at once",
+    Level::kConfirmed,
+    {{"overlaps", 2, 2, "pairs of reads, both inside the call at the same time and both with bytes, to be confirmed"},
+     {"misses", 10, 10, "such pairs of which one found nothing, to be likely"}},
+    {Seam::kWakeups},
+    "reads that overlap without either of them having to wait for the other"};
+
+class ConcurrentHandlers : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        for (std::span<const Entry> file : by_file(books.entries))
+            judge(books, file.front(), settings, out);
+        for (const Entry& entry : books.buried)
+            judge(books, entry, settings, out);
+    }
+
+private:
+    static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        bool confirmed = f.clashes >= settings["overlaps"];
+        if (!confirmed && f.clash_misses < settings["misses"])
+            return;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = confirmed ? Level::kConfirmed : Level::kLikely;
+        finding.summary = confirmed ? "two threads read this stream at the same time: each gets a part of the messages, in no order"
+                                    : "two threads are told of the same input and read this stream at the same time";
+        finding.shape = "reads overlap in time";
+        finding.count = confirmed ? f.clashes : f.clash_misses;
+        finding.cost.emplace_back("torn_reads", f.clashes);
+        finding.cost.emplace_back("useless_reads", f.clash_misses);
+        add_fact(finding, "overlaps", fmt::format("{} in which both got bytes, {} in which one found nothing", f.clashes,
+                                                  f.clash_misses));
+        finding.fix = "register the fd with EPOLLONESHOT and re-arm it when its handler is done, so that one thread has it at "
+                      "a time; a lock per connection around read() does not keep messages together";
+        out.push_back(std::move(finding));
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_concurrent_handlers() { return std::make_unique<ConcurrentHandlers>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two ways to know: calls on the file slept and came back, or one sleeps right now.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP103",
+    "et-blocking-fd",
+    "edge-triggered on a blocking fd: the drain loop hangs the thread",
+    Level::kConfirmed,
+    {{"sleeps", 2, 2, "calls on one fd that slept 10 ms and more, to be confirmed"},
+     {"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself"}},
+    {Seam::kState},
+    "calls by threads that do not wait on the fd's epoll; with hook set trampoline also Unix streams and pipes",
+    {StackRole::kRead, StackRole::kArmed}};
+
+constexpr const char* kFix =
+    "make the fd non-blocking before EPOLL_CTL_ADD with EPOLLET: accept4(SOCK_NONBLOCK), socket(SOCK_NONBLOCK) or "
+    "fcntl(F_SETFL, O_NONBLOCK); or drop EPOLLET and make one call per event";
+
+struct Hang {
+    uint64_t ns = 0;
+    uint32_t tid = 0;
+};
+
+class EtBlockingFd : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        for (const Entry& entry : books.entries)
+            judge(books, entry, hang_of(books, entry), settings, out);
+        for (const Entry& entry : books.buried)
+            judge(books, entry, {}, settings, out);
+    }
+
+private:
+    Hang hang_of(const Snapshot& books, const Entry& entry) const
+    {
+        Hang worst;
+        for (const auto& [tid, t] : books.threads) {
+            if (t.waiting || t.call_file != entry.file_id || t.epoll != entry.key.epoll || books.stopped(t.tgid))
+                continue;
+            uint64_t since = patience_.since(t.tgid, t.call_at);
+            if (books.time > since && books.time - since > worst.ns)
+                worst = {books.time - since, tid};
+        }
+        return worst;
+    }
+
+    // A pool in which each thread has its fd to itself and the others go on waiting may well read at leisure.
+    static bool others_serve(const Snapshot& books, const Entry& entry)
+    {
+        auto serves = [&](const auto& thread) { return thread.second.epoll == entry.key.epoll; };
+        return std::count_if(books.threads.begin(), books.threads.end(), serves) > 1;
+    }
+
+    static void judge(const Snapshot& books, const Entry& entry, const Hang& hang, const Settings& settings,
+                      std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        if (!f.sleep_calls || !(entry.registration.mask & EV_ET) || entry.key.epoll != f.home || (f.flags & FILE_NONBLOCK))
+            return;
+        bool hangs = hang.ns >= settings.ns("hang_s"); // one that began just now may still find data
+        uint64_t longest = std::max(f.slept_ns, hangs ? hang.ns : 0);
+        uint64_t sleeps = f.sleeps + hangs;
+        bool filled = f.last_read > 0 && static_cast<uint32_t>(f.last_read) == f.last_asked;
+        if (!sleeps && !filled)
+            return;
+        bool owned = (entry.registration.mask & EV_ONESHOT) && others_serve(books, entry);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = !sleeps || owned                                                   ? Level::kRisk
+                        : sleeps >= settings["sleeps"] || longest >= settings.ns("hang_s") ? Level::kConfirmed
+                                                                                           : Level::kLikely;
+        describe(finding, books, entry, sleeps, longest, hangs ? hang.tid : 0);
+        if (owned)
+            add_fact(finding, "speaks against it", "EPOLLONESHOT: the thread has the fd to itself, and others wait meanwhile");
+        out.push_back(std::move(finding));
+    }
+
+    static void describe(Finding& finding, const Snapshot& books, const Entry& entry, uint64_t sleeps, uint64_t longest,
+                         uint32_t asleep)
+    {
+        bool accepts = entry.file.kind == FILE_LISTENER;
+        finding.summary = !sleeps   ? "the fd is edge-triggered and blocking: a call too many will hang the loop"
+                          : accepts ? "accept() on a blocking, edge-triggered listener hangs the loop"
+                                    : "a call on a blocking, edge-triggered fd hangs the loop";
+        finding.shape = asleep   ? "asleep in a call on it at the last look"
+                        : sleeps ? "calls on it sleep until more arrives"
+                                 : "a read filled its buffer: the next one may sleep";
+        finding.count = sleeps;
+        finding.fix = kFix;
+        finding.cost.emplace_back("longest_hang_s", static_cast<double>(longest) / NSEC_PER_SEC);
+        add_fact(finding, "O_NONBLOCK", "not set");
+        if (sleeps)
+            add_fact(finding, "slept", fmt::format("{} call{} of at least 10 ms, the longest {}", sleeps,
+                                                   sleeps == 1 ? "" : "s", duration_text(longest)));
+        const thread_row* t = asleep ? books.thread(asleep) : nullptr;
+        if (t)
+            add_fact(finding, "hangs now", fmt::format("tid {} for {}", asleep, duration_text(books.time - t->call_at)));
+    }
+
+    Patience patience_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_et_blocking_fd() { return std::make_unique<EtBlockingFd>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Three ways: an epoll_ctl that EPOLLEXCLUSIVE forbids; connections stuck behind the one waiter that was woken and
+// is busy; one listener exclusive in some epolls and plain in others.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP403",
+    "exclusive-misuse",
+    "EPOLLEXCLUSIVE with MOD/ONESHOT/RDHUP, mixed with plain, stuck behind a busy winner",
+    Level::kConfirmed,
+    {{"unresolved_s", 1, 1, "seconds after a forbidden epoll_ctl without a successful one on the fd"},
+     {"stuck_s", 1, 1, "seconds connections wait behind a busy worker while another one sleeps"},
+     {"episodes", 3, 3, "times that this happened, to be confirmed"},
+     {"mixed_s", 10, 2, "seconds a file is exclusive in some epolls and plain in others"},
+     {"mixed_wasted", 100, 100, "wasted wake-ups meanwhile, to be worth a remark"}},
+    {Seam::kState, Seam::kWakeups},
+    "EPOLLEXCLUSIVE in a single epoll, where it does nothing, and uneven load among workers are not told",
+    {StackRole::kArmed}};
+
+bool exclusive(const Entry& entry) { return entry.live_mask & EV_EXCLUSIVE; }
+
+class ExclusiveMisuse : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        std::set<std::pair<uint64_t, uint64_t>> seen;
+        for (std::span<const Entry> file : by_file(books.entries)) {
+            seen.insert({file.front().file_id, file.front().file.ino});
+            judge_forbidden(books, file, settings, out);
+            judge_stuck(books, file, settings, out);
+            judge_mixed(books, file, settings, out);
+        }
+        std::erase_if(files_, [&](const auto& f) { return !f.second.episodes && !seen.count(f.first); }); // healthy listeners are not in the books
+    }
+
+    // The forbidden calls are seen without wake-ups, and without state.
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (!sight.kernel_state)
+            return {Status::kDegraded, "only forbidden epoll_ctl calls are told: " + sight.why};
+        if (!sight.wakeups)
+            return {Status::kDegraded, "wasted wake-ups of mixed registrations are not seen: " + sight.why};
+        return {};
+    }
+
+private:
+    struct Memory {
+        uint64_t stuck_since = 0; // of the episode last counted
+        unsigned episodes = 0;
+        uint64_t mixed_at = 0;
+        uint32_t wasted_then = 0;
+    };
+
+    static void judge_forbidden(const Snapshot& books, std::span<const Entry> file, const Settings& settings,
+                                std::vector<Finding>& out)
+    {
+        const file_row& f = file.front().file;
+        if (!f.exclusive_at || f.exclusive_at + settings.ns("unresolved_s") > books.time)
+            return;
+        auto at = std::find_if(file.begin(), file.end(), [&](const Entry& e) { return e.key.epoll == f.exclusive_epoll; });
+        bool registered = at != file.end();
+        const Entry& entry = registered ? *at : file.front();
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = Level::kConfirmed;
+        finding.summary = registered ? "epoll_ctl(MOD) on an EPOLLEXCLUSIVE registration failed: it still has its old mask"
+                                     : "epoll_ctl(ADD) with EPOLLEXCLUSIVE failed: the epoll will never report it";
+        finding.shape = registered ? "epoll_ctl(MOD) = EINVAL" : "epoll_ctl(ADD) = EINVAL";
+        finding.count = f.exclusive_errors;
+        finding.cost.emplace_back("failed_calls", f.exclusive_errors);
+        finding.cost.emplace_back("unresolved_s", static_cast<double>(books.time - f.exclusive_at) / NSEC_PER_SEC);
+        add_fact(finding, "asked for", mask_text(f.exclusive_mask));
+        finding.fix = registered ? "to change or switch off an EPOLLEXCLUSIVE registration use EPOLL_CTL_DEL, then "
+                                   "EPOLL_CTL_ADD with the new mask; EPOLL_CTL_MOD is always refused"
+                                 : "EPOLLEXCLUSIVE goes with EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLET and EPOLLWAKEUP "
+                                   "only: leave out EPOLLRDHUP and EPOLLONESHOT, and do not use it for an epoll fd";
+        out.push_back(std::move(finding));
+    }
+
+    // A worker that was told and has not come back, while another sleeps on an item that is not ready.
+    struct Standoff {
+        uint32_t busy = 0;
+        uint32_t idle = 0;
+    };
+
+    Standoff standoff(const Snapshot& books, std::span<const Entry> file, uint64_t since) const
+    {
+        Standoff result;
+        for (const Entry& e : file) {
+            for (const auto& [tid, t] : books.threads) {
+                if (t.epoll != e.key.epoll || books.stopped(t.tgid))
+                    continue;
+                if (t.waiting && t.wait_at <= since && !e.ready)
+                    result.idle = tid;
+                else if (!t.waiting && t.return_at && t.return_at <= since + NSEC_PER_SEC / 2 &&
+                         patience_.since(t.tgid, t.return_at) == t.return_at)
+                    result.busy = tid;
+            }
+        }
+        return result;
+    }
+
+    void judge_stuck(const Snapshot& books, std::span<const Entry> file, const Settings& settings, std::vector<Finding>& out)
+    {
+        const Entry& entry = file.front();
+        const file_row& f = entry.file;
+        bool all = std::all_of(file.begin(), file.end(),
+                               [&](const Entry& e) { return e.key.epoll && exclusive(e) && e.chain <= file.size(); });
+        if (f.kind != FILE_LISTENER || !entry.state.backlog || !f.stuck_at || file.size() < 2 || !all ||
+            f.stuck_at + settings.ns("stuck_s") > books.time)
+            return;
+        Standoff who = standoff(books, file, f.stuck_at);
+        if (!who.busy || !who.idle)
+            return;
+        Memory& memory = files_[{entry.file_id, f.ino}];
+        memory.episodes += memory.stuck_since != f.stuck_at;
+        memory.stuck_since = f.stuck_at;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.subject_epoll = 0;
+        finding.level = memory.episodes >= settings["episodes"] ? Level::kConfirmed : Level::kLikely;
+        finding.summary = "connections wait behind the one worker that was woken and is busy, while another worker sleeps";
+        finding.shape = "EPOLLEXCLUSIVE woke one waiter for several connections";
+        finding.count = memory.episodes;
+        finding.cost.emplace_back("connections_waiting", entry.state.backlog);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.stuck_at) / NSEC_PER_SEC);
+        add_fact(finding, "workers", fmt::format("tid {} is busy, tid {} sleeps", who.busy, who.idle));
+        finding.fix = "accept until EAGAIN (or a few at a time) before handling, hand long work to another thread, or give each "
+                      "worker a listener of its own with SO_REUSEPORT";
+        out.push_back(std::move(finding));
+    }
+
+    void judge_mixed(const Snapshot& books, std::span<const Entry> file, const Settings& settings, std::vector<Finding>& out)
+    {
+        const Entry& entry = file.front();
+        auto count = std::count_if(file.begin(), file.end(), [](const Entry& e) { return e.key.epoll && exclusive(e); });
+        auto plain = std::count_if(file.begin(), file.end(), [](const Entry& e) {
+            return e.key.epoll && !exclusive(e) && (e.live_mask & ~EV_PRIVATE & ~(EV_ERR | EV_HUP));
+        });
+        if (!count || !plain) {
+            auto known = files_.find({entry.file_id, entry.file.ino});
+            if (known != files_.end())
+                known->second.mixed_at = 0;
+            return;
+        }
+        Memory& memory = files_[{entry.file_id, entry.file.ino}];
+        if (!memory.mixed_at) {
+            memory.mixed_at = books.time;
+            memory.wasted_then = entry.file.wasted_wakes;
+        }
+        uint32_t wasted = entry.file.wasted_wakes - memory.wasted_then;
+        if (memory.mixed_at + settings.ns("mixed_s") > books.time || wasted < settings["mixed_wasted"])
+            return;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.subject_epoll = 0;
+        finding.level = Level::kRisk;
+        finding.summary = "the file is EPOLLEXCLUSIVE in some epolls and plain in others, which are woken each time";
+        finding.shape = "exclusive and plain registrations of one file";
+        finding.count = wasted;
+        finding.cost.emplace_back("wasted_wakes", wasted);
+        add_fact(finding, "registrations", fmt::format("{} exclusive, {} plain", count, plain));
+        finding.fix = "register the file with EPOLLEXCLUSIVE in every epoll";
+        out.push_back(std::move(finding));
+    }
+
+    Patience patience_;
+    std::map<std::pair<uint64_t, uint64_t>, Memory> files_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_exclusive_misuse() { return std::make_unique<ExclusiveMisuse>(); }
+
+}  // namespace epaudit

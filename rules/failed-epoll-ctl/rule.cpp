@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kInputBits = EV_IN | EV_RDNORM | EV_RDHUP;
+
+const RuleInfo kInfo{
+    "EP601",
+    "failed-epoll-ctl",
+    "an epoll_ctl failed, was not resolved, and the fd is now deaf",
+    Level::kConfirmed,
+    {{"unseen_s", 5, 1, "seconds for which readiness that was asked for in vain must have been there"},
+     {"at_once_s", 1, 0.2, "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it"},
+     {"refusals", 100, 100, "failures in a row, none of them made up for, from which it is a risk without harm"}},
+    {Seam::kState},
+    "failures on fds that are of no known kind; an fd that a thread takes up later without epoll"};
+
+bool no_room(const file_row& f) { return f.refused_errno == ENOSPC || f.refused_errno == ENOMEM; }
+
+class FailedEpollCtl : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        for (std::span<const Entry> file : by_file(books.entries)) {
+            const file_row& f = file.front().file;
+            if (f.refused_at && !books.stopped(f.tgid))
+                judge(books, file, settings, out);
+        }
+    }
+
+private:
+    // What was asked for and no registration of the file, in whichever epoll, reports.
+    static uint32_t unheard(std::span<const Entry> file)
+    {
+        uint32_t missing = file.front().file.refused_mask & (kInputBits | EV_OUT);
+        for (const Entry& entry : file) {
+            if (!entry.key.epoll)
+                continue;
+            missing &= ~entry.live_mask;
+            if (entry.live_mask & (EV_IN | EV_RDNORM)) // the end of the stream is reported there as well
+                missing &= ~kInputBits;
+        }
+        return missing;
+    }
+
+    // Since when it has been true; 0: it is not.
+    static uint64_t true_since(const Entry& entry, uint32_t missing)
+    {
+        const file_row& f = entry.file;
+        if ((missing & kInputBits) && f.stuck_at && input_waits(entry))
+            return std::max(f.stuck_at, f.refused_at);
+        if ((missing & EV_OUT) && f.out_cut_at && (entry.state.flags & STATE_WRITABLE))
+            return std::max(f.out_cut_at, f.refused_at);
+        return 0;
+    }
+
+    void judge(const Snapshot& books, std::span<const Entry> file, const Settings& settings, std::vector<Finding>& out)
+    {
+        const Entry& entry = file.front();
+        const file_row& f = entry.file;
+        bool exclusive = f.refused_mask & EV_EXCLUSIVE;
+        bool fired = false;
+        for (const Entry& e : file) {
+            exclusive = exclusive || (e.registration.mask & EV_EXCLUSIVE);
+            fired = fired || (e.registration.flags & REGISTRATION_FIRED);
+        }
+        if ((f.refused_errno == EINVAL && exclusive) || fired) // EP403, EP104
+            return;
+        uint32_t missing = unheard(file);
+        // Registrations that the sweep did not show (it always does for such files) would be unknown.
+        if (!missing || entry.chain > file.size())
+            return;
+        if (std::optional<Level> level = level_of(books, entry, missing, settings))
+            out.push_back(describe(books, entry, missing, *level));
+    }
+
+    std::optional<Level> level_of(const Snapshot& books, const Entry& entry, uint32_t missing, const Settings& settings) const
+    {
+        const file_row& f = entry.file;
+        uint64_t refused = patience_.since(f.tgid, f.refused_at);
+        if (no_room(f) && refused + settings.ns("at_once_s") <= books.time)
+            return Level::kConfirmed;
+        uint64_t since = true_since(entry, missing);
+        if (since && patience_.since(f.tgid, since) + settings.ns("unseen_s") <= books.time)
+            return Level::kConfirmed;
+        return f.refusals >= settings["refusals"] ? std::optional(Level::kRisk) : std::nullopt;
+    }
+
+    static Finding describe(const Snapshot& books, const Entry& entry, uint32_t missing, Level level)
+    {
+        const file_row& f = entry.file;
+        const char* call = f.refused_kind == POSTING_ADD ? "ADD" : "MOD";
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.subject_epoll = 0; // it is about the file
+        finding.level = level;
+        if (const epoll_row* epoll = books.epoll(f.refused_epoll))
+            finding.epoll_fd = epoll->fd;
+        finding.summary = fmt::format("epoll_ctl({}) failed with {} and nothing made up for it: {} will never be reported", call,
+                                      errno_text(f.refused_errno),
+                                      missing & kInputBits ? "the fd's input" : "that there is room to write");
+        finding.shape = fmt::format("{} = {}, {}", call, errno_text(f.refused_errno),
+                                    entry.key.epoll ? "registered with a smaller mask" : "registered nowhere");
+        finding.trigger = finding.shape;
+        finding.count = f.refusals;
+        finding.cost.emplace_back("deaf_s", static_cast<double>(books.time - f.refused_at) / NSEC_PER_SEC);
+        if (entry.state.unread)
+            finding.cost.emplace_back("unread_bytes", entry.state.unread);
+        add_fact(finding, "asked for", mask_text(f.refused_mask));
+        add_fact(finding, "unheard", mask_text(missing));
+        finding.fix = fix_for(f);
+        return finding;
+    }
+
+    static const char* fix_for(const file_row& f)
+    {
+        switch (f.refused_errno) {
+        case ENOENT: return "the fd is not in this epoll: EPOLL_CTL_ADD it (or fall back to ADD when MOD says ENOENT)";
+        case EEXIST: return "the fd is in this epoll already: change its mask with EPOLL_CTL_MOD (or fall back to MOD when ADD says EEXIST)";
+        case ENOSPC: return "check the result of epoll_ctl and close the connection; raise fs.epoll.max_user_watches";
+        case EBADF: return "the epoll fd is not open any more: look for who closed it, and check the result of epoll_ctl";
+        default: return "check the result of epoll_ctl, and close the fd or serve it in another way when it fails";
+        }
+    }
+
+    Patience patience_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_failed_epoll_ctl() { return std::make_unique<FailedEpollCtl>(); }
+
+}  // namespace epaudit

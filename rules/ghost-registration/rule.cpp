@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bpf/ledger_limits.h"
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/spin.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP303",
+    "ghost-registration",
+    "fd closed, description alive through dup/fork: events keep coming, DEL cannot work",
+    Level::kConfirmed,
+    {{"exists_s", 1, 1, "seconds the registration must outlive its descriptor"},
+     {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
+     {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
+    {Seam::kState},
+    "numbers closed before we attached, by close_range(), or by another process than the one that registered them",
+    {StackRole::kArmed, StackRole::kWait}};
+
+double cpu_share(const registration_row& r)
+{
+    uint64_t ns = r.run_last_at > r.run_at ? r.run_last_at - r.run_at : 0;
+    double share = ns ? static_cast<double>(r.run_spent) / static_cast<double>(ns) : 0;
+    return r.run >= LEDGER_RUN && share < 1.1 ? std::min(share, 1.0) : 0;
+}
+
+class GhostRegistration : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        for (const Entry& entry : books.entries) {
+            if (is_ghost(entry) && entry.file.ghost_at + settings.ns("exists_s") <= books.time)
+                judge(books, entry, settings, out);
+        }
+    }
+
+private:
+    static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        double age = static_cast<double>(books.time - f.ghost_at) / NSEC_PER_SEC;
+        Doubts doubts;
+        if (f.ghost_used)
+            doubts.push_back("the process goes on using the file under another number");
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = !doubts.empty()                                              ? Level::kRisk
+                        : f.ghost_errors || f.ghost_told >= settings["told"]         ? Level::kConfirmed
+                        : f.ghost_told >= settings["told_likely"]                    ? Level::kLikely
+                                                                                     : Level::kRisk;
+        finding.summary = fmt::format("fd {} was closed, but its registration lives on with a duplicate of the file: {}",
+                                      f.ghost_fd,
+                                      f.ghost_errors   ? "epoll_ctl can no longer reach it"
+                                      : f.ghost_told   ? "events for the closed number keep coming"
+                                                       : "events for the closed number may come");
+        finding.shape = f.ghost_errors ? "epoll_ctl on the closed number = EBADF or ENOENT"
+                                       : "close() while a duplicate exists (dup, fork, SCM_RIGHTS)";
+        finding.count = f.ghost_told;
+        finding.cost.emplace_back("ghost_events_per_s", f.ghost_told / age);
+        if (double share = cpu_share(entry.registration); share > 0)
+            finding.cost.emplace_back("cpu_share", share);
+        add_fact(finding, "closed", duration_text(books.time - f.ghost_at) + " ago, not the last descriptor of the file");
+        if (f.ghost_errors)
+            add_fact(finding, "epoll_ctl", fmt::format("failed {} time{} on the closed number", f.ghost_errors,
+                                                       f.ghost_errors == 1 ? "" : "s"));
+        if (entry.registration.run >= LEDGER_RUN)
+            add_fact(finding, "spin", fmt::format("{} futile returns, {}", entry.registration.run,
+                                                  between_text(entry.registration.run_between)));
+        if (!doubts.empty())
+            add_fact(finding, "speaks against it", doubts_text(doubts));
+        finding.fix = "epoll_ctl(EPOLL_CTL_DEL) before close() whenever a duplicate may exist (dup, fork without exec, "
+                      "descriptors passed on); now only closing every duplicate, or the epoll, removes it";
+        out.push_back(std::move(finding));
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_ghost_registration() { return std::make_unique<GhostRegistration>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP502",
+    "interleaved-writes",
+    "a partial write finished by somebody else's bytes",
+    Level::kLikely,
+    {{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"}},
+    {},
+    "messages sent with writev() or sendmsg(), and blocking sockets whose send() sleeps in the middle"};
+
+class InterleavedWrites : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        for (std::span<const Entry> file : by_file(books.entries))
+            judge(books, file.front(), settings, out);
+        for (const Entry& entry : books.buried)
+            judge(books, entry, settings, out);
+    }
+
+private:
+    static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        if (f.mixed < settings["writes"])
+            return;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = Level::kLikely;
+        finding.summary = "a message was cut short, and another thread's bytes follow where its rest should: the peer gets "
+                          "a broken stream";
+        finding.shape = "short write, then a write of another thread from other memory";
+        finding.count = f.mixed;
+        finding.cost.emplace_back("interleaved_bytes", f.mixed_bytes);
+        add_fact(finding, "cut short", fmt::format("a write of tid {}", f.mixed_victim));
+        add_fact(finding, "in between", fmt::format("{} write{} of others, the last by tid {}", f.mixed,
+                                                    f.mixed == 1 ? "" : "s", f.mixed_tid));
+        finding.fix = "give each connection one output queue and one lock that is held until the whole message is sent or "
+                      "queued; after a short write keep the rest in the queue, and let EPOLLOUT continue it";
+        out.push_back(std::move(finding));
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_interleaved_writes() { return std::make_unique<InterleavedWrites>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many loops keep edge- and level-triggered fds in one epoll, on purpose. What nobody means is one registration that
+// is now this and now that: its handler is right for one of them only.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP602",
+    "mixed-trigger-modes",
+    "one registration flips between ET and LT",
+    Level::kInfo,
+    {{"flips", 2, 2, "MODs of one registration that switch between edge- and level-triggered"},
+     {"dropped_fds", 3, 3, "fds of one kind that were added with EPOLLET and lost it by a MOD"}},
+    {},
+    "flips made by DEL and ADD, or by way of an empty mask",
+    {StackRole::kArmed}};
+
+bool lost_edge(const Entry& entry)
+{
+    const registration_row& r = entry.registration;
+    return r.flips && (r.flags & REGISTRATION_ADDED_EDGE) && !(r.mask & EV_ET) && (r.mask & ~EV_PRIVATE);
+}
+
+class MixedTriggerModes : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        std::map<std::pair<uint64_t, uint8_t>, std::vector<const Entry*>> dropped;
+        for (const Entry& entry : books.entries) {
+            if (!entry.key.epoll || !entry.registration.flips)
+                continue;
+            if (entry.registration.flips >= settings["flips"])
+                tell(books, entry, "the registration is switched back and forth between edge- and level-triggered",
+                     "EPOLLET on and off by EPOLL_CTL_MOD", entry.registration.flips, out);
+            else if (lost_edge(entry))
+                dropped[{entry.key.epoll, entry.file.kind}].push_back(&entry);
+        }
+        for (const auto& [group, entries] : dropped) {
+            if (static_cast<double>(entries.size()) >= settings["dropped_fds"])
+                tell(books, *entries.front(), "fds added with EPOLLET lose it when they are re-armed",
+                     "EPOLLET in the ADD, not in the MOD", entries.size(), out);
+        }
+    }
+
+    Coverage coverage(const Sight&) const override { return {}; }
+
+private:
+    static void tell(const Snapshot& books, const Entry& entry, const char* summary, const char* shape, uint64_t count,
+                     std::vector<Finding>& out)
+    {
+        const registration_row& r = entry.registration;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = Level::kInfo;
+        finding.summary = summary;
+        finding.shape = shape;
+        finding.count = count;
+        finding.trigger = "mixed";
+        double seconds = static_cast<double>(books.time - r.added_at) / NSEC_PER_SEC;
+        finding.cost.emplace_back("flips_per_s", seconds > 0 ? r.flips / seconds : 0);
+        add_fact(finding, "mode now", trigger_text(r.mask));
+        add_fact(finding, "changes", fmt::format("{} MODs, {} of them changed the mode", r.mods, r.flips));
+        finding.fix = "give every EPOLL_CTL_MOD the same EPOLLET as the EPOLL_CTL_ADD; a handler that does not read to EAGAIN "
+                      "loses events while the fd is edge-triggered";
+        out.push_back(std::move(finding));
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_mixed_trigger_modes() { return std::make_unique<MixedTriggerModes>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "bpf/ledger_limits.h"
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/window.h"
+
+namespace epaudit {
+namespace {
+
+const RuleInfo kInfo{
+    "EP405",
+    "small-maxevents",
+    "batches always full",
+    Level::kInfo,
+    {{"window_s", 5, 2, "seconds it must last"},
+     {"maxevents", 8, 8, "largest maxevents that counts as small"},
+     {"full_share", 0.9, 0.9, "share of returns that fill the batch"},
+     {"crowded_share", 0.9, 0.9, "share of looks at the ready list that found four batches and more"},
+     {"returns_per_s", 1000, 100, "returns of epoll_wait per second"}},
+    {Seam::kState},
+    "files kept waiting by priorities above epoll; the kernel itself takes turns, so nobody starves",
+    {StackRole::kWait}};
+
+struct Batches {
+    uint64_t returns = 0;
+    uint64_t events = 0;
+    uint64_t full = 0;
+    uint32_t looks = 0;
+    uint32_t crowded = 0;
+};
+
+class SmallMaxevents : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        for (const auto& [id, epoll] : books.epolls) {
+            if (!epoll.ready_looks)
+                continue;
+            Batches now{epoll.returns, epoll.events, epoll.full_batches, epoll.ready_looks, epoll.ready_crowded};
+            auto span = windows_.note({id, epoll.created_at}, now, books.time, settings.ns("window_s"));
+            if (span)
+                judge(books, id, epoll, span->then, now, span->seconds, settings, out);
+        }
+        windows_.forget_others();
+    }
+
+private:
+    static void judge(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Batches& then, const Batches& now,
+                      double seconds, const Settings& settings, std::vector<Finding>& out)
+    {
+        double returns = static_cast<double>(now.returns - then.returns);
+        double full = static_cast<double>(now.full - then.full);
+        double looks = now.looks - then.looks;
+        double crowded = now.crowded - then.crowded;
+        if (epoll.max_asked > settings["maxevents"] || returns < settings["returns_per_s"] * seconds ||
+            full < settings["full_share"] * returns || looks < 1 || crowded < settings["crowded_share"] * looks)
+            return;
+        Entry none{};
+        none.key.epoll = id;
+        none.key.fd = -1;
+        none.file.tgid = epoll.tgid;
+        none.buried = 1;
+        Finding finding = begin_finding(kInfo, books, none);
+        finding.fd.kind.clear();
+        finding.facts.clear();
+        finding.trigger.clear();
+        finding.level = Level::kInfo;
+        finding.summary = fmt::format("epoll_wait takes {} event{} at a time while many more are ready", epoll.max_asked,
+                                      epoll.max_asked == 1 ? "" : "s");
+        finding.shape = "batches always full";
+        finding.count = static_cast<uint64_t>(full);
+        finding.cost.emplace_back("epoll_waits_per_s", returns / seconds);
+        finding.cost.emplace_back("events_per_wait", static_cast<double>(now.events - then.events) / returns);
+        add_fact(finding, "full batches", fmt::format("{:.0f} of {:.0f} returns in {:.1f} s", full, returns, seconds));
+        add_fact(finding, "ready list", fmt::format("at least {} fds in {:.0f} of {:.0f} looks",
+                                                    epoll.max_asked * LEDGER_CROWD, crowded, looks));
+        finding.fix = "give epoll_wait an array of 64 to 512 events: fewer system calls for the same work";
+        out.push_back(std::move(finding));
+    }
+
+    Windows<std::pair<uint64_t, uint64_t>, Batches> windows_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_small_maxevents() { return std::make_unique<SmallMaxevents>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two ways to know. Stall: output was cut, there is room again, and nothing will say so. Late: a tail went out
+// only because something else of the fd rang, again and again.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint8_t kEstablished = 1;
+constexpr uint8_t kCloseWait = 8;
+
+const RuleInfo kInfo{
+    "EP105",
+    "write-stalled",
+    "output cut short by EAGAIN and no EPOLLOUT to resume it",
+    Level::kConfirmed,
+    {{"stall_s", 10, 1, "seconds there must have been room, with nothing sent, while the loop sleeps"},
+     {"sockets", 3, 3, "such sockets of one process at once, each with a tail for sure, to be confirmed"},
+     {"late_writes", 2, 2, "tails that went out only because something else rang, to be confirmed"},
+     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
+    {Seam::kState},
+    "programs that drop a whole message on EAGAIN look the same at likely; io_uring sends on Unix sockets",
+    {StackRole::kWrite, StackRole::kArmed}};
+
+constexpr const char* kFix =
+    "when send() is cut short or returns EAGAIN, keep the rest and epoll_ctl(EPOLL_CTL_MOD) the fd to a mask with "
+    "EPOLLOUT; drop EPOLLOUT when the rest is sent";
+constexpr const char* kEdgeFix =
+    "answer each edge-triggered EPOLLOUT by sending the rest until EAGAIN; an edge comes once";
+
+// Is something left to send, room for it, and nobody to say so? Each registration of the file must be mute.
+bool stalled(std::span<const Entry> file)
+{
+    const Entry& entry = file.front();
+    const file_row& f = entry.file;
+    const file_state& s = entry.state;
+    bool stream = f.kind == FILE_TCP || (f.kind == FILE_UNIX && (s.flags & STATE_STREAM) && !(s.flags & STATE_PEER_SELF));
+    bool open = !(f.flags & FILE_SHUT_WRITE) && !(s.flags & STATE_SEND_SHUTDOWN) && !static_cast<uint16_t>(s.aux) &&
+                (s.sk_state == kEstablished || (f.kind == FILE_TCP && s.sk_state == kCloseWait));
+    if (f.flags & FILE_CUT_GUESSED) // node and the JVM fill the buffer exactly as often as not
+        return false;
+    if (!stream || !open || !f.out_cut_at || !f.writable_at || !(s.flags & STATE_WRITABLE))
+        return false;
+    return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
+        bool used = (e.live_mask & EV_ET) && !e.ready && f.out_told_at >= f.out_cut_at;
+        return e.key.epoll && e.chain <= file.size() && (!(e.live_mask & EV_OUT) || used);
+    });
+}
+
+class WriteStalled : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        take_back(books, out);
+        std::map<uint32_t, std::vector<Finding>> stalls; // by process
+        std::map<uint32_t, unsigned> sure;
+        for (std::span<const Entry> file : by_file(books.entries)) {
+            judge_late(books, file.front(), settings, out);
+            judge_stall(books, file, settings, stalls, sure);
+        }
+        for (const Entry& entry : books.buried)
+            judge_late(books, entry, settings, out);
+        for (auto& [pid, findings] : stalls) {
+            bool many = sure[pid] >= settings["sockets"];
+            for (Finding& finding : findings) {
+                if (many && finding.level == Level::kLikely)
+                    finding.level = Level::kConfirmed;
+                out.push_back(std::move(finding));
+            }
+        }
+    }
+
+private:
+    // The program resumed output by a plan of its own: it knew all the time.
+    void take_back(const Snapshot& books, std::vector<Finding>& out)
+    {
+        std::erase_if(said_, [&](const auto& subject) {
+            const epoll_row* epoll = books.epoll(subject.first);
+            if (!epoll || !epoll->eventless_writes)
+                return false;
+            out.push_back(withdrawal(kInfo, subject.first, subject.second));
+            return true;
+        });
+    }
+
+    static void judge_late(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const epoll_row* epoll = books.epoll(entry.key.epoll);
+        if (entry.file.late_writes < settings["late_writes"] || !entry.key.epoll)
+            return;
+        bool plans = !epoll || epoll->eventless_writes;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = plans ? Level::kRisk : Level::kConfirmed;
+        finding.summary = "output that was cut short is resumed only when something else happens on the fd";
+        finding.shape = "the rest sent after an unrelated event";
+        finding.count = entry.file.late_writes;
+        finding.cost.emplace_back("late_writes", entry.file.late_writes);
+        finding.fix = kFix;
+        if (plans)
+            add_fact(finding, "speaks against it", "the program also writes without being told");
+        out.push_back(std::move(finding));
+    }
+
+    void judge_stall(const Snapshot& books, std::span<const Entry> file, const Settings& settings,
+                     std::map<uint32_t, std::vector<Finding>>& stalls, std::map<uint32_t, unsigned>& sure)
+    {
+        const Entry& entry = file.front();
+        const file_row& f = entry.file;
+        if (!stalled(file) || books.stopped(f.tgid))
+            return;
+        uint64_t since = patience_.since(f.tgid, std::max({f.writable_at, f.out_cut_at, f.armed_at}));
+        bool timer_gone = patience_.no_timer_pending(books, entry, f.out_cut_at);
+        if (since + settings.ns("stall_s") > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return;
+        const epoll_row* epoll = books.epoll(entry.key.epoll);
+        Doubts doubts;
+        if (!epoll || epoll->eventless_writes)
+            doubts.push_back("the program writes without being told: it may resume by itself");
+        if (!timer_gone)
+            doubts.push_back("the loop waits with a timeout: a timer may resume it");
+        bool used = entry.live_mask & EV_OUT;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.summary = used ? "output was cut short, the edge of EPOLLOUT has passed, and the rest was never sent"
+                               : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
+        finding.shape = used ? "EPOLLOUT delivered once under EPOLLET and not answered" : "mask without EPOLLOUT";
+        finding.count = 1;
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.fix = used ? kEdgeFix : kFix;
+        describe(finding, books, f, since, doubts);
+        if (doubts.empty()) {
+            said_.insert({entry.key.epoll, entry.file_id});
+            sure[f.tgid] += (f.flags & FILE_TAIL) != 0;
+        }
+        stalls[f.tgid].push_back(std::move(finding));
+    }
+
+    static void describe(Finding& finding, const Snapshot& books, const file_row& f, uint64_t since, const Doubts& doubts)
+    {
+        add_fact(finding, "output", fmt::format("{} sent, then {}", bytes_text(f.bytes_out),
+                                                f.flags & FILE_TAIL ? "a write cut short" : "EAGAIN"));
+        add_fact(finding, "room for more", "for " + duration_text(books.time - since));
+        if (!doubts.empty())
+            add_fact(finding, "speaks against it", doubts_text(doubts));
+    }
+
+    Patience patience_;
+    std::set<std::pair<uint64_t, uint64_t>> said_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_write_stalled() { return std::make_unique<WriteStalled>(); }
+
+}  // namespace epaudit

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/window.h"
+
+namespace epaudit {
+namespace {
+
+// Gaps between two waits below 2^kShortGap us count as nothing done.
+constexpr unsigned kShortGap = 5;
+
+const RuleInfo kInfo{
+    "EP206",
+    "zero-timeout-spin",
+    "epoll_wait(0) in a tight loop",
+    Level::kLikely,
+    {{"window_s", 5, 2, "seconds it must last"},
+     {"empty_per_s", 1000, 1000, "waits per second with timeout 0 that find nothing"},
+     {"share", 0.95, 0.95, "share of such waits among all of the thread"},
+     {"cpu", 0.9, 0.1, "share of a core that the thread burns"},
+     {"idle_share", 0.9, 0.9, "share of the gaps between two waits that are shorter than 32 us: no work is done there"},
+     {"bursts_per_s", 5, 5, "rows per second of 8 and more such waits that end in a wait with a timeout"},
+     {"no_busy_poll", 0, 0, "1: this program is not meant to poll busily, so it is likely and not a remark"}},
+    {Seam::kState},
+    "deliberate busy polling looks the same; work of less than 32 us between two waits",
+    {StackRole::kWait}};
+
+struct Zeros {
+    uint32_t zeros = 0;
+    uint32_t returns = 0;
+    uint32_t bursts = 0;
+    uint64_t at = 0;
+    uint64_t cpu = 0;
+    uint64_t gaps = 0;
+    uint64_t short_gaps = 0;
+};
+
+class ZeroTimeoutSpin : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        for (const auto& [tid, t] : books.threads) {
+            const epoll_row* epoll = books.epoll(t.epoll);
+            if (!t.zeros || !epoll)
+                continue;
+            Zeros now = sample(t, *epoll);
+            auto span = windows_.note({t.tgid, tid, t.epoll}, now, books.time, settings.ns("window_s"));
+            if (span && now.zeros > span->then.zeros && now.returns > span->then.returns)
+                judge(books, t, tid, *epoll, span->then, now, span->seconds, settings, out);
+        }
+        windows_.forget_others();
+    }
+
+private:
+    using Key = std::tuple<uint32_t, uint32_t, uint64_t>;
+
+    static Zeros sample(const thread_row& t, const epoll_row& epoll)
+    {
+        Zeros z{t.zeros, t.returns, t.zero_bursts, t.zero_at, t.zero_cpu, 0, 0};
+        for (unsigned bucket = 0; bucket < EPOLL_BUCKETS; bucket++) {
+            z.gaps += epoll.handling[bucket];
+            z.short_gaps += bucket < kShortGap ? epoll.handling[bucket] : 0;
+        }
+        return z;
+    }
+
+    static void judge(const Snapshot& books, const thread_row& t, uint32_t tid, const epoll_row& epoll, const Zeros& then,
+                      const Zeros& now, double seconds, const Settings& settings, std::vector<Finding>& out)
+    {
+        double zeros = now.zeros - then.zeros;
+        double per_s = zeros / seconds;
+        double share = zeros / static_cast<double>(now.returns - then.returns);
+        double cpu = now.at > then.at && now.cpu > then.cpu
+                         ? static_cast<double>(now.cpu - then.cpu) / static_cast<double>(now.at - then.at)
+                         : 0;
+        double bursts = (now.bursts - then.bursts) / seconds;
+        bool steady = per_s >= settings["empty_per_s"] && share >= settings["share"] && cpu >= settings["cpu"] &&
+                      static_cast<double>(now.short_gaps - then.short_gaps) >=
+                          settings["idle_share"] * static_cast<double>(now.gaps - then.gaps);
+        if (!steady && bursts < settings["bursts_per_s"])
+            return;
+        Entry none{};
+        none.key.epoll = t.epoll;
+        none.key.fd = -1;
+        none.file.tgid = t.tgid;
+        none.buried = 1;
+        Finding finding = begin_finding(kInfo, books, none);
+        finding.fd.kind.clear();
+        finding.facts.clear();
+        finding.trigger.clear();
+        finding.level = steady && settings["no_busy_poll"] > 0 ? Level::kLikely : Level::kInfo;
+        finding.summary = steady ? "the loop polls with timeout 0 and nearly always finds nothing"
+                                 : "the loop polls with timeout 0 again and again before it waits: a timeout is rounded down";
+        finding.shape = steady ? "epoll_wait(0) = 0 in a tight loop" : "bursts of epoll_wait(0) = 0 before a timer is due";
+        finding.count = now.zeros;
+        finding.cost.emplace_back("empty_waits_per_s", per_s);
+        if (cpu > 0)
+            finding.cost.emplace_back("cpu_share", std::min(cpu, 1.0));
+        add_fact(finding, "thread", fmt::format("tid {}, {:.1f} % of its waits find nothing", tid, share * 100));
+        add_fact(finding, "events", fmt::format("{} in {} returns since the start", epoll.events, epoll.returns));
+        finding.fix = steady ? "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake "
+                               "the loop for other work; if busy polling is meant, ignore EP206"
+                             : "round the time to the next timer up to whole milliseconds, or use epoll_pwait2() or a timerfd";
+        out.push_back(std::move(finding));
+    }
+
+    Windows<Key, Zeros> windows_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_zero_timeout_spin() { return std::make_unique<ZeroTimeoutSpin>(); }
+
+}  // namespace epaudit

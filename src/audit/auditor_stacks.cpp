@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which calls show the mistake: a rule names the roles, the capture in use may have stacks of them.
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "src/audit/auditor.h"
+
+namespace epaudit {
+namespace {
+
+using Place = std::pair<uint64_t, uint64_t>;  // file, epoll
+
+// What a finding's subject stands for: a registration, or, with a 0, any of its file or epoll.
+std::map<Place, const Entry*> places(const Snapshot& books)
+{
+    std::map<Place, const Entry*> found;
+    for (const auto* entries : {&books.buried, &books.entries})
+        for (const Entry& entry : *entries) {
+            found[{entry.file_id, entry.key.epoll}] = &entry;
+            if (entry.key.epoll) {
+                found[{entry.file_id, 0}] = &entry;
+                found[{0, entry.key.epoll}] = &entry;
+            }
+        }
+    return found;
+}
+
+constexpr const char* kUnseen = "armed before epaudit attached: that call was not seen";
+
+bool armed_unseen(const Entry& entry)
+{
+    return (entry.registration.flags & REGISTRATION_SEEDED) && !entry.registration.armed_site;
+}
+
+// In the rule's order; a stack once found is kept when its call is forgotten.
+void attach(Finding& finding, const RuleInfo& info, const Entry& entry, CallSites& sites)
+{
+    std::vector<Stack> stacks;
+    for (StackRole role : info.stacks) {
+        auto same = [&](const Stack& known) { return known.what == stack_role_text(role); };
+        auto known = std::find_if(finding.stacks.begin(), finding.stacks.end(), same);
+        if (const Stack* stack = sites.find(role, entry))
+            stacks.push_back(*stack);
+        else if (known != finding.stacks.end())
+            stacks.push_back(*known);
+        else if (role == StackRole::kArmed && armed_unseen(entry))
+            stacks.push_back({kUnseen, {}});
+    }
+    finding.stacks = std::move(stacks);
+}
+
+}  // namespace
+
+// Stacks arrive when they please, often after the finding: all that lack some are asked about again.
+void Auditor::add_stacks(const Snapshot& books)
+{
+    std::map<Place, const Entry*> known = places(books);
+    for (auto& [subject, finding] : kept_) {
+        auto at = known.find({finding.subject_file, finding.subject_epoll});
+        const Slot* slot = find(finding.rule);
+        if (at == known.end() || !slot || finding.stacks.size() >= slot->rule->info().stacks.size())
+            continue;
+        attach(finding, slot->rule->info(), *at->second, *books.call_sites);
+    }
+}
+
+}  // namespace epaudit

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/audit/policy.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "src/audit/auditor.h"
+#include "src/evidence/place.h"
+
+namespace epaudit {
+namespace {
+
+bool matches(const std::string& pattern, const std::string& text)
+{
+    return pattern.empty() || fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
+
+bool matches_exe(const std::string& pattern, const Finding& finding)
+{
+    if (pattern.find('/') == std::string::npos)
+        return matches(pattern, program_name(finding));
+    return matches(pattern, finding.exe);
+}
+
+// An id, a name or a family such as EP2.
+bool names(const std::string& text, const std::string& id, const std::string& name)
+{
+    return text == name || (text.size() >= 3 && id.starts_with(text));
+}
+
+bool has_function(const Finding& finding, const std::string& pattern)
+{
+    if (pattern.empty())
+        return true;
+    for (const Stack& stack : finding.stacks)
+        for (const Frame& frame : stack.frames)
+            if (matches(pattern, frame.function))
+                return true;
+    return false;
+}
+
+bool covers(const SuppressEntry& entry, const Finding& finding)
+{
+    return names(entry.rule, finding.rule, finding.name) && matches_exe(entry.exe, finding) && matches(entry.comm, finding.comm) &&
+           matches(entry.kind, finding.fd.kind) && matches(entry.local, finding.fd.local) &&
+           matches(entry.peer, finding.fd.peer) && has_function(finding, entry.function) &&
+           (entry.fingerprint.empty() || entry.fingerprint == finding.fingerprint);
+}
+
+// As a basic TOML string.
+std::string quoted(const std::string& text)
+{
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\')
+            out += '\\';
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
+        else
+            out += c;
+    }
+    return out + "\"";
+}
+
+// A text that stands for itself in a pattern.
+std::string literal(const std::string& text)
+{
+    std::string out;
+    for (const char c : text) {
+        if (c == '*' || c == '?' || c == '[' || c == '\\')
+            out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string today()
+{
+    return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
+}
+
+Policy::Policy(Config config, std::optional<Baseline> baseline, std::string today)
+    : config_(std::move(config)), baseline_(std::move(baseline))
+{
+    for (const SuppressEntry& entry : config_.suppressions)
+        known_.push_back({entry, !entry.expires.empty() && entry.expires < today, false});
+}
+
+bool Policy::is_dropped(const Finding& finding) const
+{
+    for (const ProcessMatch& process : config_.processes) {
+        if (!matches_exe(process.exe, finding) || !matches(process.comm, finding.comm))
+            continue;
+        if (!process.audit)
+            return true;
+        for (const std::string& rule : process.ignore)
+            if (names(rule, finding.rule, finding.name))
+                return true;
+    }
+    return false;
+}
+
+void Policy::lower(Finding& finding) const
+{
+    auto cap = [&](const std::map<std::string, Level>& levels) {
+        if (auto at = levels.find(finding.rule); at != levels.end())
+            finding.level = std::min(finding.level, at->second);
+    };
+    cap(config_.levels);
+    for (const ProcessMatch& process : config_.processes)
+        if (matches_exe(process.exe, finding) && matches(process.comm, finding.comm))
+            cap(process.levels);
+}
+
+std::optional<Suppression> Policy::suppression_of(const Finding& finding)
+{
+    std::optional<Suppression> found;
+    for (Known& known : known_) {
+        if (!covers(known.entry, finding))
+            continue;
+        known.matched = true;
+        if (!known.expired && !found)
+            found = Suppression{"suppression", known.entry.reason, known.entry.where};
+    }
+    if (baseline_ && baseline_->covers(finding) && !found)
+        found = Suppression{"baseline", "", baseline_->file()};
+    return found;
+}
+
+Judged Policy::judge(std::vector<Finding> found)
+{
+    Judged judged;
+    for (Finding& finding : found) {
+        if (is_dropped(finding))
+            continue;
+        lower(finding);
+        finding.suppression = suppression_of(finding);
+        (finding.suppression ? judged.suppressed : judged.findings).push_back(std::move(finding));
+    }
+    return judged;
+}
+
+std::vector<PolicyRemark> Policy::remarks(const std::vector<RuleCoverage>& coverage) const
+{
+    auto looked = [&](const std::string& rule) {
+        return std::any_of(coverage.begin(), coverage.end(), [&](const RuleCoverage& one) {
+            return names(rule, one.rule, one.name) && one.status != Status::kUnavailable;
+        });
+    };
+    std::vector<PolicyRemark> remarks;
+    for (const Known& known : known_) {
+        const SuppressEntry& entry = known.entry;
+        if (known.expired)
+            remarks.push_back({"expired suppression", entry.where,
+                               fmt::format("the suppression of {} expired on {}{}", entry.rule, entry.expires,
+                                           known.matched ? "" : ", and matched nothing")});
+        else if (!known.matched && looked(entry.rule))
+            remarks.push_back({"unused suppression", entry.where, fmt::format("the suppression of {} matched nothing", entry.rule)});
+    }
+    if (!baseline_)
+        return remarks;
+    for (const BaselineEntry& entry : baseline_->entries())
+        if (!entry.matched && looked(entry.rule))
+            remarks.push_back({"stale baseline entry", baseline_->file(),
+                               fmt::format("{} {} of {} ({}) was not seen again: fixed, or not exercised", entry.rule, entry.name,
+                                           entry.program, entry.fingerprint)});
+    return remarks;
+}
+
+std::string suppressions_text(const std::vector<const Finding*>& findings)
+{
+    std::string text;
+    for (const Finding* finding : findings) {
+        text += fmt::format("# {}\n[[suppress]]\nrule = {}\n", finding->name, quoted(finding->rule));
+        if (!program_name(*finding).empty())
+            text += fmt::format("exe = {}\n", quoted(literal(program_name(*finding))));
+        if (!finding->fd.kind.empty())
+            text += fmt::format("kind = {}\n", quoted(finding->fd.kind));
+        if (const Frame* frame = guilty_frame(*finding); frame && !frame->function.empty())
+            text += fmt::format("function = {}\n", quoted(literal(frame->function)));
+        text += "reason = \"say here why this is accepted\"\n\n";
+    }
+    return text;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a project says about findings: which count, how much at most, which are known. Applied to what the
+// auditor found, whatever rule or source it came from.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/audit/baseline.h"
+#include "src/audit/config.h"
+
+namespace epaudit {
+
+// Something in the policy that wants attention.
+struct PolicyRemark {
+    std::string what;   // "unused suppression", "expired suppression", "stale baseline entry"
+    std::string where;  // "epaudit.toml:12"
+    std::string text;   // one sentence, no full stop
+};
+
+struct Judged {
+    std::vector<Finding> findings;    // that count
+    std::vector<Finding> suppressed;  // known, with the reason
+};
+
+class Policy {
+public:
+    Policy() = default;
+    // `today`: "2026-11-21", decides what has expired.
+    Policy(Config config, std::optional<Baseline> baseline, std::string today);
+
+    const Config& config() const { return config_; }
+    // May be asked again and again; remembers which entries were of use.
+    Judged judge(std::vector<Finding> found);
+    // Entries that were of no use. Those of rules that were off or blind are not blamed.
+    std::vector<PolicyRemark> remarks(const std::vector<RuleCoverage>& coverage) const;
+
+private:
+    struct Known {
+        SuppressEntry entry;
+        bool expired = false;
+        bool matched = false;
+    };
+
+    bool is_dropped(const Finding& finding) const;
+    void lower(Finding& finding) const;
+    std::optional<Suppression> suppression_of(const Finding& finding);
+
+    Config config_;
+    std::vector<Known> known_;
+    std::optional<Baseline> baseline_;
+};
+
+// The entries that would suppress these findings, ready for epaudit.toml but for their reason.
+std::string suppressions_text(const std::vector<const Finding*>& findings);
+
+std::string today();
+
+}  // namespace epaudit

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of the system calls in which a thread may sleep for long.
+#pragma once
+
+#include <string>
+
+namespace epaudit {
+
+// "fsync"; "system call 999" for one without a name here; "no system call (a page fault)" for -1.
+std::string system_call_name(int number);
+
+}  // namespace epaudit

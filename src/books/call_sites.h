@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where in the program the calls were made that a finding is about. Live capture answers from user stacks; replay
+// and strace logs hold none.
+#pragma once
+
+#include "bpf/probes.h"
+#include "src/audit/finding.h"
+
+namespace epaudit {
+
+enum class StackRole { kArmed, kRead, kWrite, kAccept, kWait };
+
+const char* stack_role_text(StackRole role);  // "armed here", "last read here", "waits here"
+
+class CallSites {
+public:
+    virtual ~CallSites() = default;
+    // The newest stack that shows this role of a file and its registration; nullptr: none was taken. Valid until
+    // the next call.
+    virtual const Stack* find(StackRole role, const sweep_record& entry) = 0;
+};
+
+}  // namespace epaudit

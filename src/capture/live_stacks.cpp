@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// User stacks from the kernel's ring into the stack book.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "src/capture/live_impl.h"
+
+namespace epaudit {
+namespace {
+
+// Taking one costs the target a few µs and us some hundred: so many at once, so many more at each look.
+constexpr int32_t kMostAtOnce = 64;
+constexpr int32_t kMorePerLook = 8;
+
+StackOwner owner_of(const stack_record& record)
+{
+    StackOwner owner;
+    owner.time = record.time;
+    owner.tid = record.tid;
+    owner.id = record.file;
+    switch (record.role) {
+    case STACK_ARMED:
+        owner.role = StackRole::kArmed;
+        owner.id = record.site;
+        break;
+    case STACK_WAIT:
+        owner.role = StackRole::kWait;
+        owner.id = record.epoll;
+        break;
+    case STACK_WRITE: owner.role = StackRole::kWrite; break;
+    case STACK_ACCEPT: owner.role = StackRole::kAccept; break;
+    default: owner.role = StackRole::kRead; break;
+    }
+    return owner;
+}
+
+int on_stack(void* book, void* data, size_t size)
+{
+    const auto& record = *static_cast<const stack_record*>(data);
+    if (size < sizeof(record))
+        return 0;
+    StackSlice slice;
+    slice.pid = record.tgid;
+    slice.start = record.start;
+    set_registers(slice, record.registers);
+    slice.bytes.assign(record.slice, record.slice + std::min<size_t>(record.bytes, size - sizeof(record)));
+    static_cast<StackBook*>(book)->add(owner_of(record), slice);
+    return 0;
+}
+
+}  // namespace
+
+void size_stacks(epaudit_bpf& skeleton, uint32_t stack_bytes)
+{
+    if (!stack_bytes) {  // the ring still needs a page
+        bpf_map__set_max_entries(skeleton.maps.stacks, static_cast<uint32_t>(getpagesize()));
+        return;
+    }
+    // One more page: the slice begins below the stack pointer.
+    uint32_t pages = std::min<uint32_t>((stack_bytes + STACK_PAGE - 1) / STACK_PAGE + 1, STACK_PAGES);
+    skeleton.rodata->stack_bytes = pages * STACK_PAGE;
+}
+
+Result<> open_stacks(LiveCapture::Impl& impl)
+{
+    if (!impl.skeleton->rodata->stack_bytes)
+        return Done{};
+    impl.stacks = std::make_shared<StackBook>();
+    impl.stack_ring.reset(
+        ring_buffer__new(bpf_map__fd(impl.skeleton->maps.stacks), on_stack, impl.stacks.get(), nullptr));
+    if (!impl.stack_ring)
+        return observe_error(std::string("cannot read the ring of stacks: ") + strerror(errno));
+    impl.skeleton->bss->facts.stacks_left = kMostAtOnce;
+    return Done{};
+}
+
+void LiveCapture::collect_stacks()
+{
+    if (!impl_->stack_ring)
+        return;
+    ring_buffer__consume(impl_->stack_ring.get());
+    int32_t& left = impl_->skeleton->bss->facts.stacks_left;
+    left = std::min(left + kMorePerLook, kMostAtOnce);
+}
+
+std::vector<std::string> LiveCapture::stack_notes() const
+{
+    return impl_->stacks ? impl_->stacks->notes() : std::vector<std::string>();
+}
+
+}  // namespace epaudit

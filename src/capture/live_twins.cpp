@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a hook needs two programs (bpf/twins.h), and what was missed all the same.
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+
+#include "bpf/twins.h"
+#include "src/capture/live_impl.h"
+
+namespace epaudit {
+namespace {
+
+constexpr std::string_view kTwin = "_twin";
+
+std::string text_of(const std::string& path)
+{
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool holds(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+
+// Can a task be preempted in the kernel? A kernel with PREEMPT_DYNAMIC decides at boot: by its command line, else
+// as it was built. Where neither is to be read the answer is no: what is skipped is counted, never hidden.
+bool kernel_is_preemptible(const utsname& kernel)
+{
+    if (!holds(kernel.version, "PREEMPT_DYNAMIC"))
+        return holds(kernel.version, "PREEMPT");
+    std::string given = text_of("/proc/cmdline");
+    if (holds(given, "preempt="))
+        return holds(given, "preempt=full") || holds(given, "preempt=lazy");
+    std::string now = text_of("/sys/kernel/debug/sched/preempt");
+    if (!now.empty())
+        return holds(now, "(full)") || holds(now, "(lazy)");
+    std::string built = text_of(std::string("/boot/config-") + kernel.release);
+    return holds(built, "\nCONFIG_PREEMPT=y") || holds(built, "\nCONFIG_PREEMPT_LAZY=y");
+}
+
+}  // namespace
+
+bool is_twin(const bpf_program* program)
+{
+    std::string_view name = bpf_program__name(program);
+    return name.size() > kTwin.size() && name.substr(name.size() - kTwin.size()) == kTwin;
+}
+
+static const bpf_program* first_of(const epaudit_bpf& skeleton, const bpf_program* twin)
+{
+    std::string_view name = bpf_program__name(twin);
+    name.remove_suffix(kTwin.size());
+    return bpf_object__find_program_by_name(skeleton.obj, std::string(name).c_str());
+}
+
+// What event loops call all the time. Each trampoline more takes longer to attach, and the kernel patches text once
+// more; runs that are skipped of the others are rare, and count as lost.
+static bool is_hot(std::string_view program)
+{
+    constexpr std::string_view kHot[] = {
+        "on_sys_exit",     "on_sys_enter",     "on_read_exit",    "on_recvfrom_exit",       "on_recvmsg_exit",
+        "on_write_exit",   "on_writev_exit",   "on_sendto_exit",  "on_sendmsg_exit",        "on_accept4_exit",
+        "on_futex_exit",   "on_close_enter",   "on_do_epoll_ctl", "on_do_epoll_ctl_file",   "on_do_epoll_wait_enter",
+        "on_do_epoll_wait_exit"};
+    return std::find(std::begin(kHot), std::end(kHot), program) != std::end(kHot);
+}
+
+// Since 7.0 tracepoints no longer disable preemption (until then only trampolines could be preempted), and on
+// x86-64 and arm64 every kernel is preemptible: of the models only full and lazy remain.
+static bool probes_are_preempted(bool trampolines)
+{
+    utsname kernel{};
+    uname(&kernel);
+    return atoi(kernel.release) >= 7 || (trampolines && kernel_is_preemptible(kernel));
+}
+
+void choose_twins(LiveCapture::Impl& impl)
+{
+    epaudit_bpf& skeleton = *impl.skeleton;
+    bool wanted = probes_are_preempted(impl.trampolines);
+    skeleton.rodata->twins = wanted;
+    bpf_map__set_autocreate(skeleton.maps.marks, wanted);
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        if (!is_twin(program))
+            continue;
+        const bpf_program* first = first_of(skeleton, program);
+        bpf_program__set_autoload(program, wanted && bpf_program__autoload(first) && is_hot(bpf_program__name(first)));
+    }
+}
+
+namespace {
+
+struct Skipped {
+    uint64_t firsts = 0;
+    uint64_t twins = 0;
+    uint64_t others = 0;
+    uint64_t readiness = 0;
+};
+
+// recursion_misses: since 5.12 (9ed9e9ba2337)
+uint64_t skipped_runs(const bpf_program* program)
+{
+    bpf_prog_info info{};
+    __u32 size = sizeof(info);
+    int fd = bpf_program__fd(program);
+    return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
+}
+
+Skipped read_skipped(const epaudit_bpf& skeleton)
+{
+    Skipped sum;
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        uint64_t runs = skipped_runs(program);
+        if (is_twin(program)) {
+            sum.twins += runs;
+            if (bpf_program__fd(program) >= 0)
+                sum.firsts += skipped_runs(first_of(skeleton, program));
+        } else if (only_dates(skeleton, program)) {
+            sum.readiness += runs;
+        } else {
+            sum.others += runs;
+        }
+    }
+    sum.others -= sum.firsts;
+    return sum;
+}
+
+// While somebody is on the way from a program to its twin, or between our two readings, numbers do not fit.
+constexpr int kTries = 50;
+constexpr useconds_t kPause = 10'000;
+
+uint64_t stood_in(const std::array<uint64_t, STAT_SLOTS>& stats)
+{
+    return stats[STAT_STOOD_IN] - std::min(stats[STAT_STOOD_IN], stats[STAT_UNMARKED]);
+}
+
+}  // namespace
+
+void begin_twins_account(LiveCapture::Impl& impl)
+{
+    uint64_t before = 0;
+    std::array<uint64_t, STAT_SLOTS> stats{};
+    for (int tries = 0; tries < kTries; tries++) {
+        before = read_skipped(*impl.skeleton).firsts;
+        read_stats(impl.skeleton->maps.stats, stats);
+        if (read_skipped(*impl.skeleton).firsts == before)
+            break;
+    }
+    impl.firsts_skipped_then = before;
+    impl.stood_in_then = stood_in(stats);
+}
+
+// `stats` is read before the kernel's numbers are: so too much may look missed, never too little.
+void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT_SLOTS>& stats)
+{
+    uint64_t missed = UINT64_MAX;
+    for (int tries = 0; tries < kTries && missed; tries++) {
+        if (tries) {
+            usleep(kPause);
+            read_stats(impl.skeleton->maps.stats, stats);
+        }
+        Skipped skipped = read_skipped(*impl.skeleton);
+        uint64_t firsts = skipped.firsts - impl.firsts_skipped_then;
+        uint64_t made_up = stood_in(stats) - impl.stood_in_then;
+        missed = std::min(missed, firsts - std::min(firsts, made_up));
+        stats[STAT_STOOD_IN] = made_up;
+        stats[STAT_READINESS_SKIPPED] = skipped.readiness;
+        stats[STAT_TWINS_SKIPPED] = skipped.twins;
+        stats[STAT_RUNS_SKIPPED] = skipped.others + missed;
+    }
+}
+
+}  // namespace epaudit

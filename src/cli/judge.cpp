@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/cli/judge.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "src/audit/nearest.h"
+#include "src/evidence/place.h"
+#include "src/report/words.h"
+
+namespace epaudit {
+namespace {
+
+constexpr const char* kDefaultFile = "epaudit.toml";
+
+Result<Config> find_config(const AuditOptions& options)
+{
+    std::error_code ignored;
+    if (options.no_config || (options.config.empty() && !std::filesystem::exists(kDefaultFile, ignored)))
+        return Config{};
+    return read_config(options.config.empty() ? kDefaultFile : options.config, catalogue());
+}
+
+std::optional<Level> level_of_gate(const std::string& fail_on)
+{
+    return fail_on == "never" ? std::nullopt : parse_level(fail_on);
+}
+
+const char* base_name(Profile profile)
+{
+    return profile == Profile::kTest ? "test" : "production";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Judge>> Judge::open(const AuditOptions& options, Profile otherwise)
+{
+    std::unique_ptr<Judge> judge(new Judge(options));
+    auto config = find_config(options);
+    if (!config)
+        return config.error();
+    std::optional<Baseline> baseline;
+    if (!options.baseline.empty()) {
+        auto read = Baseline::read(options.baseline);
+        if (!read)
+            return read.error();
+        baseline = std::move(*read);
+    }
+    judge->policy_ = Policy(std::move(*config), std::move(baseline), today());
+    if (auto ok = judge->choose_profile(otherwise); !ok)
+        return ok.error();
+    if (auto ok = judge->set_up_rules(); !ok)
+        return ok.error();
+    return judge;
+}
+
+Result<> Judge::choose_profile(Profile otherwise)
+{
+    const Config& config = policy_.config();
+    profile_ = otherwise;
+    profile_name_ = options_.profile_name.empty() ? config.profile.value_or(base_name(otherwise)) : options_.profile_name;
+    if (profile_name_ == "production" || profile_name_ == "test") {
+        profile_ = profile_name_ == "test" ? Profile::kTest : Profile::kProduction;
+        return Done{};
+    }
+    auto at = config.profiles.find(profile_name_);
+    if (at != config.profiles.end()) {
+        profile_ = at->second.base;
+        return Done{};
+    }
+    std::vector<std::string> known{"production", "test"};
+    for (const auto& [name, profile] : config.profiles)
+        known.push_back(name);
+    const std::string near = nearest(profile_name_, known);
+    return usage_error(fmt::format("unknown profile '{}'", profile_name_),
+                       near.empty() ? fmt::format("there are: {}", fmt::join(known, ", ")) : fmt::format("did you mean '{}'?", near));
+}
+
+Result<> Judge::set_up_rules()
+{
+    const Config& config = policy_.config();
+    gate_ = options_.gate_given ? options_.gate : level_of_gate(config.fail_on.value_or("likely"));
+    risks_ = options_.risks || config.risks.value_or(false);
+    auditor_ = std::make_unique<Auditor>(profile_);
+    if (gate_)
+        auditor_->set_gate(*gate_);
+    if (const auto& select = options_.select.empty() ? config.select : options_.select; !select.empty())
+        if (auto ok = auditor_->select(select); !ok)
+            return ok;
+    if (auto ok = auditor_->ignore(config.ignore); !ok)
+        return ok;
+    if (auto ok = auditor_->ignore(options_.ignore); !ok)
+        return ok;
+    for (const ThresholdSetting& one : config.thresholds)
+        auditor_->set(one.rule, one.name, one.value, one.where);
+    if (auto at = config.profiles.find(profile_name_); at != config.profiles.end())
+        for (const ThresholdSetting& one : at->second.thresholds)
+            auditor_->set(one.rule, one.name, one.value, one.where);
+    for (const std::string& assignment : options_.set)
+        if (auto ok = auditor_->set(assignment); !ok)
+            return ok;
+    return Done{};
+}
+
+Judged Judge::judged()
+{
+    return policy_.judge(auditor_->findings());
+}
+
+void Judge::fill(Report& report, const Sight& sight)
+{
+    Judged judged = this->judged();
+    std::error_code ignored;
+    report.options.directory = std::filesystem::current_path(ignored).string();
+    for (std::vector<Finding>* list : {&judged.findings, &judged.suppressed})
+        for (Finding& finding : *list)
+            if (const Frame* frame = guilty_frame(finding))
+                finding.source = read_excerpt(*frame, report.options.directory);
+    report.rules = auditor_->rules();
+    report.coverage = auditor_->coverage(sight);
+    report.findings = std::move(judged.findings);
+    report.suppressed = std::move(judged.suppressed);
+    report.remarks = policy_.remarks(report.coverage);
+    report.observation.profile = profile_name_;
+    report.gate = gate_;
+    report.options.risks = risks_;
+    if (options_.write_baseline.empty())
+        return;
+    // What is written down now is known from now on.
+    std::vector<Finding> left;
+    for (Finding& finding : report.findings) {
+        if (is_shown(finding, report.options)) {
+            finding.suppression = Suppression{"baseline", "written down in this run", options_.write_baseline};
+            report.suppressed.push_back(std::move(finding));
+        } else {
+            left.push_back(std::move(finding));
+        }
+    }
+    report.findings = std::move(left);
+}
+
+Result<> Judge::keep_baseline(const Report& report) const
+{
+    if (options_.write_baseline.empty())
+        return Done{};
+    std::vector<Finding> known;
+    for (const Finding& finding : report.suppressed)
+        if (finding.suppression && finding.suppression->by == "baseline")
+            known.push_back(finding);
+    std::ofstream out(options_.write_baseline);
+    out << baseline_text(known);
+    if (!out.flush())
+        return usage_error(fmt::format("cannot write the baseline {}: {}", options_.write_baseline, strerror(errno)));
+    return Done{};
+}
+
+std::string Judge::where(const char* key, bool on_command_line) const
+{
+    if (on_command_line)
+        return "command line";
+    auto at = policy_.config().where.find(key);
+    return at == policy_.config().where.end() ? "default" : at->second;
+}
+
+// The nearest word that turns rules off.
+std::string Judge::why_off() const
+{
+    if (!options_.select.empty() || !options_.ignore.empty())
+        return "command line";
+    return where(policy_.config().select.empty() ? "ignore" : "select", false);
+}
+
+std::string Judge::text() const
+{
+    const Config& config = policy_.config();
+    auto row = [](const std::string& what, const std::string& value, const std::string& from) {
+        return fmt::format("{:<34} {:<14} {}\n", what, value, from);
+    };
+    std::string text = fmt::format("file       {}\n\n", config.file.empty() ? "none (epaudit.toml is not here)" : config.file);
+    text += row("setting", "value", "from");
+    text += row("profile", profile_name_, where("profile", !options_.profile_name.empty()));
+    text += row("fail_on", gate_ ? level_name(*gate_) : "never", where("fail_on", options_.gate_given));
+    text += row("risks", risks_ ? "true" : "false", where("risks", options_.risks));
+    for (const auto& rule : make_rules()) {
+        const RuleInfo& info = rule->info();
+        const bool on = auditor_->is_on(info.id);
+        text += "\n" + row(fmt::format("{} {}", info.id, info.name), on ? "on" : "off", on ? "" : why_off());
+        if (auto at = config.levels.find(info.id); at != config.levels.end())
+            text += row("  level at most", level_name(at->second), where("levels", false));
+        const Settings* settings = auditor_->settings(info.id);
+        for (const Threshold& threshold : info.thresholds)
+            text += row(fmt::format("  {}", threshold.name), fmt::format("{:g}", (*settings)[threshold.name]),
+                        settings->origin(threshold.name));
+    }
+    for (const ProcessMatch& process : config.processes)
+        text += fmt::format("\nprocess    exe '{}' comm '{}'{}{}  {}", process.exe, process.comm, process.audit ? "" : ", not audited",
+                            process.ignore.empty() ? "" : fmt::format(", without {}", fmt::join(process.ignore, ", ")), process.where);
+    for (const SuppressEntry& entry : config.suppressions)
+        text += fmt::format("\nsuppress   {}{}: {}  {}", entry.rule, entry.expires.empty() ? "" : " until " + entry.expires,
+                            clean(entry.reason), entry.where);
+    if (!config.processes.empty() || !config.suppressions.empty())
+        text += "\n";
+    return text;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules as the command line, epaudit.toml and a baseline want them, whatever the postings come from.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "src/audit/auditor.h"
+#include "src/audit/policy.h"
+#include "src/cli/options.h"
+#include "src/report/report.h"
+
+namespace epaudit {
+
+class Judge {
+public:
+    // Reads the files and checks every name and number. `otherwise`: the profile when nobody names one.
+    // What the command line says wins over the profile of epaudit.toml, that over its thresholds, these over
+    // the defaults.
+    static Result<std::unique_ptr<Judge>> open(const AuditOptions& options, Profile otherwise);
+
+    Auditor& auditor() { return *auditor_; }
+    Profile profile() const { return profile_; }  // that decides how patient we are
+    const std::string& profile_name() const { return profile_name_; }
+    std::optional<Level> gate() const { return gate_; }
+
+    // What was found so far.
+    Judged judged();
+    // Everything a report says about rules and findings.
+    void fill(Report& report, const Sight& sight);
+    // --write-baseline; nothing when it was not asked for.
+    Result<> keep_baseline(const Report& report) const;
+
+    // `epaudit config`: what is in force, and from where.
+    std::string text() const;
+
+private:
+    explicit Judge(const AuditOptions& options) : options_(options) {}
+    Result<> choose_profile(Profile otherwise);
+    Result<> set_up_rules();
+    std::string where(const char* key, bool on_command_line) const;
+    std::string why_off() const;
+
+    AuditOptions options_;
+    Profile profile_ = Profile::kProduction;
+    std::string profile_name_;
+    std::optional<Level> gate_;
+    bool risks_ = false;
+    Policy policy_;
+    std::unique_ptr<Auditor> auditor_;
+};
+
+}  // namespace epaudit

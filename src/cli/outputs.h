@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where reports go. Files are opened before anything is observed, so that a typing error does not cost an hour,
+// and a report of an earlier run is never taken for this one's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/cli/options.h"
+#include "src/report/formats.h"
+#include "src/report/ndjson.h"
+#include "src/support/descriptor.h"
+
+namespace epaudit {
+
+// "json=report.json", "text". The error lists the formats.
+Result<Output> parse_output(const std::string& spec);
+
+class Outputs {
+public:
+    // Nothing wanted: text on standard output.
+    static Result<Outputs> open(const AuditOptions& options);
+    Outputs(Outputs&&) = default;
+    ~Outputs();  // files that were never written to are removed
+
+    // While the observation goes on, for formats that are streams. `report` holds what is known at the beginning.
+    bool streams() const;
+    Result<> begin(const Report& report);
+    Result<> progress(const RateSample* sample, const std::vector<Finding>& findings, const std::string& directory);
+    // Writes the report in each format.
+    Result<> write(Report& report);
+    bool to_stdout() const;  // one of them goes there
+
+private:
+    struct Target {
+        const Format* format = nullptr;
+        std::string path;  // empty: standard output
+        Descriptor file;   // not an ofstream: the target must not inherit it
+        std::unique_ptr<NdjsonStream> stream;
+        bool written = false;
+    };
+    Outputs() = default;
+    static Result<> put(Target& target, const std::string& text);
+
+    std::vector<Target> targets_;
+    bool colour_ = false;
+};
+
+// Findings, then incomplete data, then the command's own status, then 0.
+int exit_code(const Report& report);
+
+}  // namespace epaudit

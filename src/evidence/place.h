@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a finding lies in the source: which frame of its stacks to point at, and how to write its path so
+// that it means something where the report is read.
+#pragma once
+
+#include <string>
+
+#include "src/audit/finding.h"
+
+namespace epaudit {
+
+// The frame to point at: the innermost one of the project, in the first stack that has one. Frames of system
+// libraries, of a language's run-time and of headers under /usr are not the project's. nullptr: none has a
+// function and a source line of the project.
+const Frame* guilty_frame(const Finding& finding);
+
+bool is_project_frame(const Frame& frame, const std::string& exe);
+
+// Below `directory`: relative to it, so that annotations land; else as it is. Lexical: the file need not exist.
+std::string shown_path(const std::string& path, const std::string& directory);
+
+// Reads the guilty line and its neighbours; nothing where there is no such file or it is not text.
+std::optional<SourceExcerpt> read_excerpt(const Frame& frame, const std::string& directory, int neighbours = 2);
+
+}  // namespace epaudit

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/report/markup.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "src/evidence/place.h"
+#include "src/report/words.h"
+
+namespace epaudit {
+namespace {
+
+// The name of the program where the comm does not already say it.
+bool exe_says_more(const Finding& finding)
+{
+    const std::string base = finding.exe.substr(finding.exe.rfind('/') + 1);
+    return !base.empty() && base.substr(0, 15) != finding.comm;
+}
+
+std::string fd_text(const FdInfo& fd)
+{
+    if (fd.number < 0)
+        return fd.kind;
+    return fmt::format("{}fd {}", fd.kind.empty() ? "" : fd.kind + " ", fd.number);
+}
+
+std::string address_text(const FdInfo& fd)
+{
+    if (fd.peer.empty())
+        return fd.local;
+    return (fd.local.empty() ? "?" : fd.local) + " -> " + fd.peer;
+}
+
+bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._~/!$&'()*+,;=@").find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string xml_escaped(std::string_view text)
+{
+    std::string out;
+    for (size_t at = 0; at < text.size(); at++) {
+        const char c = text[at];
+        const std::string_view here = text.substr(at, 3);
+        switch (c) {
+        case '&': out += "&amp;"; break;
+        case '<': out += "&lt;"; break;
+        case '>': out += "&gt;"; break;
+        case '"': out += "&quot;"; break;
+        case '\'': out += "&#39;"; break;
+        default:
+            if (here == "\xef\xbf\xbe" || here == "\xef\xbf\xbf") { // U+FFFE, U+FFFF
+                out += "\xef\xbf\xbd";
+                at += 2;
+            } else if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') {
+                out += "\xef\xbf\xbd";
+            } else {
+                out += c;
+            }
+        }
+    }
+    return out;
+}
+
+std::string uri_of(const std::string& path, const std::string& directory)
+{
+    const std::string shown = shown_path(path, directory);
+    std::string uri = shown.starts_with('/') ? "file://" : "";
+    for (const char c : shown) {
+        if (is_unreserved(c))
+            uri += c;
+        else
+            uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    return uri;
+}
+
+std::string iso_time(int64_t seconds)
+{
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<time_t>(seconds)));
+}
+
+std::vector<std::string> where_parts(const Finding& finding)
+{
+    std::vector<std::string> parts;
+    if (!finding.comm.empty() || finding.pid != 0)
+        parts.push_back(fmt::format("{}[{}]", finding.comm.empty() ? "?" : finding.comm, finding.pid));
+    if (finding.epoll_fd >= 0)
+        parts.push_back(fmt::format("epoll fd {}", finding.epoll_fd));
+    for (const std::string& part : {fd_text(finding.fd), address_text(finding.fd)})
+        if (!part.empty())
+            parts.push_back(part);
+    return parts;
+}
+
+std::vector<std::pair<std::string, std::string>> numbers_of(const Finding& finding)
+{
+    std::vector<std::pair<std::string, std::string>> rows;
+    if (exe_says_more(finding))
+        rows.emplace_back("program", finding.exe);
+    for (const auto& [name, value] : finding.facts)
+        rows.emplace_back(clean(name), value);
+    if (!finding.shape.empty())
+        rows.emplace_back("pattern", finding.shape);
+    if (finding.count > 0)
+        rows.emplace_back("seen", plural(finding.count, "time"));
+    if (finding.fds > 1)
+        rows.emplace_back("fds", fmt::format("{} show the same, this one is the example", grouped(finding.fds)));
+    for (const Measure& measure : finding.cost)
+        rows.push_back(measure_text(measure));
+    return rows;
+}
+
+std::pair<std::string, std::string> frame_text(const Frame& frame, const std::string& directory)
+{
+    std::string where = frame.file.empty() ? "" : clean(shown_path(frame.file, directory));
+    if (!where.empty() && frame.line > 0)
+        where += fmt::format(":{}", frame.line);
+    if (where.empty() && !frame.module.empty())
+        where = fmt::format("{}+{:#x}", clean(shown_path(frame.module, directory)), frame.offset);
+    std::string function = clean(frame.function.empty() ? "?" : frame.function);
+    if (frame.inlined)
+        function += " (inlined)";
+    return {std::move(function), std::move(where)};
+}
+
+}  // namespace epaudit

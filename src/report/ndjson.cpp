@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/report/ndjson.h"
+
+#include <ostream>
+
+#include "src/report/formats.h"
+
+namespace epaudit {
+namespace {
+
+std::string line(const Json& json)
+{
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string NdjsonStream::begin(const Report& report)
+{
+    begun_ = true;
+    Json json{{"type", "begin"}, {"schema", "epaudit/1"}, {"version", report.version}};
+    json["target"] = Json{{"command", report.command}, {"pids", report.pids}};
+    json["hooks"] = report.observation.hooks;
+    json["profile"] = report.observation.profile;
+    json["coverage"] = coverage_json(report.coverage);
+    return line(json);
+}
+
+std::string NdjsonStream::sample(const RateSample& sample)
+{
+    sampled_ = true;
+    return line(Json{{"type", "sample"},
+                     {"t", rounded(sample.t)},
+                     {"seconds", rounded(sample.seconds)},
+                     {"returns", sample.returns},
+                     {"futile", sample.futile},
+                     {"events", sample.events},
+                     {"timeouts", sample.timeouts}});
+}
+
+std::string NdjsonStream::finding(const Finding& finding, const std::string& directory)
+{
+    if (!told_.insert(finding.fingerprint + level_name(finding.level)).second)
+        return {};
+    Json json{{"type", "finding"}};
+    json.update(finding_json(finding, directory));
+    return line(json);
+}
+
+std::string NdjsonStream::end(const Report& report)
+{
+    std::string text;
+    if (!begun_)
+        text += begin(report);
+    if (!sampled_)
+        for (const RateSample& one : report.history.samples)
+            text += sample(one);
+    Json standing = Json::array();
+    for (const Finding& one : report.findings) {
+        text += finding(one, report.options.directory);
+        standing.push_back(Json{{"fingerprint", one.fingerprint}, {"rule", one.rule}, {"level", level_name(one.level)}});
+    }
+    for (const Finding& one : report.suppressed)
+        text += finding(one, report.options.directory);
+    Json json{{"type", "end"}, {"failed", fails(report)}};
+    if (report.child)
+        json["child"] = child_json(*report.child);
+    json["observation"] = observation_json(report.observation);
+    json["coverage"] = coverage_json(report.coverage);
+    json["findings"] = std::move(standing);
+    return text + line(json);
+}
+
+void write_ndjson(const Report& report, std::ostream& out)
+{
+    out << NdjsonStream().end(report);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Newline-delimited JSON: one object per line, told apart by "type", written while the observation goes on.
+//
+//   begin    schema, version, target, observation so far (hooks, profile), rules' coverage
+//   sample   what all loops did since the previous one
+//   finding  as in the JSON report; again when its level rises
+//   end      observation, coverage, child, and fingerprints of the findings that stand
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "src/report/json_parts.h"
+
+namespace epaudit {
+
+// Makes the lines; whoever asks for them writes them. Each ends in a newline.
+class NdjsonStream {
+public:
+    std::string begin(const Report& report);
+    std::string sample(const RateSample& sample);
+    // Nothing when this finding was told at this level already.
+    std::string finding(const Finding& finding, const std::string& directory);
+    std::string end(const Report& report);
+
+private:
+    std::set<std::string> told_;
+    bool begun_ = false;
+    bool sampled_ = false;
+};
+
+}  // namespace epaudit

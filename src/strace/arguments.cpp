@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/strace/arguments.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "bpf/types.h"
+
+namespace epaudit {
+namespace {
+
+struct ErrnoName {
+    std::string_view name;
+    int number;
+};
+
+// Sorted by name. Those beyond it never decide anything; they are kept apart from success all the same.
+constexpr ErrnoName kErrnoNames[] = {
+    {"E2BIG", 7}, {"EACCES", 13}, {"EADDRINUSE", 98}, {"EADDRNOTAVAIL", 99}, {"EAFNOSUPPORT", 97}, {"EAGAIN", 11},
+    {"EALREADY", 114}, {"EBADF", 9}, {"EBADFD", 77}, {"EBUSY", 16}, {"ECANCELED", 125}, {"ECHILD", 10},
+    {"ECONNABORTED", 103}, {"ECONNREFUSED", 111}, {"ECONNRESET", 104}, {"EDESTADDRREQ", 89}, {"EDOM", 33},
+    {"EEXIST", 17}, {"EFAULT", 14}, {"EFBIG", 27}, {"EHOSTUNREACH", 113}, {"EINPROGRESS", 115}, {"EINTR", 4},
+    {"EINVAL", 22}, {"EIO", 5}, {"EISCONN", 106}, {"EISDIR", 21}, {"ELOOP", 40}, {"EMFILE", 24}, {"EMSGSIZE", 90},
+    {"ENETDOWN", 100}, {"ENETUNREACH", 101}, {"ENFILE", 23}, {"ENOBUFS", 105}, {"ENODEV", 19}, {"ENOENT", 2},
+    {"ENOMEM", 12}, {"ENOPROTOOPT", 92}, {"ENOSPC", 28}, {"ENOSYS", 38}, {"ENOTCONN", 107}, {"ENOTDIR", 20},
+    {"ENOTSOCK", 88}, {"ENOTTY", 25}, {"EOPNOTSUPP", 95}, {"EPERM", 1}, {"EPIPE", 32}, {"EPROTO", 71}, {"ERANGE", 34},
+    {"ERESTARTNOHAND", 514}, {"ERESTARTNOINTR", 513}, {"ERESTARTSYS", 512}, {"ERESTART_RESTARTBLOCK", 516},
+    {"EROFS", 30}, {"ESPIPE", 29}, {"ESRCH", 3}, {"ESTALE", 116}, {"ETIME", 62}, {"ETIMEDOUT", 110}, {"EWOULDBLOCK", 11},
+    {"EXDEV", 18}};
+
+static_assert(std::is_sorted(std::begin(kErrnoNames), std::end(kErrnoNames),
+                             [](const ErrnoName& a, const ErrnoName& b) { return a.name < b.name; }));
+
+constexpr int kUnnamedErrno = 4095;
+
+bool digit(char c) { return c >= '0' && c <= '9'; }
+
+// `at` is behind the opening quote.
+size_t end_of_string(std::string_view text, size_t at)
+{
+    for (; at < text.size(); at++) {
+        if (text[at] == '\\')
+            at++;
+        else if (text[at] == '"')
+            return at + 1;
+    }
+    return text.size();
+}
+
+// `at` is behind the '<' that follows a number. "->" is part of an address pair, quotes hold paths, and there is
+// "</dev/tty<char 5:0>>".
+size_t end_of_decoration(std::string_view text, size_t at)
+{
+    unsigned depth = 1;
+    for (; at < text.size(); at++) {
+        if (text[at] == '"')
+            at = end_of_string(text, at + 1) - 1;
+        else if (text[at] == '<')
+            depth++;
+        else if (text[at] == '>' && text[at - 1] != '-' && --depth == 0)
+            return at + 1;
+    }
+    return text.size();
+}
+
+bool name_char(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || digit(c) || c == '_';
+}
+
+// "<0.000012>" at the end of the line.
+int64_t take_duration(std::string_view& text)
+{
+    if (text.empty() || text.back() != '>')
+        return -1;
+    size_t open = text.rfind('<');
+    if (open == std::string_view::npos)
+        return -1;
+    uint64_t seconds = 0, ns = 0, unit = NSEC_PER_SEC / 10;
+    bool fraction = false;
+    for (size_t at = open + 1; at + 1 < text.size(); at++) {
+        char c = text[at];
+        if (c == '.' && !fraction) {
+            fraction = true;
+        } else if (!digit(c)) {
+            return -1;
+        } else if (fraction) {
+            ns += unit * static_cast<uint64_t>(c - '0');
+            unit /= 10;
+        } else if (seconds < 1'000'000'000) {
+            seconds = seconds * 10 + static_cast<uint64_t>(c - '0');
+        }
+    }
+    text = text.substr(0, open);
+    return static_cast<int64_t>(seconds * NSEC_PER_SEC + ns);
+}
+
+// Behind "= ".
+bool parse_result(std::string_view text, PrintedResult& result)
+{
+    size_t end = text.find(' ');
+    std::string_view first = text.substr(0, end);
+    std::string_view rest = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    if (first.empty())
+        return false;
+    size_t open = first.find('<');
+    if (open != std::string_view::npos && open > 0) {
+        size_t close = end_of_decoration(text, open + 1);
+        if (close <= open + 1)
+            return false;
+        result.decoration = text.substr(open + 1, close - open - 2);
+        rest = text.substr(std::min(close + 1, text.size()));
+        first = first.substr(0, open);
+    }
+    if (first == "?") { // "= ?", "= ? ERESTARTSYS (To be restarted ...)"
+        size_t length = 0;
+        while (length < rest.size() && name_char(rest[length]))
+            length++;
+        int error = errno_by_name(rest.substr(0, length));
+        result.known = error != 0;
+        result.value = -error;
+        return true;
+    }
+    if (!parse_number(first, result.value))
+        return false;
+    result.known = true;
+    if (!rest.empty() && rest.front() == '(')
+        result.note = rest;
+    if (result.value != -1 || rest.empty() || rest.front() != 'E')
+        return true;
+    size_t length = 0;
+    while (length < rest.size() && name_char(rest[length]))
+        length++;
+    int error = errno_by_name(rest.substr(0, length));
+    result.value = -(error ? error : kUnnamedErrno);
+    return true;
+}
+
+}  // namespace
+
+int errno_by_name(std::string_view name)
+{
+    auto at = std::lower_bound(std::begin(kErrnoNames), std::end(kErrnoNames), name,
+                               [](const ErrnoName& e, std::string_view n) { return e.name < n; });
+    return at != std::end(kErrnoNames) && at->name == name ? at->number : 0;
+}
+
+bool parse_number(std::string_view text, int64_t& value)
+{
+    bool negative = !text.empty() && text.front() == '-';
+    if (negative)
+        text.remove_prefix(1);
+    if (text.empty() || !digit(text.front()))
+        return false;
+    uint64_t number = 0;
+    unsigned base = 10;
+    if (text.size() > 2 && text[0] == '0' && text[1] == 'x') {
+        base = 16;
+        text.remove_prefix(2);
+    } else if (text.size() > 1 && text[0] == '0') {
+        base = 8;
+        text.remove_prefix(1);
+    }
+    for (char c : text) {
+        unsigned d = digit(c) ? static_cast<unsigned>(c - '0') : static_cast<unsigned>((c | 32) - 'a') + 10;
+        if (d >= base)
+            return false;
+        number = number * base + d;
+    }
+    value = static_cast<int64_t>(negative ? 0 - number : number);
+    return true;
+}
+
+bool parse_fd(std::string_view text, PrintedFd& fd)
+{
+    size_t length = 0;
+    uint64_t number = 0;
+    while (length < text.size() && digit(text[length]) && number < (1ULL << 32))
+        number = number * 10 + static_cast<uint64_t>(text[length++] - '0');
+    fd.decoration = {};
+    fd.number = -1;
+    if (!length || number > 0x7fffffff)
+        return false;
+    if (length < text.size()) {
+        if (text[length] != '<' || text.back() != '>')
+            return false;
+        fd.decoration = text.substr(length + 1, text.size() - length - 2);
+    }
+    fd.number = static_cast<int>(number);
+    return true;
+}
+
+size_t skip_value(std::string_view text, size_t at)
+{
+    unsigned depth = 0;
+    size_t begin = at;
+    for (; at < text.size(); at++) {
+        switch (text[at]) {
+        case '"': at = end_of_string(text, at + 1) - 1; break;
+        case '(':
+        case '[':
+        case '{': depth++; break;
+        case ')':
+        case ']':
+        case '}':
+            if (!depth)
+                return at;
+            depth--;
+            break;
+        case ',':
+            if (!depth)
+                return at;
+            break;
+        case '<':
+            if (at + 1 < text.size() && text[at + 1] == '<')
+                at++;
+            else if (at > begin && (digit(text[at - 1]) || text[at - 1] == 'D')) // AT_FDCWD</path>
+                at = end_of_decoration(text, at + 1) - 1;
+            break;
+        case '/':
+            if (at + 1 < text.size() && text[at + 1] == '*') {
+                size_t end = text.find("*/", at + 2);
+                at = end == std::string_view::npos ? text.size() - 1 : end + 1;
+            }
+            break;
+        default: break;
+        }
+    }
+    return text.size();
+}
+
+std::string_view field(std::string_view text, std::string_view name)
+{
+    std::string_view found;
+    for_elements(text, [&](std::string_view element) {
+        if (element.size() <= name.size() || element[name.size()] != '=' || element.substr(0, name.size()) != name)
+            return true;
+        found = element.substr(name.size() + 1);
+        return false;
+    });
+    return found;
+}
+
+std::string_view Arguments::raw()
+{
+    if (at_ >= text_.size() || text_[at_] == ')')
+        return {};
+    size_t begin = at_;
+    at_ = skip_value(text_, begin);
+    std::string_view value = text_.substr(begin, at_ - begin);
+    while (!value.empty() && value.back() == ' ')
+        value.remove_suffix(1);
+    if (at_ < text_.size() && text_[at_] == ',')
+        at_++;
+    while (at_ < text_.size() && text_[at_] == ' ')
+        at_++;
+    return value;
+}
+
+bool Arguments::number(int64_t& value) { return parse_number(raw(), value); }
+bool Arguments::fd(PrintedFd& fd) { return parse_fd(raw(), fd); }
+
+void Arguments::skip(unsigned count)
+{
+    while (count--)
+        raw();
+}
+
+bool Arguments::result(PrintedResult& result)
+{
+    while (at_ < text_.size() && text_[at_] != ')') {
+        size_t before = at_;
+        raw();
+        if (at_ == before) // an unbalanced bracket
+            at_++;
+    }
+    if (at_ >= text_.size())
+        return false;
+    std::string_view rest = text_.substr(at_ + 1);
+    result.duration = take_duration(rest);
+    size_t begin = 0;
+    while (begin < rest.size() && (rest[begin] == ' ' || rest[begin] == '\t'))
+        begin++;
+    if (begin >= rest.size() || rest[begin] != '=')
+        return false;
+    begin++;
+    while (begin < rest.size() && rest[begin] == ' ')
+        begin++;
+    while (!rest.empty() && rest.back() == ' ')
+        rest.remove_suffix(1);
+    return begin < rest.size() && parse_result(rest.substr(begin), result);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// One clock out of whatever time stamps a log has: ns that never go back, beginning at 1 s (0 means never).
+#pragma once
+
+#include <cstdint>
+
+#include "src/strace/line.h"
+
+namespace epaudit {
+
+class LogClock {
+public:
+    // The time of a line, read once per line and in order.
+    uint64_t at(const LogLine& line);
+
+    bool known() const { return known_; }    // any time stamp seen; else lines are 2 ns apart
+    bool coarse() const { return coarse_; }  // whole seconds
+    uint64_t now() const { return now_; }
+    uint64_t steps_back() const { return steps_back_; }  // logs put together, a clock that was set
+
+private:
+    uint64_t absolute(uint64_t stamp, uint64_t wrap);
+
+    uint64_t now_ = 1'000'000'000;
+    uint64_t stamp_ = 0;    // of the line before
+    bool known_ = false;
+    bool stamped_ = false;  // stamp_ is an absolute one
+    bool coarse_ = false;
+    uint64_t steps_back_ = 0;
+};
+
+}  // namespace epaudit

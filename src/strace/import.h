@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole log: lines in, audited books out. Joins interrupted calls with their ends, dates the ends, counts what
+// could not be read, and says which facts the log lacks.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/strace/clock.h"
+#include "src/strace/interpreter.h"
+
+namespace epaudit {
+
+class StraceImport {
+public:
+    StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Looked looked = {});
+
+    // One line, without its newline.
+    void line(std::string_view text);
+    void too_long() { refuse(Refusal::kTooLong); }
+    // No more lines for now: what is known already is audited.
+    void pause();
+    // No more lines at all.
+    void finish();
+
+    PostedAudit& audit() { return audit_; }
+    const LogClock& clock() const { return clock_; }
+    const LogSight& log_sight() const { return interpreter_.sight(); }
+    const LogCounts& counts() const { return interpreter_.counts(); }
+    uint64_t refused(Refusal reason) const { return refused_[static_cast<size_t>(reason)]; }
+    uint64_t lines() const { return lines_; }
+    World& world() { return interpreter_.world(); }
+
+    Sight sight() const;
+    // What limits the meaning of a report on this log, in sentences.
+    std::vector<std::string> notes() const;
+    // Lines that should have counted and could not.
+    std::vector<std::pair<std::string, uint64_t>> lost() const;
+
+private:
+    void refuse(Refusal reason) { refused_[static_cast<size_t>(reason)]++; }
+    void call(const LogLine& line, uint64_t now);
+    void begins(const LogLine& line, uint64_t now);
+    void resumes(const LogLine& line, uint64_t now);
+    void message(std::string_view text);
+    void complete(LogThread& thread, uint8_t what, std::string_view text, uint64_t end);
+    void settle(uint64_t now);
+
+    // A call whose end the log does not date (no -T): it ended before the next line began.
+    struct Held {
+        LogThread* thread = nullptr;
+        uint8_t what = CALL_NONE;
+        std::string text;
+        uint64_t begun = 0;
+    };
+
+    PostedAudit audit_;
+    Interpreter interpreter_;
+    LogClock clock_;
+    Held held_;
+    std::array<uint64_t, static_cast<size_t>(Refusal::kReasons)> refused_{};
+    uint64_t lines_ = 0;
+    uint64_t looked_at_line_ = 0;
+};
+
+}  // namespace epaudit

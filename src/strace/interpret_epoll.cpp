@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// epoll_create, epoll_ctl, epoll_wait, and what may be concluded from a delivery that the log shows.
+#include <algorithm>
+
+#include "src/strace/interpreter.h"
+
+namespace epaudit {
+namespace {
+
+// fd numbers and small tokens; pointers are larger.
+constexpr uint64_t kSmall = 1 << 20;
+// Data that no registration has, for events that are not printed.
+constexpr uint64_t kNobody = ~0ULL;
+
+}  // namespace
+
+// The file of an epoll descriptor. That it was used as one proves what it is.
+LogFile* Interpreter::epoll_file(LogThread& thread, const PrintedFd& fd)
+{
+    LogFile* file = world_.file(*thread.process, fd.number);
+    if (!file)
+        return nullptr;
+    if (!file->epoll) {
+        file->kind = FILE_EPOLL;
+        file->epoll = std::make_unique<LogEpoll>();
+    }
+    return file;
+}
+
+bool Interpreter::create(Call& c)
+{
+    if (c.result.value < 0)
+        return true;
+    bool cloexec = has_flag(c.arguments.raw(), "EPOLL_CLOEXEC");
+    LogFile* file = world_.open(*c.thread.process, static_cast<int>(c.result.value), FILE_EPOLL, cloexec, dead_);
+    bury(dead_);
+    if (!file)
+        return true;
+    file->epoll = std::make_unique<LogEpoll>();
+    posting p = blank(c.thread, POSTING_CREATE, c.time);
+    p.result = c.result.value;
+    p.epfd = static_cast<int>(c.result.value);
+    p.epoll = file->id;
+    post(p);
+    return true;
+}
+
+void Interpreter::wait_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time)
+{
+    Arguments arguments(text);
+    PrintedFd fd;
+    if (!arguments.fd(fd))
+        return;
+    LogFile* epoll = epoll_file(thread, fd);
+    if (!epoll)
+        return;
+    arguments.skip(2);
+    std::string_view printed = arguments.raw();
+    int64_t timeout = 0;
+    if (call == CALL_EPOLL_PWAIT2)
+        timeout = parse_timeout(printed);
+    else if (!parse_number(printed, timeout))
+        timeout = -2;
+    if (timeout == -2) // an interrupted line does not have it yet: most loops wait equally long each time
+        timeout = thread.timeout;
+    thread.timeout = timeout;
+    thread.waits_on = epoll->id;
+    thread.waits_fd = fd.number;
+    thread.told.clear();
+    thread.told_by = epoll->id;
+    posting p = blank(thread, POSTING_WAIT, time);
+    p.epoll = epoll->id;
+    p.epfd = fd.number;
+    p.amount = std::clamp<int64_t>(timeout, -1, 0x7fffffff);
+    post(p);
+}
+
+bool Interpreter::wait_returns(Call& c)
+{
+    PrintedFd fd;
+    if (!c.arguments.fd(fd))
+        return false;
+    LogFile* epoll = epoll_file(c.thread, fd);
+    if (!epoll)
+        return true;
+    uint64_t id = c.thread.waits_on ? c.thread.waits_on : epoll->id;
+    std::string_view list = c.arguments.raw();
+    int64_t most = 0, timeout = 0;
+    if (!c.arguments.number(most))
+        return false;
+    std::string_view printed = c.arguments.raw();
+    bool known = c.what == CALL_EPOLL_PWAIT2 ? (timeout = parse_timeout(printed)) != -2 : parse_number(printed, timeout);
+    if (known && timeout != c.thread.timeout) {
+        c.thread.timeout = timeout;
+        audit_.tables().set_timeout(c.thread.tid, static_cast<int32_t>(std::clamp<int64_t>(timeout, -1, 0x7fffffff)));
+    }
+    if (c.result.known && c.result.value > 0)
+        deliver_all(c, list, id);
+    posting p = blank(c.thread, POSTING_RETURN, c.time);
+    p.epoll = id;
+    p.epfd = fd.number;
+    p.result = c.result.known ? c.result.value : -ERRNO_EINTR;
+    if (p.result <= -ERRNO_RESTART_FIRST && p.result >= -ERRNO_RESTART_LAST)
+        p.result = -ERRNO_EINTR;
+    p.amount = most;
+    post(p);
+    c.thread.waits_on = 0;
+    return true;
+}
+
+void Interpreter::deliver_all(Call& c, std::string_view list, uint64_t id)
+{
+    LogFile* epoll = world_.file_by_id(id);
+    if (!epoll || !epoll->epoll)
+        return;
+    int64_t count = 0;
+    bool whole = true;
+    for_elements(list, [&](std::string_view element) {
+        PrintedEvent event;
+        whole = parse_event(element, event);
+        if (!whole)
+            return false;
+        count++;
+        if (!event.data_known)
+            event.data = kNobody;
+        deliver(c, *epoll, event, c.result.value == 1);
+        return count < c.result.value;
+    });
+    if (count >= c.result.value)
+        return;
+    counts_.cut_lists++; // strace prints 32 elements (-s), then "..."
+    PrintedEvent rest;
+    rest.data = kNobody;
+    deliver(c, *epoll, rest, false);
+}
+
+void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole)
+{
+    posting p = blank(c.thread, POSTING_DELIVERED, c.time);
+    p.epoll = epoll.id;
+    p.epfd = c.thread.waits_fd;
+    p.mask = event.events;
+    p.data = event.data;
+    p.flags = sole ? POSTING_SOLE : 0;
+    if (event.data < kSmall && c.thread.told.size() < 64)
+        c.thread.told.push_back(static_cast<int>(event.data));
+    uint64_t id = audit_.tables().find_file(epoll.id, event.data);
+    if (!id && event.data != kNobody) {
+        learn_registration(c, epoll, event);
+        id = audit_.tables().find_file(epoll.id, event.data);
+    }
+    LogFile* file = id ? world_.file_by_id(id) : nullptr;
+    if (!file) {
+        counts_.unattributed++;
+    } else {
+        p.file_kind = file->kind;
+        bool proven = proves_level(*file, event.events);
+        if (!proven || blind(*c.thread.process, *file, event.events)) {
+            p.flags |= POSTING_BLIND;
+            counts_.blind++;
+        }
+    }
+    post(p);
+}
+
+// A registration from before the log began: data that has proved to be the fd number names its file.
+void Interpreter::learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event)
+{
+    if (event.data >= kSmall || !epoll.epoll->data_names_fd())
+        return;
+    int fd = static_cast<int>(event.data);
+    if (epoll.epoll->members.count(fd))
+        return;
+    LogFile* file = world_.file(*c.thread.process, fd);
+    if (!file || file->seen_born)
+        return;
+    file->guessed_mask = true;
+    posting p = blank(c.thread, POSTING_SEEDED, c.time);
+    p.epoll = epoll.id;
+    p.epfd = -1;
+    p.file = p.ino = file->id;
+    p.file_kind = file->kind;
+    p.fd = fd;
+    p.mask = event.events & ~(EV_ERR | EV_HUP);
+    p.data = event.data;
+    p.flags = POSTING_NONBLOCK;
+    post(p);
+    epoll.epoll->members[fd] = file->id;
+}
+
+void Interpreter::note_data(LogThread&, LogFile& epoll, int fd, uint64_t data)
+{
+    if (data >= kSmall)
+        epoll.epoll->data_is_other += 10;
+    else if (static_cast<int>(data) == fd)
+        epoll.epoll->data_is_fd += 2;
+    else
+        epoll.epoll->data_is_other += 2;
+}
+
+bool Interpreter::ctl(Call& c)
+{
+    PrintedFd epfd, fd;
+    if (!c.arguments.fd(epfd))
+        return false;
+    std::string_view operation = c.arguments.raw();
+    uint8_t kind = operation == "EPOLL_CTL_ADD"   ? POSTING_ADD
+                   : operation == "EPOLL_CTL_MOD" ? POSTING_MOD
+                   : operation == "EPOLL_CTL_DEL" ? POSTING_DEL
+                                                  : POSTING_NONE;
+    if (!c.arguments.fd(fd))
+        return false;
+    if (!c.result.known || kind == POSTING_NONE)
+        return true;
+    PrintedEvent event;
+    bool readable = parse_event(c.arguments.raw(), event);
+    if (kind != POSTING_DEL && !readable)
+        return c.result.value < 0; // NULL or unreadable memory: EFAULT, nothing happened
+    bool open = world_.known_file(*c.thread.process, fd.number) || c.result.value != -9;
+    LogFile* epoll = epoll_file(c.thread, epfd);
+    if (!epoll)
+        return true;
+    posting p = blank(c.thread, kind, c.time);
+    p.epoll = epoll->id;
+    p.epfd = epfd.number;
+    p.fd = fd.number;
+    p.mask = event.events & ~(EV_ERR | EV_HUP);
+    p.data = event.data;
+    p.result = c.result.value;
+    LogFile* file = open ? world_.file(*c.thread.process, fd.number) : nullptr;
+    if (!file) {
+        ctl_on_nothing(c, *epoll, p);
+        return true;
+    }
+    decorate(*file, fd.decoration);
+    p.file = p.ino = file->id;
+    p.file_kind = file->kind;
+    p.flags = file->nonblock ? POSTING_NONBLOCK : 0;
+    if (p.result >= 0 && kind == POSTING_DEL) {
+        epoll->epoll->members.erase(fd.number);
+    } else if (p.result >= 0) {
+        file->guessed_mask = false;
+        epoll->epoll->members[fd.number] = file->id;
+        if (event.data_known)
+            note_data(c.thread, *epoll, fd.number, event.data);
+        else
+            p.data = kNobody - file->id; // not printed: its events cannot be told apart
+    }
+    post(p);
+    return true;
+}
+
+// EBADF: the number leads nowhere. If it was registered, its file lives on elsewhere (a dup, a child), and this is
+// the program's failed attempt at it.
+void Interpreter::ctl_on_nothing(Call&, LogFile& epoll, posting& p)
+{
+    auto at = epoll.epoll->members.find(p.fd);
+    LogFile* ghost = at == epoll.epoll->members.end() ? nullptr : world_.file_by_id(at->second);
+    if (ghost) {
+        p.file = p.ino = ghost->id;
+        p.file_kind = ghost->kind;
+    } else if (at != epoll.epoll->members.end()) {
+        epoll.epoll->members.erase(at);
+    }
+    post(p);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/strace/interpreter.h"
+
+#include <algorithm>
+
+namespace epaudit {
+
+posting Interpreter::blank(const LogThread& thread, uint8_t kind, uint64_t time)
+{
+    now_ = std::max(now_, time); // -T may place an end behind the next line's time stamp by its rounding
+    posting p{};
+    p.time = now_;
+    p.kind = kind;
+    p.tgid = thread.process->pid;
+    p.tid = thread.tid;
+    p.epfd = -1;
+    p.fd = -1;
+    return p;
+}
+
+// Files that ended without a close of their own: by exit, exec, or because their number came back as another's.
+void Interpreter::bury(std::vector<LogFile*>& dead)
+{
+    for (LogFile* file : dead) {
+        audit_.tables().forget_file(file->id, file->epoll ? file->id : 0);
+        world_.forget(file);
+    }
+    dead.clear();
+}
+
+void Interpreter::enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time)
+{
+    switch (call) {
+    case CALL_EPOLL_WAIT:
+    case CALL_EPOLL_PWAIT2: wait_enters(thread, call, text, time); break;
+    case CALL_CLOSE: {
+        PrintedFd fd;
+        if (Arguments(text).fd(fd))
+            close_enters(thread, fd.number, time);
+        break;
+    }
+    case CALL_ACCEPT: call_enters(thread, text, time); break;
+    default:
+        if (call >= CALL_READ && call <= CALL_SENDMMSG)
+            call_enters(thread, text, time);
+        break;
+    }
+}
+
+// A call that may sleep begins on a file known to block. As post_enter() in bpf/calls_io.h.
+void Interpreter::call_enters(LogThread& thread, std::string_view text, uint64_t time)
+{
+    PrintedFd fd;
+    if (!Arguments(text).fd(fd))
+        return;
+    const LogFile* file = world_.known_file(*thread.process, fd.number);
+    if (!file || file->nonblock || file->kind < FILE_TCP || file->kind > FILE_PIPE || has_flag(text, "MSG_DONTWAIT"))
+        return;
+    posting p = blank(thread, POSTING_ENTER, time);
+    p.fd = fd.number;
+    p.file = p.ino = file->id;
+    p.file_kind = file->kind;
+    post(p);
+}
+
+bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, Arguments& arguments,
+                        const PrintedResult& result, uint64_t time)
+{
+    Call c{thread, call, text, arguments, result, time};
+    counts_.calls++;
+    switch (call) {
+    case CALL_EPOLL_WAIT:
+    case CALL_EPOLL_PWAIT2: return wait_returns(c);
+    case CALL_EPOLL_CTL: return ctl(c);
+    case CALL_EPOLL_CREATE: return create(c);
+    case CALL_ACCEPT: return accept(c);
+    case CALL_SPLICE:
+    case CALL_TEE:
+    case CALL_SENDFILE: return transfer(c);
+    case CALL_CONNECT:
+    case LOG_BIND: return connect(c);
+    case CALL_FCNTL: return fcntl(c);
+    case CALL_IOCTL: return ioctl(c);
+    case CALL_SHUTDOWN:
+    case CALL_SETTIME:
+    case CALL_GETSOCKOPT:
+    case CALL_FUTEX:
+    case LOG_LISTEN: return other(c);
+    case CALL_CLOSE: return true; // when it began
+    case CALL_CLOSE_RANGE: {
+        int64_t first = 0, last = 0;
+        if (!arguments.number(first) || !arguments.number(last))
+            return false;
+        if (result.value != 0 || has_flag(arguments.raw(), "CLOSE_RANGE_CLOEXEC"))
+            return true;
+        std::vector<int> closed;
+        for (const auto& [fd, slot] : thread.process->fds)
+            if (fd >= first && fd <= (last < 0 ? INT64_MAX : last))
+                closed.push_back(fd);
+        std::sort(closed.begin(), closed.end());
+        for (int fd : closed)
+            close_enters(thread, fd, time);
+        return true;
+    }
+    case CALL_DUP:
+    case CALL_DUP2: {
+        PrintedFd from, to;
+        if (!arguments.fd(from) || (call == CALL_DUP2 && !arguments.fd(to)))
+            return false;
+        return dups(c, from, result.value, has_flag(arguments.raw(), "O_CLOEXEC"));
+    }
+    case LOG_SOCKETPAIR:
+    case LOG_PIPE: return opens_pair(c);
+    case LOG_FORK: return forks(c);
+    case LOG_EXEC: return execs(c);
+    case LOG_URING: {
+        thread.process->uses_uring = true;
+        post(blank(thread, POSTING_URING, time));
+        return true;
+    }
+    case LOG_EVERYDAY: sight_.everything = true; return true;
+    default: return opens_descriptor(call) ? opens(c) : io(c);
+    }
+}
+
+void Interpreter::thread_exits(uint32_t tid, uint64_t time)
+{
+    LogThread* thread = world_.known_thread(tid);
+    if (!thread)
+        return;
+    post(blank(*thread, POSTING_EXIT, time));
+    world_.exits(tid, dead_);
+    bury(dead_);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls of a log into postings: the same meaning that bpf/calls.h gives to the same calls. Two differences follow
+// from the source. A log holds no kernel state, so no posting carries any. And it may hold only some of the
+// calls (-e trace=...), some of the threads, some of the processes: an event whose answer may lie outside it is
+// posted as one that cannot be judged (POSTING_BLIND).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "src/audit/posted.h"
+#include "src/strace/arguments.h"
+#include "src/strace/calls.h"
+#include "src/strace/values.h"
+#include "src/strace/world.h"
+
+namespace epaudit {
+
+// What of the program's doings is in the log at all.
+struct LogSight {
+    bool everything = false;     // calls were seen that no filter for descriptors would let through
+    bool socket_input = false;   // receiving from sockets is traced; and so on
+    bool socket_output = false;
+    bool plain_input = false;
+    bool plain_output = false;
+    bool accepting = false;
+    bool timer_setting = false;
+    bool pids = false;           // lines name their thread (-f, -o)
+    bool others_unseen = false;  // other threads exist, and the log follows only one
+    bool durations = false;      // -T
+
+    bool any_io() const
+    {
+        return everything || socket_input || socket_output || plain_input || plain_output || accepting;
+    }
+};
+
+struct LogCounts {
+    uint64_t lines = 0;
+    uint64_t calls = 0;            // that matter
+    uint64_t blind = 0;            // events whose answer may lie outside the log
+    uint64_t unattributed = 0;     // events of registrations made before the log began
+    uint64_t cut_lists = 0;        // returns of epoll_wait that print only part of their events
+};
+
+class Interpreter {
+public:
+    Interpreter(PostedAudit& audit, size_t max_files) : audit_(audit), world_(max_files) {}
+
+    // A call begins: epoll_wait and close count from here (bpf/hooks_tracepoint.h). `text` holds all arguments, or
+    // those printed before the line was interrupted.
+    void enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
+    // It returned. False: its arguments cannot be read.
+    bool exits(LogThread& thread, uint8_t call, std::string_view text, Arguments& arguments,
+               const PrintedResult& result, uint64_t time);
+    void thread_exits(uint32_t tid, uint64_t time);
+
+    World& world() { return world_; }
+    LogSight& sight() { return sight_; }
+    const LogSight& sight() const { return sight_; }
+    const LogCounts& counts() const { return counts_; }
+    uint64_t refused() const { return world_.refused; }
+
+private:
+    // One call, as all helpers below need it.
+    struct Call {
+        LogThread& thread;
+        uint8_t what;
+        std::string_view text;
+        Arguments& arguments;
+        const PrintedResult& result;
+        uint64_t time;
+    };
+
+    posting blank(const LogThread& thread, uint8_t kind, uint64_t time);
+    void post(const posting& p) { audit_.post(p); }
+    void bury(std::vector<LogFile*>& dead);
+    void call_enters(LogThread& thread, std::string_view text, uint64_t time);
+
+    // interpret_epoll.cpp
+    void wait_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
+    bool wait_returns(Call& c);
+    void deliver_all(Call& c, std::string_view list, uint64_t epoll);
+    void deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole);
+    void learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event);
+    void note_data(LogThread& thread, LogFile& epoll, int fd, uint64_t data);
+    bool create(Call& c);
+    bool ctl(Call& c);
+    void ctl_on_nothing(Call& c, LogFile& epoll, posting& p);
+    LogFile* epoll_file(LogThread& thread, const PrintedFd& fd);
+
+    // interpret_sight.cpp
+    bool blind(const LogProcess& process, LogFile& file, uint32_t events);
+    bool proves_level(LogFile& file, uint32_t events);
+    bool sees_input(uint8_t kind) const;
+    bool sees_output(uint8_t kind) const;
+
+    // interpret_io.cpp
+    bool io(Call& c);
+    bool transfer(Call& c);
+    bool accept(Call& c);
+    bool connect(Call& c);
+    void post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t amount, bool waits);
+    LogFile* used(Call& c, const PrintedFd& fd, uint8_t at_least);
+    void learn(LogFile& file, uint8_t kind);
+    void decorate(LogFile& file, std::string_view decoration);
+
+    // interpret_other.cpp
+    bool other(Call& c);
+    bool fcntl(Call& c);
+    bool ioctl(Call& c);
+
+    // interpret_files.cpp
+    void close_enters(LogThread& thread, int fd, uint64_t time);
+    void release(LogThread& thread, LogFile& file, int fd, bool last, uint64_t time);
+    bool opens(Call& c);
+    bool opens_pair(Call& c);
+    bool dups(Call& c, const PrintedFd& from, int64_t to, bool cloexec);
+    bool forks(Call& c);
+    bool execs(Call& c);
+    void set_nonblock(LogFile& file, bool nonblock);
+
+    PostedAudit& audit_;
+    World world_;
+    LogSight sight_;
+    LogCounts counts_;
+    std::vector<LogFile*> dead_;
+    uint64_t now_ = 0;
+};
+
+}  // namespace epaudit

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// The map of a process: which files, where.
+#include "src/symbols/process_image.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "src/symbols/image_impl.h"
+
+namespace epaudit {
+namespace {
+
+constexpr const char* kDeleted = " (deleted)";
+constexpr size_t kMostFrames = 64;
+
+// In ticks since boot; 0 when it is gone.
+uint64_t start_time(uint32_t pid)
+{
+    std::ifstream in(fmt::format("/proc/{}/stat", pid));
+    std::string line;
+    std::getline(in, line);
+    size_t close = line.rfind(')');
+    if (close == std::string::npos)
+        return 0;
+    std::istringstream fields(line.substr(close + 1));
+    std::string word;
+    for (int field = 3; field <= 22;
+         field++)  // proc(5): starttime is field 22, the state after the name is 3
+        fields >> word;
+    return strtoull(word.c_str(), nullptr, 10);
+}
+
+int open_regular(const std::string& path)
+{
+    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info {};
+    if (fd >= 0 && (fstat(fd, &info) || !S_ISREG(info.st_mode))) {  // mapped devices are listed as well
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+// A file as the process itself sees it: in its mount namespace, and even when it has been replaced or deleted.
+int open_module(uint32_t pid, std::string name, std::string& path)
+{
+    std::string exe = fmt::format("/proc/{}/exe", pid);
+    char target[4096];
+    ssize_t length = readlink(exe.c_str(), target, sizeof(target));
+    if (length > 0 && name == std::string(target, static_cast<size_t>(length))) {
+        path = exe;
+        return open_regular(path);
+    }
+    size_t deleted = name.rfind(kDeleted);
+    if (deleted != std::string::npos && deleted + strlen(kDeleted) == name.size())
+        return -1;
+    path = fmt::format("/proc/{}/root{}", pid, name);
+    int fd = open_regular(path);
+    if (fd < 0) {
+        path = name;
+        fd = open_regular(path);
+    }
+    return fd;
+}
+
+// libdwfl asks for the file of a module that dwfl_linux_proc_report() named after its line in the map.
+int find_elf(Dwfl_Module* module, void** data, const char* name, Dwarf_Addr base, char** file_name, Elf** elf)
+{
+    *elf = nullptr;
+    if (name[0] != '/')  // [vdso]: its own reader knows how
+        return dwfl_linux_proc_find_elf(module, data, name, base, file_name, elf);
+    auto pid = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(*data));  // read_map() put it there
+    std::string path;
+    int fd = open_module(pid, name, path);
+    if (fd >= 0)
+        *file_name = strdup(path.c_str());
+    return fd;
+}
+
+const Dwfl_Callbacks kCallbacks = {find_elf, dwfl_standard_find_debuginfo, nullptr, nullptr};
+
+}  // namespace
+
+// 0, or why the map cannot be read; that of a process that has ended is empty.
+static int map_error(uint32_t pid)
+{
+    int fd = open(fmt::format("/proc/{}/maps", pid).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    char byte;
+    ssize_t got = read(fd, &byte, 1);
+    int error = got < 0 ? errno : got == 0 ? ESRCH : 0;
+    close(fd);
+    return error;
+}
+
+// Modules that are still there are kept as they are, and all of them when the process has ended.
+static int read_map(Dwfl* dwfl, uint32_t pid)
+{
+    if (int error = map_error(pid))
+        return error;
+    dwfl_report_begin(dwfl);
+    int error = dwfl_linux_proc_report(dwfl, static_cast<pid_t>(pid));
+    dwfl_report_end(dwfl, nullptr, nullptr);
+    auto name_owner = [](Dwfl_Module*, void** user, const char*, Dwarf_Addr, void* owner) {
+        *user = owner;
+        return static_cast<int>(DWARF_CB_OK);
+    };
+    dwfl_getmodules(dwfl, name_owner, reinterpret_cast<void*>(static_cast<uintptr_t>(pid)), 0);
+    return error < 0 ? errno : error;
+}
+
+ProcessImage::ProcessImage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ProcessImage::~ProcessImage() = default;
+
+std::unique_ptr<ProcessImage> ProcessImage::open(uint32_t pid, int& why)
+{
+    auto impl = std::make_unique<Impl>();
+    impl->pid = pid;
+    impl->started = start_time(pid);
+    struct stat exe {};
+    if (stat(fmt::format("/proc/{}/exe", pid).c_str(), &exe)) {
+        why = errno;
+        return nullptr;
+    }
+    impl->device = exe.st_dev;
+    impl->inode = exe.st_ino;
+    impl->dwfl.reset(dwfl_begin(&kCallbacks));
+    why = impl->dwfl ? read_map(impl->dwfl.get(), pid) : ENOMEM;
+    if (why)
+        return nullptr;
+    return std::unique_ptr<ProcessImage>(new ProcessImage(std::move(impl)));
+}
+
+bool ProcessImage::current() const
+{
+    struct stat exe {};
+    return !stat(fmt::format("/proc/{}/exe", impl_->pid).c_str(), &exe) && exe.st_dev == impl_->device &&
+           exe.st_ino == impl_->inode && start_time(impl_->pid) == impl_->started;
+}
+
+std::vector<CodeAddress> ProcessImage::unwind(const StackSlice& slice)
+{
+    std::vector<CodeAddress> addresses;
+    auto on_frame = [](Dwfl_Frame* frame, void* out) {
+        Dwarf_Addr pc = 0;
+        bool exact = false;
+        auto& found = *static_cast<std::vector<CodeAddress>*>(out);
+        if (!dwfl_frame_pc(frame, &pc, &exact) || !pc || found.size() >= kMostFrames)
+            return static_cast<int>(DWARF_CB_ABORT);
+        found.push_back({pc, exact});
+        Dwfl* dwfl = dwfl_thread_dwfl(dwfl_frame_thread(frame));
+        return static_cast<int>(can_unwind(dwfl, pc - (exact ? 0 : 1)) ? DWARF_CB_OK : DWARF_CB_ABORT);
+    };
+    Impl& impl = *impl_;
+    // Libraries may have been loaded since.
+    if (!dwfl_addrmodule(impl.dwfl.get(), slice.pc))
+        read_map(impl.dwfl.get(), impl.pid);
+    if (!impl.attached)
+        impl.attached = dwfl_attach_state(impl.dwfl.get(), nullptr, static_cast<pid_t>(impl.pid),
+                                          &slice_callbacks(), &impl.slice);
+    impl.slice = &slice;
+    if (impl.attached)
+        dwfl_getthread_frames(impl.dwfl.get(), static_cast<pid_t>(impl.pid), on_frame, &addresses);
+    impl.slice = nullptr;
+    if (addresses.empty())
+        addresses.push_back({slice.pc, true});
+    return addresses;
+}
+
+std::vector<Frame> ProcessImage::symbolise(const std::vector<CodeAddress>& addresses)
+{
+    std::vector<Frame> frames;
+    for (const CodeAddress& address : addresses) {
+        uint64_t at = address.pc - (address.exact ? 0 : 1);
+        auto [known, fresh] = impl_->known.try_emplace(at);
+        if (fresh)
+            known->second = frames_of(impl_->dwfl.get(), at);
+        frames.insert(frames.end(), known->second.begin(), known->second.end());
+    }
+    return frames;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The modules of one process, and what their unwind tables, symbols and line tables say about an address in them.
+// libdwfl stays behind this header. Nothing here stops, signals or ptraces the process: its map is read from
+// /proc, its files are opened, and the stack comes from a slice.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/audit/finding.h"
+#include "src/symbols/stack_slice.h"
+
+namespace epaudit {
+
+// A place in the code of a process. Return addresses point behind their call.
+struct CodeAddress {
+    uint64_t pc = 0;
+    bool exact = false;  // not a return address
+};
+
+class ProcessImage {
+public:
+    // Reads its map of modules. On failure `why` is errno: the process is gone, or we may not look.
+    static std::unique_ptr<ProcessImage> open(uint32_t pid, int& why);
+    ~ProcessImage();
+
+    // Still the same program in the same process? Not after exec, nor when the pid belongs to another one.
+    bool current() const;
+    // Innermost first; at least the pc itself. Libraries loaded since the last call are found.
+    std::vector<CodeAddress> unwind(const StackSlice& slice);
+    // One frame for each address, and one more for each function inlined there. Works when the process has ended.
+    std::vector<Frame> symbolise(const std::vector<CodeAddress>& addresses);
+
+private:
+    struct Impl;
+    explicit ProcessImage(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace epaudit

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/symbols/stack_book.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+namespace epaudit {
+namespace {
+
+constexpr size_t kMostStacks = 4096;
+constexpr size_t kMostImages = 64;  // beyond, those of processes that have ended are forgotten
+
+uint64_t owner_id(StackRole role, const sweep_record& entry)
+{
+    switch (role) {
+    case StackRole::kArmed: return entry.registration.armed_site;
+    case StackRole::kWait: return entry.key.epoll;
+    default: return entry.file_id;
+    }
+}
+
+}  // namespace
+
+std::shared_ptr<ProcessImage> StackBook::image_of(uint32_t pid)
+{
+    auto at = images_.find(pid);
+    if (at != images_.end() && at->second->current())
+        return at->second;
+    int why = 0;
+    std::shared_ptr<ProcessImage> image = ProcessImage::open(pid, why);
+    if (image) {
+        if (images_.size() >= kMostImages)
+            std::erase_if(images_, [](const auto& known) { return !known.second->current(); });
+        images_[pid] = image;
+        return image;
+    }
+    if (at != images_.end())  // it has ended, but we have read its map in time
+        return at->second;
+    if (why == EACCES || why == EPERM)
+        refused_++;
+    else if (why == ENOENT || why == ESRCH)
+        gone_++;
+    else
+        failed_++;
+    return nullptr;
+}
+
+void StackBook::learn_process(uint32_t pid)
+{
+    int why = 0;
+    if (std::shared_ptr<ProcessImage> image = ProcessImage::open(pid, why))
+        images_[pid] = std::move(image);
+}
+
+void StackBook::add(const StackOwner& owner, const StackSlice& slice)
+{
+    std::shared_ptr<ProcessImage> image = image_of(slice.pid);
+    if (!image)
+        return;
+    Key key{owner.role, owner.id};
+    auto [at, fresh] = kept_.try_emplace(key);
+    at->second = Kept{owner.time, image, image->unwind(slice), nullptr};
+    changed_ = true;
+    if (!fresh)
+        return;
+    order_.push_back(key);
+    if (order_.size() > kMostStacks) {
+        kept_.erase(order_.front());
+        order_.pop_front();
+    }
+}
+
+const Stack* StackBook::find(StackRole role, const sweep_record& entry)
+{
+    uint64_t id = owner_id(role, entry);
+    auto at = id ? kept_.find({role, id}) : kept_.end();
+    if (at == kept_.end())
+        return nullptr;
+    Kept& kept = at->second;
+    // Of the file that had this address before.
+    if (role != StackRole::kArmed && kept.time < entry.registration.added_at)
+        return nullptr;
+    if (!kept.stack)
+        kept.stack = std::make_unique<Stack>(
+            Stack{stack_role_text(role), kept.image->symbolise(kept.addresses)});
+    return kept.stack.get();
+}
+
+bool StackBook::changed()
+{
+    bool answer = changed_;
+    changed_ = false;
+    return answer;
+}
+
+std::vector<std::string> StackBook::notes() const
+{
+    std::vector<std::string> notes;
+    auto stacks = [](uint64_t n) {
+        return fmt::format("{} call stack{} not known", n, n == 1 ? " is" : "s are");
+    };
+    if (gone_)
+        notes.push_back(stacks(gone_) + ": the process had ended before its map could be read");
+    if (refused_)
+        notes.push_back(stacks(refused_) +
+                        ": reading the map of another user's process takes CAP_SYS_PTRACE");
+    if (failed_)
+        notes.push_back(stacks(failed_) + ": the map of the process could not be read");
+    return notes;
+}
+
+}  // namespace epaudit

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The user stacks of an observation, by what they show. Unwound when they arrive, while their process lives, and
+// symbolised only when a finding asks: reading the line tables of a big program takes seconds.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "src/books/call_sites.h"
+#include "src/symbols/process_image.h"
+
+namespace epaudit {
+
+// What a captured stack belongs to.
+struct StackOwner {
+    StackRole role = StackRole::kArmed;
+    uint64_t id = 0;    // kArmed: registration_row.armed_site; kWait: the epoll; else the file
+    uint64_t time = 0;  // CLOCK_MONOTONIC ns
+    uint32_t tid = 0;
+};
+
+class StackBook : public CallSites {
+public:
+    // Reads the map of a process now: it may be gone when its first stack arrives.
+    void learn_process(uint32_t pid);
+    void add(const StackOwner& owner, const StackSlice& slice);
+
+    const Stack* find(StackRole role, const sweep_record& entry) override;
+    bool changed();  // since the last call: a finding may now get what it lacked
+
+    // What could not be done, one sentence each.
+    std::vector<std::string> notes() const;
+
+private:
+    struct Kept {
+        uint64_t time = 0;
+        std::shared_ptr<ProcessImage> image;
+        std::vector<CodeAddress> addresses;
+        std::unique_ptr<Stack> stack;  // once somebody asked
+    };
+    using Key = std::pair<StackRole, uint64_t>;
+
+    std::shared_ptr<ProcessImage> image_of(uint32_t pid);
+
+    std::map<uint32_t, std::shared_ptr<ProcessImage>> images_;
+    std::map<Key, Kept> kept_;
+    std::deque<Key> order_;  // oldest first
+    bool changed_ = false;
+    uint64_t gone_ = 0;     // stacks of processes that had ended
+    uint64_t refused_ = 0;  // stacks of processes that we may not look at
+    uint64_t failed_ = 0;
+};
+
+}  // namespace epaudit

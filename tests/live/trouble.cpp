@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+// Correct programs in trouble: each role does something that has confused observers before, handles every event
+// properly, and prints what it did. Nothing here may yield a finding.
+//
+//   trouble forks N | threads N | reuse SECONDS | idle N | nested ROUNDS | thrice ROUNDS | handover ROUNDS
+//   trouble exec PROGRAM...        leaves unread edge-triggered input behind and becomes another program
+//   trouble as-pid PID PROGRAM...  starts PROGRAM under that process number (clone3 with set_tid) and waits for it
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+int must(int result, const char* what)
+{
+    if (result >= 0)
+        return result;
+    fprintf(stderr, "trouble: %s: %s\n", what, strerror(errno));
+    exit(3);
+}
+
+int new_epoll() { return must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"); }
+int new_eventfd() { return must(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"); }
+
+void watch(int epoll, int fd, uint32_t mask = EPOLLIN)
+{
+    epoll_event want{};
+    want.events = mask;
+    want.data.fd = fd;
+    must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &want), "epoll_ctl");
+}
+
+std::array<int, 2> new_pair()
+{
+    std::array<int, 2> pair{};
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
+    return pair;
+}
+
+void put(int fd)
+{
+    char byte = 1;
+    if (write(fd, &byte, 1) != 1)
+        must(-1, "write");
+}
+
+// Until EAGAIN, as edge-triggered registrations demand.
+int drain(int fd)
+{
+    char buffer[64];
+    int bytes = 0;
+    for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0;)
+        bytes += static_cast<int>(n);
+    return bytes;
+}
+
+// One epoll instance, one connection, one message: a short honest life.
+void small_life()
+{
+    int epoll = new_epoll();
+    auto [mine, theirs] = new_pair();
+    watch(epoll, mine);
+    put(theirs);
+    epoll_event got{};
+    if (must(epoll_wait(epoll, &got, 1, 1000), "epoll_wait") != 1 || drain(mine) != 1)
+        exit(3);
+}
+
+int forks(long count)
+{
+    constexpr long kAtOnce = 16;
+    for (long started = 0; started < count;) {
+        long wave = std::min(kAtOnce, count - started);
+        for (long i = 0; i < wave; i++)
+            if (must(fork(), "fork") == 0) {
+                small_life();
+                _exit(0); // closes nothing: the kernel does
+            }
+        for (long i = 0; i < wave; i++) {
+            int status = 0;
+            must(wait(&status), "wait");
+            if (status)
+                exit(3);
+        }
+        started += wave;
+    }
+    printf("%ld children\n", count);
+    return 0;
+}
+
+int threads(long count)
+{
+    constexpr long kAtOnce = 32;
+    for (long started = 0; started < count; started += kAtOnce) {
+        std::vector<std::thread> wave;
+        for (long i = 0; i < kAtOnce; i++)
+            wave.emplace_back([] {
+                int epoll = new_epoll(), event = new_eventfd();
+                watch(epoll, event, EPOLLIN | EPOLLET);
+                uint64_t one = 1;
+                epoll_event got{};
+                if (write(event, &one, sizeof(one)) != sizeof(one) || epoll_wait(epoll, &got, 1, 1000) != 1)
+                    exit(3);
+                drain(event);
+                close(event);
+                close(epoll);
+            });
+        for (std::thread& thread : wave)
+            thread.join();
+    }
+    printf("%ld threads\n", count);
+    return 0;
+}
+
+// Numbers and struct files are recycled as fast as the kernel can.
+int reuse(double seconds)
+{
+    using Clock = std::chrono::steady_clock;
+    int epoll = new_epoll();
+    long closes = 0;
+    auto start = Clock::now();
+    auto end = start + std::chrono::duration<double>(seconds);
+    while (Clock::now() < end) {
+        for (int i = 0; i < 64; i++) {
+            int event = new_eventfd();
+            watch(epoll, event, i % 2 ? EPOLLIN | EPOLLET : EPOLLIN | EPOLLONESHOT);
+            close(event);
+            closes++;
+        }
+    }
+    printf("%.0f closes per second\n", static_cast<double>(closes) / std::chrono::duration<double>(Clock::now() - start).count());
+    return 0;
+}
+
+// In as many processes as the limit on descriptors, which may not be ours to raise, demands.
+// The pipe is their barrier: it ends when the last of them has registered all of its files.
+int idle_behind(long count, const int (&barrier)[2])
+{
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    must(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+    long room = static_cast<long>(limit.rlim_max) - 64;
+    pid_t next = count > room ? must(fork(), "fork") : -1;
+    if (next == 0)
+        return idle_behind(count - room, barrier);
+    int epoll = new_epoll();
+    for (long i = 0; i < std::min(count, room); i++)
+        watch(epoll, new_eventfd());
+    char nothing = 0;
+    close(barrier[1]);
+    if (read(barrier[0], &nothing, 1) != 0)
+        return 3;
+    epoll_event got{};
+    must(epoll_wait(epoll, &got, 1, 4000), "epoll_wait");
+    int status = 0;
+    if (next > 0)
+        waitpid(next, &status, 0);
+    return status ? 3 : 0;
+}
+
+int idle(long count)
+{
+    int barrier[2];
+    must(pipe(barrier), "pipe");
+    return idle_behind(count, barrier);
+}
+
+// The outer instance learns through two others that a file is ready.
+int nested(long rounds)
+{
+    int outer = new_epoll(), middle = new_epoll(), inner = new_epoll(), event = new_eventfd();
+    watch(inner, event);
+    watch(middle, inner);
+    watch(outer, middle);
+    for (long i = 0; i < rounds; i++) {
+        uint64_t one = 1;
+        epoll_event got{};
+        if (write(event, &one, sizeof(one)) != sizeof(one))
+            return 3;
+        for (int epoll : {outer, middle, inner})
+            if (epoll_wait(epoll, &got, 1, 1000) != 1)
+                return 3;
+        drain(event);
+    }
+    printf("%ld rounds\n", rounds);
+    return 0;
+}
+
+// One socket, three interest lists with three masks; whoever is told first takes the data.
+int thrice(long rounds)
+{
+    auto [mine, theirs] = new_pair();
+    std::array<int, 3> epolls{new_epoll(), new_epoll(), new_epoll()};
+    watch(epolls[0], mine, EPOLLIN);
+    watch(epolls[1], mine, EPOLLIN | EPOLLET);
+    watch(epolls[2], mine, EPOLLIN | EPOLLRDHUP | EPOLLET);
+    for (long i = 0; i < rounds; i++) {
+        epoll_event got{};
+        put(theirs);
+        for (int epoll : epolls)
+            if (epoll_wait(epoll, &got, 1, 1000) != 1)
+                return 3;
+        drain(mine);
+    }
+    printf("%ld rounds\n", rounds);
+    return 0;
+}
+
+void send_fd(int over, int fd)
+{
+    char byte = 0, space[CMSG_SPACE(sizeof(int))] = {};
+    iovec data{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof(space);
+    cmsghdr* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+    must(static_cast<int>(sendmsg(over, &message, 0)), "sendmsg");
+}
+
+int receive_fd(int over)
+{
+    char byte = 0, space[CMSG_SPACE(sizeof(int))] = {};
+    iovec data{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof(space);
+    if (recvmsg(over, &message, MSG_CMSG_CLOEXEC) != 1)
+        return -1;
+    int fd = -1;
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+    return fd;
+}
+
+// The worker: registers what it is handed, reads the one byte, closes it.
+int take_over(int channel)
+{
+    int epoll = new_epoll();
+    for (int fd; (fd = receive_fd(channel)) >= 0; close(fd)) {
+        epoll_event got{};
+        watch(epoll, fd, EPOLLIN | EPOLLET);
+        if (epoll_wait(epoll, &got, 1, 1000) != 1 || drain(fd) != 1)
+            return 3;
+    }
+    return 0;
+}
+
+// The master: has each connection in its own interest list first, takes it out properly, and hands it on.
+int handover(long rounds)
+{
+    int channel[2];
+    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), "socketpair");
+    pid_t worker = must(fork(), "fork");
+    if (worker == 0) {
+        close(channel[0]);
+        _exit(take_over(channel[1]));
+    }
+    close(channel[1]);
+    int epoll = new_epoll();
+    for (long i = 0; i < rounds; i++) {
+        auto [mine, theirs] = new_pair();
+        epoll_event got{};
+        watch(epoll, mine);
+        put(theirs);
+        if (epoll_wait(epoll, &got, 1, 1000) != 1)
+            return 3;
+        must(epoll_ctl(epoll, EPOLL_CTL_DEL, mine, nullptr), "epoll_ctl");
+        send_fd(channel[0], mine);
+        close(mine);
+        close(theirs);
+    }
+    close(channel[0]);
+    int status = 0;
+    waitpid(worker, &status, 0);
+    printf("%ld handed over\n", rounds);
+    return status ? 3 : 0;
+}
+
+// What waits here unread dies with the image; the next program starts with a clean slate.
+int exec_into(char** command)
+{
+    int epoll = new_epoll();
+    auto [mine, theirs] = new_pair();
+    watch(epoll, mine, EPOLLIN | EPOLLET);
+    put(theirs);
+    epoll_event got{};
+    if (epoll_wait(epoll, &got, 1, 1000) != 1)
+        return 3;
+    execv(command[0], command);
+    return must(-1, command[0]);
+}
+
+int as_pid(pid_t pid, char** command)
+{
+    clone_args arguments{};
+    arguments.exit_signal = SIGCHLD;
+    arguments.set_tid = reinterpret_cast<uint64_t>(&pid);
+    arguments.set_tid_size = 1;
+    pid_t child = must(static_cast<int>(syscall(SYS_clone3, &arguments, sizeof(arguments))), "clone3");
+    if (child == 0) {
+        execv(command[0], command);
+        _exit(127);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    std::string_view role = argc > 2 ? argv[1] : "";
+    if (role == "exec")
+        return exec_into(argv + 2);
+    if (role == "as-pid" && argc > 3)
+        return as_pid(atoi(argv[2]), argv + 3);
+    if (role == "reuse")
+        return reuse(atof(argv[2]));
+    struct Role {
+        const char* name;
+        int (*run)(long);
+    };
+    for (const Role& known : {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle}, Role{"nested", nested},
+                              Role{"thrice", thrice}, Role{"handover", handover}})
+        if (role == known.name)
+            return known.run(atol(argv[2]));
+    fprintf(stderr, "usage: trouble ROLE COUNT (see the source)\n");
+    return 2;
+}

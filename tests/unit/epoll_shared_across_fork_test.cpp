@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kParent = 100;
+constexpr uint32_t kChild = 200;
+
+// fd 7 is registered by the parent, which waits; the child has just been forked.
+Scenario& forked(Scenario& s)
+{
+    s.process(kParent).creates_epoll().add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, FILE_TCP).wait();
+    return s.process(kChild);
+}
+
+void gone(Scenario& s, uint32_t pid) { s.tables().set_process({pid, "server", "/usr/sbin/server", RunState::kGone}); }
+
+TEST(EpollSharedAcrossFork, ChildRemovesWhatTheParentUses)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile); // systemd #72
+        forked(s).del(7);
+        s.after_ms(3000);
+        EXPECT_EQ(s.alarms(), "EP503 confirmed");
+        EXPECT_EQ(s.finding("EP503").shape, "epoll_ctl(DEL) on an inherited epoll");
+        EXPECT_EQ(s.finding("EP503").pid, kChild);
+    }
+}
+
+TEST(EpollSharedAcrossFork, ChildChangesTheMask)
+{
+    Scenario s; // polling #37
+    forked(s).mod(7, EPOLLIN | EPOLLOUT);
+    s.after_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP503 confirmed");
+}
+
+TEST(EpollSharedAcrossFork, EventsOfTheParentComeToTheChild)
+{
+    Scenario s;
+    forked(s).delivered_elsewhere(7, EPOLLIN);
+    s.after_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP503 confirmed");
+    EXPECT_EQ(s.finding("EP503").shape, "both wait on an inherited epoll");
+}
+
+TEST(EpollSharedAcrossFork, BothWaitAndBothGetEvents)
+{
+    Scenario s; // inherited connections: the number leads to the file on both sides
+    forked(s);
+    for (int i = 0; i < 40; i++) {
+        s.process(kChild).arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).wait();
+        s.process(kParent).arrives(8, 5).delivered(8, EPOLLIN).read(8, 5).wait().after_ms(100);
+    }
+    EXPECT_EQ(s.alarms(), "EP503 likely");
+}
+
+TEST(EpollSharedAcrossFork, ChildThatOnlyClosesIsQuiet)
+{
+    Scenario s; // haproxy, asio, libev, libuv, PostgreSQL
+    forked(s);
+    posting p = s.blank(POSTING_CLOSE, 7);
+    p.epoll = 0;
+    s.post(p); // not the last reference
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+TEST(EpollSharedAcrossFork, ChildWithAnEpollOfItsOwn)
+{
+    Scenario s;
+    forked(s).epoll(5).creates_epoll().add(9, EPOLLIN, FILE_TCP).wait().arrives(9, 5).delivered(9, EPOLLIN).read(9, 5);
+    s.mod(9, EPOLLIN | EPOLLOUT).del(9).after_ms(3000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+TEST(EpollSharedAcrossFork, DaemonWhoseParentExits)
+{
+    Scenario s(Profile::kProduction);
+    forked(s).mod(7, EPOLLIN | EPOLLOUT).delivered_elsewhere(8, EPOLLIN);
+    gone(s, kParent);
+    s.wait().after_ms(30000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+TEST(EpollSharedAcrossFork, HandedOver)
+{
+    Scenario s; // only the child holds the file any more
+    forked(s);
+    posting p = s.blank(POSTING_DEL, 7);
+    p.flags = POSTING_LAST;
+    s.post(p);
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+TEST(EpollSharedAcrossFork, FailedDelDoesNothing)
+{
+    Scenario s;
+    forked(s).del(7, -ENOENT).after_ms(3000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+TEST(EpollSharedAcrossFork, WhatExistedBeforeHasNoKnownOwner)
+{
+    Scenario s;
+    s.process(kParent).seeded(7, EPOLLIN, FILE_TCP).wait();
+    s.process(kChild).mod(7, EPOLLIN | EPOLLOUT).del(7).after_ms(3000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+TEST(EpollSharedAcrossFork, ShortLivedChild)
+{
+    Scenario s; // gone before anybody looked: no verdict about what may have been an exec's run-up
+    forked(s).del(7);
+    gone(s, kChild);
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+}  // namespace
+}  // namespace epaudit

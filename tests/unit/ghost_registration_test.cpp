@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+TEST(GhostRegistration, EventsForAClosedNumberAreConfirmed)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);
+        s.add(7, EPOLLIN, FILE_TCP).close_number(7); // a dup, or a forked child, keeps the file
+        for (int i = 0; i < 4; i++)
+            s.after_ms(300).arrives(7, 10).delivered(7, EPOLLIN);
+        EXPECT_EQ(s.alarms(), "EP303 likely");
+        for (int i = 0; i < 8; i++)
+            s.after_ms(300).arrives(7, 10).delivered(7, EPOLLIN);
+        EXPECT_EQ(s.alarms(), "EP303 confirmed");
+        EXPECT_GE(s.finding("EP303").count, 10u);
+    }
+}
+
+TEST(GhostRegistration, DelSaysEbadf)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7).ctl_closed(POSTING_DEL, 7, -EBADF).after_ms(800);
+    EXPECT_EQ(s.alarms(), "");
+    s.after_ms(700);
+    EXPECT_EQ(s.alarms(), "EP303 confirmed");
+    EXPECT_EQ(s.finding("EP303").shape, "epoll_ctl on the closed number = EBADF or ENOENT");
+}
+
+TEST(GhostRegistration, TheNumberIsAnotherFilesNow)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7).reopen(7); // the number leads to a new connection
+    s.mod(7, EPOLLIN, -ENOENT).after_ms(1500);
+    EXPECT_EQ(s.alarms(), "EP303 confirmed");
+}
+
+TEST(GhostRegistration, ASpinOnAGhostIsThisRulesAlone)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10).close_number(7).after_ms(20);
+    s.spin(7, EPOLLIN, 4000, 500, [](Scenario& t) { t.ctl_closed(POSTING_DEL, 7, -EBADF); });
+    EXPECT_EQ(s.alarms(), "EP303 confirmed");
+    std::string facts;
+    for (const auto& [name, text] : s.finding("EP303").facts)
+        facts += text;
+    EXPECT_NE(facts.find("epoll_ctl(DEL) failed between returns"), std::string::npos) << facts;
+}
+
+TEST(GhostRegistration, ExistenceAloneIsAHazard)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7).after_ms(5000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP303"), "risk");
+}
+
+TEST(GhostRegistration, FixedRemovesItFirst)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).del(7).close_number(7).after_ms(5000);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
+TEST(GhostRegistration, TheLastCloseRemovesIt)
+{
+    Scenario s; // nginx, asio, Netty; a sloppy DEL afterwards meets nothing
+    s.add(7, EPOLLIN, FILE_TCP).close(7).ctl_closed(POSTING_DEL, 7, -EBADF).after_ms(5000);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
+TEST(GhostRegistration, AChildClosesItsCopies)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).process(200).close_number(7).process(100);
+    for (int i = 0; i < 20; i++)
+        s.after_ms(200).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
+TEST(GhostRegistration, BrieflyHeldByAChildOnItsWayToExec)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7).ctl_closed(POSTING_DEL, 7, -EBADF).after_ms(5);
+    s.process(200).close(7).process(100).after_ms(3000);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
+TEST(GhostRegistration, Dup2BackToTheNumberHealsIt)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7); // and dup2(dup, 7)
+    for (int i = 0; i < 20; i++)
+        s.after_ms(200).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
+TEST(GhostRegistration, TheDuplicateIsUsedOnPurpose)
+{
+    Scenario s; // data.ptr leads to an object that now holds the other number
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7);
+    for (int i = 0; i < 20; i++) {
+        s.after_ms(200).arrives(7, 10).delivered(7, EPOLLIN);
+        s.consumed_unseen(7, 10);
+        posting p = s.blank(POSTING_READ, 7);
+        p.fd = 9; // another number of the same file
+        p.result = 10;
+        p.amount = 4096;
+        s.post(p);
+    }
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP303"), "risk");
+}
+
+TEST(GhostRegistration, EventsOfTheSameBatchDoNotCount)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7);
+    s.after_us(50).arrives(7, 10).delivered(7, EPOLLIN).after_us(50).delivered(7, EPOLLIN).after_ms(3000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+}  // namespace
+}  // namespace epaudit

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <sys/syscall.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+// Three clients; the first is being served when the other two send something.
+Scenario& clients(Scenario& s, uint8_t kind = FILE_TCP)
+{
+    return s.add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, kind).add(9, EPOLLIN, kind).wait();
+}
+
+void sends(Scenario& s, int fd) { s.arrives(fd, 5).ready(fd); }
+
+// The two others are served, once the thread polls again.
+void catch_up(Scenario& s)
+{
+    s.wait().delivers({{8, EPOLLIN}, {9, EPOLLIN}}).read(8, 5).read(9, 5).wait().after_ms(200);
+}
+
+void stall(Scenario& s, int call, uint64_t ms)
+{
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+    sends(s, 8);
+    sends(s, 9);
+    s.asleep_in(call, ms);
+    catch_up(s);
+}
+
+TEST(LoopStall, SleepsInTheHandler)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);
+        clients(s);
+        for (int i = 0; i < 2; i++)
+            stall(s, SYS_clock_nanosleep, 250);
+        EXPECT_EQ(s.verdict("EP404"), "none");
+        stall(s, SYS_clock_nanosleep, 250);
+        EXPECT_EQ(s.alarms(), "EP404 likely");
+        Finding f = s.finding("EP404");
+        EXPECT_EQ(f.shape, "blocked in clock_nanosleep");
+        EXPECT_EQ(f.count, 3u);
+        ASSERT_EQ(f.cost.size(), 3u);
+        EXPECT_NEAR(f.cost[0].second, 0.25, 0.01);
+        EXPECT_NEAR(f.cost[1].second, 0.75, 0.01);
+        EXPECT_EQ(f.cost[2].second, 2);
+    }
+}
+
+TEST(LoopStall, TenAreConfirmed)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 10; i++)
+        stall(s, SYS_fsync, 120);
+    s.after_ms(250);
+    EXPECT_EQ(s.alarms(), "EP404 confirmed");
+}
+
+TEST(LoopStall, OneSecondInABlockingCallIsConfirmed)
+{
+    Scenario s(Profile::kProduction);
+    clients(s);
+    stall(s, SYS_connect, 1500);
+    s.after_ms(250);
+    EXPECT_EQ(s.alarms(), "EP404 confirmed");
+    EXPECT_EQ(s.finding("EP404").shape, "blocked in connect");
+}
+
+TEST(LoopStall, SlowHandlerOnTheCpu)
+{
+    Scenario s;
+    s.cpu(1);
+    clients(s);
+    for (int i = 0; i < 3; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        s.after_ms(300);
+        catch_up(s);
+    }
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").shape, "handler on the CPU");
+}
+
+TEST(LoopStall, OldStallsAreForgotten)
+{
+    Scenario s;
+    clients(s);
+    stall(s, SYS_fsync, 120);
+    s.after_ms(70000);
+    stall(s, SYS_fsync, 120);
+    stall(s, SYS_fsync, 120);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, StarvedOrStoppedIsNotTheProgramsFault)
+{
+    Scenario s; // away for long, neither on the CPU nor asleep in a call
+    s.cpu(0.05);
+    clients(s);
+    for (int i = 0; i < 12; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        s.after_ms(500);
+        catch_up(s);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, PostgresHasOneClient)
+{
+    Scenario s(Profile::kProduction); // and a latch and a death pipe, ready as often as they like
+    s.add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, FILE_SIGNALFD).add(9, EPOLLIN, FILE_PIPE).wait();
+    for (int i = 0; i < 12; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 7);
+        sends(s, 8);
+        sends(s, 9);
+        s.asleep_in(SYS_fsync, 2000);
+        s.wait().delivers({{7, EPOLLIN}, {8, EPOLLIN}, {9, EPOLLIN}}).read(7, 5).read(8, 5).read(9, 5).wait();
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, OwnWakeUpPairIsNoClient)
+{
+    Scenario s;
+    clients(s, FILE_UNIX);
+    for (int i = 0; i < 12; i++)
+        stall(s, SYS_fsync, 200);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, ConnectionsInTheBacklogAreClients)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).add(3, EPOLLIN, FILE_LISTENER).wait();
+    for (int i = 0; i < 3; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).arrives(3, 2).ready(3).asleep_in(SYS_fsync, 200);
+        s.wait().delivered(3, EPOLLIN).accept(3, 20).accept(3, 21).wait().after_ms(250);
+    }
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+}
+
+TEST(LoopStall, AnotherThreadPolls)
+{
+    Scenario s; // asio, gRPC, Go, MariaDB: one sleeps in a handler, the next one takes over
+    clients(s).thread(101).wait();
+    for (int i = 0; i < 12; i++) {
+        s.thread(100).arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        s.thread(101).delivers({{8, EPOLLIN}, {9, EPOLLIN}}).read(8, 5).read(9, 5).wait();
+        s.thread(100).asleep_in(SYS_fsync, 1500);
+        s.wait();
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, IdleLoop)
+{
+    Scenario s(Profile::kProduction);
+    clients(s).after_ms(60000);
+    s.returned(0).wait().after_ms(60000);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, BusyHandlerWithNobodyWaiting)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 12; i++)
+        s.arrives(7, 5).ready(7).delivered(7, EPOLLIN).read(7, 5).asleep_in(SYS_fsync, 1500).wait().after_ms(10);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, LargeBatchOfShortHandlersIsLoad)
+{
+    Scenario s;
+    s.cpu(1);
+    std::vector<std::pair<int, uint32_t>> all;
+    for (int fd = 20; fd < 120; fd++) {
+        s.add(fd, EPOLLIN, FILE_TCP);
+        all.emplace_back(fd, EPOLLIN);
+    }
+    s.wait();
+    for (int round = 0; round < 20; round++) {
+        for (const auto& [fd, events] : all)
+            sends(s, fd);
+        s.delivers(all);
+        for (const auto& [fd, events] : all) { // 2 ms each, and new requests keep coming
+            s.read(fd, 5).after_ms(2);
+        }
+        s.wait();
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, PoolThatWaitsForAWorkerIsARisk)
+{
+    Scenario s; // httpd's listener when all workers are busy
+    clients(s);
+    for (int i = 0; i < 12; i++)
+        stall(s, SYS_futex, 1500);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP404"), "risk");
+}
+
+TEST(LoopStall, InputTakenMeanwhileIsNotTheSameInput)
+{
+    Scenario s; // the handler reads 8 and 9 as well; what is delivered later came later
+    clients(s);
+    for (int i = 0; i < 12; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        s.read(8, 5).read(9, 5).asleep_in(SYS_fsync, 500);
+        s.arrives(8, 5).arrives(9, 5);
+        catch_up(s);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+}  // namespace
+}  // namespace epaudit

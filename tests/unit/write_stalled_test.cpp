@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/unit/scenario.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kIn = EPOLLIN | EPOLLRDHUP;
+
+// A request whose answer does not fit; later the peer makes room.
+Scenario& cut(Scenario& s, int fd)
+{
+    s.arrives(fd, 10).delivered(fd, EPOLLIN).read(fd, 10).write(fd, 5000, 9000).write(fd, -EAGAIN);
+    return s.writable(fd, false);
+}
+
+// Other work, so that the loop is seen to wait again.
+Scenario& ticks(Scenario& s, int times)
+{
+    for (int i = 0; i < times; i++)
+        s.after_ms(250).arrives(9, 1).delivered(9, EPOLLIN).read(9, 1).wait();
+    return s;
+}
+
+TEST(WriteStalled, NoEpolloutIsLikely)
+{
+    Scenario s;
+    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait();
+    ticks(s.writable(7, true), 3);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+    ticks(s, 4);
+    EXPECT_EQ(s.alarms(), "EP105 likely");
+    EXPECT_EQ(s.finding("EP105").shape, "mask without EPOLLOUT");
+    EXPECT_GE(s.finding("EP105").cost[0].second, 1.0);
+}
+
+// A vector of unknown length that left the send buffer full may have been sent whole (node, Java NIO).
+TEST(WriteStalled, AFullBufferIsNoTail)
+{
+    for (bool eagain : {false, true}) {
+        Scenario s;
+        s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+        s.arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).writable(7, false).writes_from(7, 0, 9000, 0);
+        if (eagain)
+            s.write(7, -EAGAIN);
+        ticks(s.wait().writable(7, true), 8);
+        EXPECT_EQ(s.alarms(), eagain ? "EP105 likely" : "") << eagain;
+    }
+}
+
+TEST(WriteStalled, ProductionWaitsTenSeconds)
+{
+    Scenario s(Profile::kProduction);
+    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait();
+    ticks(s.writable(7, true), 36);
+    EXPECT_EQ(s.alarms(), "");
+    ticks(s, 10);
+    EXPECT_EQ(s.alarms(), "EP105 likely");
+}
+
+TEST(WriteStalled, ThreeTailsAreConfirmed)
+{
+    Scenario s;
+    s.add(9, EPOLLIN, FILE_TCP);
+    for (int fd : {6, 7, 8})
+        cut(s.add(fd, kIn, FILE_TCP), fd).wait().writable(fd, true);
+    ticks(s, 8);
+    EXPECT_EQ(s.alarms(), "EP105 confirmed");
+    EXPECT_EQ(s.finding("EP105").fds, 3u);
+}
+
+TEST(WriteStalled, TheEdgeHasPassed)
+{
+    Scenario s; // Netty #7730: EPOLLOUT told once under EPOLLET, not answered
+    s.add(7, kIn | EPOLLOUT | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait();
+    ticks(s.writable(7, true).delivered(7, EPOLLOUT).wait(), 8);
+    EXPECT_EQ(s.alarms(), "EP105 likely");
+    EXPECT_EQ(s.finding("EP105").shape, "EPOLLOUT delivered once under EPOLLET and not answered");
+}
+
+TEST(WriteStalled, TheNextRequestBringsOutTheTail)
+{
+    Scenario s;
+    s.add(7, kIn, FILE_TCP);
+    for (int i = 0; i < 3; i++) {
+        cut(s, 7).wait().writable(7, true).after_ms(1800);
+        s.arrives(7, 3).delivered(7, EPOLLIN).read(7, 3).write(7, 4000).wait();
+    }
+    s.after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP105 confirmed");
+    EXPECT_EQ(s.finding("EP105").shape, "the rest sent after an unrelated event");
+}
+
+TEST(WriteStalled, FixedArmsEpollout)
+{
+    Scenario s;
+    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    for (int i = 0; i < 5; i++) {
+        cut(s, 7).mod(7, kIn | EPOLLOUT).wait();
+        ticks(s, 8);
+        s.writable(7, true).delivered(7, EPOLLOUT).write(7, 4000).mod(7, kIn).wait();
+    }
+    ticks(s, 20);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, ASlowReaderIsNoFault)
+{
+    Scenario s; // the queue is still full
+    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait();
+    ticks(s, 60);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, NginxLimitRateResumesByTimer)
+{
+    Scenario s;
+    s.add(7, kIn | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait(1000);
+    s.writable(7, true).after_ms(1000).returned(0).write(7, 4000, 9000).wait(1000); // eventless
+    cut(s, 7).wait(5000);
+    ticks(s.writable(7, true), 20);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP105"), "risk");
+}
+
+TEST(WriteStalled, TakenBackWhenTheProgramResumesByItself)
+{
+    Scenario s;
+    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait();
+    ticks(s.writable(7, true), 8);
+    EXPECT_EQ(s.alarms(), "EP105 likely");
+    s.after_ms(100).returned(0).write(7, 4000).wait().after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(WriteStalled, PipesDatagramsAndUnknownKindsAreLeftAlone)
+{
+    Scenario s;
+    s.add(9, EPOLLIN, FILE_TCP);
+    for (auto [fd, kind] : {std::pair{5, FILE_PIPE}, {6, FILE_UDP}, {7, FILE_OTHER}, {8, FILE_EVENTFD}})
+        s.add(fd, EPOLLIN, kind).write(fd, 10, 20).write(fd, -EAGAIN);
+    s.wait();
+    ticks(s, 20);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, SocketpairInOneProcessIsASelfPipe)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_UNIX).add(9, EPOLLIN, FILE_TCP);
+    s.state(7).sk_state = 1;
+    cut(s, 7).wait().writable(7, true);
+    s.state(7).flags |= STATE_PEER_SELF;
+    ticks(s, 20);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, AnotherRegistrationMayTell)
+{
+    Scenario s; // facil.io: one epoll for input, one for output
+    s.epoll(5).add(7, EPOLLOUT, FILE_TCP).epoll(4).add(7, EPOLLIN, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait();
+    ticks(s.writable(7, true), 20);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, ShutForWritingOwesNothing)
+{
+    Scenario s;
+    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).shutdown_write(7).wait();
+    ticks(s.writable(7, true), 20);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, ProgressByIoUringCounts)
+{
+    Scenario s; // write_seq moves, no call is seen
+    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    cut(s, 7).wait().writable(7, true);
+    for (int i = 0; i < 20; i++) {
+        s.sent_unseen(7, 100);
+        ticks(s, 2);
+    }
+    EXPECT_EQ(s.alarms(), "");
+}
+
+}  // namespace
+}  // namespace epaudit
