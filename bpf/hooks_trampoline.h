@@ -195,10 +195,7 @@ static __always_inline void file_dies(struct file *file)
         struct epitem *item = next_item(&w);
         if (!item)
             break;
-        struct registration_key key = {.epoll = (u64)READ(item, ep),
-                                       .file = id,
-                                       .fd = READ(item, ffd.fd),
-                                       .pad = 0};
+        struct registration_key key = key_of(item, file);
         struct registration_row *r = books_registration(NULL, &key);
         if (r)
             ledger_drop_registration(NULL, &key, r, f, true);

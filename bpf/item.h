@@ -49,6 +49,16 @@ static __always_inline struct epitem *next_item(struct item_walk *w)
     return (void *)at;
 }
 
+/* Of an item on the list of this file. */
+static __always_inline struct registration_key key_of(struct epitem *item, struct file *file)
+{
+    struct registration_key key = {.epoll = (u64)READ(item, ep),
+                                   .file = (u64)file,
+                                   .fd = READ(item, ffd.fd),
+                                   .pad = 0};
+    return key;
+}
+
 static __always_inline bool item_matches(struct epitem *item, const struct registration_key *key)
 {
     return (u64)READ(item, ep) == key->epoll && (u64)READ(item, ffd.file) == key->file &&

@@ -73,6 +73,19 @@ static __always_inline void ledger_between(struct file_row *f, const struct post
 
 /* --- two processes -------------------------------------------------------------------------------- */
 
+static __always_inline void ledger_foreign(struct epoll_row *e, const struct posting *p,
+                                           const struct registration_row *r, u64 file, s32 fd, u8 file_kind)
+{
+    e->foreign_at = p->time;
+    e->foreign_tgid = p->tgid;
+    e->foreign_owner = r->tgid;
+    e->foreign_fd = fd;
+    e->foreign_file = file;
+    e->foreign_kind = p->kind;
+    e->foreign_file_kind = file_kind;
+    e->foreign_result = 0;
+}
+
 /* A process changes a registration that another one made and still holds. `owner` is who made it. */
 static __always_inline void ledger_foreign_ctl(struct books *b, const struct posting *p, struct epoll_row *e,
                                                const struct registration_row *r, u8 file_kind)
@@ -80,14 +93,7 @@ static __always_inline void ledger_foreign_ctl(struct books *b, const struct pos
     if (!r->tgid || r->tgid == p->tgid || !books_held_elsewhere(b, p))
         return;
     ledger_count(&e->foreign_ctls, 1);
-    e->foreign_at = p->time;
-    e->foreign_tgid = p->tgid;
-    e->foreign_owner = r->tgid;
-    e->foreign_fd = p->fd;
-    e->foreign_file = p->file;
-    e->foreign_kind = p->kind;
-    e->foreign_file_kind = file_kind;
-    e->foreign_result = 0;
+    ledger_foreign(e, p, r, p->file, p->fd, file_kind);
 }
 
 /* An event comes to another process than the one that registered the file. */
@@ -98,13 +104,8 @@ static __always_inline void ledger_foreign_event(struct books *b, const struct p
     if (!r->tgid || r->tgid == p->tgid || books_leads_to(b, p, key->file))
         return;
     ledger_count(&e->strangers, 1);
-    e->foreign_at = p->time;
-    e->foreign_tgid = p->tgid;
-    e->foreign_owner = r->tgid;
-    e->foreign_fd = key->fd;
-    e->foreign_file = key->file;
+    ledger_foreign(e, p, r, key->file, key->fd, file_kind);
     e->foreign_kind = POSTING_DELIVERED;
-    e->foreign_file_kind = file_kind;
     e->foreign_result = p->mask;
 }
 

@@ -13,15 +13,6 @@
  * no walk of a red-black tree. What it cannot see: registrations whose last descriptor is closed while
  * the file lives on elsewhere; the user side compares with fdinfo and counts them.
  */
-static __always_inline struct registration_key key_of(struct epitem *item, struct file *file)
-{
-    struct registration_key key = {.epoll = (u64)READ(item, ep),
-                                   .file = (u64)file,
-                                   .fd = READ(item, ffd.fd),
-                                   .pad = 0};
-    return key;
-}
-
 /* Known ones are passed over at little cost, so that each run of the iterator books CHAIN_MAX more. */
 static __always_inline struct epitem *first_unknown(struct item_walk *w, struct file *file)
 {

@@ -113,10 +113,7 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
         struct epitem *item = next_item(&w);
         if (!item)
             break;
-        struct registration_key key = {.epoll = (u64)READ(item, ep),
-                                       .file = out->file_id,
-                                       .fd = READ(item, ffd.fd),
-                                       .pad = 0};
+        struct registration_key key = key_of(item, file);
         struct registration_row *r = books_registration(NULL, &key);
         if (!r)
             continue;

@@ -154,15 +154,8 @@ private:
         if (epoll.unarmed_closes < settings["abandoned"] ||
             (epoll.rearms && epoll.rearms_fast < settings["fast_share"] * epoll.rearms))
             return;
-        Entry none{};
-        none.key.epoll = id;
-        none.key.fd = -1;
-        none.registration.mask = EV_ONESHOT;
-        none.file.tgid = epoll.tgid;
-        none.buried = 1;
-        Finding finding = begin_finding(kInfo, books, none);
-        finding.fd.kind.clear();
-        finding.facts.clear();
+        Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
+        finding.trigger = trigger_text(EV_ONESHOT);
         finding.level = Level::kConfirmed;
         finding.summary = "fds whose registration fired for input were closed later with that input untouched";
         finding.shape = "fired, never touched, closed after more than 1 s";

@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <map>
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/window.h"
 
 namespace epaudit {
 namespace {
@@ -24,7 +24,6 @@ const RuleInfo kInfo{
     "clocks with a fixed period (a frame, a tick) look the same; what the loop polls for is not known"};
 
 struct Sample {
-    uint64_t time = 0;
     uint64_t returns = 0;
     uint64_t timeouts = 0;
     uint32_t short_timeouts = 0;
@@ -38,24 +37,19 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        uint64_t window = settings.ns("window_s");
         for (const auto& [id, e] : books.epolls) {
-            std::deque<Sample>& samples = samples_[id];
-            if (!samples.empty() && samples.back().short_timeouts > e.short_timeouts)
-                samples.clear();
-            samples.push_back(sample(books, id, e));
-            while (samples.size() > 2 && samples[1].time + window <= books.time)
-                samples.pop_front();
-            if (samples.front().time + window <= books.time && waited_on(books, id))
-                judge(books, id, e, samples.front(), samples.back(), settings, out);
+            Sample now = sample(books, id, e);
+            auto span = windows_.note({id, e.created_at}, now, books.time, settings.ns("window_s"));
+            if (span && waited_on(books, id))
+                judge(books, id, e, span->then, now, span->seconds, settings, out);
         }
-        std::erase_if(samples_, [&](const auto& s) { return !books.epoll(s.first); });
+        windows_.forget_others();
     }
 
 private:
     static Sample sample(const Snapshot& books, uint64_t id, const epoll_row& e)
     {
-        Sample now{books.time, e.returns, e.timeouts, e.short_timeouts, e.ticks, {}};
+        Sample now{e.returns, e.timeouts, e.short_timeouts, e.ticks, {}};
         for (const auto& [tid, t] : books.threads) {
             if (t.epoll == id && t.base_cpu)
                 now.cpu[tid] = t.base_cpu; // when it was last woken
@@ -81,9 +75,8 @@ private:
     }
 
     static void judge(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then, const Sample& now,
-                      const Settings& settings, std::vector<Finding>& out)
+                      double seconds, const Settings& settings, std::vector<Finding>& out)
     {
-        double seconds = static_cast<double>(now.time - then.time) / NSEC_PER_SEC;
         double polls = now.short_timeouts - then.short_timeouts;
         double all = static_cast<double>(now.returns - then.returns + now.timeouts - then.timeouts);
         if (polls < settings["per_s"] * seconds || polls < settings["share"] * all ||
@@ -105,7 +98,7 @@ private:
         out.push_back(std::move(finding));
     }
 
-    std::map<uint64_t, std::deque<Sample>> samples_;
+    Windows<std::pair<uint64_t, uint64_t>, Sample> windows_;
 };
 
 }  // namespace

@@ -59,15 +59,7 @@ private:
         if (epoll.max_asked > settings["maxevents"] || returns < settings["returns_per_s"] * seconds ||
             full < settings["full_share"] * returns || looks < 1 || crowded < settings["crowded_share"] * looks)
             return;
-        Entry none{};
-        none.key.epoll = id;
-        none.key.fd = -1;
-        none.file.tgid = epoll.tgid;
-        none.buried = 1;
-        Finding finding = begin_finding(kInfo, books, none);
-        finding.fd.kind.clear();
-        finding.facts.clear();
-        finding.trigger.clear();
+        Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
         finding.level = Level::kInfo;
         finding.summary = fmt::format("epoll_wait takes {} event{} at a time while many more are ready", epoll.max_asked,
                                       epoll.max_asked == 1 ? "" : "s");

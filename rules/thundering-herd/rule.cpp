@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/window.h"
 #include "src/books/describe.h"
 
 namespace epaudit {
@@ -36,7 +36,6 @@ const RuleInfo kInfo{
     {StackRole::kArmed, StackRole::kWait}};
 
 struct Sample {
-    uint64_t time = 0;
     uint32_t wakes = 0;
     uint32_t wasted = 0;
     uint64_t cpu = 0;
@@ -59,23 +58,17 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        std::set<std::pair<uint64_t, uint64_t>> seen;
         for (std::span<const Entry> file : by_file(books.entries)) {
             const Entry& entry = file.front();
             if (!entry.file.wasted_wakes)
                 continue;
-            std::pair<uint64_t, uint64_t> id{entry.file_id, entry.file.ino};
-            seen.insert(id);
-            std::deque<Sample>& samples = samples_[id];
-            samples.push_back({books.time, entry.file.wakes, entry.file.wasted_wakes, entry.file.wasted_cpu,
-                               process_cpu(books, crowd(books, epolls_of(file)))});
-            uint64_t window = settings.ns("window_s");
-            while (samples.size() > 2 && samples[1].time + window <= books.time)
-                samples.pop_front();
-            if (samples.front().time + window <= books.time)
-                judge(books, file, samples.front(), settings, out);
+            Sample now{entry.file.wakes, entry.file.wasted_wakes, entry.file.wasted_cpu,
+                       process_cpu(books, crowd(books, epolls_of(file)))};
+            auto span = windows_.note({entry.file_id, entry.file.ino}, now, books.time, settings.ns("window_s"));
+            if (span)
+                judge(books, file, span->then, span->seconds, settings, out);
         }
-        std::erase_if(samples_, [&](const auto& s) { return !seen.count(s.first); });
+        windows_.forget_others();
     }
 
 private:
@@ -126,13 +119,13 @@ private:
         return spent;
     }
 
-    static Herd measure(const Snapshot& books, std::span<const Entry> file, const Sample& then)
+    static Herd measure(const Snapshot& books, std::span<const Entry> file, const Sample& then, double seconds)
     {
         const file_row& f = file.front().file;
         std::set<uint64_t> epolls = epolls_of(file);
         std::vector<const thread_row*> waiters = crowd(books, epolls);
         Herd herd;
-        herd.seconds = static_cast<double>(books.time - then.time) / NSEC_PER_SEC;
+        herd.seconds = seconds;
         herd.wakes = f.wakes - then.wakes;
         herd.wasted = f.wasted_wakes - then.wasted;
         herd.cpu_share = static_cast<double>(f.wasted_cpu - then.cpu) / (herd.seconds * NSEC_PER_SEC);
@@ -161,10 +154,10 @@ private:
         return std::nullopt;
     }
 
-    static void judge(const Snapshot& books, std::span<const Entry> file, const Sample& then, const Settings& settings,
-                      std::vector<Finding>& out)
+    static void judge(const Snapshot& books, std::span<const Entry> file, const Sample& then, double seconds,
+                      const Settings& settings, std::vector<Finding>& out)
     {
-        Herd herd = measure(books, file, then);
+        Herd herd = measure(books, file, then, seconds);
         std::optional<Level> level = level_of(herd, settings);
         if (!level)
             return;
@@ -189,7 +182,7 @@ private:
         out.push_back(std::move(finding));
     }
 
-    std::map<std::pair<uint64_t, uint64_t>, std::deque<Sample>> samples_;
+    Windows<std::pair<uint64_t, uint64_t>, Sample> windows_;
 };
 
 }  // namespace

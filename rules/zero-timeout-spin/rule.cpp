@@ -85,15 +85,7 @@ private:
                           settings["idle_share"] * static_cast<double>(now.gaps - then.gaps);
         if (!steady && bursts < settings["bursts_per_s"])
             return;
-        Entry none{};
-        none.key.epoll = t.epoll;
-        none.key.fd = -1;
-        none.file.tgid = t.tgid;
-        none.buried = 1;
-        Finding finding = begin_finding(kInfo, books, none);
-        finding.fd.kind.clear();
-        finding.facts.clear();
-        finding.trigger.clear();
+        Finding finding = begin_epoll_finding(kInfo, books, t.epoll, t.tgid);
         finding.level = steady && settings["no_busy_poll"] > 0 ? Level::kLikely : Level::kInfo;
         finding.summary = steady ? "the loop polls with timeout 0 and nearly always finds nothing"
                                  : "the loop polls with timeout 0 again and again before it waits: a timeout is rounded down";

@@ -49,12 +49,6 @@ bool is_readiness_substitute(const epaudit_bpf& skeleton, const bpf_program* pro
     return program == p.on_sk_data_ready || program == p.on_hrtimer_expire_entry || program == p.on_signal_generate;
 }
 
-std::string function_of(const bpf_program* program)
-{
-    std::string section = bpf_program__section_name(program);
-    return section.substr(section.find('/') + 1);
-}
-
 // Without these there is nothing to audit; any other function may be missing on some kernel or architecture.
 bool is_essential(const std::string& function)
 {
@@ -69,7 +63,7 @@ std::string try_trampolines(LiveCapture::Impl& impl, const btf* kernel)
     bpf_object__for_each_program(program, skeleton.obj) {
         if (hook_of(skeleton, program) != Hook::kTrampoline || is_twin(program))
             continue;
-        std::string function = function_of(program);
+        std::string function = hook_name(program);
         bool at_entry = starts_with(bpf_program__section_name(program), "fentry/");
         int error = try_load(at_entry ? BPF_TRACE_FENTRY : BPF_TRACE_FEXIT, kernel, function.c_str());
         if (error == 0)
@@ -110,7 +104,7 @@ bool timeout_is_int(const btf* kernel)
 // Is struct pt_regs, as the system call functions know it, only a forward declaration?
 bool registers_are_forward(const btf* kernel, const bpf_program* any_call)
 {
-    const btf_type* type = parameter_type(kernel, function_of(any_call), 0);
+    const btf_type* type = parameter_type(kernel, hook_name(any_call), 0);
     while (type && (btf_is_ptr(type) || btf_is_mod(type)))
         type = btf__type_by_id(kernel, type->type);
     return type && btf_is_fwd(type);
@@ -142,6 +136,12 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
 }
 
 }  // namespace
+
+std::string hook_name(const bpf_program* program)
+{
+    std::string section = bpf_program__section_name(program);
+    return section.substr(section.find('/') + 1);
+}
 
 Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program)
 {

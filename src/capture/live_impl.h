@@ -77,6 +77,9 @@ Sight sight_of(const LiveCapture::Impl& impl);
 enum class Hook { kNone, kTracepoint, kTrampoline, kBoth };
 Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program);
 
+// The function or tracepoint of its section: "fexit/NAME", "tp_btf/NAME".
+std::string hook_name(const bpf_program* program);
+
 // The running kernel's BTF. Must exist, once, before the skeleton is opened and until it is loaded: our section
 // handlers (live_typed.cpp) look hooks up in it.
 class KernelTypes {

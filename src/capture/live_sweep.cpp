@@ -110,10 +110,13 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
         know(entry.file.tgid);
     for (auto& [pid, info] : impl.processes) {
         ProcessInfo now = read_process(pid); // anew each time: exec changes comm and exe
-        if (now.state == RunState::kGone)
+        if (now.state == RunState::kGone) {
             info.state = RunState::kGone;
-        else
-            info = std::move(now);
+            continue;
+        }
+        if (now.exe.empty()) // exit_mm() takes it away while the state still says running
+            now.exe = std::move(info.exe);
+        info = std::move(now);
     }
     books.processes = impl.processes;
     return books;

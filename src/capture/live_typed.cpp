@@ -37,12 +37,6 @@ constexpr std::array<Prefix, 5> kPrefixes{{
 const btf* kernel_types = nullptr;  // libbpf's callbacks take no pointer of ours
 int cast_id = 0;
 
-std::string hook_name(const bpf_program* program)
-{
-    std::string section = bpf_program__section_name(program);
-    return section.substr(section.find('/') + 1);
-}
-
 int put_in_cast(bpf_program* program)
 {
     const bpf_insn* code = bpf_program__insns(program);

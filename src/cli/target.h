@@ -19,7 +19,6 @@ namespace epaudit {
 struct ExitStatus {
     bool signalled = false;
     int code = 0;  // exit status, or signal number
-    int shell_code() const { return signalled ? 128 + code : code; }
 };
 
 // A command that waits, already forked, until it is told to exec: so the hooks are on from its first

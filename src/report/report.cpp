@@ -31,10 +31,4 @@ std::vector<const Finding*> shown_findings(const Report& report)
     return shown;
 }
 
-const RuleInfo* rule_of(const Report& report, std::string_view id)
-{
-    auto at = std::find_if(report.rules.begin(), report.rules.end(), [&](const RuleInfo& info) { return info.id == id; });
-    return at == report.rules.end() ? nullptr : &*at;
-}
-
 }  // namespace epaudit

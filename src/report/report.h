@@ -74,7 +74,4 @@ bool fails(const Report& report);
 bool is_shown(const Finding& finding, const Options& options);
 std::vector<const Finding*> shown_findings(const Report& report);
 
-// The rule of a finding among those that were on; nullptr when it is not there.
-const RuleInfo* rule_of(const Report& report, std::string_view id);
-
 }  // namespace epaudit

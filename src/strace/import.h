@@ -27,7 +27,6 @@ public:
 
     PostedAudit& audit() { return audit_; }
     const LogClock& clock() const { return clock_; }
-    const LogSight& log_sight() const { return interpreter_.sight(); }
     const LogCounts& counts() const { return interpreter_.counts(); }
     uint64_t refused(Refusal reason) const { return refused_[static_cast<size_t>(reason)]; }
     uint64_t lines() const { return lines_; }

@@ -83,7 +83,6 @@ public:
     LogThread* known_thread(uint32_t tid);
     // `tid` was born of `parent`: a thread that shares its descriptors, or a process with copies of them.
     void born(LogThread& parent, uint32_t tid, bool shares);
-    bool has_thread(uint32_t tid) const { return threads_.count(tid) != 0; }
     // Gone. Its process too when it was the last one; the files that died with it are added to `dead`.
     void exits(uint32_t tid, std::vector<LogFile*>& dead);
     // execve: other threads end, descriptors marked so are closed.

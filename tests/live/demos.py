@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each demo's `bug` yields exactly its rule, each `fixed` nothing, from birth and attached."""
-import os
-import subprocess
-import tempfile
-
-from harness import BUILD, ROOT, Started, check, epaudit, expectations, wait_for
+from harness import BUILD, ROOT, check, epaudit, expectations, serving
 
 LEVELS = {"info": ("info",), "risk": ("risk",), "likely": ("likely", "confirmed"), "confirmed": ("confirmed",)}
 ALARMS = ("likely", "confirmed")  # the others are told, and no reason to fail
@@ -62,17 +58,9 @@ def attach_test(name):
     """Attached to a server that already misbehaves, as an engineer would."""
     def test():
         folder = ROOT / "demo_bugs" / name
-        with tempfile.TemporaryDirectory() as directory:
-            ready = os.path.join(directory, "ready")
-            server = subprocess.Popen([binary(folder, "bug"), "--seconds", "9", "--ready-file", ready],
-                                      stderr=subprocess.DEVNULL)
-            try:
-                wait_for(lambda: os.path.exists(ready), 10, "the demo's ready file")
-                outcome = epaudit("attach", "--profile", "test", "--duration", "5", "-p", server.pid)
-                verify(outcome, expectations(folder, "bug"))
-            finally:
-                server.kill()
-                server.wait()
+        with serving(binary(folder, "bug")) as server:
+            outcome = epaudit("attach", "--profile", "test", "--duration", "5", "-p", server.pid)
+            verify(outcome, expectations(folder, "bug"))
     return test
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all live tests share: running epaudit as a user would, and keeping count."""
+import contextlib
 import json
 import os
 import pathlib
@@ -80,6 +81,30 @@ class Started:
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
         return self.finish()
+
+
+@contextlib.contextmanager
+def serving(path, seconds=9):
+    """A demo, once it serves; it ends with the block."""
+    with tempfile.TemporaryDirectory() as directory:
+        ready = os.path.join(directory, "ready")
+        server = subprocess.Popen([path, "--seconds", str(seconds), "--ready-file", ready], stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: os.path.exists(ready) or server.poll() is not None, 10, f"{path} to serve")
+            yield server
+        finally:
+            server.kill()
+            server.wait()
+
+
+def end(process):
+    """As a service manager does it."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for(condition, seconds, what):

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How epaudit behaves: bad input, exit codes, pass-through, signals, and leaving nothing behind."""
-import os
 import re
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 
-from harness import BUILD, EPAUDIT, ROOT, Started, check, epaudit, programs, programs_of, wait_for
+from harness import BUILD, Started, check, epaudit, programs, programs_of, serving, wait_for
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -49,28 +46,18 @@ def gate():
 
 
 def ends_by_interrupt():
-    with tempfile.TemporaryDirectory() as directory:
-        ready = os.path.join(directory, "ready")
-        server = subprocess.Popen([BUG, "--seconds", "9", "--ready-file", ready], stderr=subprocess.DEVNULL)
-        try:
-            wait_for(lambda: os.path.exists(ready), 10, "the demo")
-            tool = Started("attach", "--profile", "test", "-p", server.pid)
-            for line in tool.process.stderr:  # its own notice says when there is something to report
-                if b"EP201" in line:
-                    break
-            outcome = tool.interrupt()
-            check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
-            check(server.poll() is None, "the target did not survive the end of the observation")
-        finally:
-            server.kill()
-            server.wait()
+    with serving(BUG) as server:
+        tool = Started("attach", "--profile", "test", "-p", server.pid)
+        for line in tool.process.stderr:  # its own notice says when there is something to report
+            if b"EP201" in line:
+                break
+        outcome = tool.interrupt()
+        check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+        check(server.poll() is None, "the target did not survive the end of the observation")
 
 
 def ends_with_target():
-    with tempfile.TemporaryDirectory() as directory:
-        ready = os.path.join(directory, "ready")
-        server = subprocess.Popen([BUG, "--seconds", "9", "--ready-file", ready], stderr=subprocess.DEVNULL)
-        wait_for(lambda: os.path.exists(ready), 10, "the demo")
+    with serving(BUG) as server:
         tool = Started("attach", "--profile", "test", "-p", server.pid)
         for line in tool.process.stderr:
             if b"EP201" in line:
@@ -104,21 +91,14 @@ def duration_ends_run():
 
 
 def killed_tool_leaves_nothing():
-    with tempfile.TemporaryDirectory() as directory:
-        ready = os.path.join(directory, "ready")
-        server = subprocess.Popen([FIXED, "--seconds", "9", "--ready-file", ready], stderr=subprocess.DEVNULL)
-        try:
-            wait_for(lambda: os.path.exists(ready), 10, "the demo")
-            tool = Started("attach", "-p", server.pid)
-            loaded = programs_of(tool.process.pid)
-            check(loaded, "no program seen while attached: the test cannot fail")
-            tool.process.kill()
-            tool.process.communicate()
-            wait_for(lambda: not loaded & programs(), 10, "no BPF program of ours left")
-            check(server.poll() is None, "the target died with the tool")
-        finally:
-            server.kill()
-            server.wait()
+    with serving(FIXED) as server:
+        tool = Started("attach", "-p", server.pid)
+        loaded = programs_of(tool.process.pid)
+        check(loaded, "no program seen while attached: the test cannot fail")
+        tool.process.kill()
+        tool.process.communicate()
+        wait_for(lambda: not loaded & programs(), 10, "no BPF program of ours left")
+        check(server.poll() is None, "the target died with the tool")
 
 
 def own_descriptors():

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import SPEED, Skip, Started, check, wait_for
+from harness import SPEED, Skip, Started, check, end, wait_for
 
 LOAD_SECONDS = 12
 AGREEMENT = 0.03  # of calls per request between two equal runs
@@ -52,12 +52,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         self.log.close()
 
 

@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A finding names the line of source: the guilty call of each demo, in JSON and text. The demos are built with
 -O2 -g and without frame pointers; so is the C library."""
-import os
-import subprocess
-import tempfile
-
 from demos import binary, folders
-from harness import check, epaudit, places, wait_for
+from harness import check, epaudit, places, serving
 
 
 def guilty(outcome, rule, role, source):
@@ -42,16 +38,8 @@ def run_test(folder):
 def attach_test(folder):
     """Calls made before we attached are not seen, and the report says so instead of naming a place."""
     def test():
-        with tempfile.TemporaryDirectory() as directory:
-            ready = os.path.join(directory, "ready")
-            server = subprocess.Popen([binary(folder, "bug"), "--seconds", "9", "--ready-file", ready],
-                                      stderr=subprocess.DEVNULL)
-            try:
-                wait_for(lambda: os.path.exists(ready), 10, "the demo's ready file")
-                outcome = epaudit("attach", "--format", "text", "--profile", "test", "--duration", "4", "-p", server.pid)
-            finally:
-                server.kill()
-                server.wait()
+        with serving(binary(folder, "bug")) as server:
+            outcome = epaudit("attach", "--format", "text", "--profile", "test", "--duration", "4", "-p", server.pid)
         stacks = [stack for finding in outcome.report["findings"] for stack in finding["evidence"]["stacks"]]
         check(any(stack["what"].startswith("armed before epaudit attached") for stack in stacks), f"stacks: {stacks}")
         waits = [stack for stack in stacks if stack["what"] == "waits here"]

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, Started, check, epaudit, wait_for
+from harness import BUILD, Started, check, epaudit, serving, wait_for
 
 TROUBLE = str(BUILD / "tests/trouble")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -147,10 +147,7 @@ def reborn_child_is_seen():
 
 def killed_under_load():
     """SIGKILL while events pour in: the report comes at once and says nothing that is not so."""
-    with tempfile.TemporaryDirectory() as directory:
-        ready = os.path.join(directory, "ready")
-        server = subprocess.Popen([FIXED, "--seconds", "30", "--ready-file", ready], stderr=subprocess.DEVNULL)
-        wait_for(lambda: os.path.exists(ready), 10, "the demo")
+    with serving(FIXED, 30) as server:
         tool = Started("attach", "--profile", "test", "-p", server.pid)
         time.sleep(0.3)  # some of its life; any moment will do
         server.send_signal(signal.SIGKILL)

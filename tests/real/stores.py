@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from case import Case, Site, package_version
+from case import Case, Site
 from load import (benchmark, come_and_go, connect, half_close, hold, pipeline, reset, stall, take, together, trickle,
                   until)
 from paths import BUILD

@@ -7,9 +7,9 @@ namespace epaudit {
 namespace {
 
 // Two threads of one epoll, both told of fd 7 and still at it.
-Scenario& both_told(Scenario& s, uint8_t kind = FILE_TCP)
+Scenario& both_told(Scenario& s, uint8_t kind = FILE_TCP, uint32_t mask = EPOLLIN | EPOLLET)
 {
-    s.add(7, EPOLLIN | EPOLLET, kind).wait().thread(101).wait();
+    s.add(7, mask, kind).wait().thread(101).wait();
     s.thread(100).arrives(7, 100).delivered(7, EPOLLIN);
     return s.thread(101).delivered(7, EPOLLIN);
 }
@@ -46,6 +46,16 @@ TEST(ConcurrentHandlers, OneFindsNothing)
     clash(s, -EAGAIN, 10);
     s.after_ms(500);
     EXPECT_EQ(s.alarms(), "EP501 likely");
+}
+
+TEST(ConcurrentHandlers, LevelTriggeredInputToldTwiceIsAnotherRules)
+{
+    Scenario s;
+    both_told(s, FILE_TCP, EPOLLIN);
+    for (int i = 0; i < 20; i++)
+        clash(s, 10, -EAGAIN);
+    s.after_ms(500);
+    EXPECT_EQ(s.verdict("EP501"), "none");
 }
 
 TEST(ConcurrentHandlers, ConnectionThatEndsAtOnceIsRemembered)

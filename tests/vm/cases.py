@@ -12,7 +12,7 @@ from harness import Outcome, Skip, check, expectations
 
 CONFIG = servers.NGINX.format(dir="/srv", port=8080, user="user root;")
 ATTACHED = ("busy-epollout", "et-read-not-drained")
-SIDE_BY_SIDE = 6  # demos under one epaudit, where they do not disturb one another: attaching costs more than they do
+SIDE_BY_SIDE = 6  # demos that do not disturb one another
 # Seconds of a demo. Harm takes its time to show, and waiting for it is free; but every second of a demo that
 # spins is a second of the emulator's.
 PATIENT, BRIEF, QUIET = 9, 3, 5
@@ -99,18 +99,18 @@ def demo(folder, twin, beside_others=False, lines=False):
     return judge
 
 
-def together(folders, twin):
-    """What is asked of all the demos under one epaudit at once."""
-    rules = sorted({rule for folder in folders for rule, level in expectations(folder, twin) if level in demos.ALARMS})
+def together(everything):
+    """What is asked of one epaudit over all the demos. `everything`: (folder, twin)."""
+    alarms = {rule for folder, twin in everything for rule, level in expectations(folder, twin) if level in demos.ALARMS}
 
     def judge(record):
         result = outcome(record)
-        check(result.report is not None and result.code == (1 if rules else 0), result.describe())
-        chance = by_chance(record, rules)
-        check([rule for rule in result.rules() if rule not in chance] ==
-              [rule for rule in rules if rule not in chance and not cannot_see(result.report, rule)], result.describe())
+        check(result.report is not None and result.code == (1 if alarms else 0), result.describe())
+        rules = alarms - by_chance(record, alarms)
+        check(set(result.rules()) - by_chance(record, alarms) ==
+              {rule for rule in rules if not cannot_see(result.report, rule)}, result.describe())
         check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
-        check(result.report["observation"]["epolls"] >= len(folders), f"not all were seen: {result.report['observation']}")
+        check(result.report["observation"]["epolls"] >= len(everything), f"not all were seen: {result.report['observation']}")
     return judge
 
 
@@ -143,39 +143,55 @@ def skipped(reason):
     return judge
 
 
-def side_by_side(folders, twin, seconds):
-    """One epaudit for several demos at a time."""
-    for start in range(0, len(folders), SIDE_BY_SIDE):
-        some = folders[start:start + SIDE_BY_SIDE]
-        name = f"together/{twin}-{start // SIDE_BY_SIDE + 1}"
-        words = " ".join([str(seconds), *(f"{folder.name}/{twin}" for folder in some)])
-        yield Case("together", name, words, together(some, twin))
-        for folder in some:
-            yield Case("none", f"run/{folder.name}/{twin}", "", demo(folder, twin, beside_others=True, lines=twin == "bug"),
-                       source=name)
+def waves(some, twin, seconds, at_once):
+    """(seconds, [(folder, twin)]): demos that run side by side."""
+    return [(seconds(folder), [(folder, twin) for folder in some[start:start + at_once]])
+            for start, folder in list(enumerate(some))[::at_once]]
 
 
-def twins(folders):
-    """Every demo: those that keep a CPU busy alone, the others side by side."""
-    spins = [folder for folder in folders if any(rule.startswith("EP2") for rule, _ in expectations(folder, "bug"))]
-    alone = [folder for folder in folders if folder in spins or folder.name in BUSY]
-    for folder in alone:
-        length = BRIEF if folder in spins and folder.name not in SLOW_SPINS else PATIENT
-        yield Case("alone", f"run/{folder.name}/bug", f"--seconds {length}", demo(folder, "bug", lines=True), folder in spins)
-    yield from side_by_side([folder for folder in folders if folder not in alone], "bug", PATIENT)
+def under_one(name, all_waves, wanted, busy=False):
+    """One epaudit for all these demos: attaching costs an emulated CPU more than they do."""
+    chosen = [(seconds, [each for each in wave if wanted(run_name(*each))]) for seconds, wave in all_waves]
+    everything = [each for _, wave in chosen for each in wave]
+    if not everything:
+        return
+    words = " ".join(f"{seconds}:" + ",".join(f"{folder.name}/{twin}" for folder, twin in wave)
+                     for seconds, wave in chosen if wave)
+    yield Case("together", name, words, together(everything), busy)
+    for folder, twin in everything:
+        yield Case("none", run_name(folder, twin), "", demo(folder, twin, beside_others=True, lines=twin == "bug"),
+                   source=name)
+
+
+def run_name(folder, twin):
+    return f"run/{folder.name}/{twin}"
+
+
+def twins(folders, wanted):
+    """Every demo: bugs that keep a CPU busy one by one, the others side by side."""
     for folder in folders:
         check(not expectations(folder, "fixed"), f"{folder.name}/fixed.cpp is not quiet")
-    yield from side_by_side(folders, "fixed", QUIET)
+    spins = [folder for folder in folders if any(rule.startswith("EP2") for rule, _ in expectations(folder, "bug"))]
+    alone = [folder for folder in folders if folder in spins or folder.name in BUSY]
+    others = [folder for folder in folders if folder not in alone]
+
+    def brief(folder):
+        return BRIEF if folder in spins and folder.name not in SLOW_SPINS else PATIENT
+    yield from under_one("together/spins", waves(alone, "bug", brief, 1), wanted, busy=True)
+    yield from under_one("together/others", waves(others, "bug", lambda _: PATIENT, SIDE_BY_SIDE) +
+                         waves(folders, "fixed", lambda _: QUIET, SIDE_BY_SIDE), wanted)
 
 
 def plan(missing, only=()):
     """All cases of one hook set, or those whose name holds a word of `only`. `missing`: programs that are not
     installed on the host."""
-    cases = list(twins(demos.folders()))
-    for folder in demos.folders():
-        if folder.name in ATTACHED:
-            cases.append(Case("attach", f"attach/{folder.name}", "", demo(folder, "bug")))
-    cases += [
+    attached = [demos.ROOT / "demo_bugs" / name for name in ATTACHED]
+
+    def wanted(name):
+        return not only or any(word in name for word in only)
+    cases = [
+        Case("attach", "attach", " ".join(ATTACHED), together([(folder, "bug") for folder in attached])),
+        *(Case("none", f"attach/{folder.name}", "", demo(folder, "bug", beside_others=True), source="attach") for folder in attached),
         Case("redis", "redis", "", silent_server),
         Case("nginx", "nginx", "", silent_server),
         Case("capabilities", "capabilities", "busy-epollout", demo(demos.ROOT / "demo_bugs/busy-epollout", "bug")),
@@ -191,10 +207,9 @@ def plan(missing, only=()):
         absent = sorted(needs.get(case.kind, set()) & set(missing))
         if absent:
             cases[number] = dataclasses.replace(case, kind="skip", judge=skipped(", ".join(absent) + " not installed"))
-    if only:
-        wanted = [case for case in cases if any(word in case.name for word in only)]
-        sources = {case.source for case in wanted}
-        cases = [case for case in cases if case in wanted or case.name in sources]
+    cases = [case for case in cases if wanted(case.name) or
+             any(other.source == case.name and wanted(other.name) for other in cases)]
+    cases = [*twins(demos.folders(), wanted), *cases]
     # The guest adds this one itself, when all others are over.
     return [*cases, Case("none", "nothing-left", "", no_problem)]
 

@@ -181,7 +181,7 @@ class Guest:
         for case in self.plan:
             for one, other in itertools.combinations(self.hooks, 2):
                 reports = [(hooks, self.reports.get((hooks, case.name))) for hooks in (one, other)]
-                if case.kind in ("alone", "together") and all(report for _, report in reports):
+                if case.kind == "together" and all(report for _, report in reports):
                     self.results.judge(self.image.label, "both", f"agree/{case.name.split('/')[1]}", 0,
                                        lambda case=case, reports=reports: agreement.compare(*reports, case.busy))
 
