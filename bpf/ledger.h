@@ -142,6 +142,15 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
     books_remove_registration(b, key);
 }
 
+/* The registration that a file that has died unseen (exit, close_range()) still has in the books. */
+static __always_inline void ledger_drop_home(struct books *b, struct file_row *f, u64 file)
+{
+    struct registration_key key = {.epoll = f->home, .file = file, .fd = f->home_fd, .pad = 0};
+    struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
+    if (r)
+        ledger_drop_registration(b, &key, r, f, true);
+}
+
 /* A collision of data may only mean that the incumbent died unseen (close without DEL). */
 static __always_inline void ledger_evict_dead(struct books *b, u64 epoll, u64 data,
                                               const struct registration_key *newcomer)
@@ -160,6 +169,7 @@ static __always_inline struct file_row *ledger_open_file(struct books *b, const 
 {
     struct file_row *f = books_file(b, p->file);
     if (f && f->ino != p->ino) { /* the kernel reused the struct file: another open file */
+        ledger_drop_home(b, f, p->file);
         books_remove_file(b, p->file);
         f = NULL;
     }

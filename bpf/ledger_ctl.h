@@ -61,8 +61,10 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
                                                                          const struct registration_key *key)
 {
     struct registration_row *r = books_registration(b, key);
-    if (r) /* same epoll, file and number: the old one must be gone, or ADD had said EEXIST */
-        ledger_drop_registration(b, key, r, books_file(b, key->file), false);
+    if (r) { /* same epoll, file and number: the old one must be gone, or ADD had said EEXIST */
+        struct file_row *f = books_file(b, key->file);
+        ledger_drop_registration(b, key, r, f && f->home ? f : NULL, false); /* a new row is that of another file */
+    }
     ledger_evict_dead(b, key->epoll, p->data, key);
     r = books_add_registration(b, key);
     if (!r)

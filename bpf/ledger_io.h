@@ -164,6 +164,7 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
     ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
         return;
+    books_stat(b, STAT_IO);
     if (f->ghost_at)
         ledger_ghost_used(f, p);
     if (f->duplicates)
@@ -175,6 +176,8 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
         if (fresh && !peeked)
             ledger_rescue(b, f, p);
         ledger_count(&f->reads, 1);
+        if (f->kind == FILE_TCP || f->kind == FILE_UNIX)
+            books_stat(b, STAT_REQUESTS);
         ledger_count(&f->moves, 1);
         ledger_count(&f->bytes_in, (u64)p->result);
         f->last_asked = (u32)p->amount;
@@ -234,6 +237,7 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
     ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
         return;
+    books_stat(b, STAT_IO);
     if (f->ghost_at)
         ledger_ghost_used(f, p);
     ledger_attempt(b, f, p);
@@ -336,6 +340,7 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
     ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
         return;
+    books_stat(b, STAT_IO);
     if (f->ghost_at)
         ledger_ghost_used(f, p);
     if (f->out_cut_at)

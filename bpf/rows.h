@@ -425,6 +425,8 @@ enum ledger_stat {
     /* Evidence that is missing; no loss, nothing is counted by it. */
     STAT_STACKS_LOST = 48,    /* no room for a user stack that was wanted */
     STAT_SITES_FULL = 49,     /* a call of epoll_ctl from a place that is not remembered any more */
+    STAT_IO = 50,             /* reads, writes and accepts on files that are or were registered */
+    STAT_REQUESTS = 51,       /* of these: reads of a stream socket that got bytes */
     STAT_SLOTS = 56, /* the last ones: twins.h */
 };
 

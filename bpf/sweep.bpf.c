@@ -128,14 +128,6 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
     return out->chain;
 }
 
-static __always_inline void drop_dead_home(struct file_row *f, u64 id)
-{
-    struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
-    struct registration_row *r = f->home ? books_registration(NULL, &key) : NULL;
-    if (r)
-        ledger_drop_registration(NULL, &key, r, f, true);
-}
-
 SEC("iter/bpf_map_elem")
 int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -147,7 +139,7 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
     u64 id = *key;
     struct file *file = (void *)id;
     if (!same_file(file, f)) {
-        drop_dead_home(f, id);
+        ledger_drop_home(NULL, f, id);
         books_remove_file(NULL, id);
         return 0;
     }
@@ -167,7 +159,7 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
     bool look = ledger_file_matters(f, &out->state);
     u32 found = sweep_items(ctx, out, file, f, look);
     if (!found && f->home)
-        drop_dead_home(f, id);
+        ledger_drop_home(NULL, f, id);
     if (!found && look) {
         out->live_mask = 0;
         out->ready = 0;

@@ -114,6 +114,7 @@ Finding begin_finding(const RuleInfo& info, const Snapshot& books, const Entry& 
     finding.pid = entry.file.tgid;
     finding.subject_epoll = entry.key.epoll;
     finding.subject_file = entry.file_id;
+    finding.subject_ino = entry.file.ino;
     if (const epoll_row* epoll = books.epoll(entry.key.epoll))
         finding.epoll_fd = epoll->fd;
     finding.fd.number = entry.key.fd;

@@ -176,21 +176,32 @@ bool Auditor::set(std::string_view rule, const std::string& name, double value, 
     return slot && slot->settings.set(name, value, origin);
 }
 
+// What was said of this epoll and file by whatever process.
+void Auditor::take_back(const Finding& withdrawn)
+{
+    const Subject first{withdrawn.rule, withdrawn.subject_epoll, withdrawn.subject_file, 0, 0};
+    for (auto at = kept_.lower_bound(first); at != kept_.end();) {
+        const Finding& said = at->second;
+        if (said.rule != withdrawn.rule || said.subject_epoll != withdrawn.subject_epoll ||
+            said.subject_file != withdrawn.subject_file)
+            return;
+        at = said.level < Level::kConfirmed ? kept_.erase(at) : std::next(at);
+    }
+}
+
 void Auditor::keep(Finding&& finding, const Snapshot& books)
 {
+    if (finding.withdrawn)
+        return take_back(finding);
     complete_process(finding, books);
-    Subject subject{finding.rule, finding.subject_epoll, finding.subject_file};
+    Subject subject{finding.rule, finding.subject_epoll, finding.subject_file, finding.pid,
+                    finding.subject_file ? finding.subject_ino : 0};
     auto at = kept_.find(subject);
     if (at != kept_.end() && finding.stacks.empty()) // captured once, when the rule grew suspicious
         finding.stacks = at->second.stacks;
     finding.fingerprint = fingerprint(finding);
     if (finding.level >= gate_ && !finding.first_at)
         finding.first_at = books.time;
-    if (finding.withdrawn) {
-        if (at != kept_.end() && at->second.level < Level::kConfirmed)
-            kept_.erase(at);
-        return;
-    }
     if (at == kept_.end()) {
         Merged& merged = merged_[finding.fingerprint];
         if (merged.subjects >= kMaxSubjects && finding.level <= merged.highest)

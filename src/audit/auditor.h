@@ -59,12 +59,13 @@ private:
         size_t subjects = 0;
         Level highest = Level::kInfo;
     };
-    using Subject = std::tuple<std::string, uint64_t, uint64_t>;
+    using Subject = std::tuple<std::string, uint64_t, uint64_t, uint32_t, uint64_t>;  // rule, epoll, file, pid, inode
 
     Slot* find(std::string_view id_or_name);
     Result<> mark(const std::vector<std::string>& names, bool on);
     Error unknown_rule(std::string_view name) const;
     void keep(Finding&& finding, const Snapshot& books);
+    void take_back(const Finding& withdrawn);
     void add_stacks(const Snapshot& books);
 
     std::vector<Slot> slots_;

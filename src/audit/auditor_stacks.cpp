@@ -27,6 +27,12 @@ std::map<Place, const Entry*> places(const Snapshot& books)
     return found;
 }
 
+// Addresses come again: the entry must be the one that the finding speaks of.
+bool is_about(const Finding& finding, const Entry& entry)
+{
+    return finding.subject_file ? entry.file.ino == finding.subject_ino : entry.file.tgid == finding.pid;
+}
+
 constexpr const char* kUnseen = "armed before epaudit attached: that call was not seen";
 
 bool armed_unseen(const Entry& entry)
@@ -60,7 +66,7 @@ void Auditor::add_stacks(const Snapshot& books)
     for (auto& [subject, finding] : kept_) {
         auto at = known.find({finding.subject_file, finding.subject_epoll});
         const Slot* slot = find(finding.rule);
-        if (at == known.end() || !slot || finding.stacks.size() >= slot->rule->info().stacks.size())
+        if (at == known.end() || !is_about(finding, *at->second) || !slot || finding.stacks.size() >= slot->rule->info().stacks.size())
             continue;
         attach(finding, slot->rule->info(), *at->second, *books.call_sites);
     }

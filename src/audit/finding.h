@@ -102,9 +102,11 @@ struct Finding {
 
     bool withdrawn = false;  // the rule takes back what it said of this subject, unless that was confirmed
 
-    // Identity of the thing that misbehaves; the auditor keeps one finding per (rule, subject).
+    // Identity of the thing that misbehaves; the auditor keeps one finding per (rule, subject). Epoll and file are
+    // addresses in the kernel, which the next process may get again: its pid and the file's inode tell them apart.
     uint64_t subject_epoll = 0;
     uint64_t subject_file = 0;
+    uint64_t subject_ino = 0;  // counts only with subject_file
 };
 
 }  // namespace epaudit

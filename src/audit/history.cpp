@@ -28,6 +28,13 @@ RateSample sum(const RateSample& a, const RateSample& b)
 
 }  // namespace
 
+Work work_of(const Snapshot& books)
+{
+    auto calls = [&](posting_kind kind) { return books.stats[static_cast<size_t>(STAT_CALLS) + kind]; };
+    return {books.stats[STAT_REQUESTS], calls(POSTING_RETURN), books.stats[STAT_IO],
+            calls(POSTING_ADD) + calls(POSTING_MOD) + calls(POSTING_DEL)};
+}
+
 void Historian::look(const Snapshot& books)
 {
     RateSample sample;

@@ -42,6 +42,19 @@ struct WaitSlice {
     bool ended = false;  // false: it lasted at least until `end`
 };
 
+// What the loops did for each request: each read of a registered stream socket that got bytes.
+struct Work {
+    uint64_t requests = 0;
+    uint64_t waits = 0;  // returns of epoll_wait
+    uint64_t io = 0;     // reads, writes and accepts on registered files, whatever came of them
+    uint64_t ctls = 0;   // epoll_ctl
+
+    double per_request(uint64_t calls) const { return static_cast<double>(calls) / static_cast<double>(requests); }
+};
+
+// Needs the counters (Snapshot::stats).
+Work work_of(const Snapshot& books);
+
 struct History {
     std::vector<RateSample> samples;
     std::vector<LoopStats> loops;  // busiest first

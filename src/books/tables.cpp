@@ -77,14 +77,10 @@ uint64_t Tables::find_file(uint64_t epoll, uint64_t data) const
     return at == books_.indexes.end() || at->second.count != 1 ? 0 : at->second.file_sum;
 }
 
-// As drop_dead_home() in bpf/sweep.bpf.c.
 void Tables::forget_file(uint64_t file, uint64_t epoll)
 {
     if (file_row* f = books_file(&books_, file)) {
-        registration_key key = {.epoll = f->home, .file = file, .fd = f->home_fd, .pad = 0};
-        registration_row* r = f->home ? books_registration(&books_, &key) : nullptr;
-        if (r)
-            ledger_drop_registration(&books_, &key, r, f, true);
+        ledger_drop_home(&books_, f, file);
         books_remove_file(&books_, file);
     }
     states_.erase(file);

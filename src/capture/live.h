@@ -73,8 +73,8 @@ public:
     // Takes over the user stacks captured since the last call, and unwinds them while their process lives. Also
     // part of a sweep.
     void collect_stacks();
-    // What kept stacks from being known.
-    std::vector<std::string> stack_notes() const;
+    // What kept stacks from being known, and which probes the kernel skipped. Call it at the end.
+    std::vector<std::string> notes() const;
     // A probe saw something since the last sweep that deserves one now.
     bool suspicious() const;
     // Processes still watched.

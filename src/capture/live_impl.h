@@ -111,6 +111,8 @@ void begin_twins_account(LiveCapture::Impl& impl);
 
 // Fills in what the kernel skipped; `stats` has just been read.
 void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT_SLOTS>& stats);
+// Those programs without a twin of which the kernel skipped runs: "on_x 2, on_y 1".
+std::string skipped_programs(const epaudit_bpf& skeleton);
 void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out);
 
 // How large a slice of stack the probes take, before loading; the ring that brings them, after.

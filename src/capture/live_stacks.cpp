@@ -85,9 +85,12 @@ void LiveCapture::collect_stacks()
     left = std::min(left + kMorePerLook, kMostAtOnce);
 }
 
-std::vector<std::string> LiveCapture::stack_notes() const
+std::vector<std::string> LiveCapture::notes() const
 {
-    return impl_->stacks ? impl_->stacks->notes() : std::vector<std::string>();
+    std::vector<std::string> notes = impl_->stacks ? impl_->stacks->notes() : std::vector<std::string>();
+    if (std::string skipped = skipped_programs(*impl_->skeleton); !skipped.empty())
+        notes.push_back("the kernel skipped runs of probes that have no twin: " + skipped);
+    return notes;
 }
 
 }  // namespace epaudit

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a hook needs two programs (bpf/twins.h), and what was missed all the same.
+#include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -130,6 +131,13 @@ Skipped read_skipped(const epaudit_bpf& skeleton)
     return sum;
 }
 
+bool has_twin(const epaudit_bpf& skeleton, const bpf_program* program)
+{
+    const std::string twin = bpf_program__name(program) + std::string(kTwin);
+    const bpf_program* found = bpf_object__find_program_by_name(skeleton.obj, twin.c_str());
+    return found && bpf_program__fd(found) >= 0;
+}
+
 // While somebody is on the way from a program to its twin, or between our two readings, numbers do not fit.
 constexpr int kTries = 50;
 constexpr useconds_t kPause = 10'000;
@@ -140,6 +148,19 @@ uint64_t stood_in(const std::array<uint64_t, STAT_SLOTS>& stats)
 }
 
 }  // namespace
+
+std::string skipped_programs(const epaudit_bpf& skeleton)
+{
+    std::string text;
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        if (is_twin(program) || only_dates(skeleton, program) || has_twin(skeleton, program))
+            continue;
+        if (uint64_t runs = skipped_runs(program))
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", bpf_program__name(program), runs);
+    }
+    return text;
+}
 
 void begin_twins_account(LiveCapture::Impl& impl)
 {

@@ -216,7 +216,7 @@ Result<> Session::finish()
 {
     progress_.clear();
     auto last = look(true);
-    for (std::string& text : live_->stack_notes())
+    for (std::string& text : live_->notes())
         note(std::move(text));
     ended_ = monotonic_ns();
     live_.reset();
@@ -236,6 +236,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.seconds = static_cast<double>(ended_ - began_) / 1e9;
     observation.postings = last_.stats[STAT_POSTINGS];
     observation.calls = calls(last_);
+    observation.work = work_of(last_);
     observation.lost = losses(last_);
     observation.complete = observation.lost.empty();
     observation.notes = notes_;

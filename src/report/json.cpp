@@ -33,6 +33,16 @@ Json counts_json(const Counts& counts)
     return json;
 }
 
+Json work_json(const Work& work)
+{
+    Json json{{"requests", work.requests}};
+    if (work.requests)
+        json["calls_per_request"] = Json{{"epoll_wait", rounded(work.per_request(work.waits))},
+                                         {"io", rounded(work.per_request(work.io))},
+                                         {"epoll_ctl", rounded(work.per_request(work.ctls))}};
+    return json;
+}
+
 }  // namespace
 
 Json observation_json(const Observation& seen)
@@ -47,6 +57,7 @@ Json observation_json(const Observation& seen)
               {"epolls", seen.epolls},
               {"registrations", seen.registrations},
               {"calls", counts_json(seen.calls)},
+              {"work", work_json(seen.work)},
               {"notes", seen.notes}};
     if (seen.tool_cpu_seconds >= 0)
         json["tool_cpu_s"] = rounded(seen.tool_cpu_seconds);

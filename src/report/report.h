@@ -27,6 +27,7 @@ struct Observation {
     bool complete = true;  // false: clean may not be claimed (exit 4)
     uint64_t postings = 0;
     Counts calls;  // postings by kind
+    Work work;
     Counts lost;   // by reason: "files_full" (names: loss_text() in words.h); zeros are only printed by JSON
     std::vector<std::string> notes;  // anything else that limits what the report means
     double tool_cpu_seconds = -1;    // epaudit's own; < 0: not measured

@@ -17,6 +17,7 @@ namespace epaudit {
 namespace {
 
 constexpr size_t kLabel = 10;
+constexpr uint64_t kRequestsMin = 100;  // from which an average means something
 
 std::string joined(const std::vector<std::string>& parts)
 {
@@ -42,6 +43,8 @@ public:
     {
         row("watched", watched());
         row("data", data());
+        if (const std::string text = work(); !text.empty())
+            row("work", text);
         if (!seen_.hooks_reason.empty())
             row("hooks", fmt::format("{}, because trampolines are refused here: {}", seen_.hooks, seen_.hooks_reason));
         for (const auto& [name, count] : seen_.lost)
@@ -98,6 +101,18 @@ private:
         if (all.size() > kPidsMax)
             text += fmt::format(" and {} more", all.size() - kPidsMax);
         return text;
+    }
+
+    // What a loop costs: a level-triggered echo server takes three calls for a request that comes alone.
+    std::string work() const
+    {
+        const Work& work = seen_.work;
+        if (work.requests < kRequestsMin)
+            return {};
+        return fmt::format("{} requests (reads that got bytes), {:.2f} system calls each: epoll_wait {:.2f}, reads and writes "
+                           "{:.2f}, epoll_ctl {:.2f}",
+                           grouped(work.requests), work.per_request(work.waits + work.io + work.ctls),
+                           work.per_request(work.waits), work.per_request(work.io), work.per_request(work.ctls));
     }
 
     std::string watched() const

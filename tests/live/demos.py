@@ -47,6 +47,12 @@ def twin_test(folder, twin):
         for finding in outcome.report["findings"]:
             if finding["level"] in ALARMS or finding["rule"] in {rule for rule, _ in expected}:
                 verify_finding(finding, twin)
+        if folder.name == "ladder":  # what each rung costs is what the ladder is for
+            work = outcome.report["observation"]["work"]
+            check(work["requests"] >= 100, f"hardly any request: {work}")
+            each = work["calls_per_request"]
+            check(each["io"] >= 2 and sum(each.values()) < 20, f"a request is read and answered: {work}")
+            print(f"      {sum(each.values()):.2f} system calls per request: {each}")
         if twin == "fixed":  # remarks below the gate are gone as well
             said = {f["rule"] for f in outcome.report["findings"]}
             cured = {rule for rule, level in expectations(folder, "bug") if level not in ALARMS}

@@ -85,6 +85,28 @@ TEST_F(AuditorTest, OneFindingPerSubjectAtItsHighestLevel)
     EXPECT_EQ(found[0].exe, "/usr/sbin/server");
 }
 
+TEST_F(AuditorTest, AddressesThatComeAgainAreOtherSubjects)
+{
+    books_.processes[8] = {8, "worker", "/usr/sbin/worker"};
+    first_ = {make("EP901", 1, Level::kLikely)};
+    look(1);
+    first_ = {make("EP901", 1, Level::kLikely)};
+    first_[0].pid = 8;
+    look(2);
+    first_ = {make("EP901", 1, Level::kLikely)};
+    first_[0].subject_ino = 99; // the same program, another connection
+    look(3);
+    ASSERT_EQ(auditor_.findings().size(), 2u);
+    unsigned fds = 0;
+    for (const Finding& finding : auditor_.findings())
+        fds += finding.fds;
+    EXPECT_EQ(fds, 3u);
+    first_ = {make("EP901", 1, Level::kLikely)};
+    first_[0].withdrawn = true;
+    look(4);
+    EXPECT_TRUE(auditor_.findings().empty());
+}
+
 TEST_F(AuditorTest, NewestEvidenceOfTheSameLevel)
 {
     first_ = {make("EP901", 5, Level::kLikely, 10)};

@@ -74,6 +74,17 @@ TEST(Ledger, CloseOfADupKeepsTheFile)
     EXPECT_TRUE(s.file(7).flags & FILE_CLOSED);
 }
 
+TEST(Ledger, RequestsAndWhatTheyCost)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 20).delivered(7, EPOLLIN).read(7, 10).read(7, -EAGAIN).write(7, 10);
+    s.add(8, EPOLLIN, FILE_EVENTFD).delivered(8, EPOLLIN).read(8, 8); // a wake-up is no request
+    EXPECT_EQ(s.tables().stat(STAT_REQUESTS), 1u);
+    EXPECT_EQ(s.tables().stat(STAT_IO), 4u);
+    s.read(7, -EINTR); // has not happened
+    EXPECT_EQ(s.tables().stat(STAT_IO), 4u);
+}
+
 TEST(Ledger, ModOfAnUnknownRegistrationMakesItKnown)
 {
     Scenario s;

@@ -91,6 +91,9 @@ TEST(JsonReport, NoFindingsByteForByte)
     "epolls": 0,
     "registrations": 0,
     "calls": {},
+    "work": {
+      "requests": 0
+    },
     "notes": []
   },
   "coverage": [
@@ -153,12 +156,14 @@ TEST(JsonReport, IncompleteLossesAndCalls)
     report.observation.complete = false;
     report.observation.lost = {{"files_full", 12}, {"epolls_full", 0}};
     report.observation.calls = {{"read", 5}, {"write", 6}};
+    report.observation.work = {.requests = 200, .waits = 100, .io = 500, .ctls = 20};
     report.observation.notes = {"cut short"};
     report.observation.tool_cpu_seconds = 0.5;
     const Json seen = Json::parse(text_of(report)).at("observation");
     EXPECT_EQ(seen.at("complete"), false);
     EXPECT_EQ(seen.at("lost"), (Json{{"files_full", 12}, {"epolls_full", 0}}));
     EXPECT_EQ(keys(seen.at("calls")), (std::vector<std::string>{"read", "write"}));
+    EXPECT_EQ(seen.at("work").at("calls_per_request"), (Json{{"epoll_wait", 0.5}, {"io", 2.5}, {"epoll_ctl", 0.1}}));
     EXPECT_EQ(seen.at("notes").at(0), "cut short");
     EXPECT_EQ(seen.at("tool_cpu_s"), 0.5);
 }

@@ -95,6 +95,18 @@ TEST(TextReport, CleanIsShortAndSaysWhatWasWatched)
               "verdict   no epoll misuse found in 12.0 s, 123,456 postings, 37 registrations of 2 epolls\n");
 }
 
+TEST(TextReport, SystemCallsPerRequest)
+{
+    Report report = quiet_report();
+    report.observation.work = {.requests = 99, .waits = 99, .io = 198, .ctls = 0};
+    EXPECT_EQ(text_of(report).find("work "), std::string::npos);
+    report.observation.work = {.requests = 2000, .waits = 1000, .io = 4100, .ctls = 20};
+    EXPECT_NE(text_of(report).find("work      2,000 requests (reads that got bytes), 2.56 system calls each: epoll_wait 0.50, reads and\n"
+                                   "          writes 2.05, epoll_ctl 0.01\n"),
+              std::string::npos)
+        << text_of(report);
+}
+
 TEST(TextReport, OneFindingInFull)
 {
     Report report = quiet_report();

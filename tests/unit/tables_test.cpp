@@ -83,6 +83,26 @@ TEST(Tables, AllRegistrationsOfAFileTogether)
     EXPECT_EQ(books.entries[1].chain, 2u);
 }
 
+// A process that exits closes nothing that we see; the next one may get the same addresses and numbers.
+TEST(Tables, AddressesThatComeAgainAreNotThePastOfAnother)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 1).spin(7, EPOLLIN, 150, 10);
+    const uint32_t first = s.file(7).tgid;
+    posting p = s.blank(POSTING_ADD, 7);
+    p.ino += 1;
+    p.tgid = first + 1;
+    p.mask = EPOLLIN;
+    s.post(p);
+    EXPECT_EQ(s.file(7).tgid, first + 1);
+    EXPECT_EQ(s.registration(7).run, 0u);
+    EXPECT_EQ(s.registration(7).best_run, 0u);
+    Snapshot books = s.snapshot();
+    ASSERT_EQ(books.buried.size(), 1u);
+    EXPECT_EQ(books.buried[0].registration.best_run, 149u);
+    EXPECT_EQ(books.buried[0].file.tgid, first);
+}
+
 TEST(Tables, LastWordsAreHandedOutOnce)
 {
     Scenario s;

@@ -10,7 +10,7 @@ from harness import check
 
 PACED = {"epoll_wait", "read", "write"}  # of a demo that spins
 # A call that sleeps is one where another thread was in the way: the scheduler's doing, not the program's.
-BY_CHANCE = {"blocking_call"}
+BY_CHANCE = {"blocked"}
 FACTOR = 0.4  # by which a kind may depart from the common factor: clients keep time, servers compute
 FEW = 4  # how many postings may be on either side of the end of a run
 
