@@ -425,6 +425,7 @@ enum ledger_stat {
     /* Evidence that is missing; no loss, nothing is counted by it. */
     STAT_STACKS_LOST = 48,    /* no room for a user stack that was wanted */
     STAT_SITES_FULL = 49,     /* a call of epoll_ctl from a place that is not remembered any more */
+    STAT_RECORDS_LOST = 50,   /* no room in the recording's ring; the books are not concerned */
     STAT_SLOTS = 56, /* the last ones: twins.h */
 };
 

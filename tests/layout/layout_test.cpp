@@ -91,7 +91,7 @@ TEST_F(LayoutTest, Posting)
     EXPECT_FIELD(posting, kind);
     EXPECT_FIELD(posting, file_kind);
     EXPECT_FIELD(posting, flags);
-    EXPECT_FIELD(posting, pad);
+    EXPECT_FIELD(posting, record);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
