@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "src/support/descriptor.h"
 
@@ -43,8 +44,10 @@ Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::stri
     auto file = std::make_shared<Descriptor>(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (!*file)
         return usage_error(fmt::format("cannot write {}: {}", path, strerror(errno)));
-    return std::make_unique<RecordingWriter>(
+    auto writer = std::make_unique<RecordingWriter>(
         [file](const char* bytes, size_t size) { return write_all(file->get(), bytes, size); });
+    writer->path_ = path;
+    return writer;
 }
 
 RecordingWriter::RecordingWriter(Sink sink, size_t block_bytes)
@@ -53,7 +56,14 @@ RecordingWriter::RecordingWriter(Sink sink, size_t block_bytes)
     packed_.resize(ZSTD_compressBound(block_.size()));
 }
 
-RecordingWriter::~RecordingWriter() { ZSTD_freeCCtx(zstd_); }
+// Nothing could be observed: no empty file is left behind.
+RecordingWriter::~RecordingWriter()
+{
+    std::error_code ignored;
+    if (!bytes_ && !path_.empty() && std::filesystem::is_regular_file(path_, ignored))
+        std::filesystem::remove(path_, ignored);
+    ZSTD_freeCCtx(zstd_);
+}
 
 void RecordingWriter::begin(const RecordingHeader& header)
 {

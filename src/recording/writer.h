@@ -67,6 +67,7 @@ private:
     uint64_t bytes_ = 0;
     ZSTD_CCtx_s* zstd_;
     std::string trouble_;
+    std::string path_;  // of a new file; empty: not ours
 };
 
 }  // namespace epaudit
