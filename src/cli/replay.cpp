@@ -38,6 +38,7 @@ Result<int> replay_command(const ReplayOptions& options)
     if (!opened)
         return opened.error();
     PostedSession& session = **opened;
+    session.judge().forget_sources();
     if (auto ok = session.begin(about(header), header.sight); !ok)
         return ok.error();
     Replay replay(session.auditor(), header, [&](const Snapshot& books) { session.looked(books); });
