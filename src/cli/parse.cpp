@@ -40,12 +40,13 @@ void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("PROFILE");
     app.add_option("--set", audit.set, "set a threshold: RULE.NAME=VALUE; `epaudit explain RULE` lists them")
         ->type_name("RULE.NAME=VALUE")
-        ->expected(1)
+        ->allow_extra_args(false)  // the next word may be a file
         ->take_all();
     app.add_option("--select", audit.select, "only these rules (ids or names, comma-separated)")
         ->delimiter(',')
+        ->allow_extra_args(false)
         ->type_name("RULES");
-    app.add_option("--ignore", audit.ignore, "all rules but these")->delimiter(',')->type_name("RULES");
+    app.add_option("--ignore", audit.ignore, "all rules but these")->delimiter(',')->allow_extra_args(false)->type_name("RULES");
     app.add_option("--config", audit.config, "configuration (default: epaudit.toml in the working directory)")->type_name("FILE");
     app.add_flag("--no-config", audit.no_config, "read no configuration");
     app.add_option("--baseline", audit.baseline, "findings in this file are known and do not count")->type_name("FILE");
@@ -64,7 +65,7 @@ void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
     app.add_option("--format", raw.formats, "how to report, with =FILE to write to a file; may be repeated: " + names_of_formats())
         ->type_name("FORMAT[=FILE]")
-        ->expected(1)
+        ->allow_extra_args(false)  // the next word may be a file
         ->take_all();
     app.add_option("--color", audit.color, "auto, always or never")
         ->type_name("WHEN")
