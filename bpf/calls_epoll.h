@@ -51,16 +51,16 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
     if (operation == 1) {
         p->kind = POSTING_ADD;
         ledger_add(NULL, p);
+        record(p, RECORD_POSTING);
         struct registration_row *r = remember_item(p);
         if (r)
             note_site(c, r);
-        record_ctl(p, r);
     } else if (operation == 3) {
         p->kind = POSTING_MOD;
         struct registration_row *r = ledger_mod(NULL, p);
+        record(p, RECORD_POSTING);
         if (r)
             note_site(c, r);
-        record_ctl(p, r);
     } else if (operation == 2) {
         p->kind = POSTING_DEL;
         ledger_del(NULL, p);

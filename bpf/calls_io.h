@@ -5,6 +5,15 @@
 #include "call.h"
 #include "stacks.h"
 
+/*
+ * A file that outlived a descriptor (a forked child had it too) may die where no call shows it, by exec or exit, and
+ * its memory may hold another file before the sweep comes. Those that were never closed are not asked.
+ */
+static __always_inline bool reused(struct file *file, const struct file_row *f)
+{
+    return (f->flags & FILE_CLOSED) && READ(file, f_inode, i_ino) != f->ino;
+}
+
 static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
 {
     struct file *file = file_of_fd(current_task(), fd);
@@ -18,8 +27,9 @@ static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
         return NULL;
     c->posting.file = (u64)file;
     struct file_row *f = books_file(NULL, (u64)file);
-    if (f)
-        stamp(c);
+    if (!f || reused(file, f))
+        return NULL;
+    stamp(c);
     return f;
 }
 

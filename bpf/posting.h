@@ -12,8 +12,8 @@
 
 enum posting_kind {
     POSTING_NONE = 0,
-    POSTING_ADD = 1,          /* epoll_ctl(ADD): mask, data, result; in a recording amount = registration_row.armed_site */
-    POSTING_MOD = 2,          /* epoll_ctl(MOD): the same */
+    POSTING_ADD = 1,          /* epoll_ctl(ADD): mask, data, result */
+    POSTING_MOD = 2,          /* epoll_ctl(MOD): mask, data, result */
     POSTING_DEL = 3,          /* epoll_ctl(DEL): result */
     POSTING_WAIT = 4,         /* a thread enters epoll_wait: amount = timeout in ms, -1 for ever */
     POSTING_RETURN = 5,       /* it came back: result = number of events or -errno */

@@ -37,16 +37,7 @@ static __always_inline void record(struct posting *p, u32 type)
         record_posting(p, type);
 }
 
-/* ADD, MOD: with the place of the call, once it is known. */
-static __always_inline void record_ctl(struct posting *p, const struct registration_row *r)
-{
-    if (!recording)
-        return;
-    p->amount = r ? (s64)r->armed_site : 0;
-    record_posting(p, RECORD_POSTING);
-}
-
-static __noinline void record_facts(u32 type, u64 epoll, u64 file, s32 fd)
+static __noinline void record_facts(u32 type, u64 epoll, u64 file, s32 fd, u64 data)
 {
     struct posting *p = bpf_ringbuf_reserve(&recorded, RECORD_HEAD_BYTES, 0);
     if (!p) {
@@ -59,14 +50,22 @@ static __noinline void record_facts(u32 type, u64 epoll, u64 file, s32 fd)
     p->epoll = epoll;
     p->file = file;
     p->fd = fd;
+    p->data = data;
     bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
+}
+
+/* Where an ADD or MOD was called is known only after it was booked, and on another CPU its events may be by then. */
+static __always_inline void record_site(const struct posting *p, u64 site)
+{
+    if (recording)
+        record_facts(RECORD_SITE, p->epoll, p->file, p->fd, site);
 }
 
 /* Deaths that the kernel found, and no posting tells. */
 static __always_inline void record_gone(u32 type, u64 epoll, u64 file, s32 fd)
 {
     if (recording)
-        record_facts(type, epoll, file, fd);
+        record_facts(type, epoll, file, fd, 0);
 }
 
 static __always_inline void record_swept(u64 file, const struct file_state *s, u64 now)

@@ -24,6 +24,7 @@ enum record_type {
     RECORD_ROW = 10,       /* struct recorded_row: the sweep shows a file and one of its registrations */
     RECORD_FILE_TOTALS = 11, /* struct file_totals: as the kernel counted, when its row went */
     RECORD_REGISTRATION_TOTALS = 12,
+    RECORD_SITE = 13,      /* struct posting: data is where epoll, file, fd was armed (registration_row.armed_site) */
     /* From user space. */
     RECORD_WAITS = 32,     /* struct posting: tid of tgid waited on epoll before we attached, since `time` */
     RECORD_LOOK = 33,      /* the rules looked: u64 time */
@@ -60,6 +61,7 @@ struct file_totals {
     u32 tgid;
     u64 time;
     u64 file;
+    u64 armed_at;
     u64 bytes_in;
     u64 bytes_out;
     s32 fd;
@@ -82,6 +84,7 @@ struct registration_totals {
     u64 time;
     u64 epoll;
     u64 file;
+    u64 added_at;
     s32 fd;
     u32 deliveries;
     u32 delivered_in;
@@ -101,6 +104,7 @@ static __always_inline void totals_of_file(struct file_totals *t, u64 id, const 
     t->tgid = f->tgid;
     t->time = now;
     t->file = id;
+    t->armed_at = f->armed_at;
     t->bytes_in = f->bytes_in;
     t->bytes_out = f->bytes_out;
     t->fd = f->fd;
@@ -126,6 +130,7 @@ static __always_inline void totals_of_registration(struct registration_totals *t
     t->time = now;
     t->epoll = key->epoll;
     t->file = key->file;
+    t->added_at = r->added_at;
     t->fd = key->fd;
     t->deliveries = r->deliveries;
     t->delivered_in = r->delivered_in;
@@ -146,6 +151,6 @@ static_assert(offsetof(struct posting, ino) == RECORD_STATE_BYTES);
 static_assert(offsetof(struct posting, record) == 3 && offsetof(struct recorded_row, record) == 3 &&
               offsetof(struct file_totals, record) == 3 && offsetof(struct registration_totals, record) == 3);
 static_assert(sizeof(struct recorded_row) == 120);
-static_assert(sizeof(struct file_totals) == 80);
-static_assert(sizeof(struct registration_totals) == 64);
+static_assert(sizeof(struct file_totals) == 88);
+static_assert(sizeof(struct registration_totals) == 72);
 #endif

@@ -15,13 +15,6 @@ void drop_registration(books* b, const registration_key& key)
         ledger_drop_registration(b, &key, r, books_file(b, key.file), true);
 }
 
-// As note_site() in bpf/stacks.h, which had the user's registers to look at.
-void note_site(registration_row* r, const posting& p)
-{
-    if (r && p.result >= 0)
-        r->armed_site = static_cast<u64>(p.amount);
-}
-
 }  // namespace
 
 void Tables::apply_recorded(const posting& p)
@@ -44,6 +37,10 @@ void Tables::apply_recorded(const posting& p)
     case RECORD_THREAD_GONE:
         turns_.erase(static_cast<u32>(p.fd));
         return books_remove_thread(&books_, static_cast<u32>(p.fd));
+    case RECORD_SITE:
+        if (registration_row* r = books_registration(&books_, &key))
+            r->armed_site = p.data;
+        return;
     case RECORD_WAITS: return recorded_waits(p);
     default: return; // SWEEP_END: nothing to book
     }
@@ -52,12 +49,6 @@ void Tables::apply_recorded(const posting& p)
 void Tables::dispatch_recorded(const posting& p)
 {
     switch (p.kind) {
-    case POSTING_ADD: {
-        ledger_add(&books_, &p);
-        registration_key key{p.epoll, p.file, p.fd, 0};
-        return note_site(books_registration(&books_, &key), p);
-    }
-    case POSTING_MOD: return note_site(ledger_mod(&books_, &p), p);
     case POSTING_SEEDED:
         if (p.file)
             ledger_add(&books_, &p);

@@ -184,9 +184,8 @@ bool read_posting(const RecordingReader::Record& record, posting& out)
     memcpy(&out, record.bytes.data(), size);
     memset(reinterpret_cast<char*>(&out) + size, 0, sizeof(out) - size);
     out.record = static_cast<u8>(record.type);
-    const bool site = out.kind == POSTING_ADD || out.kind == POSTING_MOD; // any number
     return out.kind < POSTING_KINDS && out.file_kind < FILE_KINDS && out.time < static_cast<u64>(kMost) && out.result >= kWorstErrno &&
-           out.result < kMost && (site || (out.amount > -kMost && out.amount < kMost));
+           out.result < kMost && out.amount > -kMost && out.amount < kMost;
 }
 
 }  // namespace epaudit

@@ -84,7 +84,7 @@ void Replay::apply(const RecordingReader::Record& record)
             notes_.emplace_back(record.bytes);
         return;
     default:
-        if (record.type <= RECORD_SWEEP_END || record.type == RECORD_WAITS)
+        if (record.type <= RECORD_SWEEP_END || record.type == RECORD_SITE || record.type == RECORD_WAITS)
             book(record);
         return; // else of a newer epaudit
     }

@@ -100,6 +100,7 @@ TEST_F(LayoutTest, FileTotals)
     EXPECT_FIELD(file_totals, tgid);
     EXPECT_FIELD(file_totals, time);
     EXPECT_FIELD(file_totals, file);
+    EXPECT_FIELD(file_totals, armed_at);
     EXPECT_FIELD(file_totals, bytes_in);
     EXPECT_FIELD(file_totals, bytes_out);
     EXPECT_FIELD(file_totals, fd);
@@ -125,6 +126,7 @@ TEST_F(LayoutTest, RegistrationTotals)
     EXPECT_FIELD(registration_totals, time);
     EXPECT_FIELD(registration_totals, epoll);
     EXPECT_FIELD(registration_totals, file);
+    EXPECT_FIELD(registration_totals, added_at);
     EXPECT_FIELD(registration_totals, fd);
     EXPECT_FIELD(registration_totals, deliveries);
     EXPECT_FIELD(registration_totals, delivered_in);

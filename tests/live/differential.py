@@ -34,6 +34,9 @@ class Account:
                 continue
             table = self.registrations if "registration" in line else self.files
             table[(line["pid"], line["fd"])].append(line)
+        for table in (self.files, self.registrations):
+            for lives in table.values():  # they are told in the order of their ends
+                lives.sort(key=lambda life: life["armed_at"])
 
 
 def differences(demo, one, other, source, file_counts, registration_counts):

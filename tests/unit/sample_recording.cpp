@@ -30,7 +30,11 @@ public:
         p.ino = 77;
         p.file_kind = FILE_TCP;
         p.flags = POSTING_NONBLOCK;
-        p.amount = static_cast<s64>(kSite);
+        out_.add(p);
+        p = blank(POSTING_NONE);
+        about_file(p);
+        p.record = RECORD_SITE;
+        p.data = kSite;
         out_.add(p);
         Stack stack{"armed here", {{"watch_client", "server.cpp", 42, "/usr/bin/server", 0x1234, false}}};
         out_.add(RECORD_STACK, stack_text({StackRole::kArmed, kSite, now_, stack}));
