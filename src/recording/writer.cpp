@@ -86,7 +86,8 @@ void RecordingWriter::add(const posting& p)
 
 void RecordingWriter::put(const void* bytes, size_t size)
 {
-    memcpy(block_.data() + used_, bytes, size);
+    if (size)
+        memcpy(block_.data() + used_, bytes, size);
     used_ += size;
 }
 

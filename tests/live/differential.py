@@ -88,6 +88,8 @@ def demo_test(folder):
             at = pathlib.Path(directory)
             live = epaudit("record", "-q", "-o", at / "recording", "--profile", "test", "--fail-on", "never", "--", "strace", "-f",
                            "-ttt", "-T", "-v", "-s", "4096", "-o", at / "log", binary(folder, "bug"), "--seconds", "4", timeout=90)
+            if os.environ.get("EPAUDIT_KEEP"):
+                shutil.copytree(at, pathlib.Path(os.environ["EPAUDIT_KEEP"]) / folder.name, dirs_exist_ok=True)
             whole(live)
             again = replay(at / "recording", books=at / "books")
             whole(again)
@@ -101,8 +103,6 @@ def demo_test(folder):
             found = differences(folder.name, kernel, Account(lines, "replay"), "replay", KERNEL_FILE_COUNTS,
                                 KERNEL_REGISTRATION_COUNTS)
             found += differences(folder.name, kernel, Account(lines, "strace"), "strace", FILE_COUNTS, REGISTRATION_COUNTS)
-            if os.environ.get("EPAUDIT_KEEP"):
-                shutil.copytree(at, pathlib.Path(os.environ["EPAUDIT_KEEP"]) / folder.name, dirs_exist_ok=True)
             check(not found, "\n  ".join(["the sources disagree:", *found[:20], f"({len(found)} in all)"]))
     return test
 

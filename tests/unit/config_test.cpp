@@ -144,7 +144,7 @@ TEST(Config, EachMistakeHasItsPlaceAndAWayOut)
 
 TEST(Config, WhatIsNotTomlIsToldWithItsPlace)
 {
-    for (const char* text : {"a = \n", "[a\n", "a = 1\na = 2\n", "\xff\xfe", "a = 'x\n"}) {
+    for (const char* text : {"[#]\n", "[=", "[[.a]]", "[ # a\n", "[\xc3\xa4]", "a = \n", "[a\n", "a = 1\na = 2\n", "\xff\xfe", "a = 'x\n"}) {
         const std::string told = says(text);
         EXPECT_TRUE(told.starts_with("epaudit.toml:")) << told;
         EXPECT_NE(told.find("https://toml.io"), std::string::npos) << told;
