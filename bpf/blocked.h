@@ -76,6 +76,7 @@ static __always_inline void wakes_reader(struct task_struct *task, struct pt_reg
     p.amount = (u32)ids;
     p.file = (u64)file;
     ledger_overlap(NULL, &p);
+    record(&p, RECORD_POSTING);
 }
 
 static __always_inline void wakes_blocked(struct task_struct *task, struct thread_row *t, u32 tid)
@@ -90,6 +91,7 @@ static __always_inline void wakes_blocked(struct task_struct *task, struct threa
     note_usage(&p, task);
     p.result = (s64)ledger_slept(t, &p);
     ledger_blocked(NULL, &p);
+    record(&p, RECORD_POSTING);
     if (regs && is_read(p.amount) && !peeks(regs, p.amount))
         wakes_reader(task, regs, &p);
 }

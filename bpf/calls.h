@@ -62,6 +62,7 @@ static __always_inline void post_futex(struct call *c)
         return;
     stamp(c);
     ledger_handoff(NULL, &c->posting);
+    record(&c->posting, RECORD_POSTING);
 }
 
 static __always_inline void post_io(struct call *c, u8 class)
@@ -201,6 +202,7 @@ static __always_inline void post_exit(struct call *c, u8 class)
         stamp(c);
         c->posting.kind = POSTING_URING;
         ledger_uring(NULL, &c->posting);
+        record(&c->posting, RECORD_POSTING);
         break;
     default:
         post_io(c, class);

@@ -51,17 +51,20 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
     if (operation == 1) {
         p->kind = POSTING_ADD;
         ledger_add(NULL, p);
+        record(p, RECORD_POSTING);
         struct registration_row *r = remember_item(p);
         if (r)
             note_site(c, r);
     } else if (operation == 3) {
         p->kind = POSTING_MOD;
         struct registration_row *r = ledger_mod(NULL, p);
+        record(p, RECORD_POSTING);
         if (r)
             note_site(c, r);
     } else if (operation == 2) {
         p->kind = POSTING_DEL;
         ledger_del(NULL, p);
+        record(p, RECORD_POSTING);
     }
 }
 
@@ -71,8 +74,10 @@ static __noinline void post_refused(struct call *c, struct file *file, u64 opera
     describe_file(c, file);
     stamp(c);
     c->posting.kind = operation == 1 ? POSTING_ADD : POSTING_MOD;
-    if (operation != 2 && read_wanted(c))
+    if (operation != 2 && read_wanted(c)) {
         ledger_refused(NULL, &c->posting);
+        record(&c->posting, RECORD_REFUSED);
+    }
 }
 
 static __always_inline void post_ctl(struct call *c)
@@ -91,6 +96,7 @@ static __always_inline void post_ctl(struct call *c)
             ledger_del(NULL, p);
         else
             ledger_mod(NULL, p);
+        record(p, RECORD_POSTING);
     } else if (file && p->result == -ERRNO_EBADF) { /* the epoll is gone: the file will never be heard of */
         post_refused(c, file, c->argument[1]);
     }
@@ -107,8 +113,10 @@ static __noinline void post_create(struct call *c)
     p->epoll = epoll_of_fd(current_task(), (u32)p->epfd);
     if (p->epoll) /* the address may have belonged to an instance that is gone */
         bpf_map_delete_elem(&epoll_rows, &p->epoll);
-    if (p->epoll)
+    if (p->epoll) {
         ledger_open_epoll(NULL, p);
+        record(p, RECORD_POSTING);
+    }
 }
 
 static __always_inline void read_chunk(struct call *c, u32 slot)
@@ -143,6 +151,7 @@ static __noinline int deliver_to(struct call *c, struct epoll_row *e, u32 slot)
         c->batch.useful = 1; /* unknown: give it the benefit of the doubt */
         ledger_count(&e->unattributed, 1);
         books_stat(NULL, STAT_UNATTRIBUTED);
+        record(&c->posting, RECORD_POSTING);
         return 0;
     }
     c->posting.file = c->key.file;
@@ -155,6 +164,7 @@ static __noinline int deliver_to(struct call *c, struct epoll_row *e, u32 slot)
         read_token(&c->posting.state, (struct file *)c->key.file, f->kind);
     }
     ledger_deliver(NULL, &c->posting, e, f, &c->key, &c->batch);
+    record(&c->posting, RECORD_POSTING);
     return 0;
 }
 
@@ -248,6 +258,7 @@ static __always_inline void post_return(struct call *c)
             settle_events(c);
     }
     p->kind = POSTING_RETURN;
+    p->flags = 0; /* those of the last event */
     p->amount = (s32)c->argument[2]; /* maxevents */
     p->data = 0;
     if (!p->result)
@@ -255,6 +266,7 @@ static __always_inline void post_return(struct call *c)
     else if (p->result == p->amount && p->result <= LEDGER_SMALL_BATCH && e->full_batches % LEDGER_LOOK_EVERY == 0)
         p->data = count_ready(p->epoll, (u32)p->amount * LEDGER_CROWD);
     ledger_return(NULL, p, e, t, &c->batch);
+    record(p, RECORD_POSTING);
 }
 
 static __always_inline void post_wait(struct call *c, u8 class)
@@ -276,4 +288,5 @@ static __always_inline void post_wait(struct call *c, u8 class)
             p->amount = 0x7fffffff;
     }
     ledger_wait(NULL, p);
+    record(p, RECORD_POSTING);
 }

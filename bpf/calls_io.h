@@ -5,6 +5,15 @@
 #include "call.h"
 #include "stacks.h"
 
+/*
+ * A file that outlived a descriptor (a forked child had it too) may die where no call shows it, by exec or exit, and
+ * its memory may hold another file before the sweep comes. Those that were never closed are not asked.
+ */
+static __always_inline bool reused(struct file *file, const struct file_row *f)
+{
+    return (f->flags & FILE_CLOSED) && READ(file, f_inode, i_ino) != f->ino;
+}
+
 static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
 {
     struct file *file = file_of_fd(current_task(), fd);
@@ -12,13 +21,15 @@ static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
     if (c->posting.result == -ERRNO_EBADF || c->posting.result == -ERRNO_ENOTSOCK) {
         stamp(c);
         ledger_bad_fd(NULL, &c->posting);
+        record(&c->posting, RECORD_BAD_FD);
     }
     if (!file)
         return NULL;
     c->posting.file = (u64)file;
     struct file_row *f = books_file(NULL, (u64)file);
-    if (f)
-        stamp(c);
+    if (!f || reused(file, f))
+        return NULL;
+    stamp(c);
     return f;
 }
 
@@ -47,6 +58,7 @@ static __always_inline void enter_call_on(struct call *c, struct file_row *f)
     c->posting.amount = (s64)READ(current_task(), nvcsw);
     seen(POSTING_ENTER);
     ledger_enter(NULL, f, &c->posting);
+    record(&c->posting, RECORD_POSTING);
 }
 
 /* A call that may sleep begins. */
@@ -73,6 +85,7 @@ static __noinline void post_read(struct call *c, u32 fd)
         return;
     take_wanted(c, f, STACK_READ);
     ledger_read(NULL, f, &c->posting);
+    record(&c->posting, RECORD_POSTING);
 }
 
 static __noinline void post_peek(struct call *c, u8 kind, u32 fd)
@@ -85,6 +98,7 @@ static __noinline void post_peek(struct call *c, u8 kind, u32 fd)
         ledger_peek(NULL, f, &c->posting);
     else
         ledger_cleared(NULL, f, &c->posting);
+    record(&c->posting, RECORD_POSTING);
 }
 
 static __noinline void post_write(struct call *c, u32 fd)
@@ -97,6 +111,7 @@ static __noinline void post_write(struct call *c, u32 fd)
         if (c->posting.result > 0 && reaches_others((struct file *)c->posting.file)) {
             stamp(c);
             ledger_wrote(NULL, &c->posting);
+            record(&c->posting, RECORD_WROTE);
         }
         return;
     }
@@ -111,6 +126,7 @@ static __noinline void post_write(struct call *c, u32 fd)
             c->posting.state.flags |= STATE_WRITABLE;
     }
     ledger_write(NULL, f, &c->posting);
+    record(&c->posting, RECORD_POSTING);
 }
 
 static __noinline void post_accept(struct call *c)
@@ -124,6 +140,7 @@ static __noinline void post_accept(struct call *c)
     with_input(c, f);
     take_wanted(c, f, STACK_ACCEPT);
     ledger_accept(NULL, f, &c->posting);
+    record(&c->posting, RECORD_POSTING);
 }
 
 static __noinline void post_other(struct call *c, u8 class)
@@ -148,6 +165,7 @@ static __noinline void post_other(struct call *c, u8 class)
             c->posting.flags |= POSTING_NONBLOCK;
         ledger_fcntl(NULL, &c->posting);
     }
+    record(&c->posting, RECORD_POSTING);
 }
 
 static __noinline void post_close(struct call *c, u32 fd)
@@ -159,12 +177,12 @@ static __noinline void post_close(struct call *c, u32 fd)
         return;
     bool last = last_reference(file);
     if (last && is_epoll(file)) {
-        u64 epoll = (u64)READ(file, private_data);
-        bpf_map_delete_elem(&epoll_rows, &epoll);
+        books_remove_epoll(NULL, (u64)READ(file, private_data));
     }
     if (!f)
         return;
     if (last)
         c->posting.flags |= POSTING_LAST;
     ledger_close(NULL, &c->posting);
+    record(&c->posting, RECORD_POSTING);
 }

@@ -197,9 +197,12 @@ static __always_inline void file_dies(struct file *file)
             break;
         struct registration_key key = key_of(item, file);
         struct registration_row *r = books_registration(NULL, &key);
-        if (r)
+        if (r) {
+            record_gone(RECORD_GONE, key.epoll, id, key.fd);
             ledger_drop_registration(NULL, &key, r, f, true);
+        }
     }
+    record_gone(RECORD_FILE_GONE, 0, id, 0);
     books_remove_file(NULL, id);
 }
 
@@ -214,8 +217,7 @@ int BPF_PROG(on_eventpoll_release_file, struct file *file)
 SEC("fentry/ep_eventpoll_release")
 int BPF_PROG(on_ep_eventpoll_release, struct inode *inode, struct file *file)
 {
-    u64 epoll = (u64)READ(file, private_data);
-    bpf_map_delete_elem(&epoll_rows, &epoll);
+    books_remove_epoll(NULL, (u64)READ(file, private_data));
     return 0;
 }
 
@@ -316,6 +318,7 @@ static __always_inline int wait_begins(u32 slot, s32 epfd, u64 *timeout_slot)
     bpf_probe_read_kernel(&timeout, sizeof(timeout), timeout_slot);
     c->posting.amount = timeout_of(timeout, c->posting.time);
     ledger_wait(NULL, &c->posting);
+    record(&c->posting, RECORD_POSTING);
     return 0;
 }
 
@@ -359,6 +362,7 @@ static __always_inline int called_back(struct wait_queue_entry *entry, u32 key)
     p.file = (u64)READ(item, ffd.file);
     p.fd = READ(item, ffd.fd);
     ledger_ready(NULL, &p);
+    record_ready(&p);
     return 0;
 }
 

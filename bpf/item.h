@@ -100,7 +100,10 @@ static __always_inline bool books_item_gone(struct books *b, const struct regist
                                             const struct registration_row *r)
 {
     struct epitem *item = (void *)r->item;
-    return !item || !item_matches(item, key) || !item_linked(item);
+    if (item && item_matches(item, key) && item_linked(item))
+        return false;
+    record_gone(RECORD_GONE, key->epoll, key->file, key->fd);
+    return true;
 }
 
 /* In the context of the caller; the seed runs in ours, and knows the file itself. */
@@ -132,6 +135,7 @@ static __always_inline bool item_is_ready(struct epitem *item)
 static __always_inline void books_bury(struct books *b, const struct registration_key *key,
                                        struct registration_row *r, struct file_row *f, bool file_dies)
 {
+    record_registration_totals(key, r);
     if (!f || !ledger_past_matters(r, f, file_dies))
         return;
     struct sweep_record *words = bpf_ringbuf_reserve(&buried, sizeof(*words), 0);

@@ -105,27 +105,28 @@ struct file_state {
     u16 pad;
 };
 
+/* What most postings lack comes last: a recording leaves out `ino` and what follows it, or `state` as well. */
 struct posting {
+    u8 kind;      /* enum posting_kind */
+    u8 file_kind; /* enum file_kind */
+    u8 flags;     /* enum posting_flag */
+    u8 record;    /* enum record_type (recorded.h); 0 outside of recordings */
+    u32 mask;     /* EPOLL bits */
     u64 time;  /* CLOCK_MONOTONIC, ns */
     u64 file;  /* struct file *, or a number the importer made up: only its identity counts */
     u64 epoll; /* struct eventpoll * */
     u64 data;  /* epoll_event.data; RETURN: items on the ready list afterwards, 0 where nobody looked;
                   WRITE: address of the bytes, 0: not known */
-    u64 ino;   /* inode number, tells a recycled struct file * apart (sockets and pipes never repeat it) */
-    u64 cpu;   /* CPU time of the thread so far, ns; 0 where it was not looked at */
-    u64 delay; /* and time it spent waiting for a CPU: WAIT, RETURN, WOKEN, BLOCKED */
     s64 amount;
     s64 result; /* of the call; -errno when it failed */
-    struct file_state state;
-    u32 mask; /* EPOLL bits */
     s32 fd;
     s32 epfd;
     u32 tgid;
     u32 tid;
-    u8 kind;      /* enum posting_kind */
-    u8 file_kind; /* enum file_kind */
-    u8 flags;     /* enum posting_flag */
-    u8 pad;
+    struct file_state state;
+    u64 ino;   /* inode number, tells a recycled struct file * apart (sockets and pipes never repeat it) */
+    u64 cpu;   /* CPU time of the thread so far, ns; 0 where it was not looked at */
+    u64 delay; /* and time it spent waiting for a CPU: WAIT, RETURN, WOKEN, BLOCKED */
 };
 
 #ifdef __cplusplus

@@ -54,6 +54,7 @@ int BPF_PROG(on_sched_process_exec, struct task_struct *task)
         p.epfd = (s32)fd;
         p.epoll = (u64)BPF_CORE_READ(file, private_data);
         ledger_exec(NULL, &p);
+        record(&p, RECORD_POSTING);
     }
     return 0;
 }
@@ -68,6 +69,7 @@ int BPF_PROG(on_sched_process_exit, struct task_struct *task)
     if (!watched(tgid))
         return 0;
     bpf_map_delete_elem(&thread_rows, &tid);
+    record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
     if (READ(task, signal, live.counter) == 0) {
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         bpf_map_delete_elem(&process_rows, &tgid);

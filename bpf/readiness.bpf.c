@@ -55,6 +55,7 @@ int BPF_PROG(on_inet_sock_set_state, struct sock *sk, int old_state, int new_sta
         return 0;
     begin(&p, POSTING_PEER_CLOSED);
     ledger_peer_closed(NULL, &p);
+    record(&p, RECORD_POSTING);
     struct socket_wq *queue = READ(sk, sk_wq);
     if (!queue)
         return 0;
@@ -124,5 +125,6 @@ int BPF_PROG(on_sched_waking, struct task_struct *task)
     if (!f || (f->kind != FILE_LISTENER && f->kind != FILE_EVENTFD && f->kind != FILE_PIPE))
         p.file = 0;
     ledger_woken(NULL, &p);
+    record(&p, RECORD_POSTING);
     return 0;
 }

@@ -10,6 +10,14 @@
 #include "tables.h"
 #include "ledger.h"
 
+/* Callbacks come from everybody's epolls. */
+static __always_inline void record_ready(struct posting *p)
+{
+    struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
+    if (recording && books_registration(NULL, &key))
+        record(p, RECORD_POSTING);
+}
+
 static __always_inline void ready_on_queue(struct wait_queue_head *queue, struct posting *p)
 {
     struct list_head *head = (void *)queue + bpf_core_field_offset(queue->head);
@@ -25,6 +33,7 @@ static __always_inline void ready_on_queue(struct wait_queue_head *queue, struct
             p->file = (u64)READ(item, ffd.file);
             p->fd = READ(item, ffd.fd);
             ledger_ready(NULL, p);
+            record_ready(p);
         }
         at = READ(at, next);
     }

@@ -427,6 +427,7 @@ enum ledger_stat {
     STAT_SITES_FULL = 49,     /* a call of epoll_ctl from a place that is not remembered any more */
     STAT_IO = 50,             /* reads, writes and accepts on files that are or were registered */
     STAT_REQUESTS = 51,       /* of these: reads of a stream socket that got bytes */
+    STAT_RECORDS_LOST = 52,   /* no room in the recording's ring; the books are not concerned */
     STAT_SLOTS = 56, /* the last ones: twins.h */
 };
 

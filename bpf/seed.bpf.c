@@ -46,6 +46,7 @@ int on_seed(struct bpf_iter__task_file *ctx)
         struct epoll_row *e = ledger_open_epoll(NULL, &p);
         if (e)
             e->file = (u64)file;
+        record(&p, RECORD_POSTING);
     }
     p.epfd = -1;
     p.file = (u64)file;
@@ -69,6 +70,7 @@ int on_seed(struct bpf_iter__task_file *ctx)
             struct registration_row *r = books_registration(NULL, &key);
             if (r)
                 r->item = (u64)item;
+            record(&p, RECORD_POSTING);
         }
         item = next_item(&w);
     }

@@ -128,6 +128,7 @@ static __always_inline void note_site(struct call *c, struct registration_row *r
     if (c->site == r->armed_site)
         return;
     r->armed_site = c->site;
+    record_site(&c->posting, c->site);
     if (bpf_map_lookup_elem(&sites, &c->site))
         return;
     if (bpf_map_update_elem(&sites, &c->site, &seen_at, BPF_NOEXIST))

@@ -86,6 +86,7 @@ static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct swee
     out->key.file = out->file_id;
     out->key.fd = fd;
     out->key.pad = 0;
+    record_row(out);
     if (r)
         out->registration = *r;
     else
@@ -128,18 +129,40 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
     return out->chain;
 }
 
+static __always_inline void drop_dead_home(struct file_row *f, u64 id)
+{
+    if (!f->home)
+        return;
+    record_gone(RECORD_GONE, f->home, id, f->home_fd);
+    ledger_drop_home(NULL, f, id);
+}
+
+/* A recording needs to know only when it changes something. */
+static __always_inline void refresh(struct file_row *f, u64 id, const struct file_state *s, u64 now)
+{
+    u64 since = f->stuck_at;
+    u64 writable = f->writable_at;
+    bool moved = f->unread != s->unread || f->backlog != s->backlog;
+    ledger_refresh(f, s, now);
+    if (moved || f->stuck_at != since || f->writable_at != writable)
+        record_swept(id, s, now);
+}
+
 SEC("iter/bpf_map_elem")
 int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
 {
     u64 *key = ctx->key;
     struct file_row *f = ctx->value;
     u32 zero = 0;
-    if (!key || !f)
+    if (!key || !f) {
+        record_gone(RECORD_SWEEP_END, 0, 0, 0);
         return 0;
+    }
     u64 id = *key;
     struct file *file = (void *)id;
     if (!same_file(file, f)) {
-        ledger_drop_home(NULL, f, id);
+        drop_dead_home(f, id);
+        record_gone(RECORD_FILE_GONE, 0, id, 0);
         books_remove_file(NULL, id);
         return 0;
     }
@@ -151,7 +174,7 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
     read_token(&out->state, file, f->kind);
     read_output(&out->state, file, f->kind);
     ask_peer(&out->state, file, f);
-    ledger_refresh(f, &out->state, out->time);
+    refresh(f, id, &out->state, out->time);
     out->file_id = id;
     out->buried = 0;
     out->file = *f;
@@ -159,7 +182,7 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
     bool look = ledger_file_matters(f, &out->state);
     u32 found = sweep_items(ctx, out, file, f, look);
     if (!found && f->home)
-        ledger_drop_home(NULL, f, id);
+        drop_dead_home(f, id);
     if (!found && look) {
         out->live_mask = 0;
         out->ready = 0;
@@ -179,6 +202,8 @@ int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
         return 0;
     struct registration_key key = *at;
     struct file_row *f = books_file(NULL, key.file);
+    if (!f)
+        record_gone(RECORD_GONE, key.epoll, key.file, key.fd);
     if (!f || books_item_gone(NULL, &key, r))
         ledger_drop_registration(NULL, &key, r, f, true);
     return 0;
@@ -195,6 +220,6 @@ int on_sweep_epolls(struct bpf_iter__bpf_map_elem *ctx)
     u64 id = *key;
     struct file *file = (void *)e->file;
     if (more_references(file) < 0 || !is_epoll(file) || (u64)READ(file, private_data) != id)
-        bpf_map_delete_elem(&epoll_rows, &id);
+        books_remove_epoll(NULL, id);
     return 0;
 }

@@ -14,6 +14,7 @@ struct answer_table answers SEC(".maps");
 struct stat_table stats SEC(".maps");
 struct buried_table buried SEC(".maps");
 struct mark_table marks SEC(".maps");
+struct recorded_table recorded SEC(".maps");
 
 struct probe_facts facts = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
@@ -21,6 +22,7 @@ const volatile bool typed_loads = false;
 const volatile u32 stack_bytes = 0;
 const volatile bool probe_registers = false;
 const volatile bool twins = false;
+const volatile bool recording = false;
 
 const struct file_row empty_file = {};
 const struct registration_row empty_registration = {};

@@ -56,6 +56,8 @@ static __always_inline void books_stat(struct books *b, u32 stat)
         __sync_fetch_and_add(slot, 1); /* per CPU, but trampolines (and since 7.0 tracepoints) can be preempted */
 }
 
+#include "record.h"
+
 /* Values for new rows; a row is too large for the 512-byte stack. */
 extern const struct file_row empty_file;
 extern const struct registration_row empty_registration;
@@ -88,9 +90,19 @@ BOOKS(index, const struct index_key, STAT_INDEX_FULL)
 /* A helper's key must lie on the stack or in a map, hence the copies. */
 static __always_inline struct file_row *books_file(struct books *b, u64 file) { return books_file_at(&file); }
 static __always_inline struct file_row *books_add_file(struct books *b, u64 file) { return books_add_file_at(b, &file); }
-static __always_inline void books_remove_file(struct books *b, u64 file) { bpf_map_delete_elem(&file_rows, &file); }
+static __always_inline void books_remove_file(struct books *b, u64 file)
+{
+    record_file_totals(file);
+    bpf_map_delete_elem(&file_rows, &file);
+}
 static __always_inline struct epoll_row *books_epoll(struct books *b, u64 epoll) { return books_epoll_at(&epoll); }
 static __always_inline struct epoll_row *books_add_epoll(struct books *b, u64 epoll) { return books_add_epoll_at(b, &epoll); }
+static __always_inline void books_remove_epoll(struct books *b, u64 epoll)
+{
+    if (recording && books_epoll_at(&epoll))
+        record_gone(RECORD_EPOLL_GONE, epoll, 0, 0);
+    bpf_map_delete_elem(&epoll_rows, &epoll);
+}
 static __always_inline struct thread_row *books_thread(struct books *b, u32 tid) { return books_thread_at(&tid); }
 static __always_inline struct thread_row *books_add_thread(struct books *b, u32 tid) { return books_add_thread_at(b, &tid); }
 static __always_inline void books_remove_thread(struct books *b, u32 tid) { bpf_map_delete_elem(&thread_rows, &tid); }

@@ -8,6 +8,11 @@ add_dependencies(epaudit_layout epaudit_skeleton epaudit_bpf_arm64)
 target_compile_definitions(epaudit_layout PRIVATE EPAUDIT_BPF_OBJECT="${CMAKE_BINARY_DIR}/bpf/epaudit.bpf.o"
                                                   EPAUDIT_BPF_ARM64="${CMAKE_BINARY_DIR}/bpf-arm64/epaudit.bpf.o")
 
+# Loops with known numbers, for tests/live/differential.py.
+add_executable(epaudit_work bench/work.c)
+target_link_libraries(epaudit_work PRIVATE epaudit_warnings)
+set_target_properties(epaudit_work PROPERTIES OUTPUT_NAME bench_work)
+
 # The roles of tests/live/trouble.py.
 find_package(Threads REQUIRED)
 add_executable(epaudit_trouble live/trouble.cpp)

@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// What bpf/ledger.h asks of its includer, answered by hash tables, and the ledger itself. For tables.cpp alone:
+// What bpf/ledger.h asks of its includer, answered by hash tables, and the ledger itself. For tables*.cpp alone:
 // everything here has internal linkage.
 #pragma once
 
 #include "bpf/ledger_sweep.h"
+#include "bpf/recorded.h"
 #include "src/books/tables.h"
+
+static void books_removing_epoll(books*, u64) {}
+static void books_removing_thread(books*, u32) {}
+
+// Last counts, for whoever compares this account with another one of the same run.
+static void books_removing_file(books* b, u64 id)
+{
+    auto at = b->keep_totals ? b->files.find(id) : b->files.end();
+    if (at == b->files.end())
+        return;
+    totals_of_file(&b->ended_files.emplace_back(), id, &at->second, b->now);
+}
 
 #define TABLE(name, key_type, rows)                                              \
     static name##_row* books_##name(books* b, key_type key)                      \
@@ -18,12 +31,13 @@
     }                                                                            \
     [[maybe_unused]] static void books_remove_##name(books* b, key_type key)     \
     {                                                                            \
+        books_removing_##name(b, key);                                           \
         b->rows.erase(key);                                                      \
     }
 
-TABLE(file, u64, files)
 TABLE(epoll, u64, epolls)
 TABLE(thread, u32, threads)
+TABLE(file, u64, files)
 #undef TABLE
 
 static registration_row* books_registration(books* b, const registration_key* key)
@@ -68,6 +82,8 @@ static u64 books_epoll_file(books*, const posting*) { return 0; }
 // As books_bury() in bpf/item.h.
 static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, bool file_dies)
 {
+    if (b->keep_totals)
+        totals_of_registration(&b->ended_registrations.emplace_back(), key, r, b->now);
     if (!f || !ledger_past_matters(r, f, file_dies))
         return;
     epaudit::Entry words{};

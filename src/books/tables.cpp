@@ -91,6 +91,8 @@ void Tables::forget_file(uint64_t file, uint64_t epoll)
 
 void Tables::note_state(const posting& p)
 {
+    if (recorded_)
+        return;
     if (p.kind == POSTING_PEER_CLOSED) { // tcp_fin(): RCV_SHUTDOWN, CLOSE_WAIT, and the FIN is still to be read
         file_state& known = states_[p.file];
         known.flags |= STATE_RCV_SHUTDOWN | STATE_EOF_UNREAD;

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "bpf/rows.h"
+#include "bpf/recorded.h"
 #include "src/books/snapshot.h"
 
 namespace epaudit {
@@ -62,6 +62,9 @@ struct books {
     std::vector<epaudit::Entry> buried;
     std::set<std::tuple<u64, u64, s32>> gone;  // registrations of which the teller said that they died unseen
     u64 now = 0;
+    bool keep_totals = false;
+    std::vector<file_totals> ended_files;
+    std::vector<registration_totals> ended_registrations;
 };
 
 namespace epaudit {
@@ -71,6 +74,19 @@ public:
     // Postings come in the order of their time. The events of one return precede its POSTING_RETURN and
     // carry its tid; events and returns of different threads may interleave.
     void apply(const posting& p);
+
+    // For recordings (tables_recorded.cpp): one record of the kernel's, of those that are struct posting. Everything is
+    // booked exactly as the kernel booked it, in the order of the records; nothing is derived.
+    void apply_recorded(const posting& p);
+    // What the sweep showed of a file and a registration, as both are now. False: they have no rows here.
+    bool show(const recorded_row& row, Entry& out) const;
+    Snapshot recorded_snapshot(uint64_t now, std::vector<Entry> entries);
+
+    // Keeps the counts of rows that end, from now on, for whoever compares this account with another.
+    void keep_totals() { books_.keep_totals = true; }
+    // Those that ended, in that order, then those that are left.
+    std::vector<file_totals> file_account() const;
+    std::vector<registration_totals> registration_account() const;
 
     // Walks the books as bpf/sweep.bpf.c does: refreshes ages, keeps the rows that deserve a look.
     Snapshot snapshot(uint64_t now);
@@ -126,6 +142,9 @@ private:
     void forget_epoll(uint64_t epoll);
     void sweep_file(uint64_t id, file_row& f, const Registrations& by_file, Snapshot& out);
     void drop_dead_registrations();
+    void dispatch_recorded(const posting& p);
+    void recorded_io(const posting& p);
+    void recorded_waits(const posting& p);
     bool on_ready_list(const registration_key& key, const registration_row& r, const file_state& s) const;
 
     books books_;
@@ -137,6 +156,7 @@ private:
     uint64_t began_ = 0;
     bool state_known_ = true;
     bool times_known_ = true;
+    bool recorded_ = false;  // the sweep's own reading stands in for states_
 };
 
 }  // namespace epaudit

@@ -111,6 +111,7 @@ int load_once(LiveCapture::Impl& impl, const LiveOptions& options, bool typed_lo
     epaudit_bpf& skeleton = *impl.skeleton;
     size_tables(skeleton, options.max_fds);
     size_stacks(skeleton, options.stack_bytes);
+    size_recording(skeleton, options.record_ring);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
     chosen = choose_hooks(impl, kernel, options.hooks);
     skeleton.rodata->typed_loads = typed_loads && kernel.have_cast();

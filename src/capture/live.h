@@ -40,6 +40,7 @@ struct LiveOptions {
     HookSet hooks = HookSet::kAuto;
     uint32_t max_fds = 65536;  // rows for files and registrations; what does not fit is counted
     uint32_t stack_bytes = 16384;  // of user stack kept with a call that is evidence; 0: no stacks
+    uint32_t record_ring = 0;  // bytes of the ring through which a recording comes, a power of two; 0: none is made
     bool verbose = false;      // libbpf's own messages on stderr
 };
 
@@ -47,6 +48,17 @@ struct LiveOptions {
 std::vector<std::pair<std::string, uint64_t>> losses(const Snapshot& books);
 // Calls of the watched processes by posting kind; only what is not zero.
 std::vector<std::pair<std::string, uint64_t>> calls(const Snapshot& books);
+
+// What a recording has become.
+struct RecordingSummary {
+    uint64_t records = 0;
+    uint64_t bytes = 0;  // of the file
+    uint64_t lost = 0;   // records that found no room in the ring
+    std::string trouble; // why the file is not whole; empty: it is
+};
+
+class RecordingWriter;
+struct RecordingHeader;
 
 class LiveCapture {
 public:
@@ -79,6 +91,11 @@ public:
     bool suspicious() const;
     // Processes still watched.
     std::vector<uint32_t> watched() const;
+
+    // With LiveOptions::record_ring: from now on a thread writes what the kernel books, and what the ring holds already.
+    void begin_recording(std::unique_ptr<RecordingWriter> writer, RecordingHeader header);
+    // Detaches the hooks, and writes the rest. Nothing is observed any more.
+    RecordingSummary end_recording(const std::vector<std::string>& notes);
 
     Sight sight() const;
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "src/capture/live.h"
+#include "src/capture/live_record.h"
 #include "src/symbols/stack_book.h"
 
 #include "epaudit.skel.h"
@@ -28,10 +29,6 @@ struct SkeletonDeleter {
     void operator()(epaudit_bpf* skeleton) const { epaudit_bpf__destroy(skeleton); }
 };
 
-struct RingDeleter {
-    void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
-};
-
 struct LiveCapture::Impl {
     // Destroyed in reverse order: ring, links, then programs and maps.
     std::unique_ptr<epaudit_bpf, SkeletonDeleter> skeleton;
@@ -43,6 +40,8 @@ struct LiveCapture::Impl {
     std::vector<Entry> buried;
     std::shared_ptr<StackBook> stacks;  // none: --stack-bytes 0
     std::unique_ptr<ring_buffer, RingDeleter> stack_ring;
+    std::unique_ptr<LiveRecorder> recorder;  // none: nothing is recorded
+    std::vector<posting> seeded_waits;       // for its beginning
     std::map<uint32_t, ProcessInfo> processes;
     uint64_t began = 0;
     uint32_t suspicious_then = 0;

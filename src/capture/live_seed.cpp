@@ -106,7 +106,8 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
                 row.waiting = 1;
                 row.seeded = 1;
                 row.timeout_ms = -1;
-                bpf_map_update_elem(threads, &tid, &row, BPF_NOEXIST);
+                if (bpf_map_update_elem(threads, &tid, &row, BPF_NOEXIST) == 0)
+                    note_seeded_wait(impl, tid, row);
             }
         }
     }

@@ -73,6 +73,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     Snapshot books;
     books.began = impl.began;
     impl.suspicious_then = impl.skeleton->bss->facts.suspicious;
+    counters = counters || (impl.recorder && impl.recorder->wants_counters());
     collect_stacks();
     books.call_sites = impl.stacks;
     std::string raw;
@@ -119,6 +120,8 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
         info = std::move(now);
     }
     books.processes = impl.processes;
+    if (impl.recorder)
+        impl.recorder->look(books, counters, impl.stacks.get());
     return books;
 }
 

@@ -119,7 +119,7 @@ void Judge::fill(Report& report, const Sight& sight)
     report.options.directory = std::filesystem::current_path(ignored).string();
     for (std::vector<Finding>* list : {&judged.findings, &judged.suppressed})
         for (Finding& finding : *list)
-            if (const Frame* frame = guilty_frame(finding))
+            if (const Frame* frame = sources_ ? guilty_frame(finding) : nullptr)
                 finding.source = read_excerpt(*frame, report.options.directory);
     report.rules = auditor_->rules();
     report.coverage = auditor_->coverage(sight);

@@ -27,6 +27,8 @@ public:
 
     // What was found so far.
     Judged judged();
+    // The source that stacks point at is another machine's: what lies here under its name is not shown.
+    void forget_sources() { sources_ = false; }
     // Everything a report says about rules and findings.
     void fill(Report& report, const Sight& sight);
     // --write-baseline; nothing when it was not asked for.
@@ -47,6 +49,7 @@ private:
     std::string profile_name_;
     std::optional<Level> gate_;
     bool risks_ = false;
+    bool sources_ = true;
     Policy policy_;
     std::unique_ptr<Auditor> auditor_;
 };

@@ -37,6 +37,9 @@ struct AuditOptions {
     bool quiet = false;
     bool verbose = false;
     std::string color = "auto";
+    std::string record;      // also write a recording to this file
+    uint32_t ring_mib = 0;   // of its ring; 0: by the memory there is
+    std::string books_file;  // tests: the counts of the account, as JSON lines
     std::string ready_file;  // tests: created once hooks are on
 };
 
@@ -57,6 +60,20 @@ struct StraceOptions {
     std::string path;  // - : standard input
 };
 
+// `run` with a command, `attach` with pids, and a recording of it.
+struct RecordOptions {
+    AuditOptions audit;
+    std::string pids;
+    bool follow_forks = false;
+    std::vector<std::string> command;
+    bool wait_all = false;
+};
+
+struct ReplayOptions {
+    AuditOptions audit;
+    std::string path;  // - : standard input
+};
+
 struct CatalogueOptions {
     std::string format = "text";
     std::string rule;  // explain
@@ -65,6 +82,8 @@ struct CatalogueOptions {
 Result<int> run_command(const RunOptions& options);
 Result<int> attach_command(const AttachOptions& options);
 Result<int> strace_command(const StraceOptions& options);
+Result<int> record_command(const RecordOptions& options);
+Result<int> replay_command(const ReplayOptions& options);
 Result<int> rules_command(const CatalogueOptions& options);
 Result<int> doctor_command(const CatalogueOptions& options);
 Result<int> config_command(const AuditOptions& options);

@@ -40,12 +40,13 @@ void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("PROFILE");
     app.add_option("--set", audit.set, "set a threshold: RULE.NAME=VALUE; `epaudit explain RULE` lists them")
         ->type_name("RULE.NAME=VALUE")
-        ->expected(1)
+        ->allow_extra_args(false)  // the next word may be a file
         ->take_all();
     app.add_option("--select", audit.select, "only these rules (ids or names, comma-separated)")
         ->delimiter(',')
+        ->allow_extra_args(false)
         ->type_name("RULES");
-    app.add_option("--ignore", audit.ignore, "all rules but these")->delimiter(',')->type_name("RULES");
+    app.add_option("--ignore", audit.ignore, "all rules but these")->delimiter(',')->allow_extra_args(false)->type_name("RULES");
     app.add_option("--config", audit.config, "configuration (default: epaudit.toml in the working directory)")->type_name("FILE");
     app.add_flag("--no-config", audit.no_config, "read no configuration");
     app.add_option("--baseline", audit.baseline, "findings in this file are known and do not count")->type_name("FILE");
@@ -59,12 +60,24 @@ std::string names_of_formats()
     return fmt::format("{}", fmt::join(format_names(), ", "));
 }
 
-void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+// How it is told.
+void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
     app.add_option("--format", raw.formats, "how to report, with =FILE to write to a file; may be repeated: " + names_of_formats())
         ->type_name("FORMAT[=FILE]")
-        ->expected(1)
+        ->allow_extra_args(false)  // the next word may be a file
         ->take_all();
+    app.add_option("--color", audit.color, "auto, always or never")
+        ->type_name("WHEN")
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->capture_default_str();
+    app.add_flag("-q,--quiet", audit.quiet, "no progress lines on stderr");
+    app.add_option("--books-file", audit.books_file)->group("");  // for tests: the counts themselves
+}
+
+void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+{
+    add_report_options(app, audit, raw);
     add_policy_options(app, audit, raw);
     app.add_option("--duration", raw.duration, "end the observation after this many seconds")
         ->type_name("SECONDS")
@@ -81,13 +94,22 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("SET")
         ->check(CLI::IsMember({"auto", "trampoline", "tracepoint"}))
         ->capture_default_str();
-    app.add_option("--color", audit.color, "auto, always or never")
-        ->type_name("WHEN")
-        ->check(CLI::IsMember({"auto", "always", "never"}))
-        ->capture_default_str();
-    app.add_flag("-q,--quiet", audit.quiet, "no progress lines on stderr");
     app.add_flag("--verbose", audit.verbose, "show what libbpf says");
     app.add_option("--ready-file", audit.ready_file)->group("");  // for tests: made once hooks are on
+}
+
+void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
+{
+    app.add_option("-o,--output", record.audit.record, "the recording; what was there is overwritten")->required()->type_name("FILE");
+    app.add_option("-p,--pid", record.pids, "record running processes, comma-separated")->type_name("PID[,PID]");
+    app.add_flag("--follow-forks", record.follow_forks, "with -p: also existing and future descendants");
+    app.add_flag("--wait-all", record.wait_all, "with CMD: go on until all descendants have ended");
+    app.add_option("--ring", record.audit.ring_mib, "MiB of kernel memory through which the recording comes (default: 16 to 256, by the memory there is)")
+        ->type_name("MIB")
+        ->check(CLI::Range(1u, 1024u));
+    add_audit_options(app, record.audit, raw);
+    app.add_option("command", record.command, "the program and its arguments")->type_name("CMD");
+    app.positionals_at_end(true);
 }
 
 Result<> finish(const RawOptions& raw, AuditOptions& audit)
@@ -164,6 +186,18 @@ int epaudit_main(int argc, char** argv)
         ->type_name("FILE");
     add_audit_options(*strace_app, strace.audit, raw_strace);
 
+    RecordOptions record;
+    RawOptions raw_record;
+    CLI::App* record_app = app.add_subcommand("record", "audit a program and keep a recording, to be audited again with replay");
+    add_record_options(*record_app, record, raw_record);
+
+    ReplayOptions replay;
+    RawOptions raw_replay;
+    CLI::App* replay_app = app.add_subcommand("replay", "audit a recording, on any machine; needs no privileges");
+    replay_app->add_option("file", replay.path, "the recording; - is standard input")->required()->type_name("FILE");
+    add_policy_options(*replay_app, replay.audit, raw_replay);
+    add_report_options(*replay_app, replay.audit, raw_replay);
+
     CatalogueOptions catalogue;
     CLI::App* rules_app = app.add_subcommand("rules", "list the rules");
     rules_app->add_option("--format", catalogue.format, "text or json")
@@ -203,6 +237,16 @@ int epaudit_main(int argc, char** argv)
         if (auto ok = finish(raw_strace, strace.audit); !ok)
             return complain(ok.error());
         return dispatch(strace_command, strace);
+    }
+    if (*record_app) {
+        if (auto ok = finish(raw_record, record.audit); !ok)
+            return complain(ok.error());
+        return dispatch(record_command, record);
+    }
+    if (*replay_app) {
+        if (auto ok = finish(raw_replay, replay.audit); !ok)
+            return complain(ok.error());
+        return dispatch(replay_command, replay);
     }
     if (*config_app) {
         if (auto ok = finish(raw_config, config); !ok)

@@ -5,18 +5,20 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
 
 #include "bpf/ledger_sweep.h"
-#include "bpf/twins.h"
+#include "src/books/describe.h"
+#include "src/report/words.h"
 #include "src/support/clock.h"
 
 namespace epaudit {
@@ -37,10 +39,21 @@ double own_cpu_seconds()
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-std::string working_directory()
+std::string kernel_name()
 {
-    std::error_code ignored;
-    return std::filesystem::current_path(ignored).string();
+    utsname names{};
+    uname(&names);
+    return fmt::format("{} {}", names.release, names.machine);
+}
+
+// 0: as much as the machine can spare. It must be a power of two.
+uint32_t ring_bytes(uint32_t mib)
+{
+    constexpr uint64_t kMiB = 1 << 20;
+    const long pages = sysconf(_SC_AVPHYS_PAGES);
+    const uint64_t spare = pages > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) / 32 : 0;
+    const uint64_t wanted = mib ? std::bit_ceil(uint64_t{mib}) * kMiB : std::clamp(std::bit_floor(spare), 16 * kMiB, 256 * kMiB);
+    return static_cast<uint32_t>(wanted);
 }
 
 // SIGINT and SIGTERM end the observation, never the report. SIGCHLD only wakes us up.
@@ -69,6 +82,13 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
     if (!outputs)
         return outputs.error();
     session->outputs_ = std::make_unique<Outputs>(std::move(*outputs));
+    session->looks_ = std::make_unique<Looks>(*session->judge_, *session->outputs_, options.quiet, &session->progress_);
+    if (!options.record.empty()) {
+        auto writer = RecordingWriter::create(options.record);
+        if (!writer)
+            return writer.error();
+        session->recording_ = std::move(*writer);
+    }
     session->signals_ = take_signals(); // before the probes load: Ctrl-C ends with a report from now on
     LiveOptions live;
     live.hooks = options.hooks == "trampoline"   ? HookSet::kTrampoline
@@ -76,6 +96,7 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
                                                   : HookSet::kAuto;
     live.max_fds = options.max_fds;
     live.stack_bytes = options.stack_bytes;
+    live.record_ring = options.record.empty() ? 0 : ring_bytes(options.ring_mib);
     live.verbose = options.verbose;
     auto capture = LiveCapture::open(live);
     if (!capture)
@@ -91,6 +112,8 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
     started_ = time(nullptr);
     cpu_at_begin_ = own_cpu_seconds(); // loading and verifying the probes is not the cost of watching
     looked_ = began_;
+    if (recording_)
+        begin_recording(command, pids);
     if (outputs_->streams()) {
         ended_ = began_;
         if (auto ok = outputs_->begin(make_report(std::move(command), std::move(pids), std::nullopt)); !ok)
@@ -146,16 +169,8 @@ Result<> Session::look(bool counters)
     lively_ = std::any_of(last_.entries.begin(), last_.entries.end(), [](const Entry& entry) {
         return !ledger_habit_matters(&entry.registration, &entry.file);
     });
-    uint64_t registrations = 0;
-    for (const auto& [id, epoll] : last_.epolls)
-        registrations += static_cast<int32_t>(epoll.registrations) > 0 ? epoll.registrations : 0;
-    registrations_seen_ = std::max(registrations_seen_, registrations);
-    // An instance may come and go between two looks: its creation was counted.
-    epolls_seen_ = std::max({epolls_seen_, static_cast<uint64_t>(last_.epolls.size()),
-                             last_.stats[static_cast<size_t>(STAT_CALLS) + POSTING_CREATE]});
     judge_->auditor().look(last_);
-    judged_ = judge_->judged();
-    historian_.look(last_);
+    auto told = looks_->after(last_);
     const uint64_t before = looked_;
     looked_ = monotonic_ns();
     if (counters && looked_ > before) {
@@ -164,23 +179,7 @@ Result<> Session::look(bool counters)
         postings_ = postings;
     }
     look_cost_ = static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9);
-    announce();
-    return tell();
-}
-
-// A line per second is enough of samples; findings are told at once.
-Result<> Session::tell()
-{
-    if (!outputs_->streams())
-        return Done{};
-    const RateSample& now = historian_.newest();
-    sample_ = {now.t, sample_.seconds + now.seconds, sample_.returns + now.returns, sample_.futile + now.futile,
-               sample_.events + now.events, sample_.timeouts + now.timeouts};
-    const bool due = sample_.seconds >= 0.95;
-    auto ok = outputs_->progress(due ? &sample_ : nullptr, judged_.findings, working_directory());
-    if (due)
-        sample_ = {};
-    return ok;
+    return told;
 }
 
 void Session::show_progress()
@@ -189,27 +188,35 @@ void Session::show_progress()
     if (!progress_.on() || now - shown_ < 500 * NSEC_PER_MSEC)
         return;
     shown_ = now;
-    progress_.show({static_cast<double>(now - began_) / 1e9, postings_per_s_, registrations_seen_,
-                    judged_.findings.size()});
+    progress_.show({static_cast<double>(now - began_) / 1e9, postings_per_s_, looks_->registrations_seen(),
+                    looks_->judged().findings.size()});
 }
 
-// One line when a finding first reaches the gate, so that nobody waits for the end to know.
-void Session::announce()
+void Session::begin_recording(const std::vector<std::string>& command, const std::vector<uint32_t>& pids)
 {
-    if (options_.quiet || !judge_->gate())
+    RecordingHeader header;
+    header.tool = EPAUDIT_VERSION;
+    header.kernel = kernel_name();
+    header.profile = judge_->profile() == Profile::kTest ? "test" : "production";
+    header.command = command;
+    header.pids = pids;
+    live_->begin_recording(std::move(recording_), std::move(header));
+}
+
+// Whatever became of the recording, the verdict stands.
+void Session::end_recording()
+{
+    if (options_.record.empty())
         return;
-    for (const Finding& finding : judged_.findings) {
-        std::string key = finding.fingerprint + level_name(finding.level);
-        if (finding.level < *judge_->gate() || std::count(announced_.begin(), announced_.end(), key))
-            continue;
-        announced_.push_back(key);
-        progress_.clear();
-        // Findings about a whole loop have no fd of their own.
-        bool has_fd = finding.fd.number >= 0;
-        fmt::print(stderr, "epaudit: {:.1f} s: {} {} {} in {} (pid {}), {} {}\n",
-                   static_cast<double>(last_.time - began_) / 1e9, level_name(finding.level), finding.rule, finding.name,
-                   finding.comm, finding.pid, has_fd ? "fd" : "epoll fd", has_fd ? finding.fd.number : finding.epoll_fd);
-    }
+    const RecordingSummary made = live_->end_recording(notes_);
+    if (!made.trouble.empty())
+        note(fmt::format("{} is not whole: {}", options_.record, made.trouble));
+    if (made.lost)
+        note(fmt::format("{} records of the recording were lost, because its ring was full (--ring); this report is not "
+                         "concerned",
+                         grouped(made.lost)));
+    if (!options_.quiet)
+        fmt::print(stderr, "epaudit: {} records, {} in {}\n", grouped(made.records), bytes_text(made.bytes), options_.record);
 }
 
 Result<> Session::finish()
@@ -219,6 +226,7 @@ Result<> Session::finish()
     for (std::string& text : live_->notes())
         note(std::move(text));
     ended_ = monotonic_ns();
+    end_recording();
     live_.reset();
     return last;
 }
@@ -234,36 +242,14 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.hooks = sight_.hooks;
     observation.hooks_reason = sight_.choice;
     observation.seconds = static_cast<double>(ended_ - began_) / 1e9;
-    observation.postings = last_.stats[STAT_POSTINGS];
-    observation.calls = calls(last_);
-    observation.work = work_of(last_);
-    observation.lost = losses(last_);
-    observation.complete = observation.lost.empty();
     observation.notes = notes_;
-    if (uint64_t skipped = last_.stats[STAT_READINESS_SKIPPED])
-        observation.notes.push_back(fmt::format("{} readiness probes were skipped or did not reach every waiter; they only date "
-                                                "events that the sweep finds anyway",
-                                                skipped));
-    if (uint64_t stood_in = last_.stats[STAT_STOOD_IN])
-        observation.notes.push_back(fmt::format("the kernel skipped {} probe runs while the same probe was preempted; "
-                                                "their twins stood in (and were skipped {} times themselves)",
-                                                stood_in, last_.stats[STAT_TWINS_SKIPPED]));
-    if (uint64_t lost = last_.stats[STAT_STACKS_LOST])
-        observation.notes.push_back(fmt::format("{} call stacks were not taken: no room in the ring", lost));
-    if (uint64_t full = last_.stats[STAT_SITES_FULL])
-        observation.notes.push_back(fmt::format("{} calls of epoll_ctl came from more places than are remembered: where "
-                                                "they were made is not known",
-                                                full));
     observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
-    observation.registrations = registrations_seen_;
-    observation.epolls = epolls_seen_;
     if (child) {
         report.child.emplace();
         report.child->exit_status = child->signalled ? 0 : child->code;
         report.child->signal = child->signalled ? child->code : 0;
     }
-    judge_->fill(report, sight_);
-    report.history = historian_.history();
+    looks_->fill(report, last_, sight_);
     report.started = started_;
     return report;
 }
@@ -272,7 +258,7 @@ Result<int> Session::report(std::vector<std::string> command, std::vector<uint32
                             const std::optional<ExitStatus>& child)
 {
     Report report = make_report(std::move(command), std::move(pids), child);
-    if (!epolls_seen_)
+    if (!looks_->epolls_seen())
         return observe_error(fmt::format("no epoll instance was seen in {:.1f} s: there is nothing to audit",
                                          report.observation.seconds),
                              "is it the right process? `ls -l /proc/PID/fd | grep eventpoll`; servers that fork "

@@ -9,10 +9,12 @@
 
 #include "src/capture/live.h"
 #include "src/cli/judge.h"
+#include "src/cli/looks.h"
 #include "src/cli/options.h"
 #include "src/cli/outputs.h"
 #include "src/cli/progress.h"
 #include "src/cli/target.h"
+#include "src/recording/writer.h"
 #include "src/report/report.h"
 
 namespace epaudit {
@@ -41,11 +43,11 @@ public:
 
 private:
     explicit Session(const AuditOptions& options) : options_(options), progress_(!options.quiet) {}
+    void begin_recording(const std::vector<std::string>& command, const std::vector<uint32_t>& pids);
+    void end_recording();
     Result<> look(bool counters);
     // True: a signal asks us to stop. Descriptors that became readable are taken off the list.
     Result<bool> tick(std::vector<int>& gone);
-    void announce();
-    Result<> tell();
     void show_progress();
     Report make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
                        const std::optional<ExitStatus>& child);
@@ -55,15 +57,12 @@ private:
     Progress progress_;
     std::unique_ptr<LiveCapture> live_;
     std::unique_ptr<Judge> judge_;
-    Judged judged_;  // as of the last look
-    Historian historian_;
-    RateSample sample_;  // not yet told to a stream
     std::unique_ptr<Outputs> outputs_;
+    std::unique_ptr<Looks> looks_;
+    std::unique_ptr<RecordingWriter> recording_;  // until it begins
     Sight sight_;
     Descriptor signals_;
     Snapshot last_;
-    uint64_t registrations_seen_ = 0;
-    uint64_t epolls_seen_ = 0;
     uint64_t began_ = 0;
     int64_t started_ = 0;  // wall clock, seconds since 1970
     uint64_t ended_ = 0;
@@ -74,7 +73,6 @@ private:
     uint64_t postings_ = 0;  // at the last look that counted them
     double postings_per_s_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon
-    std::vector<std::string> announced_;
     std::vector<std::string> notes_;
 };
 

@@ -255,7 +255,7 @@ std::string loss_text(const std::string& name, uint64_t count)
         const char* noun;
         const char* what;
     };
-    static constexpr std::array<Loss, 11> kLosses{{
+    static constexpr std::array<Loss, 15> kLosses{{
         {"files_full", "time", "a file had no room in the books: raise --max-fds"},
         {"registrations_full", "time", "a registration had no room in the books: raise --max-fds"},
         {"epolls_full", "time", "an epoll had no room in the books: raise --max-fds"},
@@ -268,6 +268,10 @@ std::string loss_text(const std::string& name, uint64_t count)
          "of epoll_wait held more events than are looked at"},
         {"calls_of_32_bit_code", "32-bit system call", "not looked at"},
         {"files_in_more_epolls_than_looked_at", "time", "a file was in more epolls than are looked at"},
+        {"log_cut", "time", "the log could not be read to its end"},
+        {"recording_cut", "time", "the recording ended before its end: what came after is not known"},
+        {"recording_records_lost", "record", "of the recording lost while it was made, because its ring was full: record with a larger --ring"},
+        {"recording_records_unusable", "record", "of the recording made no sense and was left out"},
         {"last_words_lost", "registration", "ended unseen: its last state was not read in time"},
     }};
     for (const Loss& loss : kLosses)

@@ -118,7 +118,7 @@ void StraceImport::begins(const LogLine& line, uint64_t now)
     thread->begun = now;
     if (what == CALL_NONE)
         return;
-    thread->text.assign(line.rest);
+    thread->text.assign(line.rest.find_first_not_of(' ') == std::string_view::npos ? "" : line.rest); // "pipe2( <unfinished ...>"
     interpreter_.enters(*thread, what, line.rest, now);
     if (what == LOG_FORK)
         interpreter_.world().forking = thread;

@@ -62,6 +62,8 @@ void StackBook::add(const StackOwner& owner, const StackSlice& slice)
     auto [at, fresh] = kept_.try_emplace(key);
     at->second = Kept{owner.time, image, image->unwind(slice), nullptr};
     changed_ = true;
+    if (keep_fresh_)
+        fresh_.push_back(owner);
     if (!fresh)
         return;
     order_.push_back(key);
@@ -92,6 +94,19 @@ bool StackBook::changed()
     bool answer = changed_;
     changed_ = false;
     return answer;
+}
+
+std::vector<std::pair<StackOwner, Stack>> StackBook::take_fresh()
+{
+    keep_fresh_ = true;
+    std::vector<std::pair<StackOwner, Stack>> taken;
+    for (const StackOwner& owner : fresh_) {
+        auto at = kept_.find({owner.role, owner.id});
+        if (at != kept_.end())
+            taken.emplace_back(owner, Stack{stack_role_text(owner.role), at->second.image->symbolise(at->second.addresses)});
+    }
+    fresh_.clear();
+    return taken;
 }
 
 std::vector<std::string> StackBook::notes() const

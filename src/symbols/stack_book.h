@@ -32,6 +32,8 @@ public:
 
     const Stack* find(StackRole role, const sweep_record& entry) override;
     bool changed();  // since the last call: a finding may now get what it lacked
+    // Those that came since the last call, symbolised at once; none before the first call asked for them.
+    std::vector<std::pair<StackOwner, Stack>> take_fresh();
 
     // What could not be done, one sentence each.
     std::vector<std::string> notes() const;
@@ -50,6 +52,8 @@ private:
     std::map<uint32_t, std::shared_ptr<ProcessImage>> images_;
     std::map<Key, Kept> kept_;
     std::deque<Key> order_;  // oldest first
+    std::vector<StackOwner> fresh_;
+    bool keep_fresh_ = false;
     bool changed_ = false;
     uint64_t gone_ = 0;     // stacks of processes that had ended
     uint64_t refused_ = 0;  // stacks of processes that we may not look at

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bpf/probes.h"
+#include "bpf/recorded.h"
 
 namespace {
 
@@ -70,6 +71,73 @@ TEST_F(LayoutTest, FileState)
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
+TEST_F(LayoutTest, RecordedRow)
+{
+    EXPECT_SIZE(recorded_row);
+    EXPECT_FIELD(recorded_row, kind);
+    EXPECT_FIELD(recorded_row, pad);
+    EXPECT_FIELD(recorded_row, record);
+    EXPECT_FIELD(recorded_row, live_mask);
+    EXPECT_FIELD(recorded_row, time);
+    EXPECT_FIELD(recorded_row, file);
+    EXPECT_FIELD(recorded_row, epoll);
+    EXPECT_FIELD(recorded_row, fd);
+    EXPECT_FIELD(recorded_row, chain);
+    EXPECT_FIELD(recorded_row, ready);
+    EXPECT_FIELD(recorded_row, pad2);
+    EXPECT_FIELD(recorded_row, state);
+    EXPECT_FIELD(recorded_row, name);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, FileTotals)
+{
+    EXPECT_SIZE(file_totals);
+    EXPECT_FIELD(file_totals, kind);
+    EXPECT_FIELD(file_totals, file_kind);
+    EXPECT_FIELD(file_totals, pad);
+    EXPECT_FIELD(file_totals, record);
+    EXPECT_FIELD(file_totals, tgid);
+    EXPECT_FIELD(file_totals, time);
+    EXPECT_FIELD(file_totals, file);
+    EXPECT_FIELD(file_totals, armed_at);
+    EXPECT_FIELD(file_totals, bytes_in);
+    EXPECT_FIELD(file_totals, bytes_out);
+    EXPECT_FIELD(file_totals, fd);
+    EXPECT_FIELD(file_totals, reads);
+    EXPECT_FIELD(file_totals, read_eagain);
+    EXPECT_FIELD(file_totals, eofs);
+    EXPECT_FIELD(file_totals, writes);
+    EXPECT_FIELD(file_totals, write_eagain);
+    EXPECT_FIELD(file_totals, accepts);
+    EXPECT_FIELD(file_totals, accept_eagain);
+    EXPECT_FIELD(file_totals, accept_errors);
+    EXPECT_FIELD(file_totals, wakes);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, RegistrationTotals)
+{
+    EXPECT_SIZE(registration_totals);
+    EXPECT_FIELD(registration_totals, kind);
+    EXPECT_FIELD(registration_totals, pad);
+    EXPECT_FIELD(registration_totals, record);
+    EXPECT_FIELD(registration_totals, tgid);
+    EXPECT_FIELD(registration_totals, time);
+    EXPECT_FIELD(registration_totals, epoll);
+    EXPECT_FIELD(registration_totals, file);
+    EXPECT_FIELD(registration_totals, added_at);
+    EXPECT_FIELD(registration_totals, fd);
+    EXPECT_FIELD(registration_totals, deliveries);
+    EXPECT_FIELD(registration_totals, delivered_in);
+    EXPECT_FIELD(registration_totals, delivered_out);
+    EXPECT_FIELD(registration_totals, delivered_hup);
+    EXPECT_FIELD(registration_totals, mods);
+    EXPECT_FIELD(registration_totals, readies);
+    EXPECT_FIELD(registration_totals, futile);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
 TEST_F(LayoutTest, Posting)
 {
     EXPECT_SIZE(posting);
@@ -91,7 +159,7 @@ TEST_F(LayoutTest, Posting)
     EXPECT_FIELD(posting, kind);
     EXPECT_FIELD(posting, file_kind);
     EXPECT_FIELD(posting, flags);
-    EXPECT_FIELD(posting, pad);
+    EXPECT_FIELD(posting, record);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

@@ -39,7 +39,7 @@ class Outcome:
         return f"exit {self.code}, findings {findings}, observation {observed}\nstderr: {self.err[-1500:]}"
 
 
-def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=()):
+def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=(), stdin=subprocess.DEVNULL):
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "report.json")
         words = list(arguments)
@@ -47,7 +47,7 @@ def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=()):
             words[1:1] = ["--format", "json=" + path]
         start = time.monotonic()
         done = subprocess.run([*prefix, EPAUDIT, *map(str, words)], capture_output=True, timeout=timeout * SPEED,
-                              env=env, stdin=subprocess.DEVNULL)
+                              env=env, stdin=stdin)
         seconds = time.monotonic() - start
         report = None
         if json_report and os.path.exists(path):

@@ -5,6 +5,7 @@ holds a WORD. Needs root, or CAP_BPF and CAP_PERFMON."""
 import sys
 
 import demos
+import differential
 import manners
 import reports
 import servers
@@ -14,6 +15,7 @@ from harness import Suite
 
 suite = Suite(sys.argv[1:])
 demos.register(suite)
+differential.register(suite)
 manners.register(suite)
 reports.register(suite)
 servers.register(suite)

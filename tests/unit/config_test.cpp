@@ -144,11 +144,41 @@ TEST(Config, EachMistakeHasItsPlaceAndAWayOut)
 
 TEST(Config, WhatIsNotTomlIsToldWithItsPlace)
 {
-    for (const char* text : {"a = \n", "[a\n", "a = 1\na = 2\n", "\xff\xfe", "a = 'x\n"}) {
+    for (const char* text : {"[#]\n", "[=", "[[.a]]", "[ # a\n", "[\xc3\xa4]", "a = \n", "[a\n", "a = 1\na = 2\n", "\xff\xfe", "a = 'x\n"}) {
         const std::string told = says(text);
         EXPECT_TRUE(told.starts_with("epaudit.toml:")) << told;
         EXPECT_NE(told.find("https://toml.io"), std::string::npos) << told;
     }
+}
+
+TEST(Config, ControlCharactersAndBrokenUtf8AreRefusedBeforeTheParserSeesThem)
+{
+    using namespace std::string_view_literals;
+    const std::pair<std::string_view, const char*> cases[] = {
+        {"[\x08\n"sv, "epaudit.toml:1:2: control character 0x08"},
+        {"a = 1\n\n b\x7f = 2\n"sv, "epaudit.toml:3:3: control character 0x7f"},
+        {"\0"sv, "epaudit.toml:1:1: control character 0x00"},
+        {"profile = 'a\rb'\n"sv, "epaudit.toml:1:13: control character 0x0d"},
+        {"risks = true\r"sv, "epaudit.toml:1:13: control character 0x0d"},
+        {"# \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\x1b\n"sv, "epaudit.toml:1:6: control character 0x1b"}, // columns are characters
+        {"\xff\xfe"sv, "epaudit.toml:1:1: byte 0xff is not UTF-8"},
+        {"# \xc0\xaf"sv, "epaudit.toml:1:3: byte 0xc0 is not UTF-8"},         // not the shortest form
+        {"# \xe0\x80\xaf"sv, "epaudit.toml:1:3: byte 0xe0 is not UTF-8"},
+        {"# \xf0\x80\x80\xaf"sv, "epaudit.toml:1:3: byte 0xf0 is not UTF-8"},
+        {"# \xed\xa0\x80"sv, "epaudit.toml:1:3: byte 0xed is not UTF-8"},     // a surrogate
+        {"# \xf4\x90\x80\x80"sv, "epaudit.toml:1:3: byte 0xf4 is not UTF-8"}, // beyond U+10FFFF
+        {"# \xf8\x88\x80\x80\x80"sv, "epaudit.toml:1:3: byte 0xf8 is not UTF-8"},
+        {"# \xe2\x82"sv, "epaudit.toml:1:3: byte 0xe2 is not UTF-8"},         // cut
+        {"# \xe2\x28\xa1"sv, "epaudit.toml:1:3: byte 0xe2 is not UTF-8"},
+        {"# \x80"sv, "epaudit.toml:1:3: byte 0x80 is not UTF-8"},
+    };
+    for (const auto& [text, expected] : cases) {
+        const std::string told = says(text);
+        EXPECT_TRUE(told.starts_with(std::string(expected) + " / ")) << told;
+        EXPECT_NE(told.find("https://toml.io"), std::string::npos) << told;
+    }
+    for (std::string_view text : {"risks = true\r\n"sv, "\xef\xbb\xbfrisks = true\n"sv, "\trisks = true # \xc3\xa4\xf4\x8f\xbf\xbf\n"sv})
+        EXPECT_EQ(says(text), "fine") << text;
 }
 
 TEST(Config, AMissingFileIsAnError)

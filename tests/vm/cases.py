@@ -6,6 +6,7 @@ import re
 import typing
 
 import demos
+import differential
 import servers
 import source_lines
 from harness import Outcome, Skip, check, expectations
@@ -96,6 +97,22 @@ def demo(folder, twin, beside_others=False, lines=False):
                 demos.verify_finding(finding, twin)
         if lines:
             source_lines.verify(result, folder)
+    return judge
+
+
+def recorded(folder):
+    """A replay finds what is expected live, and counts as the kernel did."""
+    def judge(record):
+        no_problem(record)
+        result = outcome(record)
+        demos.verify(result, expectations(folder, "bug"))
+        check(f"recorded with hook set {record.hooks}" in " ".join(result.report["observation"]["notes"]), result.describe())
+        lines = [json.loads(line) for line in record.text("log").splitlines()]
+        kernel, replay = (differential.Account(lines, source) for source in ("kernel", "replay"))
+        check(kernel.registrations, "the kernel's books are empty")
+        found = differential.differences(folder.name, kernel, replay, "replay", differential.KERNEL_FILE_COUNTS,
+                                          differential.KERNEL_REGISTRATION_COUNTS)
+        check(not found, "; ".join(found[:5]))
     return judge
 
 
@@ -195,6 +212,7 @@ def plan(missing, only=()):
         Case("redis", "redis", "", silent_server),
         Case("nginx", "nginx", "", silent_server),
         Case("capabilities", "capabilities", "busy-epollout", demo(demos.ROOT / "demo_bugs/busy-epollout", "bug")),
+        Case("recorded", "recorded/et-read-not-drained", "et-read-not-drained", recorded(demos.ROOT / "demo_bugs/et-read-not-drained")),
         Case("refuse", "no-such-pid", "attach -p 999999", refuses(3, "no process 999999")),
         Case("refuse", "missing-file", "run -- /no/such/program", refuses(2, "No such file")),
         Case("refuse", "no-epoll", "run -- true", refuses(3, "no epoll instance")),

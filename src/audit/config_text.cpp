@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/audit/config_text.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+
+namespace epaudit {
+namespace {
+
+// Length of the UTF-8 sequence that begins here; 0: it is none. As RFC 3629: shortest form, no surrogates.
+size_t sequence(std::string_view text)
+{
+    const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+    const uint8_t first = byte(0);
+    if (first < 0x80)
+        return 1;
+    const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < length)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((byte(i) & 0xc0) != 0x80)
+            return 0;
+    const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+    const bool surrogate = first == 0xed && byte(1) >= 0xa0;
+    const bool beyond = first == 0xf4 && byte(1) >= 0x90;
+    return overlong || surrogate || beyond ? 0 : length;
+}
+
+bool forbidden(std::string_view text)
+{
+    const auto c = static_cast<uint8_t>(text[0]);
+    if (c == '\r')
+        return text.size() < 2 || text[1] != '\n';
+    return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
+}
+
+}  // namespace
+
+Result<> check_config_text(std::string_view text, const std::string& file)
+{
+    constexpr const char* kHint = "this is not TOML: https://toml.io has its rules on one page";
+    size_t line = 1;
+    size_t column = 1;
+    while (!text.empty()) {
+        const size_t length = sequence(text);
+        const auto first = static_cast<uint8_t>(text[0]);
+        if (!length)
+            return usage_error(fmt::format("{}:{}:{}: byte 0x{:02x} is not UTF-8", file, line, column, first), kHint);
+        if (forbidden(text))
+            return usage_error(fmt::format("{}:{}:{}: control character 0x{:02x}", file, line, column, first), kHint);
+        column = first == '\n' ? 1 : column + 1;
+        line += first == '\n';
+        text.remove_prefix(length);
+    }
+    return Done{};
+}
+
+}  // namespace epaudit

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// The books kept anew from a recording: each record goes to the same functions of the ledger to which the kernel's
+// probes handed it (bpf/calls*.h, sweep.bpf.c).
+#include <cstring>
+#include <utility>
+
+#include "src/books/ledger_books.h"
+
+namespace epaudit {
+namespace {
+
+void drop_registration(books* b, const registration_key& key)
+{
+    if (registration_row* r = books_registration(b, &key))
+        ledger_drop_registration(b, &key, r, books_file(b, key.file), true);
+}
+
+}  // namespace
+
+void Tables::apply_recorded(const posting& p)
+{
+    recorded_ = true;
+    books_.now = p.time;
+    registration_key key{p.epoll, p.file, p.fd, 0};
+    switch (p.record) {
+    case RECORD_POSTING: return dispatch_recorded(p);
+    case RECORD_REFUSED: return ledger_refused(&books_, &p);
+    case RECORD_BAD_FD: return ledger_bad_fd(&books_, &p);
+    case RECORD_WROTE: return ledger_wrote(&books_, &p);
+    case RECORD_SWEPT:
+        if (file_row* f = books_file(&books_, p.file))
+            ledger_refresh(f, &p.state, p.time);
+        return;
+    case RECORD_GONE: return drop_registration(&books_, key);
+    case RECORD_FILE_GONE: return books_remove_file(&books_, p.file);
+    case RECORD_EPOLL_GONE: return books_remove_epoll(&books_, p.epoll);
+    case RECORD_THREAD_GONE:
+        turns_.erase(static_cast<u32>(p.fd));
+        return books_remove_thread(&books_, static_cast<u32>(p.fd));
+    case RECORD_SITE:
+        if (registration_row* r = books_registration(&books_, &key))
+            r->armed_site = p.data;
+        return;
+    case RECORD_WAITS: return recorded_waits(p);
+    default: return; // SWEEP_END: nothing to book
+    }
+}
+
+void Tables::dispatch_recorded(const posting& p)
+{
+    switch (p.kind) {
+    case POSTING_SEEDED:
+        if (p.file)
+            ledger_add(&books_, &p);
+        else
+            ledger_open_epoll(&books_, &p);
+        return;
+    case POSTING_CREATE: // the address may have belonged to an instance that is gone
+        books_remove_epoll(&books_, p.epoll);
+        ledger_open_epoll(&books_, &p);
+        return;
+    case POSTING_WAIT:
+        if (auto turn = turns_.find(p.tid); turn != turns_.end() && turn->second.begun)
+            turn->second = {}; // its return was not recorded
+        return ledger_wait(&books_, &p);
+    case POSTING_CLOSE: return ledger_close(&books_, &p);
+    case POSTING_READ:
+    case POSTING_WRITE:
+    case POSTING_ACCEPT:
+    case POSTING_CONNECT:
+    case POSTING_ENTER:
+    case POSTING_PEEK:
+    case POSTING_SETTIME:
+    case POSTING_SO_ERROR:
+    case POSTING_ERRQUEUE: return recorded_io(p);
+    case POSTING_EXIT: return;
+    default: return dispatch(p);
+    }
+}
+
+void Tables::recorded_io(const posting& p)
+{
+    file_row* f = books_file(&books_, p.file);
+    if (p.kind == POSTING_WRITE)
+        ledger_wrote(&books_, &p);
+    if (!f)
+        return;
+    switch (p.kind) {
+    case POSTING_READ: return ledger_read(&books_, f, &p);
+    case POSTING_WRITE: return ledger_write(&books_, f, &p);
+    case POSTING_ACCEPT:
+        f->kind = FILE_LISTENER;
+        return ledger_accept(&books_, f, &p);
+    case POSTING_CONNECT: return ledger_connect(&books_, f, &p);
+    case POSTING_ENTER: return ledger_enter(&books_, f, &p);
+    case POSTING_PEEK: return ledger_peek(&books_, f, &p);
+    default: return ledger_cleared(&books_, f, &p);
+    }
+}
+
+// As LiveCapture::seed() writes it into the kernel's table.
+void Tables::recorded_waits(const posting& p)
+{
+    auto [at, fresh] = books_.threads.try_emplace(p.tid);
+    if (!fresh)
+        return;
+    thread_row& row = at->second;
+    row.epoll = p.epoll;
+    row.tgid = p.tgid;
+    row.wait_at = p.time;
+    row.waiting = 1;
+    row.seeded = 1;
+    row.timeout_ms = -1;
+}
+
+bool Tables::show(const recorded_row& row, Entry& out) const
+{
+    const file_row* f = file(row.file);
+    registration_key key{row.epoll, row.file, row.fd, 0};
+    const registration_row* r = row.epoll ? registration(key) : nullptr;
+    if (!f || (row.epoll && !r))
+        return false;
+    out = {};
+    out.file_id = row.file;
+    out.file = *f;
+    out.state = row.state;
+    static_assert(sizeof(out.name) == sizeof(row.name));
+    memcpy(&out.name, row.name, sizeof(out.name));
+    out.key = key;
+    if (r)
+        out.registration = *r;
+    out.time = row.time;
+    out.live_mask = row.live_mask;
+    out.chain = row.chain;
+    out.ready = row.ready;
+    return true;
+}
+
+Snapshot Tables::recorded_snapshot(uint64_t now, std::vector<Entry> entries)
+{
+    Snapshot out;
+    out.time = now;
+    out.entries = std::move(entries);
+    out.buried = std::exchange(books_.buried, {});
+    out.epolls.insert(books_.epolls.begin(), books_.epolls.end());
+    out.threads.insert(books_.threads.begin(), books_.threads.end());
+    out.processes = processes_;
+    return out;
+}
+
+std::vector<file_totals> Tables::file_account() const
+{
+    std::vector<file_totals> all = books_.ended_files;
+    for (const auto& [id, row] : books_.files)
+        totals_of_file(&all.emplace_back(), id, &row, books_.now);
+    return all;
+}
+
+std::vector<registration_totals> Tables::registration_account() const
+{
+    std::vector<registration_totals> all = books_.ended_registrations;
+    for (const auto& [key, row] : books_.registrations)
+        totals_of_registration(&all.emplace_back(), &key, &row, books_.now);
+    return all;
+}
+
+}  // namespace epaudit

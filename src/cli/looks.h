@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every command does each time the rules have looked, whatever the postings come from: findings are announced,
+// streams are told, history and counts are kept; and what a report says of all that.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/cli/judge.h"
+#include "src/cli/options.h"
+#include "src/cli/outputs.h"
+#include "src/cli/progress.h"
+
+namespace epaudit {
+
+class Looks {
+public:
+    // All three outlive it. Without `progress` nothing else writes to the terminal.
+    Looks(Judge& judge, Outputs& outputs, bool quiet, Progress* progress = nullptr)
+        : judge_(judge), outputs_(outputs), quiet_(quiet), progress_(progress)
+    {
+    }
+
+    // The error: a stream cannot be written.
+    Result<> after(const Snapshot& books);
+    // Everything a report says about these books, rules and findings.
+    void fill(Report& report, const Snapshot& last, const Sight& sight);
+
+    const Judged& judged() const { return judged_; }  // as of the last look
+    uint64_t registrations_seen() const { return registrations_seen_; }
+    uint64_t epolls_seen() const { return epolls_seen_; }
+
+private:
+    void announce(const Snapshot& books);
+    Result<> tell();
+
+    Judge& judge_;
+    Outputs& outputs_;
+    bool quiet_;
+    Progress* progress_;
+    Judged judged_;
+    Historian historian_;
+    RateSample sample_;  // not yet told to a stream
+    uint64_t registrations_seen_ = 0;
+    uint64_t epolls_seen_ = 0;
+    std::vector<std::string> announced_;
+};
+
+}  // namespace epaudit

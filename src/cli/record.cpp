@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// epaudit record -o FILE: an audit as any other, of which a recording is kept.
+#include "src/cli/options.h"
+
+namespace epaudit {
+
+Result<int> record_command(const RecordOptions& options)
+{
+    if (options.command.empty() == options.pids.empty())
+        return usage_error("record what?", "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
+    if (options.command.empty())
+        return attach_command({options.audit, options.pids, options.follow_forks});
+    return run_command({options.audit, options.command, options.wait_all});
+}
+
+}  // namespace epaudit

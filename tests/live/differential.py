@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run told three times: by the kernel's own books, by a replay of the recording, by the import of a strace log.
+Every count of every fd must be the same; the findings of a replay must be those of the live audit."""
+import collections
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from demos import binary, folders
+from harness import BUILD, EPAUDIT, ROOT, SPEED, Skip, check, epaudit, wait_for
+
+# What is counted of a file and of a registration by all three, and what only the kernel and its recording know.
+FILE_COUNTS = ("reads", "bytes_in", "read_eagain", "eofs", "writes", "bytes_out", "write_eagain", "accepts",
+               "accept_eagain", "accept_errors")
+REGISTRATION_COUNTS = ("deliveries", "in", "out", "hup", "mods")
+KERNEL_FILE_COUNTS = FILE_COUNTS + ("wakes",)
+KERNEL_REGISTRATION_COUNTS = REGISTRATION_COUNTS + ("readies", "futile")
+
+# (demo, source, count or None for all): why this source may differ. Nothing else may.
+EXEMPT = {
+}
+
+
+class Account:
+    """The lives of each (pid, fd), in order, as one source counted them."""
+
+    def __init__(self, lines, source):
+        self.files, self.registrations = collections.defaultdict(list), collections.defaultdict(list)
+        for line in lines:
+            if line["source"] != source:
+                continue
+            table = self.registrations if "registration" in line else self.files
+            table[(line["pid"], line["fd"])].append(line)
+        for table in (self.files, self.registrations):
+            for lives in table.values():  # they are told in the order of their ends
+                lives.sort(key=lambda life: life["armed_at"])
+
+
+def differences(demo, one, other, source, file_counts, registration_counts):
+    """Names each posting that one source counted otherwise than the kernel."""
+    found = []
+    for what, counts, table in (("file", file_counts, "files"), ("registration", registration_counts, "registrations")):
+        here, there = getattr(one, table), getattr(other, table)
+        for key in sorted(set(here) | set(there)):
+            lives, others = here.get(key, []), there.get(key, [])
+            name = f"{what} of pid {key[0]} fd {key[1]}"
+            if len(lives) != len(others):
+                if (demo, source, None) not in EXEMPT:
+                    found.append(f"{name}: {len(lives)} lives in the kernel, {len(others)} in {source}")
+                continue
+            for number, (a, b) in enumerate(zip(lives, others)):
+                for count in counts:
+                    if a[count] != b[count] and not {(demo, source, count), (demo, source, None)} & set(EXEMPT):
+                        found.append(f"{name}, life {number + 1}: {count} {a[count]} in the kernel, {b[count]} in {source}")
+    return found
+
+
+def brief(report):
+    """What of the findings a replay must tell again. Times and costs depend on when one looks; here the looks are the same."""
+    return sorted((f["rule"], f["level"], f["fingerprint"], f["count"], f["summary"], json.dumps(f["evidence"]["timeline"]))
+                  for f in report["findings"])
+
+
+def replay(recording, *options, books=None):
+    words = ["replay", recording, *options]
+    if books:
+        words += ["--books-file", books]
+    return epaudit(*words, "--fail-on", "never")
+
+
+def lines_of(path):
+    return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+
+
+def whole(outcome):
+    check(outcome.report is not None, "no report\n" + outcome.describe())
+    check(outcome.report["observation"]["complete"], "incomplete: " + str(outcome.report["observation"]))
+
+
+def demo_test(folder):
+    def test():
+        if not shutil.which("strace"):
+            raise Skip("strace is not installed")
+        with tempfile.TemporaryDirectory(prefix="epaudit-differential-") as directory:
+            at = pathlib.Path(directory)
+            live = epaudit("record", "-q", "-o", at / "recording", "--profile", "test", "--fail-on", "never", "--", "strace", "-f",
+                           "-ttt", "-T", "-v", "-s", "4096", "-o", at / "log", binary(folder, "bug"), "--seconds", "4", timeout=90)
+            if os.environ.get("EPAUDIT_KEEP"):
+                shutil.copytree(at, pathlib.Path(os.environ["EPAUDIT_KEEP"]) / folder.name, dirs_exist_ok=True)
+            whole(live)
+            again = replay(at / "recording", books=at / "books")
+            whole(again)
+            check(brief(live.report) == brief(again.report),
+                  "other findings in the replay:\n" + f"live {brief(live.report)}\nreplay {brief(again.report)}")
+            told = epaudit("strace", "-q", "--books-file", at / "books", "--fail-on", "never", at / "log")
+            whole(told)
+            lines = lines_of(at / "books")
+            kernel = Account(lines, "kernel")
+            check(kernel.registrations, "the kernel's books are empty")
+            found = differences(folder.name, kernel, Account(lines, "replay"), "replay", KERNEL_FILE_COUNTS,
+                                KERNEL_REGISTRATION_COUNTS)
+            found += differences(folder.name, kernel, Account(lines, "strace"), "strace", FILE_COUNTS, REGISTRATION_COUNTS)
+            check(not found, "\n  ".join(["the sources disagree:", *found[:20], f"({len(found)} in all)"]))
+    return test
+
+
+LOOPS = (("eagain", 1000000), ("echo", 100000), ("unix", 50000), ("mod", 50000), ("add_del", 20000), ("connection", 500))
+
+
+def load_test():
+    """More than a million postings as fast as one thread makes them: none is lost, each is counted alike."""
+    with tempfile.TemporaryDirectory(prefix="epaudit-differential-") as directory:
+        at = pathlib.Path(directory)
+        done = subprocess.run([EPAUDIT, "record", "-o", at / "recording", "--fail-on", "never", "--format", f"json={at / 'live.json'}",
+                               "--", BUILD / "tests/bench_work", "loops"],
+                              input="".join(f"{name} {count}\n" for name, count in LOOPS), capture_output=True, text=True,
+                              timeout=120 * SPEED, check=False)
+        check(done.returncode == 0, f"exit {done.returncode}: {done.stderr[-1500:]}")
+        live = json.loads((at / "live.json").read_text())
+        check(not any("records of the recording were lost" in note for note in live["observation"]["notes"]), done.stderr)
+        again = replay(at / "recording", books=at / "books")
+        whole(again)
+        lines = lines_of(at / "books")
+        kernel = Account(lines, "kernel")
+        found = differences("load", kernel, Account(lines, "replay"), "replay", KERNEL_FILE_COUNTS, KERNEL_REGISTRATION_COUNTS)
+        check(not found, "\n  ".join(["the sources disagree:", *found[:20], f"({len(found)} in all)"]))
+        loops = dict(LOOPS)
+        total = {count: sum(life[count] for lives in kernel.files.values() for life in lives) for count in FILE_COUNTS}
+        check(total["read_eagain"] == loops["eagain"], f"EAGAINs {total['read_eagain']}")
+        check(total["reads"] == loops["echo"] + loops["unix"], f"reads {total['reads']}")
+        delivered = sum(life["deliveries"] for lives in kernel.registrations.values() for life in lives)
+        check(delivered == loops["echo"], f"deliveries {delivered}")
+        check(sum(len(lives) for lives in kernel.registrations.values()) >= loops["add_del"] + loops["connection"], "lives")
+
+
+def attached_test(name):
+    """What existed before is in the recording as well."""
+    def test():
+        with tempfile.TemporaryDirectory(prefix="epaudit-differential-") as directory:
+            at = pathlib.Path(directory)
+            server = subprocess.Popen([binary(ROOT / "demo_bugs" / name, "bug"), "--seconds", "9", "--ready-file", at / "ready"],
+                                      stderr=subprocess.DEVNULL)
+            try:
+                wait_for(lambda: (at / "ready").exists(), 10, "the demo's ready file")
+                live = epaudit("record", "-q", "-o", at / "recording", "--profile", "test", "--duration", "4", "-p", server.pid)
+            finally:
+                server.kill()
+                server.wait()
+            whole(live)
+            check(live.code == 1, live.describe())
+            again = replay(at / "recording", books=at / "books")
+            check(brief(live.report) == brief(again.report), f"live {brief(live.report)}\nreplay {brief(again.report)}")
+            lines = lines_of(at / "books")
+            found = differences("attached", Account(lines, "kernel"), Account(lines, "replay"), "replay", KERNEL_FILE_COUNTS,
+                                KERNEL_REGISTRATION_COUNTS)
+            check(not found, "\n  ".join(["the sources disagree:", *found]))
+    return test
+
+
+def judged_anew_test():
+    """Other rules, thresholds and formats on one recording; whatever is cut off it is told, and never a crash."""
+    with tempfile.TemporaryDirectory(prefix="epaudit-differential-") as directory:
+        at = pathlib.Path(directory)
+        recording = at / "recording"
+        live = epaudit("record", "-q", "-o", recording, "--", binary(ROOT / "demo_bugs" / "busy-epollout", "bug"), "--seconds", "3")
+        check(live.code == 1 and live.rules() == ["EP201"], live.describe())
+        for options, code in (((), 1), (("--ignore", "EP201"), 0), (("--select", "EP1"), 0), (("--set", "EP201.per_s=1e9"), 0),
+                              (("--fail-on", "never"), 0), (("--write-baseline", at / "known.json"), 0),
+                              (("--baseline", at / "known.json"), 0), (("--profile", "nonsense"), 2)):
+            done = epaudit("replay", "-q", recording, *options)
+            check(done.code == code, f"{options}: " + done.describe())
+        for name in ("sarif", "junit", "html", "ndjson", "perfetto", "github"):
+            done = epaudit("replay", "-q", "--format", f"{name}={at / name}", recording, json_report=False)
+            check(done.code == 1 and (at / name).stat().st_size, f"{name}: " + done.describe())
+        text = epaudit("replay", "-q", "-", json_report=False, stdin=recording.open("rb")).out
+        check("recorded with hook set" in text and "EP201 busy-epollout" in text, text)
+        whole_file = recording.read_bytes()
+        for part in range(0, 40):
+            cut = at / "cut"
+            cut.write_bytes(whole_file[:len(whole_file) * part // 40])
+            done = epaudit("replay", "-q", cut)
+            check(done.code in (1, 2, 3, 4), f"cut at {part}/40: " + done.describe())
+            check(done.code not in (2, 3) or len(done.err.splitlines()) <= 2, done.err)
+            if done.report:
+                check(done.report["observation"]["lost"] == {"recording_cut": 1}, str(done.report["observation"]))
+        done = epaudit("replay", "-q", recording.parent / "missing")
+        check(done.code == 2 and "cannot read" in done.err, done.describe())
+
+
+def register(suite):
+    for folder in folders():
+        suite.run(f"differential {folder.name}", demo_test(folder))
+    for name in ("busy-epollout", "et-read-not-drained"):
+        suite.run(f"differential attached {name}", attached_test(name))
+    suite.run("differential under load", load_test)
+    suite.run("differential: a recording judged anew, and cut", judged_anew_test)
