@@ -57,6 +57,14 @@ struct StraceOptions {
     std::string path;  // - : standard input
 };
 
+struct InspectOptions {
+    std::string pids;
+    std::string format = "text";
+    std::string color = "auto";
+    std::optional<double> watch;  // seconds from one look to the next
+    bool verbose = false;
+};
+
 struct CatalogueOptions {
     std::string format = "text";
     std::string rule;  // explain
@@ -64,6 +72,7 @@ struct CatalogueOptions {
 
 Result<int> run_command(const RunOptions& options);
 Result<int> attach_command(const AttachOptions& options);
+Result<int> inspect_command(const InspectOptions& options);
 Result<int> strace_command(const StraceOptions& options);
 Result<int> rules_command(const CatalogueOptions& options);
 Result<int> doctor_command(const CatalogueOptions& options);

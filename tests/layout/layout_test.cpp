@@ -383,7 +383,7 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, waiting);
     EXPECT_FIELD(thread_row, trying_sole);
     EXPECT_FIELD(thread_row, seeded);
-    EXPECT_FIELD(thread_row, pad);
+    EXPECT_FIELD(thread_row, nap_wanted);
     EXPECT_FIELD(thread_row, call_file);
     EXPECT_FIELD(thread_row, call_at);
     EXPECT_FIELD(thread_row, duplicate_file);
@@ -432,6 +432,9 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, blocking_edges);
     EXPECT_FIELD(probe_facts, seed_again);
     EXPECT_FIELD(probe_facts, stacks_left);
+    EXPECT_FIELD(probe_facts, pipe_wakers);
+    EXPECT_FIELD(probe_facts, pad);
+    EXPECT_FIELD(probe_facts, naps_until);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
