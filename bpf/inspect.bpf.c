@@ -214,10 +214,19 @@ static __always_inline struct epitem *first_inspected(struct item_walk *w)
     return NULL;
 }
 
-/* On the ready list, or on ovflist: became ready while another thread was taking events off the list. */
-static __always_inline bool is_ready_now(struct epitem *item)
+/* Became ready while another thread was taking events off the ready list. */
+static __always_inline bool is_on_ovflist(struct epitem *item)
 {
-    return item_is_ready(item) || READ(item, next) != (void *)-1L;
+    struct epitem___next *old = (void *)item;
+    struct epitem___ovflist_next *renamed = (void *)item;
+    if (bpf_core_field_exists(old->next)) {
+        asm volatile("" : "+r"(old) :: "memory"); /* as in walk_items() */
+        return BPF_CORE_READ(old, next) != (void *)-1L;
+    }
+    if (!bpf_core_field_exists(renamed->ovflist_next))
+        return false;
+    asm volatile("" : "+r"(renamed) :: "memory");
+    return BPF_CORE_READ(renamed, ovflist_next) != (void *)-1L;
 }
 
 static __always_inline void write_item(struct bpf_iter_meta *meta, struct epitem *item, struct file *file)
@@ -227,7 +236,7 @@ static __always_inline void write_item(struct bpf_iter_meta *meta, struct epitem
     out.mask = READ(item, event.events);
     out.data = READ(item, event.data);
     out.fd = READ(item, ffd.fd);
-    out.ready = is_ready_now(item);
+    out.ready = item_is_ready(item) || is_on_ovflist(item);
     bpf_seq_write(meta->seq, &out, sizeof(out));
 }
 

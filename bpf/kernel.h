@@ -153,9 +153,17 @@ struct epitem {
     struct list_head rdllink;
     struct epoll_filefd ffd;
     struct eventpoll *ep;
-    struct epitem *next; /* EP_UNACTIVE_PTR (-1) while it is not on ovflist */
     struct hlist_node fllink; /* since 5.11 */
     struct { u32 events; u64 data; } event;
+};
+
+/* EP_UNACTIVE_PTR (-1) while it is not on ovflist; the name was changed in 6.18. */
+struct epitem___next {
+    struct epitem *next;
+};
+
+struct epitem___ovflist_next {
+    struct epitem *ovflist_next;
 };
 
 struct epitem___links { /* up to 5.10 */
