@@ -17,6 +17,7 @@ namespace epaudit {
 namespace {
 
 constexpr uint32_t kPrivate = EV_PRIVATE;
+constexpr size_t kNoteWidth = 94;
 
 // "IN|OUT": what is asked for. EPOLLERR and EPOLLHUP are always there and say nothing.
 std::string events_text(uint32_t mask)
@@ -157,6 +158,8 @@ void write_inspect_text(const InterestLook& look, const InspectStyle& style, std
     Table table(look, style, out);
     for (const InterestList& list : look.lists) {
         if (list.holders[0].pid != pid) {
+            if (pid)
+                fmt::print(out, "\n");
             pid = list.holders[0].pid;
             write_process(look, pid, out);
         }
@@ -164,14 +167,20 @@ void write_inspect_text(const InterestLook& look, const InspectStyle& style, std
         for (const Waiter& waiter : list.waiters)
             fmt::print(out, "  waits  {}\n", waiter_text(waiter));
         table.write(list);
-        fmt::print(out, "\n");
     }
     for (uint32_t without : look.without) {
+        fmt::print(out, "\n");
         write_process(look, without, out);
-        fmt::print(out, "\n  no epoll\n\n");
+        fmt::print(out, "\n  no epoll\n");
     }
-    for (const std::string& note : look.notes)
-        fmt::print(out, "note  {}\n", clean(note));
+    fmt::print(out, "\n");
+    for (const std::string& note : look.notes) {
+        const char* label = "note  ";
+        for (const std::string& text : wrap(note, kNoteWidth)) {
+            fmt::print(out, "{}{}\n", label, text);
+            label = "      ";
+        }
+    }
 }
 
 }  // namespace epaudit
