@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One of each kind of fd that epoll watches, each in a state that is known: the target of tests/live/inspect.py.
+// One of each kind of fd that epoll watches, each in a state that is known: the target of tests/live/interest.py.
 // Prints "NAME FD" for each, then "ready"; after a line on stdin it changes a few of them and prints "changed". Ends
 // with stdin.
 #include <arpa/inet.h>

@@ -5,6 +5,7 @@ holds a WORD. Needs root, or CAP_BPF and CAP_PERFMON."""
 import sys
 
 import demos
+import interest
 import manners
 import reports
 import servers
@@ -19,4 +20,5 @@ reports.register(suite)
 servers.register(suite)
 trouble.register(suite)
 source_lines.register(suite)
+interest.register(suite)
 suite.close()
