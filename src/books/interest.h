@@ -33,34 +33,35 @@ struct Waiter {
 
 // The open file behind a registration.
 struct OpenFile {
-    std::string kind = "unknown";    // kind_name(), or what the kernel calls it: "inotify", "netlink", "tty"
+    std::string kind = "unknown";  // kind_name(), or what the kernel calls it: "inotify", "netlink", "tty"
     uint8_t file_kind = FILE_UNKNOWN;
-    file_state state{};              // bpf/posting.h
-    uint64_t bytes = 0;              // unread bytes of tcp, pipes and UNIX sockets
-    uint32_t unsent = 0;             // tcp: bytes not yet acknowledged by the peer
-    uint32_t limit = 0;              // listener: of its backlog
-    uint32_t peer_pid = 0;           // UNIX socket: who made the other end
-    uint8_t type = 0;                // SOCK_STREAM ...
+    file_state state{};     // bpf/posting.h
+    uint64_t bytes = 0;     // unread bytes of tcp, pipes and UNIX sockets
+    uint32_t unsent = 0;    // tcp: bytes not yet acknowledged by the peer
+    uint32_t limit = 0;     // listener: of its backlog
+    uint32_t peer_pid = 0;  // UNIX socket: who made the other end
+    uint8_t type = 0;       // SOCK_STREAM ...
     bool nonblock = false;
-    std::string local;               // address, or path of a UNIX socket ("@name": abstract)
+    std::string local;  // address, or path of a UNIX socket ("@name": abstract)
     std::string peer;
-    uint64_t inner = 0;              // an epoll: which InterestList, if it is among them
-    std::vector<std::pair<std::string, std::string>> details;  // from /proc/PID/fdinfo: {"expires in", "2.0 s"}
+    uint64_t inner = 0;  // an epoll: which InterestList, if it is among them
+    std::vector<std::pair<std::string, std::string>>
+        details;  // from /proc/PID/fdinfo: {"expires in", "2.0 s"}
 };
 
 enum class Change { kNone, kNew, kChanged };
 
 struct Registration {
-    int fd = -1;         // the number it was registered under
+    int fd = -1;  // the number it was registered under
     uint64_t file = 0;
-    uint64_t item = 0;   // struct epitem *: tells it from an earlier one of the same file
+    uint64_t item = 0;  // struct epitem *: tells it from an earlier one of the same file
     uint32_t mask = 0;
     uint64_t data = 0;
-    bool ready = false;  // on the kernel's ready list
-    bool reached = true; // false: no descriptor leads to the file, it is known from fdinfo alone
+    bool ready = false;   // on the kernel's ready list
+    bool reached = true;  // false: no descriptor leads to the file, it is known from fdinfo alone
     OpenFile open;
-    std::vector<Holder> holders;     // descriptors that lead to the file, those of the inspected processes first
-    bool closed = false;             // its number, in the processes that have the epoll, does not lead to the file
+    std::vector<Holder> holders;  // descriptors that lead to the file, those of the inspected processes first
+    bool closed = false;  // its number, in the processes that have the epoll, does not lead to the file
     Change change = Change::kNone;   // since the look before
     std::optional<uint64_t> age_ns;  // at most; none: it was there before the first look
 
@@ -78,13 +79,13 @@ struct InterestList {
 };
 
 struct InterestLook {
-    int64_t started = 0;  // wall clock, s
-    uint64_t time = 0;    // CLOCK_MONOTONIC
+    int64_t started = 0;                        // wall clock, s
+    uint64_t time = 0;                          // CLOCK_MONOTONIC
     std::map<uint32_t, ProcessInfo> processes;  // the inspected ones that live
     std::vector<InterestList> lists;            // by first holder
     std::vector<uint32_t> without;              // inspected processes that have no epoll
     std::vector<std::string> notes;             // what could not be seen
-    bool complete = true;  // false: the kernel has more than could be listed
+    bool complete = true;                       // false: the kernel has more than could be listed
 
     const InterestList* list(uint64_t id) const;
 };

@@ -34,7 +34,8 @@ const char* family_name(uint16_t family)
 
 std::string text_of(const inspect_file& file)
 {
-    size_t length = file.text_length ? std::min<size_t>(file.text_length, INSPECT_TEXT) : strnlen(file.text, INSPECT_TEXT);
+    size_t length = file.text_length ? std::min<size_t>(file.text_length, INSPECT_TEXT)
+                                     : strnlen(file.text, INSPECT_TEXT);
     std::string text(file.text, length);
     if (file.text_kind == INSPECT_ANON)
         std::erase_if(text, [](char c) { return c == '[' || c == ']'; });
@@ -198,8 +199,9 @@ private:
         r.holders.erase(std::unique(r.holders.begin(), r.holders.end()), r.holders.end());
         // Who has the epoll may have registered it; one of them is enough.
         r.closed = std::none_of(r.holders.begin(), r.holders.end(), [&](const Holder& holder) {
-            return holder.fd == r.fd && std::any_of(list.holders.begin(), list.holders.end(),
-                                                    [&](const Holder& epoll) { return epoll.pid == holder.pid; });
+            return holder.fd == r.fd &&
+                   std::any_of(list.holders.begin(), list.holders.end(),
+                               [&](const Holder& epoll) { return epoll.pid == holder.pid; });
         });
         return r;
     }
@@ -213,7 +215,8 @@ private:
 
 }  // namespace
 
-InterestLook read_interest(const std::string& epolls, const std::string& files, const std::vector<uint32_t>& pids)
+InterestLook read_interest(const std::string& epolls, const std::string& files,
+                           const std::vector<uint32_t>& pids)
 {
     Reader reader(pids);
     reader.epolls(Records(epolls));

@@ -30,9 +30,9 @@ namespace {
 int load(epaudit_bpf& skeleton, bool typed_loads)
 {
     bpf_program* program;
-    bpf_object__for_each_program(program, skeleton.obj)
-        bpf_program__set_autoload(program, program == skeleton.progs.on_learn || program == skeleton.progs.on_inspect_epolls ||
-                                               program == skeleton.progs.on_inspect_files);
+    bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(
+        program, program == skeleton.progs.on_learn || program == skeleton.progs.on_inspect_epolls ||
+                     program == skeleton.progs.on_inspect_files);
     for (bpf_map* map : {skeleton.maps.file_rows, skeleton.maps.registration_rows, skeleton.maps.index_rows,
                          skeleton.maps.epoll_rows, skeleton.maps.thread_rows})
         bpf_map__set_max_entries(map, 1);
@@ -102,7 +102,8 @@ Result<std::unique_ptr<LiveInspection>> LiveInspection::open(bool verbose)
     impl->epolls.reset(bpf_program__attach_iter(impl->skeleton->progs.on_inspect_epolls, nullptr));
     impl->files.reset(bpf_program__attach_iter(impl->skeleton->progs.on_inspect_files, nullptr));
     if (!impl->epolls || !impl->files)
-        return observe_error(fmt::format("cannot attach the iterators: {}", strerror(errno)), last_libbpf_message());
+        return observe_error(fmt::format("cannot attach the iterators: {}", strerror(errno)),
+                             last_libbpf_message());
     return std::unique_ptr<LiveInspection>(new LiveInspection(std::move(impl)));
 }
 
@@ -135,7 +136,8 @@ Result<> LiveInspection::add_unreached(const std::vector<uint32_t>& pids, Intere
         return second.error();
     look = std::move(*second);
     for (auto& [id, targets] : unreached(look)) {
-        auto list = std::find_if(look.lists.begin(), look.lists.end(), [id = id](const InterestList& l) { return l.id == id; });
+        auto list = std::find_if(look.lists.begin(), look.lists.end(),
+                                 [id = id](const InterestList& l) { return l.id == id; });
         for (const ListedTarget& target : targets) {
             if (std::find(first[id].begin(), first[id].end(), target) == first[id].end())
                 continue;
@@ -176,9 +178,10 @@ Result<InterestLook> LiveInspection::look(const std::vector<uint32_t>& pids)
     uint64_t now_beyond = beyond(*impl_->skeleton);
     look->complete = now_beyond == impl_->beyond;
     if (!look->complete)
-        look->notes.push_back(fmt::format("INCOMPLETE: there are more than {} epolls, or one file has more than {} "
-                                          "registrations; the rest is not listed",
-                                          INSPECT_EPOLLS, INSPECT_ITEMS));
+        look->notes.push_back(
+            fmt::format("INCOMPLETE: there are more than {} epolls, or one file has more than {} "
+                        "registrations; the rest is not listed",
+                        INSPECT_EPOLLS, INSPECT_ITEMS));
     impl_->beyond = now_beyond;
     return look;
 }

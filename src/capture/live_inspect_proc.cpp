@@ -71,9 +71,11 @@ std::vector<ListedTarget> targets_in(const std::string& text)
 void remove_known(std::vector<ListedTarget>& targets, const InterestList& list)
 {
     for (const Registration& r : list.registrations) {
-        auto at = std::find_if(targets.begin(), targets.end(), [&](const ListedTarget& t) { return t.fd == r.fd && t.data == r.data; });
+        auto at = std::find_if(targets.begin(), targets.end(),
+                               [&](const ListedTarget& t) { return t.fd == r.fd && t.data == r.data; });
         if (at == targets.end())
-            at = std::find_if(targets.begin(), targets.end(), [&](const ListedTarget& t) { return t.fd == r.fd; });
+            at = std::find_if(targets.begin(), targets.end(),
+                              [&](const ListedTarget& t) { return t.fd == r.fd; });
         if (at != targets.end())
             targets.erase(at);
     }
@@ -141,7 +143,8 @@ void add_other(OpenFile& file, const Holder& holder, const std::string& text)
     if (file.kind == "inotify")
         file.details.emplace_back("watches", std::to_string(watches));
     std::error_code failed;
-    std::string path = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", holder.pid, holder.fd), failed);
+    std::string path = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", holder.pid, holder.fd),
+                                                     failed);
     if (!failed && path.rfind('/', 0) == 0)
         file.details = {{"path", path}};
 }
@@ -153,7 +156,9 @@ void add_detail(OpenFile& file, const Holder& holder)
         return;
     switch (file.file_kind) {
     case FILE_TIMERFD: return add_timer(file, *text);
-    case FILE_SIGNALFD: file.details.emplace_back("signals", signals_text(field(*text, "sigmask").value_or(""))); return;
+    case FILE_SIGNALFD:
+        file.details.emplace_back("signals", signals_text(field(*text, "sigmask").value_or("")));
+        return;
     case FILE_EVENTFD:
         if (field(*text, "eventfd-semaphore").value_or("0") == "1")
             file.details.emplace_back("semaphore", "yes");
@@ -175,9 +180,10 @@ Unreached unreached(InterestLook& look)
     bool refused = false;
     for (const InterestList& list : look.lists) {
         if (list.registrations.size() > kMostListed) {
-            look.notes.push_back(fmt::format("pid {} epoll fd {} has {} registrations: fdinfo, which may know of more, is not "
-                                             "read, because the kernel locks the epoll meanwhile",
-                                             list.holders[0].pid, list.holders[0].fd, list.registrations.size()));
+            look.notes.push_back(
+                fmt::format("pid {} epoll fd {} has {} registrations: fdinfo, which may know of more, is not "
+                            "read, because the kernel locks the epoll meanwhile",
+                            list.holders[0].pid, list.holders[0].fd, list.registrations.size()));
             continue;
         }
         errno = 0;
@@ -192,9 +198,10 @@ Unreached unreached(InterestLook& look)
             out[list.id] = std::move(targets);
     }
     if (refused)
-        look.notes.push_back("without CAP_SYS_PTRACE another user's /proc/PID cannot be read: missing are the timeouts of "
-                             "waiting threads, the settings of timers, signal masks, paths, and registrations of files that "
-                             "no descriptor leads to");
+        look.notes.push_back(
+            "without CAP_SYS_PTRACE another user's /proc/PID cannot be read: missing are the timeouts of "
+            "waiting threads, the settings of timers, signal masks, paths, and registrations of files that "
+            "no descriptor leads to");
     return out;
 }
 

@@ -42,15 +42,20 @@ Error no_epoll(const InterestLook& look)
     std::vector<std::string> names;
     for (const auto& [pid, process] : look.processes)
         names.push_back(fmt::format("{}[{}]", process.comm, pid));
-    return observe_error(fmt::format("no epoll in {}", fmt::join(names, ", ")),
-                         "a program that uses poll() or select(), or whose children do the work: pgrep -P PID lists them");
+    return observe_error(
+        fmt::format("no epoll in {}", fmt::join(names, ", ")),
+        "a program that uses poll() or select(), or whose children do the work: pgrep -P PID lists them");
 }
 
-Error all_gone(const InspectOptions& options) { return observe_error(fmt::format("no process {}: it has ended", options.pids)); }
+Error all_gone(const InspectOptions& options)
+{
+    return observe_error(fmt::format("no process {}: it has ended", options.pids));
+}
 
 class Screen {
 public:
-    explicit Screen(const InspectOptions& options) : json_(options.format == "json"), redraw_(options.watch && isatty(STDOUT_FILENO) && !json_)
+    explicit Screen(const InspectOptions& options)
+        : json_(options.format == "json"), redraw_(options.watch && isatty(STDOUT_FILENO) && !json_)
     {
         style_.colour = wants_colour(options);
         style_.watching = options.watch.has_value();
@@ -74,7 +79,8 @@ private:
 };
 
 // Until a signal, the reader or the processes end it.
-Result<int> watch(LiveInspection& live, const std::vector<uint32_t>& pids, InterestLook look, const InspectOptions& options)
+Result<int> watch(LiveInspection& live, const std::vector<uint32_t>& pids, InterestLook look,
+                  const InspectOptions& options)
 {
     Descriptor signals = take_signals();
     Screen screen(options);

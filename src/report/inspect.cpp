@@ -43,24 +43,29 @@ Row row_of(const Registration& r, char mark, const InterestLook& look)
 {
     Row row;
     row.mark = mark;
-    row.cells = {std::to_string(r.fd), r.open.kind, events_text(r.mask), how_text(r), r.ready ? "ready" : "-",
-                 fmt::format("{:#x}", r.data)};
+    row.cells = {std::to_string(r.fd),    r.open.kind,
+                 events_text(r.mask),     how_text(r),
+                 r.ready ? "ready" : "-", fmt::format("{:#x}", r.data)};
     row.state = state_text(r, look);
     return row;
 }
 
 class Table {
 public:
-    Table(const InterestLook& look, const InspectStyle& style, std::ostream& out) : look_(look), style_(style), out_(out) {}
+    Table(const InterestLook& look, const InspectStyle& style, std::ostream& out)
+        : look_(look), style_(style), out_(out)
+    {
+    }
 
     void write(const InterestList& list)
     {
         rows_.clear();
         for (const Registration& r : list.registrations)
-            rows_.push_back(row_of(r, !style_.watching            ? ' '
-                                      : r.change == Change::kNew     ? '+'
-                                      : r.change == Change::kChanged ? '~'
-                                                                     : ' ',
+            rows_.push_back(row_of(r,
+                                   !style_.watching               ? ' '
+                                   : r.change == Change::kNew     ? '+'
+                                   : r.change == Change::kChanged ? '~'
+                                                                  : ' ',
                                    look_));
         for (const Registration& r : list.gone)
             rows_.push_back(row_of(r, '-', look_));
@@ -89,7 +94,10 @@ private:
     {
         if (!style_.colour)
             return "";
-        return row.mark == '+' ? "\x1b[32m" : row.mark == '-' ? "\x1b[31m" : row.mark == '~' ? "\x1b[33m" : "";
+        return row.mark == '+'   ? "\x1b[32m"
+               : row.mark == '-' ? "\x1b[31m"
+               : row.mark == '~' ? "\x1b[33m"
+                                 : "";
     }
 
     void line(const Row& row)
@@ -99,7 +107,8 @@ private:
             bool number = i == 0;
             std::string cell = clean(row.cells[i]);
             text += ' ';
-            text += number ? std::string(widths_[i] - std::min(widths_[i], columns(cell)), ' ') + cell : padded(cell, widths_[i]);
+            text += number ? std::string(widths_[i] - std::min(widths_[i], columns(cell)), ' ') + cell
+                           : padded(cell, widths_[i]);
             text += ' ';
         }
         text += ' ' + row.state;
@@ -119,7 +128,8 @@ std::string waiter_text(const Waiter& waiter)
 {
     std::string text = fmt::format("tid {} {}", waiter.tid, clean(waiter.comm));
     if (waiter.timeout_ms)
-        text += *waiter.timeout_ms < 0 ? ", without a timeout" : fmt::format(", timeout {} ms", *waiter.timeout_ms);
+        text += *waiter.timeout_ms < 0 ? ", without a timeout"
+                                       : fmt::format(", timeout {} ms", *waiter.timeout_ms);
     if (waiter.ran_ago_ns)
         text += ", for at most " + duration_text(*waiter.ran_ago_ns);
     return text;
@@ -131,9 +141,11 @@ std::string head_text(const InterestList& list)
     for (size_t i = 1; i < list.holders.size(); i++) {
         const Holder& other = list.holders[i];
         bool same = other.pid == list.holders[0].pid;
-        text += same ? fmt::format(", also fd {}", other.fd) : fmt::format(", also pid {} fd {}", other.pid, other.fd);
+        text += same ? fmt::format(", also fd {}", other.fd)
+                     : fmt::format(", also pid {} fd {}", other.pid, other.fd);
     }
-    auto ready = std::count_if(list.registrations.begin(), list.registrations.end(), [](const Registration& r) { return r.ready; });
+    auto ready = std::count_if(list.registrations.begin(), list.registrations.end(),
+                               [](const Registration& r) { return r.ready; });
     text += fmt::format("  {}, {} ready, ", plural(list.registrations.size(), "registration"), ready);
     if (list.waiters.empty())
         return text + "no thread waits";
@@ -163,7 +175,8 @@ void write_inspect_text(const InterestLook& look, const InspectStyle& style, std
             pid = list.holders[0].pid;
             write_process(look, pid, out);
         }
-        fmt::print(out, "\n  {}{}\n", head_text(list), list.change == Change::kNew && style.watching ? "  (new)" : "");
+        fmt::print(out, "\n  {}{}\n", head_text(list),
+                   list.change == Change::kNew && style.watching ? "  (new)" : "");
         for (const Waiter& waiter : list.waiters)
             fmt::print(out, "  waits  {}\n", waiter_text(waiter));
         table.write(list);

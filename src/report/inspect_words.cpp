@@ -85,8 +85,10 @@ std::string nested_text(const OpenFile& file, const InterestLook& look)
     const InterestList* inner = look.list(file.inner);
     if (!inner)
         return "an epoll of another process";
-    auto ready = std::count_if(inner->registrations.begin(), inner->registrations.end(), [](const Registration& r) { return r.ready; });
-    return fmt::format("epoll fd {}: {}, {} ready", inner->holders[0].fd, plural(inner->registrations.size(), "registration"), ready);
+    auto ready = std::count_if(inner->registrations.begin(), inner->registrations.end(),
+                               [](const Registration& r) { return r.ready; });
+    return fmt::format("epoll fd {}: {}, {} ready", inner->holders[0].fd,
+                       plural(inner->registrations.size(), "registration"), ready);
 }
 
 // Who else leads to the file: what closing it, or epoll_ctl(DEL), depends on.

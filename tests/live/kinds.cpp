@@ -78,8 +78,7 @@ int accepted(int listener, const sockaddr_in& address, size_t bytes, bool close_
     int fd = CHECK(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     CHECK(write(peer, "hello, world, and so on", bytes));
     char seen[64];
-    while (bytes && recv(fd, seen, sizeof(seen), MSG_PEEK) < static_cast<ssize_t>(bytes)) {
-    }
+    while (bytes && recv(fd, seen, sizeof(seen), MSG_PEEK) < static_cast<ssize_t>(bytes)) {}
     if (close_half) {
         CHECK(shutdown(peer, SHUT_WR));
         wait = CHECK(epoll_create1(EPOLL_CLOEXEC));
@@ -98,7 +97,7 @@ void add_sockets(int epoll, const char* directory)
     int unread = accepted(listener, address, 12, false);
     int ended = accepted(listener, address, 3, true);
     connect_tcp(address);
-    connect_tcp(address); // both wait in the backlog
+    connect_tcp(address);  // both wait in the backlog
     add(epoll, listener, EPOLLIN | EPOLLEXCLUSIVE, 0xfeed0001);
     add(epoll, drained, EPOLLIN | EPOLLRDHUP, static_cast<uint64_t>(drained));
     add(epoll, unread, EPOLLIN | EPOLLOUT | EPOLLET, 0x7f0012345678ULL);
@@ -136,7 +135,7 @@ void add_sockets(int epoll, const char* directory)
     CHECK(write(pair[1], "abcdef", 6));
     CHECK(write(pair[1], "ghi", 3));
     char two[2];
-    CHECK(read(pair[0], two, 2)); // a message is left in part
+    CHECK(read(pair[0], two, 2));  // a message is left in part
     add(epoll, pair[0], EPOLLIN | EPOLLET, 0);
     tell("unix-pair", pair[0]);
 }
@@ -196,7 +195,7 @@ void add_closed(int epoll)
     tell("ghost-lives-as", CHECK(fcntl(first, F_DUPFD_CLOEXEC, 100)));
     close(first);
 
-    int second = CHECK(eventfd(0, EFD_CLOEXEC)); // under the number that the first had
+    int second = CHECK(eventfd(0, EFD_CLOEXEC));  // under the number that the first had
     add(epoll, second, EPOLLIN, 0xdead2);
     tell("in-flight", second);
     int pair[2];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // epaudit inspect: from the kernel's records to text and JSON.
-#include <gtest/gtest.h>
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -74,8 +74,8 @@ inspect_file tcp(uint64_t file, int fd)
     return out;
 }
 
-std::string item_record(const inspect_file& file, int fd, uint32_t mask, bool ready = false, uint64_t epoll = kEpoll,
-                        uint64_t item = 0x1000)
+std::string item_record(const inspect_file& file, int fd, uint32_t mask, bool ready = false,
+                        uint64_t epoll = kEpoll, uint64_t item = 0x1000)
 {
     inspect_item out{};
     out.kind = INSPECT_ITEM;
@@ -123,9 +123,10 @@ TEST(Inspect, Table)
     inspect_file a = tcp(0xa, 7), b = file_of(0xb, FILE_EVENTFD, kPid, 12);
     a.state.unread = 12;
     b.state.io = 3;
-    InterestLook look = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN | EPOLLRDHUP | EPOLLET, true) + bytes_of(b) +
-                                    item_record(b, 12, EPOLLIN),
-                                epoll_record(kPid, 4, kEpoll, 5'000'000'000) + waiter_record(101, kEpoll, 1'800'000'000));
+    InterestLook look = look_at(
+        bytes_of(a) + item_record(a, 7, EPOLLIN | EPOLLRDHUP | EPOLLET, true) + bytes_of(b) +
+            item_record(b, 12, EPOLLIN),
+        epoll_record(kPid, 4, kEpoll, 5'000'000'000) + waiter_record(101, kEpoll, 1'800'000'000));
     look.lists[0].waiters[0].timeout_ms = 250;
     EXPECT_EQ(text_of(look),
               "server[100]  /usr/bin/server\n"
@@ -133,7 +134,8 @@ TEST(Inspect, Table)
               "  epoll fd 4  2 registrations, 1 ready, 1 thread waits\n"
               "  waits  tid 101 worker, timeout 250 ms, for at most 3.2 s\n"
               "  fd  kind     events    trigger  ready  data  state\n"
-              "   7  tcp      IN|RDHUP  edge     ready  0x77  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 12 bytes unread\n"
+              "   7  tcp      IN|RDHUP  edge     ready  0x77  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 12 "
+              "bytes unread\n"
               "  12  eventfd  IN        level    -      0x7c  counter 3\n"
               "\n");
 }
@@ -158,7 +160,7 @@ TEST(Inspect, TriggerModes)
     EXPECT_EQ(how(EPOLLIN | EPOLLET), "edge");
     EXPECT_EQ(how(EPOLLIN | EPOLLET | EPOLLONESHOT), "edge,oneshot");
     EXPECT_EQ(how(EPOLLIN | EPOLLEXCLUSIVE | EPOLLWAKEUP), "level,exclusive,wakeup");
-    Registration fired; // the kernel leaves the private bits alone, not even ERR and HUP
+    Registration fired;  // the kernel leaves the private bits alone, not even ERR and HUP
     fired.mask = EPOLLONESHOT | EPOLLET;
     EXPECT_EQ(how_text(fired), "edge,oneshot (fired)");
     EXPECT_TRUE(fired.disarmed());
@@ -174,17 +176,20 @@ TEST(Inspect, TcpStates)
     file.nonblock = 1;
     file.unsent = 300;
     file.state.flags &= static_cast<uint8_t>(~STATE_WRITABLE);
-    EXPECT_EQ(state_of(file), "ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 300 bytes unacknowledged, no room to send");
+    EXPECT_EQ(state_of(file),
+              "ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 300 bytes unacknowledged, no room to send");
     file = tcp(0xa, 7);
     file.state.sk_state = 8;
     file.state.unread = 1;
     file.state.flags |= STATE_RCV_SHUTDOWN | STATE_EOF_UNREAD;
-    EXPECT_EQ(state_of(file), "CLOSE_WAIT 127.0.0.1:80 -> 127.0.0.1:5555, 1 byte unread, end of stream unread");
+    EXPECT_EQ(state_of(file),
+              "CLOSE_WAIT 127.0.0.1:80 -> 127.0.0.1:5555, 1 byte unread, end of stream unread");
     file.state.flags &= static_cast<uint8_t>(~STATE_EOF_UNREAD);
     file.state.unread = 0;
     file.state.aux = 104 | 2 << 16;
     EXPECT_EQ(state_of(file),
-              "CLOSE_WAIT 127.0.0.1:80 -> 127.0.0.1:5555, peer closed, error ECONNRESET, 2 messages in the error queue");
+              "CLOSE_WAIT 127.0.0.1:80 -> 127.0.0.1:5555, peer closed, error ECONNRESET, 2 messages in the "
+              "error queue");
 }
 
 TEST(Inspect, OtherSockets)
@@ -217,12 +222,12 @@ TEST(Inspect, OtherSockets)
     file.text_kind = INSPECT_PEER_PATH;
     file.text_length = 12;
     EXPECT_EQ(state_of(file), "ESTABLISHED -> /run/x.sock, peer pid 77, 5 bytes unread");
-    memcpy(file.text, "\0bus", 4); // abstract
+    memcpy(file.text, "\0bus", 4);  // abstract
     file.text_kind = INSPECT_PATH;
     file.text_length = 4;
     file.type = SOCK_DGRAM;
     EXPECT_EQ(state_of(file), "ESTABLISHED @bus, peer pid 77, 1 datagram unread (5 bytes)");
-    memcpy(file.text, "/\x1b[2J", 5); // a name must not drive the terminal
+    memcpy(file.text, "/\x1b[2J", 5);  // a name must not drive the terminal
     file.text_length = 5;
     EXPECT_EQ(state_of(file).find('\x1b'), std::string::npos);
 }
@@ -270,12 +275,14 @@ TEST(Inspect, ClosedAndShared)
     std::string at_home = bytes_of(here) + item_record(here, 7, EPOLLIN);
 
     InterestLook look = look_at(at_child + at_copy + at_home + at_home);
-    ASSERT_EQ(look.lists[0].registrations.size(), 1u) << "one registration, however many descriptors lead to it";
+    ASSERT_EQ(look.lists[0].registrations.size(), 1u)
+        << "one registration, however many descriptors lead to it";
     EXPECT_FALSE(look.lists[0].registrations[0].closed);
     EXPECT_EQ(state_text(look.lists[0].registrations[0], look), "counter 0, also pid 100 fd 9, pid 200 fd 7");
 
     look = look_at(at_child + at_copy);
-    EXPECT_TRUE(look.lists[0].registrations[0].closed) << "the same number in a process without the epoll is another's";
+    EXPECT_TRUE(look.lists[0].registrations[0].closed)
+        << "the same number in a process without the epoll is another's";
     EXPECT_EQ(state_text(look.lists[0].registrations[0], look),
               "counter 0, fd CLOSED, the file lives on as pid 100 fd 9, pid 200 fd 7");
 
@@ -286,12 +293,15 @@ TEST(Inspect, ClosedAndShared)
 
 TEST(Inspect, SharedEpollIsListedOnce)
 {
-    InterestLook look = look_at("", epoll_record(200, 4, kEpoll) + waiter_record(101, kEpoll, 0) + epoll_record(kPid, 6, kEpoll) +
-                                        waiter_record(101, kEpoll, 0) + epoll_record(kPid, 4, kEpoll));
+    InterestLook look = look_at("", epoll_record(200, 4, kEpoll) + waiter_record(101, kEpoll, 0) +
+                                        epoll_record(kPid, 6, kEpoll) + waiter_record(101, kEpoll, 0) +
+                                        epoll_record(kPid, 4, kEpoll));
     ASSERT_EQ(look.lists.size(), 1u);
     EXPECT_EQ(look.lists[0].waiters.size(), 1u);
     EXPECT_FALSE(look.lists[0].waiters[0].ran_ago_ns) << "this kernel did not say";
-    EXPECT_NE(text_of(look).find("epoll fd 4, also fd 6, also pid 200 fd 4  0 registrations"), std::string::npos) << text_of(look);
+    EXPECT_NE(text_of(look).find("epoll fd 4, also fd 6, also pid 200 fd 4  0 registrations"),
+              std::string::npos)
+        << text_of(look);
 }
 
 TEST(Inspect, RecordsCutShortAreLeftOut)
@@ -305,11 +315,11 @@ TEST(Inspect, RecordsCutShortAreLeftOut)
 TEST(Inspect, WhatHasChanged)
 {
     inspect_file a = tcp(0xa, 7), b = tcp(0xb, 8), c = tcp(0xc, 9), d = tcp(0xd, 9);
-    InterestLook then = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN) + bytes_of(b) + item_record(b, 8, EPOLLIN) +
-                                bytes_of(c) + item_record(c, 9, EPOLLIN));
+    InterestLook then = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN) + bytes_of(b) +
+                                item_record(b, 8, EPOLLIN) + bytes_of(c) + item_record(c, 9, EPOLLIN));
     b.state.unread = 5;
-    InterestLook now = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN) + bytes_of(b) + item_record(b, 8, EPOLLIN, true) +
-                               bytes_of(d) + item_record(d, 9, EPOLLIN));
+    InterestLook now = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN) + bytes_of(b) +
+                               item_record(b, 8, EPOLLIN, true) + bytes_of(d) + item_record(d, 9, EPOLLIN));
     then.time = 1'000'000'000;
     now.time = 3'000'000'000;
     compare_looks(then, now);
@@ -328,8 +338,10 @@ TEST(Inspect, WhatHasChanged)
               "  epoll fd 4  3 registrations, 1 ready, no thread waits\n"
               "  fd  kind  events  trigger  ready  data  state\n"
               "   7  tcp   IN      level    -      0x77  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555\n"
-              "~  8  tcp   IN      level    ready  0x78  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 5 bytes unread\n"
-              "+  9  tcp   IN      level    -      0x79  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, registered at most 2.0 s ago\n"
+              "~  8  tcp   IN      level    ready  0x78  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 5 bytes "
+              "unread\n"
+              "+  9  tcp   IN      level    -      0x79  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, "
+              "registered at most 2.0 s ago\n"
               "-  9  tcp   IN      level    -      0x79  ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555\n"
               "\n");
 
@@ -348,8 +360,9 @@ TEST(Inspect, Json)
 {
     inspect_file a = tcp(0xa, 7);
     a.state.unread = 12;
-    InterestLook look = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN | EPOLLET | EPOLLONESHOT, true),
-                                epoll_record(kPid, 4, kEpoll, 5'000'000'000) + waiter_record(101, kEpoll, 1'500'000'000));
+    InterestLook look = look_at(
+        bytes_of(a) + item_record(a, 7, EPOLLIN | EPOLLET | EPOLLONESHOT, true),
+        epoll_record(kPid, 4, kEpoll, 5'000'000'000) + waiter_record(101, kEpoll, 1'500'000'000));
     nlohmann::json json = json_of(look);
     EXPECT_EQ(json["schema"], "epaudit-inspect/1");
     EXPECT_EQ(json["time"], "2026-11-21T06:15:00Z");
