@@ -57,8 +57,8 @@ static __always_inline void want_stacks(u64 epoll, struct file_row *f)
     if (f->kind == FILE_PIPE && (missing & STACK_WRITE))
         facts.pipe_wakers = 1;
     struct epoll_row *e = epoll ? books_epoll(NULL, epoll) : NULL;
-    if (e && !e->stacks_taken)
-        e->stacks_wanted = STACK_WAIT;
+    if (e)
+        ledger_want(e, STACK_WAIT);
 }
 
 static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out, u64 epoll,
