@@ -79,6 +79,22 @@ static __always_inline void wakes_reader(struct task_struct *task, struct pt_reg
     record(&p, RECORD_POSTING);
 }
 
+/* Its user stack can be read only in its own context, when the call returns (naps.h). */
+static __always_inline void want_nap(struct thread_row *t, const struct posting *p)
+{
+    if (p->result < (s64)LEDGER_NAP_NS || p->amount < 0)
+        return;
+    const struct epoll_row *e = books_epoll(NULL, t->epoll);
+    if (!e)
+        return;
+    bool stalls = (e->stacks_wanted & STACK_BLOCKED) && p->amount == e->stall_call;
+    bool first = p->result >= (s64)LEDGER_LONG_NAP_NS && !e->stalls && !(e->stacks_taken & STACK_BLOCKED);
+    if (!stalls && !first)
+        return;
+    t->nap_wanted = 1;
+    facts.naps_until = p->time + NSEC_PER_SEC;
+}
+
 static __always_inline void wakes_blocked(struct task_struct *task, struct thread_row *t, u32 tid)
 {
     struct posting p = {};
@@ -92,6 +108,7 @@ static __always_inline void wakes_blocked(struct task_struct *task, struct threa
     p.result = (s64)ledger_slept(t, &p);
     ledger_blocked(NULL, &p);
     record(&p, RECORD_POSTING);
+    want_nap(t, &p);
     if (regs && is_read(p.amount) && !peeks(regs, p.amount))
         wakes_reader(task, regs, &p);
 }

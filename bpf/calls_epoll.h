@@ -35,6 +35,15 @@ static __always_inline void note_blocking_edge(const struct posting *p)
         facts.blocking_edges = 1;
 }
 
+static __always_inline void take_changed(struct call *c)
+{
+    struct epoll_row *e = books_epoll(NULL, c->posting.epoll);
+    if (!e || e->foreign_at != c->posting.time)
+        return;
+    ledger_want(e, STACK_WAIT);
+    take_deed(c, e, STACK_CHANGED);
+}
+
 /* `operation` on the interest list of p->epoll, for `file` under the number p->fd. */
 static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operation)
 {
@@ -52,6 +61,7 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         p->kind = POSTING_ADD;
         ledger_add(NULL, p);
         record(p, RECORD_POSTING);
+        take_refused(c);
         struct registration_row *r = remember_item(p);
         if (r)
             note_site(c, r);
@@ -59,12 +69,15 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         p->kind = POSTING_MOD;
         struct registration_row *r = ledger_mod(NULL, p);
         record(p, RECORD_POSTING);
+        take_refused(c);
         if (r)
             note_site(c, r);
+        take_changed(c);
     } else if (operation == 2) {
         p->kind = POSTING_DEL;
         ledger_del(NULL, p);
         record(p, RECORD_POSTING);
+        take_changed(c);
     }
 }
 
@@ -74,10 +87,11 @@ static __noinline void post_refused(struct call *c, struct file *file, u64 opera
     describe_file(c, file);
     stamp(c);
     c->posting.kind = operation == 1 ? POSTING_ADD : POSTING_MOD;
-    if (operation != 2 && read_wanted(c)) {
-        ledger_refused(NULL, &c->posting);
-        record(&c->posting, RECORD_REFUSED);
-    }
+    if (operation == 2 || !read_wanted(c))
+        return;
+    ledger_refused(NULL, &c->posting);
+    record(&c->posting, RECORD_REFUSED);
+    take_refused(c);
 }
 
 static __always_inline void post_ctl(struct call *c)
@@ -113,10 +127,12 @@ static __noinline void post_create(struct call *c)
     p->epoll = epoll_of_fd(current_task(), (u32)p->epfd);
     if (p->epoll) /* the address may have belonged to an instance that is gone */
         bpf_map_delete_elem(&epoll_rows, &p->epoll);
-    if (p->epoll) {
-        ledger_open_epoll(NULL, p);
-        record(p, RECORD_POSTING);
-    }
+    if (!p->epoll)
+        return;
+    struct epoll_row *e = ledger_open_epoll(NULL, p);
+    record(p, RECORD_POSTING);
+    if (e && survives_exec(current_task(), (u32)p->epfd))
+        take_deed(c, e, STACK_CREATED);
 }
 
 static __always_inline void read_chunk(struct call *c, u32 slot)

@@ -14,6 +14,19 @@ static __always_inline bool reused(struct file *file, const struct file_row *f)
     return (f->flags & FILE_CLOSED) && READ(file, f_inode, i_ino) != f->ino;
 }
 
+/* Was that a call on a number closed in the same batch? */
+static __always_inline void take_stale(struct call *c)
+{
+    const struct thread_row *t = books_thread(NULL, c->posting.tid);
+    struct epoll_row *e = t && t->stale_pass ? books_epoll(NULL, t->epoll) : NULL;
+    if (!e || e->stale_at != c->posting.time)
+        return;
+    c->posting.epoll = t->epoll;
+    ledger_want(e, STACK_WAIT);
+    take_deed(c, e, STACK_STALE);
+    c->posting.epoll = 0;
+}
+
 static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
 {
     struct file *file = file_of_fd(current_task(), fd);
@@ -22,6 +35,7 @@ static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
         stamp(c);
         ledger_bad_fd(NULL, &c->posting);
         record(&c->posting, RECORD_BAD_FD);
+        take_stale(c);
     }
     if (!file)
         return NULL;
@@ -101,6 +115,26 @@ static __noinline void post_peek(struct call *c, u8 kind, u32 fd)
     record(&c->posting, RECORD_POSTING);
 }
 
+/* The end that is written to has no registration and no row: the stack belongs to the end that is read. */
+static __noinline void take_waker(struct call *c)
+{
+    struct file *file = (struct file *)c->posting.file;
+    if ((u64)poll_of(file) != facts.poll[FILE_PIPE])
+        return;
+    struct wait_queue_head *queue = told_by_write(file);
+    struct list_head *first = queue ? READ((struct list_head *)((void *)queue + bpf_core_field_offset(queue->head)), next) : NULL;
+    struct wait_queue_entry *entry = (void *)first - bpf_core_field_offset(struct wait_queue_entry, entry);
+    if (!first || (u64)READ(entry, func) != facts.ep_poll_callback)
+        return;
+    struct eppoll_entry *link = (void *)entry - bpf_core_field_offset(struct eppoll_entry, wait);
+    u64 other = (u64)BPF_CORE_READ(link, base, ffd.file);
+    struct file_row *f = books_file(NULL, other);
+    if (!f)
+        return;
+    c->posting.file = other;
+    take_wanted(c, f, STACK_WRITE);
+}
+
 static __noinline void post_write(struct call *c, u32 fd)
 {
     c->posting.kind = POSTING_WRITE;
@@ -112,6 +146,8 @@ static __noinline void post_write(struct call *c, u32 fd)
             stamp(c);
             ledger_wrote(NULL, &c->posting);
             record(&c->posting, RECORD_WROTE);
+            if (facts.pipe_wakers)
+                take_waker(c);
         }
         return;
     }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "calls.h"
+#include "naps.h"
 
 enum { CALLS_EXIT = 0, CALLS_ENTER = 1 };
 
@@ -92,6 +93,8 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
     leave_mark(CALLS_EXIT);
+    if (naps_wanted())
+        nap_returns(CALLS_EXIT, regs);
     call_exits(CALLS_EXIT, regs, result);
     return 0;
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "calls.h"
+#include "naps.h"
 
 #if defined(__TARGET_ARCH_arm64)
 #define CALL_SYMBOL(name) "__arm64_sys_" #name
@@ -378,4 +379,14 @@ SEC("kprobe/ep_poll_callback")
 int BPF_KPROBE(on_ep_poll_callback_kprobe)
 {
     return called_back((void *)probe_argument0(ctx), (u32)probe_argument3(ctx));
+}
+
+/* --- calls that no program above sees, while they are wanted (naps.h) ----------------------------- */
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(on_nap_exit, struct pt_regs *regs, long result)
+{
+    if (naps_wanted())
+        nap_returns(NEXT_SLOT, regs);
+    return 0;
 }

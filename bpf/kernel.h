@@ -31,15 +31,33 @@ struct file_operations {
     void *poll;
 };
 
+struct super_block {
+    unsigned long s_magic;
+};
+
 struct inode {
     unsigned long i_ino;
+    struct super_block *i_sb;
     unsigned short i_mode;
+};
+
+struct qstr {
+    const unsigned char *name;
+};
+
+struct dentry {
+    struct qstr d_name;
+};
+
+struct path {
+    struct dentry *dentry;
 };
 
 struct file {
     unsigned int f_flags;
     struct file_operations *f_op;
     struct inode *f_inode;
+    struct path f_path;
     void *private_data;
     struct hlist_head *f_ep; /* since 5.11 (319c15174757) */
 };
@@ -58,6 +76,7 @@ struct file___ref { /* since 6.13 (90ee6ed776c0): one reference is stored as 0 *
 
 struct fdtable {
     unsigned int max_fds;
+    unsigned long *close_on_exec; /* a bit per descriptor */
     struct file **fd;
 };
 
@@ -78,6 +97,7 @@ struct wait_queue_head {
 };
 
 struct wait_queue_entry {
+    void *private; /* in epoll_wait: the task that sleeps */
     void *func;
     struct list_head entry;
 };
@@ -100,6 +120,7 @@ struct pid {
 
 struct sched_info {
     u64 run_delay; /* ns, with CONFIG_SCHED_INFO */
+    u64 last_arrival; /* when it last got a CPU, in the scheduler's clock */
 };
 
 struct task_struct {
@@ -107,6 +128,7 @@ struct task_struct {
     struct sched_info sched_info;
     void *stack;
     int pid, tgid;
+    char comm[16];
     unsigned long nvcsw; /* voluntary context switches */
     struct files_struct *files;
     struct signal_struct *signal;
@@ -135,6 +157,15 @@ struct epitem {
     struct { u32 events; u64 data; } event;
 };
 
+/* EP_UNACTIVE_PTR (-1) while it is not on ovflist; the name was changed in 6.18. */
+struct epitem___next {
+    struct epitem *next;
+};
+
+struct epitem___ovflist_next {
+    struct epitem *ovflist_next;
+};
+
 struct epitem___links { /* up to 5.10 */
     struct list_head fllink;
 };
@@ -145,12 +176,17 @@ struct eppoll_entry {
 };
 
 struct eventpoll {
+    struct wait_queue_head wq; /* threads asleep in epoll_wait */
     struct list_head rdllist;
 };
 
 /* --- sockets --- */
 
-struct sk_buff;
+struct sk_buff {
+    struct sk_buff *next;
+    unsigned int len;
+    char cb[48];
+};
 
 struct sk_buff_head {
     struct sk_buff *next;
@@ -186,7 +222,7 @@ struct sock {
     struct socket *sk_socket;
     struct pid *sk_peer_pid;
     int sk_sndbuf, sk_wmem_queued, sk_err;
-    u32 sk_ack_backlog;
+    u32 sk_ack_backlog, sk_max_ack_backlog;
     u16 sk_type, sk_protocol;
     u8 sk_shutdown;
 };
@@ -199,10 +235,36 @@ struct udp_sock {
     struct sk_buff_head reader_queue;
 };
 
+/* AF_UNIX may be a module: ask before use. */
+struct sockaddr_un {
+    u16 sun_family;
+    char sun_path[108];
+};
+
+struct unix_address {
+    int len; /* of `name`; the path needs no terminator */
+    struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+    struct unix_address *addr;
+    struct sock *peer;
+};
+
+struct unix_skb_parms {
+    u32 consumed;
+};
+
 /* --- pipe, eventfd, timerfd --- */
+
+struct pipe_buffer {
+    u32 len;
+};
 
 struct pipe_inode_info {
     u32 head, tail;
+    u32 ring_size;
+    struct pipe_buffer *bufs;
     struct wait_queue_head rd_wait, wr_wait;
 };
 
@@ -269,6 +331,7 @@ struct bpf_iter__bpf_map_elem {
 #define S_IFMT 0170000
 #define S_IFIFO 0010000
 #define S_IFSOCK 0140000
+#define ANON_INODE_FS_MAGIC 0x09041934
 #define O_NONBLOCK_BIT 04000
 #define MSG_PEEK_BIT 0x2
 #define MSG_DONTWAIT_BIT 0x40

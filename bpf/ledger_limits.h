@@ -25,6 +25,8 @@
 #define LEDGER_CROWD 4
 /* So many empty waits with timeout 0 in a row, then one with a timeout, are a burst (R19). */
 #define LEDGER_BURST 8
+/* So many empty waits with timeout 0 by one thread, and it is worth knowing where it waits. */
+#define LEDGER_ZEROS 256
 /* EPOLLOUT armed level-triggered for this long, nothing written: worth a remark (R1). */
 #define LEDGER_ARMED_NS (60 * NSEC_PER_SEC)
 /* So many duplicate deliveries of one file happen to anybody. */
@@ -39,5 +41,9 @@
 #define LEDGER_BASE_NS (20 * NSEC_PER_MSEC)
 /* A wait that times out within this many ms may be a poll for something else (EP605). */
 #define LEDGER_TICK_MS 50
+/* So many of them in a row of equal ones, and EP605 may speak. */
+#define LEDGER_TICKS 16
+/* The first sleep of a handler that lasts so long leaves its user stack, whether it stalls anybody or not (R20). */
+#define LEDGER_LONG_NAP_NS (1 * NSEC_PER_SEC)
 /* Readiness calls by the own process from which a pipe is worth showing to EP604. */
 #define LEDGER_SELF_READIES 64

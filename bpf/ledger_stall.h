@@ -9,6 +9,13 @@
  */
 #pragma once
 
+/* The next call of this role, by whatever thread, leaves its user stack. */
+static __always_inline void ledger_want(struct epoll_row *e, u32 role)
+{
+    if (!((e->stacks_wanted | e->stacks_taken) & role))
+        e->stacks_wanted |= role;
+}
+
 static __always_inline void ledger_base(struct thread_row *t, const struct posting *p)
 {
     t->base_at = p->time;
@@ -93,6 +100,9 @@ static __always_inline void ledger_stalled(struct epoll_row *e)
         ledger_count(&e->stalls_asleep, 1);
     if (e->away_ns <= e->stall_ns)
         return;
+    ledger_want(e, STACK_WAIT);
+    if (e->away_nap_ns >= LEDGER_NAP_NS && (!(e->stacks_taken & STACK_BLOCKED) || e->away_call != e->stall_call))
+        e->stacks_wanted |= STACK_BLOCKED;
     e->stall_from = e->away_from;
     e->stall_until = e->away_until;
     e->stall_ns = e->away_ns;
@@ -141,5 +151,7 @@ static __always_inline void ledger_tick(struct epoll_row *e, const struct thread
     ledger_count(&e->short_timeouts, 1);
     if (e->tick_ms == t->timeout_ms)
         ledger_count(&e->ticks, 1);
+    if (e->ticks >= LEDGER_TICKS)
+        ledger_want(e, STACK_WAIT);
     e->tick_ms = t->timeout_ms;
 }

@@ -258,6 +258,7 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
     t->epoll = p->epoll;
     t->wait_at = p->time;
     t->return_at = 0;
+    t->nap_wanted = 0;
     t->timeout_ms = (s32)p->amount;
     t->waiting = 1;
 }
@@ -279,8 +280,10 @@ static __always_inline void ledger_return(struct books *b, const struct posting 
         e->max_asked = (u32)p->amount;
         if (p->data) {
             ledger_count(&e->ready_looks, 1);
-            if (p->data >= (u64)p->amount * LEDGER_CROWD)
+            if (p->data >= (u64)p->amount * LEDGER_CROWD) {
                 ledger_count(&e->ready_crowded, 1);
+                ledger_want(e, STACK_WAIT);
+            }
         }
         t->zero_run = 0;
         if (p->result > e->max_events)
@@ -293,6 +296,8 @@ static __always_inline void ledger_return(struct books *b, const struct posting 
         if (t->timeout_ms == 0) {
             ledger_count(&e->zero_timeouts, 1);
             t->zeros += 1;
+            if (t->zeros == LEDGER_ZEROS)
+                ledger_want(e, STACK_WAIT);
             t->zero_run += 1;
             t->zero_at = p->time;
             t->zero_cpu = p->cpu;

@@ -23,6 +23,9 @@ struct probe_facts {
     u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (R6) */
     u32 seed_again;        /* the seed has not booked everything yet */
     s32 stacks_left;       /* user stacks that may be taken before the next look; user space fills it up */
+    u32 pipe_wakers;       /* a pipe was seen that its own process wakes itself with: its writes are looked at (EP604) */
+    u32 pad;
+    u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
 };
 
 /* What a system call is to us. The table nr -> class is filled in by the loader. */

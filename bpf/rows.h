@@ -48,6 +48,11 @@ enum stack_role {
     STACK_ACCEPT = 4,
     STACK_WAIT = 8,   /* epoll_wait */
     STACK_ARMED = 16, /* epoll_ctl(ADD, MOD) */
+    STACK_REFUSED = 32,  /* epoll_ctl that failed; by file */
+    STACK_BLOCKED = 64,  /* the call in which the thread slept, away from its epoll; this one and those below by epoll */
+    STACK_CREATED = 128, /* epoll_create without close-on-exec */
+    STACK_CHANGED = 256, /* epoll_ctl on another process's registration */
+    STACK_STALE = 512,   /* a call on an fd that was closed in the same batch */
     STACK_FILE = STACK_READ | STACK_WRITE | STACK_ACCEPT, /* those asked for by file */
 };
 
@@ -357,7 +362,7 @@ struct thread_row {
     u8 waiting;
     u8 trying_sole;  /* trying_file was the only event of that return */
     u8 seeded;       /* it waited before we attached: that return may go unseen */
-    u8 pad;
+    u8 nap_wanted;   /* when nap_call returns it leaves its user stack (naps.h) */
 
     u64 call_file;     /* POSTING_ENTER: it is in a call on this file since call_at; 0: in none */
     u64 call_at;

@@ -97,6 +97,21 @@ static __always_inline void take_wait(struct call *c, struct epoll_row *e)
     e->stacks_taken |= STACK_WAIT;
 }
 
+/* At the moment of the deed: once per file, or per epoll. */
+static __always_inline void take_refused(struct call *c)
+{
+    struct file_row *f = c->posting.result < 0 ? books_file(NULL, c->posting.file) : NULL;
+    if (!f || f->refused_at != c->posting.time || (f->stacks_taken & STACK_REFUSED) || !take_stack(c->which, STACK_REFUSED))
+        return;
+    f->stacks_taken |= STACK_REFUSED;
+}
+
+static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 role)
+{
+    if (!(e->stacks_taken & role) && take_stack(c->which, role))
+        e->stacks_taken |= role;
+}
+
 static __always_inline u64 mix(u64 hash, u64 value)
 {
     hash = (hash ^ value) * 0xff51afd7ed558ccdULL;

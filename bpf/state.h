@@ -17,6 +17,16 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, u32 fd)
     return (struct file *)READ((struct hlist_head *)(slots + fd), first);
 }
 
+/* No O_CLOEXEC. `fd` is a valid descriptor. */
+static __always_inline bool survives_exec(struct task_struct *task, u32 fd)
+{
+    u64 word = 0;
+    unsigned long *bits = BPF_CORE_READ(task, files, fdt, close_on_exec);
+    if (!bits || bpf_probe_read_kernel(&word, sizeof(word), bits + fd / 64))
+        return false;
+    return !(word >> (fd % 64) & 1);
+}
+
 static __always_inline void *poll_of(struct file *file)
 {
     return READ(file, f_op, poll);

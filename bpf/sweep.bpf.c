@@ -11,6 +11,7 @@
 #include "item.h"
 #include "state.h"
 #include "ledger.h"
+#include "socket_name.h"
 
 struct record_table {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -36,26 +37,6 @@ static __always_inline bool same_file(struct file *file, const struct file_row *
     return poll == facts.poll[kind & (FILE_KIND_SLOTS - 1)];
 }
 
-static __always_inline void name_socket(struct socket_name *n, struct file *file, u8 kind)
-{
-    __builtin_memset(n, 0, sizeof(*n));
-    if (kind != FILE_TCP && kind != FILE_UDP && kind != FILE_LISTENER)
-        return;
-    struct sock *sk = sock_of_file(file);
-    n->family = READ(sk, __sk_common.skc_family);
-    n->local_port = READ(sk, __sk_common.skc_num);
-    n->peer_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
-    if (n->family == AF_INET) {
-        u32 local = READ(sk, __sk_common.skc_rcv_saddr);
-        u32 peer = READ(sk, __sk_common.skc_daddr);
-        __builtin_memcpy(n->local, &local, 4);
-        __builtin_memcpy(n->peer, &peer, 4);
-    } else if (n->family == AF_INET6) {
-        BPF_CORE_READ_INTO((struct in6 *)n->local, sk, __sk_common.skc_v6_rcv_saddr);
-        BPF_CORE_READ_INTO((struct in6 *)n->peer, sk, __sk_common.skc_v6_daddr);
-    }
-}
-
 /* The kernel keeps who made the other end (sk_peer_pid): for socketpair() it is the caller itself. */
 static __always_inline void ask_peer(struct file_state *s, struct file *file, const struct file_row *f)
 {
@@ -73,9 +54,11 @@ static __always_inline void want_stacks(u64 epoll, struct file_row *f)
     u8 missing = STACK_FILE & ~f->stacks_taken;
     if (missing & ~f->stacks_wanted)
         f->stacks_wanted = missing;
+    if (f->kind == FILE_PIPE && (missing & STACK_WRITE))
+        facts.pipe_wakers = 1;
     struct epoll_row *e = epoll ? books_epoll(NULL, epoll) : NULL;
-    if (e && !e->stacks_taken)
-        e->stacks_wanted = STACK_WAIT;
+    if (e)
+        ledger_want(e, STACK_WAIT);
 }
 
 static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out, u64 epoll,

@@ -18,3 +18,8 @@ find_package(Threads REQUIRED)
 add_executable(epaudit_trouble live/trouble.cpp)
 target_link_libraries(epaudit_trouble PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_trouble PROPERTIES OUTPUT_NAME trouble)
+
+# The target of tests/live/interest.py.
+add_executable(epaudit_kinds live/kinds.cpp)
+target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_kinds PROPERTIES OUTPUT_NAME kinds)

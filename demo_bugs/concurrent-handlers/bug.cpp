@@ -66,7 +66,7 @@ class Collector {
 
   void collect(int fd, std::vector<char>& buffer, const demo::Deadline& deadline) {
     while (!deadline.passed()) {
-      const ssize_t n = recv(fd, buffer.data(), buffer.size(), 0);  // expect: EP501 confirmed
+      const ssize_t n = recv(fd, buffer.data(), buffer.size(), 0);  // expect: EP501 confirmed, last read here
       if (n > 0) {
         lines_ += std::count(buffer.begin(), buffer.begin() + n, '\n');
         continue;

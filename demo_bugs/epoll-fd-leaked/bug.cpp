@@ -21,7 +21,7 @@ constexpr int kMaxEvents = 64;
 class Server {
  public:
   explicit Server(int listener)
-      : epoll_fd_(demo::check(epoll_create1(0), "epoll_create1")),  // expect: EP603 risk
+      : epoll_fd_(demo::check(epoll_create1(0), "epoll_create1")),  // expect: EP603 risk, created here
         listener_(listener) {
     watch(listener_);
   }

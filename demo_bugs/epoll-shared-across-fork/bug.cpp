@@ -80,7 +80,7 @@ class Store {
   }
 
   void disconnect(int fd) {
-    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);  // expect: EP503 confirmed
+    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);  // expect: EP503 confirmed, changed here
     connections_.erase(fd);
     close(fd);
   }

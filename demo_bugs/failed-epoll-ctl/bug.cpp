@@ -54,7 +54,7 @@ class Converter {
     epoll_event ev{};
     ev.events = EPOLLIN;
     ev.data.fd = fd;
-    return epoll_ctl(epoll_fd_, operation, fd, &ev);
+    return epoll_ctl(epoll_fd_, operation, fd, &ev);  // expect: EP601 confirmed, refused here
   }
 
   void on_connect() {
@@ -90,7 +90,7 @@ class Converter {
       if (job.fd < 0) return;
       for (char& c : job.text) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
       send(job.fd, job.text.data(), job.text.size(), MSG_NOSIGNAL);
-      watch(EPOLL_CTL_MOD, job.fd);  // expect: EP601 confirmed
+      watch(EPOLL_CTL_MOD, job.fd);  // the mistake
     }
   }
 

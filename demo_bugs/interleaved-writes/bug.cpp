@@ -83,7 +83,7 @@ class Ticker {
   void deliver(Subscriber& subscriber, const std::string& message, const demo::Deadline& deadline) {
     size_t sent = 0;
     while (sent < message.size() && !deadline.passed()) {
-      // expect: EP502 likely
+      // expect: EP502 likely, last written here
       const ssize_t n = send(subscriber.fd, message.data() + sent, message.size() - sent, MSG_NOSIGNAL);
       if (n >= 0) {
         sent += static_cast<size_t>(n);

@@ -80,7 +80,7 @@ class Service {
     } else if (line == "login alice secret") {
       reply(fd, "welcome\n");
     } else {
-      std::this_thread::sleep_for(kPenalty);  // expect: EP404 likely
+      std::this_thread::sleep_for(kPenalty);  // expect: EP404 likely, blocked in
       reply(fd, "denied\n");
     }
   }

@@ -39,7 +39,7 @@ class Service {
     std::thread worker([this] { compute(); });
     epoll_event events[kMaxEvents];
     while (!deadline.passed()) {
-      const int n = epoll_wait(epoll_fd_, events, kMaxEvents, kPollMs);  // expect: EP605 info
+      const int n = epoll_wait(epoll_fd_, events, kMaxEvents, kPollMs);  // expect: EP605 info, waits here
       if (n < 0 && errno != EINTR) demo::die("epoll_wait");
       for (int i = 0; i < n; ++i) {
         if (events[i].data.fd == listener_) {

@@ -36,7 +36,7 @@ class Wakeup {
 
   void raise() {
     const char token = 1;
-    if (write(ends_[1], &token, 1) < 0 && errno != EAGAIN) demo::die("write");  // expect: EP604 info
+    if (write(ends_[1], &token, 1) < 0 && errno != EAGAIN) demo::die("write");  // expect: EP604 info, last written here
   }
 
   void clear() {

@@ -62,7 +62,7 @@ class Relay {
 
   void on_readable(int fd) {
     char chunk[4096];
-    const ssize_t n = recv(fd, chunk, sizeof chunk, 0);  // expect: EP504 confirmed
+    const ssize_t n = recv(fd, chunk, sizeof chunk, 0);  // expect: EP504 confirmed, used here
     if (n < 0 && errno == EAGAIN) return;
     const auto partner = partner_.find(fd);
     if (n > 0 && partner != partner_.end()) {

@@ -29,7 +29,7 @@ class HeartbeatServer {
   void run(const demo::Deadline& deadline) {
     epoll_event events[kMaxEvents];
     while (!deadline.passed()) {
-      const int n = epoll_wait(epoll_fd_, events, kMaxEvents, 0);  // expect: EP206 info
+      const int n = epoll_wait(epoll_fd_, events, kMaxEvents, 0);  // expect: EP206 info, waits here
       if (n < 0 && errno != EINTR) demo::die("epoll_wait");
       for (int i = 0; i < n; ++i) {
         if (events[i].data.fd == listener_) {

@@ -15,7 +15,8 @@ const RuleInfo kInfo{
     {{"overlaps", 2, 2, "pairs of reads, both inside the call at the same time and both with bytes, to be confirmed"},
      {"misses", 10, 10, "such pairs of which one found nothing, to be likely"}},
     {Seam::kWakeups},
-    "reads that overlap without either of them having to wait for the other"};
+    "reads that overlap without either of them having to wait for the other",
+    {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
 
 class ConcurrentHandlers : public Rule {
 public:

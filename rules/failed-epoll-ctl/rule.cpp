@@ -24,7 +24,8 @@ const RuleInfo kInfo{
      {"at_once_s", 1, 0.2, "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it"},
      {"refusals", 100, 100, "failures in a row, none of them made up for, from which it is a risk without harm"}},
     {Seam::kState},
-    "failures on fds that are of no known kind; an fd that a thread takes up later without epoll"};
+    "failures on fds that are of no known kind; an fd that a thread takes up later without epoll",
+    {StackRole::kRefused, StackRole::kArmed}};
 
 bool no_room(const file_row& f) { return f.refused_errno == ENOSPC || f.refused_errno == ENOMEM; }
 

@@ -15,7 +15,8 @@ const RuleInfo kInfo{
     Level::kLikely,
     {{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"}},
     {},
-    "messages sent with writev() or sendmsg(), and blocking sockets whose send() sleeps in the middle"};
+    "messages sent with writev() or sendmsg(), and blocking sockets whose send() sleeps in the middle",
+    {StackRole::kWrite, StackRole::kArmed}};
 
 class InterleavedWrites : public Rule {
 public:

@@ -25,7 +25,8 @@ const RuleInfo kInfo{
      {"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"},
      {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed"}},
     {Seam::kReadiness, Seam::kWakeups},
-    "connections over UNIX sockets, and the source of a stall on the CPU"};
+    "connections over UNIX sockets, and the source of a stall on the CPU",
+    {StackRole::kBlocked, StackRole::kWait}};
 
 struct Sample {
     uint64_t time = 0;

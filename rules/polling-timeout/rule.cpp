@@ -21,7 +21,8 @@ const RuleInfo kInfo{
      {"share", 0.9, 0.9, "share of all returns that they are"},
      {"same", 0.9, 0.9, "share of them with the same timeout as the one before: a clock's timeouts vary"}},
     {},
-    "clocks with a fixed period (a frame, a tick) look the same; what the loop polls for is not known"};
+    "clocks with a fixed period (a frame, a tick) look the same; what the loop polls for is not known",
+    {StackRole::kWait}};
 
 struct Sample {
     uint64_t returns = 0;

@@ -16,7 +16,8 @@ const RuleInfo kInfo{
      {"own_share", 1, 1, "share of all wake-ups through the pipe that came from the process itself"},
      {"bytes", 1, 1, "bytes read per write: more than that is a message, not a wake-up"}},
     {Seam::kReadiness},
-    "bytes that mean something (a signal's number): an eventfd cannot carry them, a signalfd might"};
+    "bytes that mean something (a signal's number): an eventfd cannot carry them, a signalfd might",
+    {StackRole::kWrite, StackRole::kRead, StackRole::kArmed}};
 
 class SelfPipeWakeup : public Rule {
 public:

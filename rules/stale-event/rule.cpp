@@ -15,7 +15,8 @@ const RuleInfo kInfo{
     Level::kConfirmed,
     {{"failed", 2, 2, "calls on such an fd that failed with EBADF or ENOTSOCK, to be confirmed"}},
     {},
-    "stale pointers (data.ptr used after free), and a number that was reused for another socket in between"};
+    "stale pointers (data.ptr used after free), and a number that was reused for another socket in between",
+    {StackRole::kStale, StackRole::kWait}};
 
 const char* call_of(uint8_t kind)
 {

@@ -12,25 +12,27 @@ namespace {
 
 using Place = std::pair<uint64_t, uint64_t>;  // file, epoll
 
-// What a finding's subject stands for: a registration, or, with a 0, any of its file or epoll.
+// What a finding's subject stands for: a registration or, with a 0, any of its file.
 std::map<Place, const Entry*> places(const Snapshot& books)
 {
     std::map<Place, const Entry*> found;
     for (const auto* entries : {&books.buried, &books.entries})
         for (const Entry& entry : *entries) {
             found[{entry.file_id, entry.key.epoll}] = &entry;
-            if (entry.key.epoll) {
+            if (entry.key.epoll)
                 found[{entry.file_id, 0}] = &entry;
-                found[{0, entry.key.epoll}] = &entry;
-            }
         }
     return found;
 }
 
-// Addresses come again: the entry must be the one that the finding speaks of.
-bool is_about(const Finding& finding, const Entry& entry)
+// An epoll as a whole: its calls are those since it was created.
+Entry whole_epoll(const Snapshot& books, uint64_t id)
 {
-    return finding.subject_file ? entry.file.ino == finding.subject_ino : entry.file.tgid == finding.pid;
+    Entry entry{};
+    entry.key.epoll = id;
+    if (const epoll_row* row = books.epoll(id))
+        entry.registration.added_at = row->created_at;
+    return entry;
 }
 
 constexpr const char* kUnseen = "armed before epaudit attached: that call was not seen";
@@ -64,11 +66,16 @@ void Auditor::add_stacks(const Snapshot& books)
 {
     std::map<Place, const Entry*> known = places(books);
     for (auto& [subject, finding] : kept_) {
-        auto at = known.find({finding.subject_file, finding.subject_epoll});
         const Slot* slot = find(finding.rule);
-        if (at == known.end() || !is_about(finding, *at->second) || !slot || finding.stacks.size() >= slot->rule->info().stacks.size())
+        if (!slot || finding.stacks.size() >= slot->rule->info().stacks.size())
             continue;
-        attach(finding, slot->rule->info(), *at->second, *books.call_sites);
+        if (!finding.subject_file) {
+            attach(finding, slot->rule->info(), whole_epoll(books, finding.subject_epoll), *books.call_sites);
+            continue;
+        }
+        auto at = known.find({finding.subject_file, finding.subject_epoll});
+        if (at != known.end() && at->second->file.ino == finding.subject_ino) // addresses come again
+            attach(finding, slot->rule->info(), *at->second, *books.call_sites);
     }
 }
 

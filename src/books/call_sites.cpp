@@ -11,6 +11,11 @@ const char* stack_role_text(StackRole role)
     case StackRole::kWrite: return "last written here";
     case StackRole::kAccept: return "accepts here";
     case StackRole::kWait: return "waits here";
+    case StackRole::kRefused: return "refused here";
+    case StackRole::kBlocked: return "blocked in";
+    case StackRole::kCreated: return "created here";
+    case StackRole::kChanged: return "changed here";
+    case StackRole::kStale: return "used here";
     }
     return "";
 }

@@ -8,9 +8,10 @@
 
 namespace epaudit {
 
-enum class StackRole { kArmed, kRead, kWrite, kAccept, kWait };
+// The last four belong to an epoll, as kWait does; kRefused to a file.
+enum class StackRole { kArmed, kRead, kWrite, kAccept, kWait, kRefused, kBlocked, kCreated, kChanged, kStale };
 
-const char* stack_role_text(StackRole role);  // "armed here", "last read here", "waits here"
+const char* stack_role_text(StackRole role);  // "armed here", "last read here", "blocked in"
 
 class CallSites {
 public:

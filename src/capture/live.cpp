@@ -50,13 +50,15 @@ std::string missing_capabilities()
     return missing;
 }
 
-Error no_types()
+}  // namespace
+
+Error no_types_error()
 {
     return observe_error("this kernel has no BTF (/sys/kernel/btf/vmlinux)",
                          "a kernel built with CONFIG_DEBUG_INFO_BTF is needed (Debian 11 and later have it)");
 }
 
-Error cannot_load(int error)
+Error load_error(int error)
 {
     std::string missing = missing_capabilities();
     if (!missing.empty())
@@ -70,6 +72,15 @@ Error cannot_load(int error)
     return observe_error(fmt::format("cannot load BPF programs: {}", strerror(error)),
                          fmt::format("libbpf says: {} (--verbose shows all)", libbpf_said));
 }
+
+Result<> check_capabilities()
+{
+    if (missing_capabilities().empty())
+        return Done{};
+    return load_error(EPERM);
+}
+
+namespace {
 
 void size_tables(epaudit_bpf& skeleton, uint32_t max_fds)
 {
@@ -102,7 +113,7 @@ int load_once(LiveCapture::Impl& impl, const LiveOptions& options, bool typed_lo
     libbpf_said.clear();
     KernelTypes kernel;
     if (!kernel.get())
-        chosen = no_types();
+        chosen = no_types_error();
     if (!chosen)
         return 0;
     impl.skeleton.reset(epaudit_bpf__open());
@@ -132,14 +143,14 @@ int load(LiveCapture::Impl& impl, const LiveOptions& options, Result<>& chosen)
 Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
 {
     capture_libbpf_messages(options.verbose);
-    if (!missing_capabilities().empty())
-        return cannot_load(EPERM);
+    if (auto allowed = check_capabilities(); !allowed)
+        return allowed.error();
     Result<> chosen = Done{};
     int error = load(impl, options, chosen);
     if (!chosen)
         return chosen.error();
     if (error)
-        return cannot_load(-error);
+        return load_error(-error);
     epaudit_bpf& skeleton = *impl.skeleton;
     skeleton.bss->facts.timeout_in_ms = impl.timeout_in_ms;
     skeleton.bss->facts.self = static_cast<uint32_t>(getpid());

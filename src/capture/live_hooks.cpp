@@ -150,7 +150,7 @@ Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program)
     std::string_view section = bpf_program__section_name(program);
     if (starts_with(section, "fentry/") || starts_with(section, "fexit/"))
         return Hook::kTrampoline;
-    if (!starts_with(section, "tp_btf/"))
+    if (!starts_with(section, "tp_btf/") || program == skeleton.progs.on_nap_exit) // attached when wanted
         return Hook::kNone;
     bool only = program == skeleton.progs.on_sys_enter || program == skeleton.progs.on_sys_exit ||
                 is_twin(program) || is_readiness_substitute(skeleton, program);
@@ -174,6 +174,7 @@ Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSe
             bpf_program__set_autoload(program, false);
     }
     choose_twins(impl);
+    bpf_program__set_autoload(skeleton.progs.on_nap_exit, impl.trampolines && skeleton.rodata->stack_bytes);
     // The kprobe is the second choice for the readiness seam, only where trampolines were wanted and refused.
     bpf_program__set_autoload(skeleton.progs.on_ep_poll_callback_kprobe,
                               wanted == HookSet::kAuto && !impl.trampolines);
@@ -213,12 +214,12 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
 }
 
 // The same probe in softirq interrupts itself in process context (tcp_set_state() of one socket, then of
-// another): those that fire there only date what the sweep finds anyway.
+// another): those that fire there only date what the sweep finds anyway. A stack is evidence, and may be missed.
 bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program)
 {
     const auto& p = skeleton.progs;
     return is_readiness_substitute(skeleton, program) || program == p.on_inet_sock_set_state ||
-           program == p.on_ep_poll_callback || program == p.on_ep_poll_callback_kprobe;
+           program == p.on_ep_poll_callback || program == p.on_ep_poll_callback_kprobe || program == p.on_nap_exit;
 }
 
 }  // namespace epaudit

@@ -42,6 +42,7 @@ struct LiveCapture::Impl {
     std::unique_ptr<ring_buffer, RingDeleter> stack_ring;
     std::unique_ptr<LiveRecorder> recorder;  // none: nothing is recorded
     std::vector<posting> seeded_waits;       // for its beginning
+    Link naps;  // on_nap_exit, while a stall waits to be explained
     std::map<uint32_t, ProcessInfo> processes;
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
@@ -117,9 +118,16 @@ void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out);
 // How large a slice of stack the probes take, before loading; the ring that brings them, after.
 void size_stacks(epaudit_bpf& skeleton, uint32_t stack_bytes);
 Result<> open_stacks(LiveCapture::Impl& impl);
+// Hook set `trampoline`: attaches the program that sees blocking calls return, while one is wanted.
+void follow_naps(LiveCapture::Impl& impl, const Snapshot& books);
 
 // Learns from our own descriptors how this kernel's file kinds and epoll wait-queue entries look.
 Result<> learn_facts(epaudit_bpf& skeleton);
+
+// Errors of whoever loads programs: no BTF, missing capabilities, or what libbpf said.
+Error no_types_error();
+Error load_error(int error);
+Result<> check_capabilities();
 
 // What libbpf said last, for an error message.
 std::string last_libbpf_message();

@@ -13,6 +13,15 @@ namespace {
 // Taking one costs the target a few µs and us some hundred: so many at once, so many more at each look.
 constexpr int32_t kMostAtOnce = 64;
 constexpr int32_t kMorePerLook = 8;
+// A stall whose call was not made again for so long will not be explained.
+constexpr uint64_t kNapPatience = 60 * NSEC_PER_SEC;
+
+StackOwner of_epoll(StackOwner owner, StackRole role, const stack_record& record)
+{
+    owner.role = role;
+    owner.id = record.epoll;
+    return owner;
+}
 
 StackOwner owner_of(const stack_record& record)
 {
@@ -25,12 +34,14 @@ StackOwner owner_of(const stack_record& record)
         owner.role = StackRole::kArmed;
         owner.id = record.site;
         break;
-    case STACK_WAIT:
-        owner.role = StackRole::kWait;
-        owner.id = record.epoll;
-        break;
+    case STACK_WAIT: return of_epoll(owner, StackRole::kWait, record);
     case STACK_WRITE: owner.role = StackRole::kWrite; break;
     case STACK_ACCEPT: owner.role = StackRole::kAccept; break;
+    case STACK_REFUSED: owner.role = StackRole::kRefused; break;
+    case STACK_BLOCKED: return of_epoll(owner, StackRole::kBlocked, record);
+    case STACK_CREATED: return of_epoll(owner, StackRole::kCreated, record);
+    case STACK_CHANGED: return of_epoll(owner, StackRole::kChanged, record);
+    case STACK_STALE: return of_epoll(owner, StackRole::kStale, record);
     default: owner.role = StackRole::kRead; break;
     }
     return owner;
@@ -74,6 +85,20 @@ Result<> open_stacks(LiveCapture::Impl& impl)
         return observe_error(std::string("cannot read the ring of stacks: ") + strerror(errno));
     impl.skeleton->bss->facts.stacks_left = kMostAtOnce;
     return Done{};
+}
+
+void follow_naps(LiveCapture::Impl& impl, const Snapshot& books)
+{
+    bpf_program* program = impl.skeleton->progs.on_nap_exit;
+    if (!bpf_program__autoload(program))
+        return;
+    bool wanted = std::any_of(books.epolls.begin(), books.epolls.end(), [&](const auto& epoll) {
+        return (epoll.second.stacks_wanted & STACK_BLOCKED) && epoll.second.stall_until + kNapPatience > books.time;
+    });
+    if (!wanted)
+        impl.naps.reset();
+    else if (!impl.naps)
+        impl.naps.reset(bpf_program__attach(program));  // should it fail, the finding is the same without a stack
 }
 
 void LiveCapture::collect_stacks()

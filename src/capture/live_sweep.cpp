@@ -89,6 +89,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
         return observe_error(fmt::format("cannot walk the epoll instances: {}", strerror(errno)));
     read_table(impl.skeleton->maps.thread_rows, books.threads);
     impl.epolls_then = books.epolls.size();
+    follow_naps(impl, books);
     if (counters) {
         read_stats(impl.skeleton->maps.stats, books.stats);
         count_skipped_runs(impl, books.stats);

@@ -74,6 +74,14 @@ struct ReplayOptions {
     std::string path;  // - : standard input
 };
 
+struct InspectOptions {
+    std::string pids;
+    std::string format = "text";
+    std::string color = "auto";
+    std::optional<double> watch;  // seconds from one look to the next
+    bool verbose = false;
+};
+
 struct CatalogueOptions {
     std::string format = "text";
     std::string rule;  // explain
@@ -81,6 +89,7 @@ struct CatalogueOptions {
 
 Result<int> run_command(const RunOptions& options);
 Result<int> attach_command(const AttachOptions& options);
+Result<int> inspect_command(const InspectOptions& options);
 Result<int> strace_command(const StraceOptions& options);
 Result<int> record_command(const RecordOptions& options);
 Result<int> replay_command(const ReplayOptions& options);

@@ -139,6 +139,29 @@ Result<> finish(const RawOptions& raw, AuditOptions& audit)
     return Done{};
 }
 
+// --watch alone is a second.
+constexpr const char* kWatchSeconds = "1";
+
+CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
+{
+    CLI::App* one = app.add_subcommand("inspect", "show the interest lists of running processes as the kernel has them now");
+    one->add_option("-p,--pid", inspect.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
+    one->add_option("--format", inspect.format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+    one->add_option_function<double>("--watch", [&inspect](double seconds) { inspect.watch = seconds; },
+                                     "look again and again, mark what has changed; every second, or so many")
+        ->expected(0, 1)
+        ->default_str(kWatchSeconds)
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.05, 86400.0));
+    one->add_option("--color", inspect.color, "auto, always or never")
+        ->type_name("WHEN")
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->capture_default_str();
+    one->add_flag("--verbose", inspect.verbose, "show what libbpf says");
+    one->footer("Exit codes: 0 shown, 2 usage error, 3 could not look, or no epoll, 4 shown, but incomplete.");
+    return one;
+}
+
 int complain(const Error& error)
 {
     fmt::print(stderr, "epaudit: {}\n", error.message);
@@ -177,6 +200,9 @@ int epaudit_main(int argc, char** argv)
     attach_app->add_option("-p,--pid", attach.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
     attach_app->add_flag("--follow-forks", attach.follow_forks, "also existing and future descendants");
     add_audit_options(*attach_app, attach.audit, raw_attach);
+
+    InspectOptions inspect;
+    CLI::App* inspect_app = add_inspect(app, inspect);
 
     StraceOptions strace;
     RawOptions raw_strace;
@@ -233,6 +259,8 @@ int epaudit_main(int argc, char** argv)
             return complain(ok.error());
         return dispatch(attach_command, attach);
     }
+    if (*inspect_app)
+        return dispatch(inspect_command, inspect);
     if (*strace_app) {
         if (auto ok = finish(raw_strace, strace.audit); !ok)
             return complain(ok.error());

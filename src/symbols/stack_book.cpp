@@ -15,7 +15,11 @@ uint64_t owner_id(StackRole role, const sweep_record& entry)
 {
     switch (role) {
     case StackRole::kArmed: return entry.registration.armed_site;
-    case StackRole::kWait: return entry.key.epoll;
+    case StackRole::kWait:
+    case StackRole::kBlocked:
+    case StackRole::kCreated:
+    case StackRole::kChanged:
+    case StackRole::kStale: return entry.key.epoll;
     default: return entry.file_id;
     }
 }
@@ -80,8 +84,8 @@ const Stack* StackBook::find(StackRole role, const sweep_record& entry)
     if (at == kept_.end())
         return nullptr;
     Kept& kept = at->second;
-    // Of the file that had this address before.
-    if (role != StackRole::kArmed && kept.time < entry.registration.added_at)
+    // Of the file that had this address before. A refusal is older than the registration that made up for it.
+    if (role != StackRole::kArmed && role != StackRole::kRefused && kept.time < entry.registration.added_at)
         return nullptr;
     if (!kept.stack)
         kept.stack = std::make_unique<Stack>(

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "bpf/inspect.h"
 #include "bpf/probes.h"
 #include "bpf/recorded.h"
 
@@ -451,7 +452,7 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, waiting);
     EXPECT_FIELD(thread_row, trying_sole);
     EXPECT_FIELD(thread_row, seeded);
-    EXPECT_FIELD(thread_row, pad);
+    EXPECT_FIELD(thread_row, nap_wanted);
     EXPECT_FIELD(thread_row, call_file);
     EXPECT_FIELD(thread_row, call_at);
     EXPECT_FIELD(thread_row, duplicate_file);
@@ -500,6 +501,9 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, blocking_edges);
     EXPECT_FIELD(probe_facts, seed_again);
     EXPECT_FIELD(probe_facts, stacks_left);
+    EXPECT_FIELD(probe_facts, pipe_wakers);
+    EXPECT_FIELD(probe_facts, pad);
+    EXPECT_FIELD(probe_facts, naps_until);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -559,6 +563,71 @@ TEST_F(LayoutTest, LearnRecord)
     EXPECT_FIELD(learn_record, poll);
     EXPECT_FIELD(learn_record, callback);
     EXPECT_FIELD(learn_record, function);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, InspectEpoll)
+{
+    EXPECT_SIZE(inspect_epoll);
+    EXPECT_FIELD(inspect_epoll, kind);
+    EXPECT_FIELD(inspect_epoll, tgid);
+    EXPECT_FIELD(inspect_epoll, epoll);
+    EXPECT_FIELD(inspect_epoll, ran_at);
+    EXPECT_FIELD(inspect_epoll, fd);
+    EXPECT_FIELD(inspect_epoll, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, InspectWaiter)
+{
+    EXPECT_SIZE(inspect_waiter);
+    EXPECT_FIELD(inspect_waiter, kind);
+    EXPECT_FIELD(inspect_waiter, tgid);
+    EXPECT_FIELD(inspect_waiter, epoll);
+    EXPECT_FIELD(inspect_waiter, ran_at);
+    EXPECT_FIELD(inspect_waiter, tid);
+    EXPECT_FIELD(inspect_waiter, pad);
+    EXPECT_FIELD(inspect_waiter, comm);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, InspectFile)
+{
+    EXPECT_SIZE(inspect_file);
+    EXPECT_FIELD(inspect_file, kind);
+    EXPECT_FIELD(inspect_file, tgid);
+    EXPECT_FIELD(inspect_file, file);
+    EXPECT_FIELD(inspect_file, inner);
+    EXPECT_FIELD(inspect_file, ino);
+    EXPECT_FIELD(inspect_file, bytes);
+    EXPECT_FIELD(inspect_file, state);
+    EXPECT_FIELD(inspect_file, name);
+    EXPECT_FIELD(inspect_file, fd);
+    EXPECT_FIELD(inspect_file, unsent);
+    EXPECT_FIELD(inspect_file, limit);
+    EXPECT_FIELD(inspect_file, peer_pid);
+    EXPECT_FIELD(inspect_file, protocol);
+    EXPECT_FIELD(inspect_file, text_length);
+    EXPECT_FIELD(inspect_file, file_kind);
+    EXPECT_FIELD(inspect_file, text_kind);
+    EXPECT_FIELD(inspect_file, type);
+    EXPECT_FIELD(inspect_file, nonblock);
+    EXPECT_FIELD(inspect_file, text);
+    EXPECT_FIELD(inspect_file, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, InspectItem)
+{
+    EXPECT_SIZE(inspect_item);
+    EXPECT_FIELD(inspect_item, kind);
+    EXPECT_FIELD(inspect_item, mask);
+    EXPECT_FIELD(inspect_item, epoll);
+    EXPECT_FIELD(inspect_item, file);
+    EXPECT_FIELD(inspect_item, item);
+    EXPECT_FIELD(inspect_item, data);
+    EXPECT_FIELD(inspect_item, fd);
+    EXPECT_FIELD(inspect_item, ready);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

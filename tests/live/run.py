@@ -6,6 +6,7 @@ import sys
 
 import demos
 import differential
+import interest
 import manners
 import reports
 import servers
@@ -21,4 +22,5 @@ reports.register(suite)
 servers.register(suite)
 trouble.register(suite)
 source_lines.register(suite)
+interest.register(suite)
 suite.close()

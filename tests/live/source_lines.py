@@ -28,7 +28,7 @@ def verify(outcome, folder):
 
 def run_test(folder):
     def test():
-        outcome = epaudit("run", "--format", "text", "--", binary(folder, "bug"))
+        outcome = epaudit("run", "--risks", "--format", "text", "--", binary(folder, "bug"))
         verify(outcome, folder)
         for rule, _, line in places(folder, "bug"):
             check(f"bug.cpp:{line}" in outcome.out, f"{rule}: bug.cpp:{line} is not in the text report:\n{outcome.out}")

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "src/audit/nearest.h"
+#include "src/books/call_sites.h"
 
 namespace epaudit {
 namespace {
@@ -313,6 +314,43 @@ TEST(Nearest, OnlyWhenClose)
     EXPECT_EQ(nearest("busy-epolout", {"busy-epollout", "eof-spin"}), "busy-epollout");
     EXPECT_EQ(nearest("nothing-like-it", {"busy-epollout", "eof-spin"}), "");
     EXPECT_EQ(nearest("x", {}), "");
+}
+
+// Of an epoll as a whole: which one, and since when it exists.
+class EpollSites : public CallSites {
+public:
+    const Stack* find(StackRole role, const sweep_record& entry) override
+    {
+        asked_ = {entry.key.epoll, entry.registration.added_at, entry.file_id};
+        return role == StackRole::kBlocked ? &stack_ : nullptr;
+    }
+    std::vector<uint64_t> asked_;
+
+private:
+    Stack stack_{"blocked in", {{"nap", "server.cpp", 11}}};
+};
+
+TEST(AuditorStacks, OfAnEpollNoneOfWhoseRegistrationsIsShown)
+{
+    const RuleInfo info{"EP903", "third-rule", "", Level::kLikely, {}, {}, "", {StackRole::kBlocked, StackRole::kWait}};
+    std::vector<Finding> list(1);
+    list[0].rule = "EP903";
+    list[0].level = Level::kLikely;
+    list[0].subject_epoll = 5;
+    std::vector<std::unique_ptr<Rule>> rules;
+    rules.push_back(std::make_unique<Parrot>(info, list));
+    Auditor auditor(Profile::kTest, std::move(rules));
+    Snapshot books;
+    books.time = 100;
+    books.epolls[5].created_at = 40;
+    auto sites = std::make_shared<EpollSites>();
+    books.call_sites = sites;
+    auditor.look(books);
+    std::vector<Finding> findings = auditor.findings();
+    ASSERT_EQ(findings.size(), 1u);
+    ASSERT_EQ(findings[0].stacks.size(), 1u);
+    EXPECT_EQ(findings[0].stacks[0].what, "blocked in");
+    EXPECT_EQ(sites->asked_, (std::vector<uint64_t>{5, 40, 0}));
 }
 
 }  // namespace

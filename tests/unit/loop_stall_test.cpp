@@ -227,5 +227,27 @@ TEST(LoopStall, InputTakenMeanwhileIsNotTheSameInput)
     EXPECT_EQ(s.verdict("EP404"), "none");
 }
 
+TEST(LoopStall, TheStackOfTheCallIsWantedOnlyAfterAStall)
+{
+    Scenario s;
+    clients(s);
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).asleep_in(SYS_fsync, 120); // nobody waits
+    s.wait();
+    EXPECT_EQ(s.epoll_books().stacks_wanted, 0u);
+    stall(s, SYS_fsync, 120);
+    EXPECT_EQ(s.epoll_books().stacks_wanted, static_cast<uint32_t>(STACK_BLOCKED | STACK_WAIT));
+
+    Scenario busy;
+    busy.cpu(1);
+    clients(busy);
+    busy.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+    sends(busy, 8);
+    sends(busy, 9);
+    busy.after_ms(300);
+    catch_up(busy);
+    EXPECT_EQ(busy.epoll_books().stalls, 1u);
+    EXPECT_EQ(busy.epoll_books().stacks_wanted, static_cast<uint32_t>(STACK_WAIT)) << "there is no call to show";
+}
+
 }  // namespace
 }  // namespace epaudit

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// epaudit inspect -p PID: the interest lists now, once or again and again.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+
+#include "src/capture/live_inspect.h"
+#include "src/cli/options.h"
+#include "src/cli/target.h"
+#include "src/report/inspect.h"
+
+namespace epaudit {
+namespace {
+
+bool wants_colour(const InspectOptions& options)
+{
+    if (options.color != "auto")
+        return options.color == "always";
+    return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+}
+
+// Ctrl-C ends a watch, and is no failure.
+Descriptor take_signals()
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (int signal : {SIGINT, SIGTERM, SIGHUP})
+        sigaddset(&set, signal);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    return Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+Error no_epoll(const InterestLook& look)
+{
+    std::vector<std::string> names;
+    for (const auto& [pid, process] : look.processes)
+        names.push_back(fmt::format("{}[{}]", process.comm, pid));
+    return observe_error(
+        fmt::format("no epoll in {}", fmt::join(names, ", ")),
+        "a program that uses poll() or select(), or whose children do the work: pgrep -P PID lists them");
+}
+
+Error all_gone(const InspectOptions& options)
+{
+    return observe_error(fmt::format("no process {}: it has ended", options.pids));
+}
+
+class Screen {
+public:
+    explicit Screen(const InspectOptions& options)
+        : json_(options.format == "json"), redraw_(options.watch && isatty(STDOUT_FILENO) && !json_)
+    {
+        style_.colour = wants_colour(options);
+        style_.watching = options.watch.has_value();
+    }
+
+    void show(const InterestLook& look)
+    {
+        if (redraw_)
+            std::cout << "\x1b[H\x1b[2J\x1b[3J";
+        if (json_)
+            write_inspect_json(look, style_, std::cout);
+        else
+            write_inspect_text(look, style_, std::cout);
+        std::cout.flush();
+    }
+
+private:
+    InspectStyle style_;
+    bool json_;
+    bool redraw_;
+};
+
+// Until a signal, the reader or the processes end it.
+Result<int> watch(LiveInspection& live, const std::vector<uint32_t>& pids, InterestLook look,
+                  const InspectOptions& options)
+{
+    Descriptor signals = take_signals();
+    Screen screen(options);
+    for (;;) {
+        screen.show(look);
+        if (!std::cout)
+            return 0;
+        pollfd wait{signals.get(), POLLIN, 0};
+        if (poll(&wait, 1, static_cast<int>(std::lround(*options.watch * 1000))) > 0)
+            return 0;
+        auto next = live.look(pids);
+        if (!next)
+            return next.error();
+        if (next->processes.empty())
+            return 0;
+        compare_looks(look, *next);
+        look = std::move(*next);
+    }
+}
+
+}  // namespace
+
+Result<int> inspect_command(const InspectOptions& options)
+{
+    auto pids = parse_pids(options.pids);
+    if (!pids)
+        return pids.error();
+    auto live = LiveInspection::open(options.verbose);
+    if (!live)
+        return live.error();
+    auto look = (*live)->look(*pids);
+    if (!look)
+        return look.error();
+    if (look->processes.empty())
+        return all_gone(options);
+    if (look->lists.empty())
+        return no_epoll(*look);
+    if (options.watch)
+        return watch(**live, *pids, std::move(*look), options);
+    Screen(options).show(*look);
+    return static_cast<int>(look->complete ? Exit::kClean : Exit::kIncomplete);
+}
+
+}  // namespace epaudit
