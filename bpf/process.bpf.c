@@ -6,12 +6,14 @@
 #include <bpf/bpf_tracing.h>
 #include "item.h"
 #include "state.h"
+#include "twins.h"
+#include "call.h"
 #include "ledger.h"
 
-/* Why here: the child exists and has not run yet, so none of its calls is missed. Threads fork too, with
- * the tgid of their parent. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
+/* Marks of these hooks (twins.h): beyond the slots of the calls. */
+enum { PROCESS_FORKS = CALL_SLOTS, PROCESS_EXECS, PROCESS_EXITS };
+
+static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
 {
     u32 parent_tgid = READ(parent, tgid);
     u32 child_tgid = READ(child, tgid);
@@ -28,15 +30,25 @@ int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_stru
     return 0;
 }
 
+/* Why here: the child exists and has not run yet, so none of its calls is missed. Threads fork too, with
+ * the tgid of their parent. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+    leave_mark(PROCESS_FORKS);
+    return process_forks(parent, child);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_sched_process_fork_twin, struct task_struct *parent, struct task_struct *child)
+{
+    return first_has_run(PROCESS_FORKS) ? 0 : process_forks(parent, child);
+}
+
 /* How far an exec's descriptors are looked through: an epoll is created early in a program's life. */
 #define EXEC_FDS 256
 
-/*
- * A new program image, and what it still holds. Why here: begin_new_exec() has closed what is marked
- * close-on-exec, and the new program has not run yet, so that any epoll it has is a left-over.
- */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_sched_process_exec, struct task_struct *task)
+static __always_inline int process_execs(struct task_struct *task)
 {
     u32 tgid = BPF_CORE_READ(task, tgid);
     if (!watched(tgid))
@@ -59,10 +71,24 @@ int BPF_PROG(on_sched_process_exec, struct task_struct *task)
     return 0;
 }
 
-/* Numbers are reused: rows must not outlive their owners. do_exit() decrements signal->live before the
- * tracepoint, so 0 means that this was the last thread. */
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_sched_process_exit, struct task_struct *task)
+/*
+ * A new program image, and what it still holds. Why here: begin_new_exec() has closed what is marked
+ * close-on-exec, and the new program has not run yet, so that any epoll it has is a left-over.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_sched_process_exec, struct task_struct *task)
+{
+    leave_mark(PROCESS_EXECS);
+    return process_execs(task);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_sched_process_exec_twin, struct task_struct *task)
+{
+    return first_has_run(PROCESS_EXECS) ? 0 : process_execs(task);
+}
+
+static __always_inline int process_exits(struct task_struct *task)
 {
     u32 tid = READ(task, pid);
     u32 tgid = READ(task, tgid);
@@ -76,4 +102,19 @@ int BPF_PROG(on_sched_process_exit, struct task_struct *task)
         __sync_fetch_and_add(&facts.processes_changed, 1);
     }
     return 0;
+}
+
+/* Numbers are reused: rows must not outlive their owners. do_exit() decrements signal->live before the
+ * tracepoint, so 0 means that this was the last thread. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_sched_process_exit, struct task_struct *task)
+{
+    leave_mark(PROCESS_EXITS);
+    return process_exits(task);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_sched_process_exit_twin, struct task_struct *task)
+{
+    return first_has_run(PROCESS_EXITS) ? 0 : process_exits(task);
 }

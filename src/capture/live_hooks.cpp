@@ -152,8 +152,8 @@ Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program)
         return Hook::kTrampoline;
     if (!starts_with(section, "tp_btf/") || program == skeleton.progs.on_nap_exit) // attached when wanted
         return Hook::kNone;
-    bool only = program == skeleton.progs.on_sys_enter || program == skeleton.progs.on_sys_exit ||
-                is_twin(program) || is_readiness_substitute(skeleton, program);
+    std::string hook = hook_name(program);
+    bool only = hook == "sys_enter" || hook == "sys_exit" || is_readiness_substitute(skeleton, program);
     return only ? Hook::kTracepoint : Hook::kBoth;
 }
 

@@ -57,7 +57,7 @@ static const bpf_program* first_of(const epaudit_bpf& skeleton, const bpf_progra
     return bpf_object__find_program_by_name(skeleton.obj, std::string(name).c_str());
 }
 
-// What event loops call all the time. Each trampoline more takes longer to attach, and the kernel patches text once
+// What event loops, and programs that start, call all the time. Each trampoline more takes longer to attach, and the kernel patches text once
 // more; runs that are skipped of the others are rare, and count as lost.
 static bool is_hot(std::string_view program)
 {
@@ -65,7 +65,8 @@ static bool is_hot(std::string_view program)
         "on_sys_exit",     "on_sys_enter",     "on_read_exit",    "on_recvfrom_exit",       "on_recvmsg_exit",
         "on_write_exit",   "on_writev_exit",   "on_sendto_exit",  "on_sendmsg_exit",        "on_accept4_exit",
         "on_futex_exit",   "on_close_enter",   "on_do_epoll_ctl", "on_do_epoll_ctl_file",   "on_do_epoll_wait_enter",
-        "on_do_epoll_wait_exit"};
+        "on_pread64_exit", "on_connect_exit",  "on_accept_exit",  "on_do_epoll_wait_exit",  "on_sched_process_fork",
+        "on_sched_process_exec", "on_sched_process_exit"};
     return std::find(std::begin(kHot), std::end(kHot), program) != std::end(kHot);
 }
 
