@@ -30,4 +30,9 @@ const struct epoll_row empty_epoll = {};
 const struct thread_row empty_thread = {};
 const struct index_row empty_index = {};
 
+/* These live in the ring only; this makes their layout part of the object, where a test looks it up. */
+const struct recorded_row *recorded_row_layout;
+const struct file_totals *file_totals_layout;
+const struct registration_totals *registration_totals_layout;
+
 char LICENSE[] SEC("license") = "GPL";

@@ -11,18 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#define TOML_EXCEPTIONS 0
-// 3.3 asserts in parse_key() that a key begins after "[", though nobody has looked ("[#"), and with NDEBUG and clang
-// assumes it; the code behind that line handles it. Hence neither.
-#if __has_include(<toml++/impl/preprocessor.h>)
-#include <toml++/impl/preprocessor.h>
-#undef TOML_ASSERT_ASSUME
-#define TOML_ASSERT_ASSUME(expression) static_assert(true)
-#endif
-#include <toml++/toml.h>
-
 #include "src/audit/config.h"
 #include "src/audit/nearest.h"
+#include "src/audit/toml.h"
 
 namespace epaudit {
 

@@ -19,9 +19,19 @@ REGISTRATION_COUNTS = ("deliveries", "in", "out", "hup", "mods")
 KERNEL_FILE_COUNTS = FILE_COUNTS + ("wakes",)
 KERNEL_REGISTRATION_COUNTS = REGISTRATION_COUNTS + ("readies", "futile")
 
-# (demo, source, count or None for all): why this source may differ. Nothing else may.
+# (demo or *, source, count): why this source may count otherwise, by so much in one life at most. Nothing else may.
+EARLY = "one thread is told of a file before the call of another thread that adds it has ended: in the log the event comes first"
 EXEMPT = {
+    ("oneshot-not-rearmed", "strace", "deliveries"): (1, EARLY),
+    ("oneshot-not-rearmed", "strace", "in"): (1, EARLY),
+    ("*", "replay", "readies"): (1, "a file becomes ready on one CPU while another adds or removes it: which came first is not defined, "
+                                    "and the order in the ring may be the other one than that in the books"),
 }
+
+
+def exempt(demo, source, count, difference):
+    most, _ = EXEMPT.get((demo, source, count)) or EXEMPT.get(("*", source, count)) or (0, "")
+    return abs(difference) <= most
 
 
 class Account:
@@ -48,12 +58,11 @@ def differences(demo, one, other, source, file_counts, registration_counts):
             lives, others = here.get(key, []), there.get(key, [])
             name = f"{what} of pid {key[0]} fd {key[1]}"
             if len(lives) != len(others):
-                if (demo, source, None) not in EXEMPT:
-                    found.append(f"{name}: {len(lives)} lives in the kernel, {len(others)} in {source}")
+                found.append(f"{name}: {len(lives)} lives in the kernel, {len(others)} in {source}")
                 continue
             for number, (a, b) in enumerate(zip(lives, others)):
                 for count in counts:
-                    if a[count] != b[count] and not {(demo, source, count), (demo, source, None)} & set(EXEMPT):
+                    if not exempt(demo, source, count, a[count] - b[count]):
                         found.append(f"{name}, life {number + 1}: {count} {a[count]} in the kernel, {b[count]} in {source}")
     return found
 

@@ -144,7 +144,7 @@ TEST(Config, EachMistakeHasItsPlaceAndAWayOut)
 
 TEST(Config, WhatIsNotTomlIsToldWithItsPlace)
 {
-    for (const char* text : {"[#]\n", "[=", "[[.a]]", "[ # a\n", "[\xc3\xa4]", "a = \n", "[a\n", "a = 1\na = 2\n", "\xff\xfe", "a = 'x\n"}) {
+    for (const char* text : {"[#]\n", "[=", "[[.a]]", "[ # a\n", "[\xc3\xa4]", "a\xc3\x9a = 1\n", "a = \xc2\x9a\n", "a = \n", "[a\n", "a = 1\na = 2\n", "\xff\xfe", "a = 'x\n"}) {
         const std::string told = says(text);
         EXPECT_TRUE(told.starts_with("epaudit.toml:")) << told;
         EXPECT_NE(told.find("https://toml.io"), std::string::npos) << told;
@@ -177,7 +177,8 @@ TEST(Config, ControlCharactersAndBrokenUtf8AreRefusedBeforeTheParserSeesThem)
         EXPECT_TRUE(told.starts_with(std::string(expected) + " / ")) << told;
         EXPECT_NE(told.find("https://toml.io"), std::string::npos) << told;
     }
-    for (std::string_view text : {"risks = true\r\n"sv, "\xef\xbb\xbfrisks = true\n"sv, "\trisks = true # \xc3\xa4\xf4\x8f\xbf\xbf\n"sv})
+    for (std::string_view text : {"risks = true\r\n"sv, "\xef\xbb\xbfrisks = true\n"sv, "\trisks = true # \xc3\xa4\xf4\x8f\xbf\xbf\n"sv,
+                                  "profile = \"\"\"\\\n  test\"\"\" # \xc3\x9a\n"sv})
         EXPECT_EQ(says(text), "fine") << text;
 }
 
