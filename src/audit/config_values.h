@@ -29,7 +29,10 @@ protected:
         return fmt::format("{}:{}:{}", file_, at.begin.line, at.begin.column);
     }
 
-    std::string line(const toml::source_region& at) const { return fmt::format("{}:{}", file_, at.begin.line); }
+    std::string line(const toml::source_region& at) const
+    {
+        return fmt::format("{}:{}", file_, at.begin.line);
+    }
 
     void fail(const toml::source_region& at, const std::string& message, const std::string& hint)
     {
@@ -41,7 +44,8 @@ protected:
     {
         const std::string near = nearest(key.str(), known);
         fail(key.source(), fmt::format("unknown key '{}'", key.str()),
-             near.empty() ? fmt::format("known here: {}", fmt::join(known, ", ")) : fmt::format("did you mean '{}'?", near));
+             near.empty() ? fmt::format("known here: {}", fmt::join(known, ", "))
+                          : fmt::format("did you mean '{}'?", near));
     }
 
     template <typename Value>
@@ -56,7 +60,8 @@ protected:
     const toml::table* table_of(const toml::key& key, const toml::node& node)
     {
         if (!node.is_table())
-            fail(node.source(), fmt::format("'{}' must be a table", key.str()), fmt::format("write [{}]", key.str()));
+            fail(node.source(), fmt::format("'{}' must be a table", key.str()),
+                 fmt::format("write [{}]", key.str()));
         return node.as_table();
     }
 
@@ -68,7 +73,8 @@ protected:
         if (std::find(choices.begin(), choices.end(), *text) == choices.end()) {
             const std::string near = nearest(*text, choices);
             fail(node.source(), fmt::format("'{}' is no value of '{}'", *text, key.str()),
-                 near.empty() ? fmt::format("choose from: {}", fmt::join(choices, ", ")) : fmt::format("did you mean '{}'?", near));
+                 near.empty() ? fmt::format("choose from: {}", fmt::join(choices, ", "))
+                              : fmt::format("did you mean '{}'?", near));
         }
         return *text;
     }
@@ -97,8 +103,9 @@ protected:
     bool check_rules(const toml::source_region& at, const std::string& name)
     {
         const bool family = name.size() >= 3 && name.starts_with("EP") &&
-                            std::any_of(rules_.begin(), rules_.end(),
-                                        [&](const RuleInfo& info) { return std::string_view(info.id).starts_with(name); });
+                            std::any_of(rules_.begin(), rules_.end(), [&](const RuleInfo& info) {
+                                return std::string_view(info.id).starts_with(name);
+                            });
         if (!family && !find_rule(name))
             unknown_rule(at, name);
         return !error_;
@@ -108,7 +115,8 @@ protected:
     {
         Names names;
         if (!node.is_array()) {
-            fail(node.source(), fmt::format("'{}' must be a list of rules", key.str()), "write [\"EP201\", \"EP4\"]");
+            fail(node.source(), fmt::format("'{}' must be a list of rules", key.str()),
+                 "write [\"EP201\", \"EP4\"]");
             return names;
         }
         for (const toml::node& one : *node.as_array()) {
@@ -144,7 +152,8 @@ protected:
         return found;
     }
 
-    void read_threshold(const RuleInfo& info, const toml::key& name, const toml::node& node, std::vector<ThresholdSetting>& found)
+    void read_threshold(const RuleInfo& info, const toml::key& name, const toml::node& node,
+                        std::vector<ThresholdSetting>& found)
     {
         Names known;
         for (const Threshold& threshold : info.thresholds)
@@ -152,7 +161,8 @@ protected:
         if (std::find(known.begin(), known.end(), name.str()) == known.end()) {
             const std::string near = nearest(name.str(), known);
             fail(name.source(), fmt::format("rule {} has no threshold '{}'", info.name, name.str()),
-                 fmt::format("{}it has: {}", near.empty() ? "" : fmt::format("did you mean '{}'? ", near), fmt::join(known, ", ")));
+                 fmt::format("{}it has: {}", near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
+                             fmt::join(known, ", ")));
             return;
         }
         const std::optional<double> value = node.is_number() ? node.value<double>() : std::nullopt;

@@ -42,7 +42,7 @@ void Tables::apply_recorded(const posting& p)
             r->armed_site = p.data;
         return;
     case RECORD_WAITS: return recorded_waits(p);
-    default: return; // SWEEP_END: nothing to book
+    default: return;  // SWEEP_END: nothing to book
     }
 }
 
@@ -55,13 +55,13 @@ void Tables::dispatch_recorded(const posting& p)
         else
             ledger_open_epoll(&books_, &p);
         return;
-    case POSTING_CREATE: // the address may have belonged to an instance that is gone
+    case POSTING_CREATE:  // the address may have belonged to an instance that is gone
         books_remove_epoll(&books_, p.epoll);
         ledger_open_epoll(&books_, &p);
         return;
     case POSTING_WAIT:
         if (auto turn = turns_.find(p.tid); turn != turns_.end() && turn->second.begun)
-            turn->second = {}; // its return was not recorded
+            turn->second = {};  // its return was not recorded
         return ledger_wait(&books_, &p);
     case POSTING_CLOSE: return ledger_close(&books_, &p);
     case POSTING_READ:
@@ -88,9 +88,7 @@ void Tables::recorded_io(const posting& p)
     switch (p.kind) {
     case POSTING_READ: return ledger_read(&books_, f, &p);
     case POSTING_WRITE: return ledger_write(&books_, f, &p);
-    case POSTING_ACCEPT:
-        f->kind = FILE_LISTENER;
-        return ledger_accept(&books_, f, &p);
+    case POSTING_ACCEPT: f->kind = FILE_LISTENER; return ledger_accept(&books_, f, &p);
     case POSTING_CONNECT: return ledger_connect(&books_, f, &p);
     case POSTING_ENTER: return ledger_enter(&books_, f, &p);
     case POSTING_PEEK: return ledger_peek(&books_, f, &p);

@@ -36,7 +36,10 @@ void each_row(const bpf_map* map, Each each)
 }
 
 // As the process itself sees it: in its mount namespace, and even when it has been replaced.
-std::string exe_of(uint32_t pid) { return fmt::format("/proc/{}/exe", pid); }
+std::string exe_of(uint32_t pid)
+{
+    return fmt::format("/proc/{}/exe", pid);
+}
 
 // The kernel's counts of what has not ended.
 void add_account(const epaudit_bpf& skeleton, RecordingWriter& writer)
@@ -47,11 +50,12 @@ void add_account(const epaudit_bpf& skeleton, RecordingWriter& writer)
         totals_of_file(&totals, id, &row, now);
         writer.add(RECORD_FILE_TOTALS, &totals, sizeof(totals));
     });
-    each_row<registration_key, registration_row>(skeleton.maps.registration_rows, [&](const registration_key& key, const registration_row& row) {
-        registration_totals totals{};
-        totals_of_registration(&totals, &key, &row, now);
-        writer.add(RECORD_REGISTRATION_TOTALS, &totals, sizeof(totals));
-    });
+    each_row<registration_key, registration_row>(
+        skeleton.maps.registration_rows, [&](const registration_key& key, const registration_row& row) {
+            registration_totals totals{};
+            totals_of_registration(&totals, &key, &row, now);
+            writer.add(RECORD_REGISTRATION_TOTALS, &totals, sizeof(totals));
+        });
 }
 
 }  // namespace
@@ -69,8 +73,8 @@ std::string stats_bytes(const std::array<uint64_t, STAT_SLOTS>& stats)
     return bytes;
 }
 
-LiveRecorder::LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer, const RecordingHeader& header,
-                           const std::vector<posting>& first)
+LiveRecorder::LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer,
+                           const RecordingHeader& header, const std::vector<posting>& first)
     : writer_(std::move(writer)), ring_(ring_buffer__new(ring_fd, on_record, this, nullptr))
 {
     writer_->begin(header);
@@ -79,7 +83,10 @@ LiveRecorder::LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer,
     thread_ = std::thread([this] { work(); });
 }
 
-LiveRecorder::~LiveRecorder() { stop(); }
+LiveRecorder::~LiveRecorder()
+{
+    stop();
+}
 
 int LiveRecorder::on_record(void* self, void* data, size_t size)
 {
@@ -190,10 +197,12 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
     }
     if (stacks)
         for (auto& [owner, stack] : stacks->take_fresh())
-            aside.records.emplace_back(RECORD_STACK, stack_text({owner.role, owner.id, owner.time, std::move(stack)}));
+            aside.records.emplace_back(RECORD_STACK,
+                                       stack_text({owner.role, owner.id, owner.time, std::move(stack)}));
     if (counters)
         aside.records.emplace_back(RECORD_STATS, stats_bytes(books.stats));
-    aside.records.emplace_back(RECORD_LOOK, std::string(reinterpret_cast<const char*>(&books.time), sizeof(books.time)));
+    aside.records.emplace_back(RECORD_LOOK,
+                               std::string(reinterpret_cast<const char*>(&books.time), sizeof(books.time)));
     std::lock_guard<std::mutex> lock(mutex_);
     asides_.push_back(std::move(aside));
 }
@@ -222,12 +231,13 @@ void LiveCapture::begin_recording(std::unique_ptr<RecordingWriter> writer, Recor
     header.sight = sight();
     header.began = impl.began;
     header.began_unix = realtime_ns() - (monotonic_ns() - impl.began);
-    if (header.command.empty()) // else it has not become the command yet; its first RECORD_PROCESS tells
+    if (header.command.empty())  // else it has not become the command yet; its first RECORD_PROCESS tells
         for (const auto& [pid, process] : impl.processes)
             header.programs.push_back({pid, process.comm, process.exe, build_id(exe_of(pid))});
     if (impl.stacks)
-        impl.stacks->take_fresh(); // from now on they are kept for us
-    impl.recorder = std::make_unique<LiveRecorder>(bpf_map__fd(impl.skeleton->maps.recorded), std::move(writer), header, impl.seeded_waits);
+        impl.stacks->take_fresh();  // from now on they are kept for us
+    impl.recorder = std::make_unique<LiveRecorder>(bpf_map__fd(impl.skeleton->maps.recorded),
+                                                   std::move(writer), header, impl.seeded_waits);
 }
 
 RecordingSummary LiveCapture::end_recording(const std::vector<std::string>& notes)

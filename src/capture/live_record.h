@@ -33,7 +33,8 @@ struct RingDeleter {
 class LiveRecorder {
 public:
     // `first` comes before all that is in the ring.
-    LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer, const RecordingHeader& header, const std::vector<posting>& first);
+    LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer, const RecordingHeader& header,
+                 const std::vector<posting>& first);
     ~LiveRecorder();
 
     // Time to read the counters for the recording, once a second.
@@ -69,12 +70,12 @@ private:
     std::thread thread_;
     std::mutex mutex_;
     std::condition_variable wake_;
-    bool stopping_ = false;          // under mutex_
-    std::deque<Aside> asides_;       // under mutex_
-    uint64_t sweeps_told_ = 0;       // of the rules' thread
+    bool stopping_ = false;     // under mutex_
+    std::deque<Aside> asides_;  // under mutex_
+    uint64_t sweeps_told_ = 0;  // of the rules' thread
     uint64_t counted_at_ = 0;
     std::map<uint32_t, Program> processes_;  // as last written
-    uint64_t sweeps_seen_ = 0;       // of the writing thread
+    uint64_t sweeps_seen_ = 0;               // of the writing thread
     uint64_t since_asides_ = 0;
     uint64_t taken_ = 0;
 };

@@ -49,12 +49,15 @@ void Looks::announce(const Snapshot& books)
             progress_->clear();
         // Findings about a whole loop have no fd of their own.
         bool has_fd = finding.fd.number >= 0;
-        std::string when = books.times_known ? fmt::format("{:.1f} s: ", static_cast<double>(books.time - books.began) / 1e9)
-                                             : std::string();
+        std::string when = books.times_known
+                               ? fmt::format("{:.1f} s: ",
+                                             static_cast<double>(books.time - books.began) / 1e9)
+                               : std::string();
         std::string who = finding.comm.empty() ? fmt::format("pid {}", finding.pid)
                                                : fmt::format("{} (pid {})", finding.comm, finding.pid);
-        fmt::print(stderr, "epaudit: {}{} {} {} in {}, {} {}\n", when, level_name(finding.level), finding.rule, finding.name,
-                   who, has_fd ? "fd" : "epoll fd", has_fd ? finding.fd.number : finding.epoll_fd);
+        fmt::print(stderr, "epaudit: {}{} {} {} in {}, {} {}\n", when, level_name(finding.level),
+                   finding.rule, finding.name, who, has_fd ? "fd" : "epoll fd",
+                   has_fd ? finding.fd.number : finding.epoll_fd);
     }
 }
 
@@ -64,8 +67,12 @@ Result<> Looks::tell()
     if (!outputs_.streams())
         return Done{};
     const RateSample& now = historian_.newest();
-    sample_ = {now.t, sample_.seconds + now.seconds, sample_.returns + now.returns, sample_.futile + now.futile,
-               sample_.events + now.events, sample_.timeouts + now.timeouts};
+    sample_ = {now.t,
+               sample_.seconds + now.seconds,
+               sample_.returns + now.returns,
+               sample_.futile + now.futile,
+               sample_.events + now.events,
+               sample_.timeouts + now.timeouts};
     const bool due = sample_.seconds >= 0.95;
     auto ok = outputs_.progress(due ? &sample_ : nullptr, judged_.findings, working_directory());
     if (due)
@@ -82,19 +89,22 @@ void Looks::fill(Report& report, const Snapshot& last, const Sight& sight)
     observation.lost = losses(last);
     observation.complete = observation.lost.empty();
     if (uint64_t skipped = last.stats[STAT_READINESS_SKIPPED])
-        observation.notes.push_back(fmt::format("{} readiness probes were skipped or did not reach every waiter; they only date "
-                                                "events that the sweep finds anyway",
-                                                skipped));
+        observation.notes.push_back(
+            fmt::format("{} readiness probes were skipped or did not reach every waiter; they only date "
+                        "events that the sweep finds anyway",
+                        skipped));
     if (uint64_t stood_in = last.stats[STAT_STOOD_IN])
-        observation.notes.push_back(fmt::format("the kernel skipped {} probe runs while the same probe was preempted; "
-                                                "their twins stood in (and were skipped {} times themselves)",
-                                                stood_in, last.stats[STAT_TWINS_SKIPPED]));
+        observation.notes.push_back(
+            fmt::format("the kernel skipped {} probe runs while the same probe was preempted; "
+                        "their twins stood in (and were skipped {} times themselves)",
+                        stood_in, last.stats[STAT_TWINS_SKIPPED]));
     if (uint64_t lost = last.stats[STAT_STACKS_LOST])
         observation.notes.push_back(fmt::format("{} call stacks were not taken: no room in the ring", lost));
     if (uint64_t full = last.stats[STAT_SITES_FULL])
-        observation.notes.push_back(fmt::format("{} calls of epoll_ctl came from more places than are remembered: where "
-                                                "they were made is not known",
-                                                full));
+        observation.notes.push_back(
+            fmt::format("{} calls of epoll_ctl came from more places than are remembered: where "
+                        "they were made is not known",
+                        full));
     observation.registrations = registrations_seen_;
     observation.epolls = epolls_seen_;
     judge_.fill(report, sight);

@@ -43,14 +43,14 @@ struct RecordedProgram {
 };
 
 struct RecordingHeader {
-    std::string tool;     // version of epaudit
-    std::string kernel;   // "6.1.0-18-amd64 x86_64"
-    Sight sight;          // hook set, and what it could see
-    std::string profile;  // "test", "production": the thresholds of the observation
+    std::string tool;                  // version of epaudit
+    std::string kernel;                // "6.1.0-18-amd64 x86_64"
+    Sight sight;                       // hook set, and what it could see
+    std::string profile;               // "test", "production": the thresholds of the observation
     std::vector<std::string> command;  // empty for attach
     std::vector<uint32_t> pids;
     std::vector<RecordedProgram> programs;
-    uint64_t began = 0;    // CLOCK_MONOTONIC ns: the clock of all records
+    uint64_t began = 0;       // CLOCK_MONOTONIC ns: the clock of all records
     uint64_t began_unix = 0;  // CLOCK_REALTIME ns at that moment
 };
 

@@ -35,7 +35,8 @@ size_t read_some(int fd, char* bytes, size_t size)
 
 Error no_recording(const std::string& name)
 {
-    return usage_error(fmt::format("{} is not a recording", name), "`epaudit record -o FILE ...` makes one; logs of strace are for `epaudit strace`");
+    return usage_error(fmt::format("{} is not a recording", name),
+                       "`epaudit record -o FILE ...` makes one; logs of strace are for `epaudit strace`");
 }
 
 }  // namespace
@@ -53,12 +54,16 @@ RecordingReader::Source source_of(std::string_view bytes)
 }
 
 RecordingReader::RecordingReader(Source source) : source_(std::move(source)), zstd_(ZSTD_createDCtx()) {}
-RecordingReader::~RecordingReader() { ZSTD_freeDCtx(zstd_); }
+RecordingReader::~RecordingReader()
+{
+    ZSTD_freeDCtx(zstd_);
+}
 
 Result<std::unique_ptr<RecordingReader>> RecordingReader::open(const std::string& path)
 {
     if (path == "-")
-        return open([](char* bytes, size_t size) { return read_some(STDIN_FILENO, bytes, size); }, "standard input");
+        return open([](char* bytes, size_t size) { return read_some(STDIN_FILENO, bytes, size); },
+                    "standard input");
     auto file = std::make_shared<Descriptor>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!*file)
         return usage_error(fmt::format("cannot read {}: {}", path, strerror(errno)));
@@ -99,7 +104,8 @@ Result<> RecordingReader::read_header(const std::string& name)
     if (whole)
         memcpy(words, start + kMagic, sizeof(words));
     if (whole && words[0] != kRecordingVersion)
-        return usage_error(fmt::format("{} is a recording of format {}; this epaudit reads format {}", name, words[0], kRecordingVersion),
+        return usage_error(fmt::format("{} is a recording of format {}; this epaudit reads format {}", name,
+                                       words[0], kRecordingVersion),
                            "replay it with the epaudit that made it, or a newer one");
     std::string text;
     if (whole && words[1] <= kMaxHeader) {
@@ -108,7 +114,8 @@ Result<> RecordingReader::read_header(const std::string& name)
             text.clear();
     }
     if (text.empty())
-        return usage_error(fmt::format("{} is damaged: its header is not whole", name), "nothing of it can be read; record again");
+        return usage_error(fmt::format("{} is damaged: its header is not whole", name),
+                           "nothing of it can be read; record again");
     auto header = parse_header(text);
     if (!header)
         return header.error();
@@ -140,11 +147,12 @@ bool RecordingReader::next_block()
     if (!intact(packed_.data(), packed_.size(), words[1]))
         return stop("the recording is damaged: a checksum does not hold");
     const unsigned long long size = ZSTD_getFrameContentSize(packed_.data(), packed_.size());
-    if (size > kMaxBlock) // also: not known, no frame
+    if (size > kMaxBlock)  // also: not known, no frame
         return stop("the recording is damaged: a frame is no frame");
     if (block_.size() < size)
         block_.resize(size);
-    const size_t unpacked = ZSTD_decompressDCtx(zstd_, block_.data(), block_.size(), packed_.data(), packed_.size());
+    const size_t unpacked = ZSTD_decompressDCtx(zstd_, block_.data(), block_.size(), packed_.data(),
+                                                packed_.size());
     if (ZSTD_isError(unpacked))
         return stop("the recording is damaged: a frame cannot be unpacked");
     at_ = 0;
@@ -184,8 +192,8 @@ bool read_posting(const RecordingReader::Record& record, posting& out)
     memcpy(&out, record.bytes.data(), size);
     memset(reinterpret_cast<char*>(&out) + size, 0, sizeof(out) - size);
     out.record = static_cast<u8>(record.type);
-    return out.kind < POSTING_KINDS && out.file_kind < FILE_KINDS && out.time < static_cast<u64>(kMost) && out.result >= kWorstErrno &&
-           out.result < kMost && out.amount > -kMost && out.amount < kMost;
+    return out.kind < POSTING_KINDS && out.file_kind < FILE_KINDS && out.time < static_cast<u64>(kMost) &&
+           out.result >= kWorstErrno && out.result < kMost && out.amount > -kMost && out.amount < kMost;
 }
 
 }  // namespace epaudit

@@ -86,7 +86,7 @@ void Replay::apply(const RecordingReader::Record& record)
     default:
         if (record.type <= RECORD_SWEEP_END || record.type == RECORD_SITE || record.type == RECORD_WAITS)
             book(record);
-        return; // else of a newer epaudit
+        return;  // else of a newer epaudit
     }
 }
 
@@ -139,7 +139,7 @@ void Replay::look(uint64_t now)
     Snapshot books = tables_.recorded_snapshot(now, std::exchange(shown_, {}));
     books.began = began_;
     books.stats = stats_;
-    if (!books.stats[STAT_POSTINGS]) // the recording was cut before they were counted
+    if (!books.stats[STAT_POSTINGS])  // the recording was cut before they were counted
         books.stats[STAT_POSTINGS] = postings_;
     books.call_sites = sites_;
     auditor_.look(books);
@@ -153,7 +153,7 @@ void Replay::run(RecordingReader& reader, const volatile int* stop)
     while (!(stop && *stop) && reader.next(record))
         apply(record);
     trouble_ = reader.trouble();
-    if (!looks_ && time_) // cut before the first one
+    if (!looks_ && time_)  // cut before the first one
         look(time_);
 }
 

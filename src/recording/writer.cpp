@@ -41,7 +41,8 @@ bool write_all(int fd, const char* bytes, size_t size)
 
 Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::string& path)
 {
-    auto file = std::make_shared<Descriptor>(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    auto file = std::make_shared<Descriptor>(
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (!*file)
         return usage_error(fmt::format("cannot write {}: {}", path, strerror(errno)));
     auto writer = std::make_unique<RecordingWriter>(
@@ -68,7 +69,8 @@ RecordingWriter::~RecordingWriter()
 void RecordingWriter::begin(const RecordingHeader& header)
 {
     const std::string text = header_text(header);
-    const uint32_t words[3] = {kRecordingVersion, static_cast<uint32_t>(text.size()), checksum(text.data(), text.size())};
+    const uint32_t words[3] = {kRecordingVersion, static_cast<uint32_t>(text.size()),
+                               checksum(text.data(), text.size())};
     write(kRecordingMagic, sizeof(kRecordingMagic) - 1);
     write(words, sizeof(words));
     write(text.data(), text.size());
@@ -111,7 +113,8 @@ void RecordingWriter::flush()
 {
     if (!used_)
         return;
-    const size_t size = ZSTD_compressCCtx(zstd_, packed_.data(), packed_.size(), block_.data(), used_, kLevel);
+    const size_t size = ZSTD_compressCCtx(zstd_, packed_.data(), packed_.size(), block_.data(), used_,
+                                          kLevel);
     used_ = 0;
     if (ZSTD_isError(size)) {
         trouble_ = fmt::format("the recording could not be compressed: {}", ZSTD_getErrorName(size));

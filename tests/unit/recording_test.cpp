@@ -88,7 +88,8 @@ TEST(Recording, HeaderIsReadAsItWasWritten)
 RC_GTEST_PROP(RecordingProperty, WhatIsWrittenIsRead, ())
 {
     const auto records = *rc::gen::container<Records>(
-        rc::gen::pair(rc::gen::inRange<uint32_t>(0, RECORD_END), rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
+        rc::gen::pair(rc::gen::inRange<uint32_t>(0, RECORD_END),
+                      rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
     const auto block = *rc::gen::inRange<size_t>(256, 4096);
     std::string file;
     RecordingWriter writer(into(file), block);
@@ -110,8 +111,8 @@ RC_GTEST_PROP(RecordingProperty, WhatIsWrittenIsRead, ())
 // Any records at all, cut anywhere.
 RC_GTEST_PROP(RecordingProperty, NoPrefixOfAnyRecordingCrashes, ())
 {
-    const auto records = *rc::gen::container<Records>(
-        rc::gen::pair(rc::gen::inRange<uint32_t>(0, 256), rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
+    const auto records = *rc::gen::container<Records>(rc::gen::pair(
+        rc::gen::inRange<uint32_t>(0, 256), rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
     const std::string file = written(records, 1024);
     const size_t length = *rc::gen::inRange<size_t>(0, file.size() + 1);
     const Outcome outcome = replayed(std::string_view(file).substr(0, length));
@@ -172,7 +173,7 @@ TEST(Recording, ReplayFindsWhatWasFound)
     EXPECT_EQ(finding.comm, "server");
     EXPECT_EQ(finding.fd.number, 7);
     EXPECT_FALSE(finding.timeline.empty());
-    ASSERT_FALSE(finding.stacks.empty()); // the place of the call came with the recording
+    ASSERT_FALSE(finding.stacks.empty());  // the place of the call came with the recording
     EXPECT_EQ(finding.stacks[0].frames.at(0).function, "watch_client");
 }
 
@@ -223,11 +224,12 @@ TEST(Recording, WhatANewerEpauditWritesIsPassedOver)
     p.epfd = 4;
     std::string longer(reinterpret_cast<const char*>(&p), sizeof(p));
     longer += "more that is not known here";
-    const Outcome outcome = replayed(written({{200, "a type of later"}, {RECORD_POSTING, longer}, {RECORD_LOOK, std::string(1, '\1')}}));
+    const Outcome outcome = replayed(
+        written({{200, "a type of later"}, {RECORD_POSTING, longer}, {RECORD_LOOK, std::string(1, '\1')}}));
     EXPECT_EQ(outcome.error + outcome.trouble, "");
     EXPECT_TRUE(outcome.lost.empty());
     EXPECT_EQ(outcome.postings, 1U);
-    EXPECT_EQ(outcome.looks, 1U); // a record that is too short is filled up with zeros
+    EXPECT_EQ(outcome.looks, 1U);  // a record that is too short is filled up with zeros
 }
 
 TEST(Recording, ANewerFormatIsRefused)
@@ -254,11 +256,12 @@ TEST(Recording, NonsenseIsCountedAndLeftOut)
     p.result = INT64_MIN;
     const std::string bytes(reinterpret_cast<const char*>(&p), sizeof(p));
     const uint64_t late = ~0ULL;
-    const Outcome outcome = replayed(written({{RECORD_POSTING, bytes},
-                                              {RECORD_POSTING, "short"},
-                                              {RECORD_PROCESS, "no JSON"},
-                                              {RECORD_STACK, "{\"role\":99}"},
-                                              {RECORD_LOOK, std::string(reinterpret_cast<const char*>(&late), sizeof(late))}}));
+    const Outcome outcome = replayed(
+        written({{RECORD_POSTING, bytes},
+                 {RECORD_POSTING, "short"},
+                 {RECORD_PROCESS, "no JSON"},
+                 {RECORD_STACK, "{\"role\":99}"},
+                 {RECORD_LOOK, std::string(reinterpret_cast<const char*>(&late), sizeof(late))}}));
     EXPECT_EQ(outcome.lost, (Losses{{"recording_records_unusable", 5}}));
     EXPECT_EQ(outcome.postings, 0U);
 }
