@@ -14,6 +14,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "live"))
 
 import costs  # noqa: E402
+import sources  # noqa: E402
 import throughput  # noqa: E402
 from harness import BUILD, Skip  # noqa: E402
 from observers import learn_hooks  # noqa: E402
@@ -96,6 +97,15 @@ def idle_rows(table, results):
               r["memory"]["per_fd"] <= 512)
 
 
+def source_rows(table, results):
+    replay, log = results["replay"], results["strace"]
+    speed = replay["postings"] / replay["seconds"] / 1e6
+    table.add("replay of a spin", f"{speed:.1f} M postings/s, {replay['bytes'] / replay['postings']:.1f} bytes each",
+              ">= 1 M postings/s", speed >= 1)
+    speed = log["bytes"] / log["seconds"] / 1e6
+    table.add("strace log of a spin", f"{speed:.0f} MB/s, {log['bytes'] / 1e6:.0f} MB in {log['seconds']:.2f} s", ">= 100 MB/s", speed >= 100)
+
+
 def measure(options, say):
     results = {"kernel": platform.release(), "cores": os.cpu_count(), "load_before": os.getloadavg()}
     say("kernel time per posting")
@@ -108,6 +118,8 @@ def measure(options, say):
     for files in options["idle"]:
         say(f"{files} idle descriptors")
         results["idle"][files] = costs.idle(files, options["idle_seconds"])
+    say("recording and log")
+    results["sources"] = sources.measure()
     results["throughput"] = throughput.measure(options["rounds"], options["others"], options["window"],
                                                options["load_budget"], say)
     results["load_after"] = os.getloadavg()
@@ -135,7 +147,7 @@ def main():
     idle_rows(table, results["idle"])
     worst = max(s["seconds"] for s in results["spin"])
     table.add("spin to finding (test profile)", f"{worst:.2f} s (worst of {len(results['spin'])})", "<= 2 s", worst <= 2)
-    table.add("replay, strace import", "not measured here", ">= 1 M postings/s", None)
+    source_rows(table, results["sources"])
     print(f"\nkernel {results['kernel']}, hooks {results['hooks']}, {results['cores']} cores, load "
           f"{results['load_before'][0]:.1f} before and {results['load_after'][0]:.1f} after (the bench itself: about 2)\n")
     table.show()
