@@ -77,6 +77,11 @@ class Epaudit(Nobody):
         self.outcome = self.tool.interrupt()
 
 
+class Stackless(Epaudit):
+    """What source lines cost a healthy server is the difference."""
+    arguments = ("--stack-bytes", "0")
+
+
 class Command(Nobody):
     """Any other tool: a command line with {pid}, and a word on its output that says that it watches."""
 

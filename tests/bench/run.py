@@ -59,6 +59,9 @@ def throughput_rows(table, results):
             if not ours:
                 continue
             table.add(f"  {what}: epaudit", ratio(ours), ">= 0.97", ours["median"] >= 0.97)
+            if "without stacks" in seen:
+                table.add(f"  {what}: epaudit --stack-bytes 0", ratio(seen["without stacks"]), "the same",
+                          abs(ours["median"] - seen["without stacks"]["median"]) <= 0.02)
             if empty:
                 behind = empty["median"] - ours["median"]
                 table.add("    behind empty programs by", f"{behind:.3f}", "<= 0.02", behind <= 0.02)

@@ -13,11 +13,11 @@ import time
 
 import servers
 from harness import Skip, wait_for
-from observers import Bpftrace, Empty, Epaudit, PerfTrace, Strace, cpu_ns
+from observers import Bpftrace, Empty, Epaudit, PerfTrace, Stackless, Strace, cpu_ns
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
-WATCHERS = {"empty": Empty, "epaudit": Epaudit, "bpftrace": Bpftrace, "perf trace": PerfTrace, "strace": Strace}
+WATCHERS = {"empty": Empty, "epaudit": Epaudit, "without stacks": Stackless, "bpftrace": Bpftrace, "perf trace": PerfTrace, "strace": Strace}
 
 
 def pin(pid, core):
@@ -141,7 +141,7 @@ def measure_load(name, plan, seconds, deadline, say):
 
 def measure(rounds, other_rounds, seconds, budget, say):
     """All loads within `budget` seconds."""
-    plan = [["empty", "epaudit"] + (["bpftrace", "perf trace", "strace"] if turn < other_rounds else [])
+    plan = [["empty", "epaudit", "without stacks"] + (["bpftrace", "perf trace", "strace"] if turn < other_rounds else [])
             for turn in range(rounds)]
     results = {}
     for done, name in enumerate(LOADS):
