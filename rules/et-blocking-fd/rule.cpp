@@ -19,7 +19,7 @@ const RuleInfo kInfo{
     Level::kConfirmed,
     {{"sleeps", 2, 2, "calls on one fd that slept 10 ms and more, to be confirmed"},
      {"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself"}},
-    {Seam::kState},
+    {},
     "calls by threads that do not wait on the fd's epoll; with hook set trampoline also Unix streams and pipes",
     {StackRole::kRead, StackRole::kArmed}};
 

@@ -43,6 +43,13 @@ public:
         }
     }
 
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (!sight.kernel_state)
+            return {Status::kDegraded, "only ENOSPC, ENOMEM and failures in a row are told: " + sight.why};
+        return {};
+    }
+
 private:
     // What was asked for and no registration of the file, in whichever epoll, reports.
     static uint32_t unheard(std::span<const Entry> file)

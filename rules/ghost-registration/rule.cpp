@@ -21,7 +21,7 @@ const RuleInfo kInfo{
     {{"exists_s", 1, 1, "seconds the registration must outlive its descriptor"},
      {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
      {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
-    {Seam::kState},
+    {},
     "numbers closed before we attached, by close_range(), or by another process than the one that registered them",
     {StackRole::kArmed, StackRole::kWait}};
 

@@ -65,7 +65,7 @@ def settle(result):
     observation = (result.report or {}).get("observation", {})
     preempted = any("their twins stood in" in note for note in observation.get("notes", []))
     lost = observation.get("lost", {})
-    if preempted and set(lost) == {SKIPPED} and lost[SKIPPED] * POSTINGS_PER_SKIP <= observation["postings"]:
+    if preempted and set(lost) == {SKIPPED} and lost[SKIPPED] <= 2 + observation["postings"] // POSTINGS_PER_SKIP:
         observation["complete"] = True
         if result.code == 4:
             result.code = 1 if result.rules() else 0
