@@ -114,9 +114,10 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
 
 static __always_inline void drop_dead_home(struct file_row *f, u64 id)
 {
-    if (!f->home)
+    struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
+    if (!f->home || !books_registration(NULL, &key))
         return;
-    record_gone(RECORD_GONE, f->home, id, f->home_fd);
+    record_gone(RECORD_GONE, key.epoll, id, key.fd);
     ledger_drop_home(NULL, f, id);
 }
 

@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr size_t kFileSize = 8 << 20;
+constexpr size_t kFileSize = 32 << 20;
 
 struct Download {
   size_t sent = 0;
@@ -75,11 +75,12 @@ class Server {
   std::unordered_map<int, Download> downloads_;
 };
 
-// One downloads and reads as fast as it can; others come and go.
+// One downloads, is slow to begin, and then reads as fast as it can; others come and go.
 void drive(demo::Client& client) {
   const int fd = client.connect();
   client.send(fd, "get\n");
   client.ready();
+  client.pause(200);  // whatever the sockets hold is full by now
   while (client.running()) {
     const int guest = client.connect();
     for (int i = 0; i < 100; ++i) client.receive(fd, 1);

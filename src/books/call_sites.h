@@ -10,6 +10,7 @@ namespace epaudit {
 
 // The last four belong to an epoll, as kWait does; kRefused to a file.
 enum class StackRole { kArmed, kRead, kWrite, kAccept, kWait, kRefused, kBlocked, kCreated, kChanged, kStale };
+constexpr StackRole kLastRole = StackRole::kStale;
 
 const char* stack_role_text(StackRole role);  // "armed here", "last read here", "blocked in"
 

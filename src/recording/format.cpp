@@ -178,7 +178,7 @@ std::string stack_text(const RecordedStack& stack)
 bool parse_stack(std::string_view text, RecordedStack& out)
 {
     const Json json = parsed(text);
-    if (!json.is_object() || number_of(json, "role") > static_cast<uint64_t>(StackRole::kWait))
+    if (!json.is_object() || number_of(json, "role") > static_cast<uint64_t>(kLastRole))
         return false;
     out.role = static_cast<StackRole>(number_of(json, "role"));
     out.id = number_of(json, "id");

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each demo's `bug` yields exactly its rule, each `fixed` nothing, from birth and attached."""
-from harness import BUILD, ROOT, check, epaudit, expectations, serving
+from harness import BUILD, ROOT, Final, check, epaudit, expectations, serving
 
 LEVELS = {"info": ("info",), "risk": ("risk",), "likely": ("likely", "confirmed"), "confirmed": ("confirmed",)}
 ALARMS = ("likely", "confirmed")  # the others are told, and no reason to fail
@@ -23,6 +23,8 @@ def binary(folder, twin):
 def verify(outcome, expected):
     check(outcome.report is not None, "no report\n" + outcome.describe())
     alarms = sorted({rule for rule, level in expected if level in ALARMS})
+    if set(outcome.rules()) - set(alarms):
+        raise Final("out of turn: " + outcome.describe())
     check(outcome.rules() == alarms, "wrong rules: " + outcome.describe())
     for rule, level in expected:
         check(rule in outcome.rules(LEVELS[level]), f"{rule} below {level}: " + outcome.describe())

@@ -24,6 +24,10 @@ class Skip(Exception):
     """The kernel or the machine truly refuses; the text says why."""
 
 
+class Final(AssertionError):
+    """A failure that no second try may hide."""
+
+
 class Outcome:
     """One finished run of epaudit: exit code, JSON report (None when there is none), both outputs."""
 
@@ -154,6 +158,21 @@ def places(folder, twin):
     return found
 
 
+def attempt(test):
+    """What became of it, and in words."""
+    try:
+        test()
+    except Skip as reason:
+        return "skipped", f"SKIPPED: {reason}"
+    except Final as error:
+        return "final", f"FAILED: {error}"
+    except AssertionError as error:
+        return "failed", "FAILED: " + (str(error) or type(error).__name__)
+    except Exception as error:  # a failing test must not take the others down
+        return "failed", f"FAILED: {error}\n{traceback.format_exc()}"
+    return "passed", "ok"
+
+
 class Suite:
     """Counts tests and prints a line for each; tests may run side by side in threads."""
 
@@ -163,21 +182,21 @@ class Suite:
         self.lock = threading.Lock()
 
     def run(self, name, test):
+        """What two programs do to one another in a few seconds may go another way once: a failure is tried again, and
+        said. What must never be, a rule that speaks out of turn, is not (Final)."""
         if self.only and not any(word in name for word in self.only):
             return
         start = time.monotonic()
-        passed = failed = skipped = 0
-        try:
-            test()
-            passed, verdict = 1, "ok"
-        except Skip as reason:
-            skipped, verdict = 1, f"SKIPPED: {reason}"
-        except Exception as error:  # a failing test must not take the others down
-            failed, verdict = 1, "FAILED: " + (str(error) or type(error).__name__)
-            if not isinstance(error, AssertionError):
-                verdict += "\n" + traceback.format_exc()
+        kind, verdict = attempt(test)
+        if kind == "failed":
+            first = verdict
+            kind, verdict = attempt(test)
+            if kind != "failed":
+                verdict += f" at the second try; the first: {first[:400]}"
         with self.lock:
-            self.passed, self.failed, self.skipped = self.passed + passed, self.failed + failed, self.skipped + skipped
+            self.passed += kind == "passed"
+            self.failed += kind in ("failed", "final")
+            self.skipped += kind == "skipped"
             print(f"{self.label}  {name:<52} {time.monotonic() - start:5.1f} s  {verdict}", flush=True)
 
     def close(self):

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, Started, check, epaudit, serving, wait_for
+from harness import BUILD, Final, Started, check, epaudit, serving, wait_for
 
 TROUBLE = str(BUILD / "tests/trouble")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -24,7 +24,9 @@ def quiet(*words, arguments=(), postings=0):
     """Under `run`: the role ends well, nothing is found, nothing is lost."""
     def test():
         outcome = epaudit("run", *arguments, "--", TROUBLE, *map(str, words), timeout=120)
-        check(outcome.code == 0 and not outcome.report["findings"], outcome.describe())
+        if outcome.report["findings"]:
+            raise Final(outcome.describe())
+        check(outcome.code == 0, outcome.describe())
         seen = outcome.report["observation"]
         check(seen["complete"] and seen["postings"] >= postings, outcome.describe())
     return test

@@ -14,7 +14,7 @@ import threading
 import typing
 
 from paths import BUILD
-from harness import Started, check, end, epaudit, wait_for
+from harness import Final, Started, check, end, epaudit, wait_for
 from servers import answers
 
 LOAD_SECONDS = 6
@@ -166,7 +166,8 @@ def judge(case, leg, outcome, known):
     levels = highest(outcome)
     spoken = {rule for rule, level in levels.items() if level in SPOKEN}
     extra = sorted(spoken - set(wanted) - set(case.faulty))
-    check(not extra, f"{', '.join(extra)} speaks out of turn: {talk(outcome, extra)}")
+    if extra:
+        raise Final(f"{', '.join(extra)} speaks out of turn: {talk(outcome, extra)}")
     for rule, least in wanted.items():
         check(ORDER.index(levels.get(rule, "info")) >= ORDER.index(least),
               f"{rule} should be found, {least} at least: {outcome.describe()}")
