@@ -4,20 +4,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "src/books/stack_owner.h"
+
 namespace epaudit {
 namespace {
 
 constexpr size_t kMostNotes = 64;
 constexpr size_t kMostStacks = 1 << 16;
-
-uint64_t owner_id(StackRole role, const sweep_record& entry)
-{
-    switch (role) {
-    case StackRole::kArmed: return entry.registration.armed_site;
-    case StackRole::kWait: return entry.key.epoll;
-    default: return entry.file_id;
-    }
-}
 
 // What the record lacks is 0.
 template <typename Record>
@@ -41,9 +34,9 @@ void RecordedSites::add(RecordedStack&& stack)
 // As StackBook::find() in live capture.
 const Stack* RecordedSites::find(StackRole role, const sweep_record& entry)
 {
-    const uint64_t id = owner_id(role, entry);
+    const uint64_t id = stack_owner(role, entry);
     auto at = id ? kept_.find({role, id}) : kept_.end();
-    if (at == kept_.end() || (role != StackRole::kArmed && at->second.time < entry.registration.added_at))
+    if (at == kept_.end() || !stack_is_of(role, at->second.time, entry))
         return nullptr;
     return &at->second.stack;
 }

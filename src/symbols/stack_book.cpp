@@ -5,24 +5,13 @@
 
 #include <cerrno>
 
+#include "src/books/stack_owner.h"
+
 namespace epaudit {
 namespace {
 
 constexpr size_t kMostStacks = 4096;
 constexpr size_t kMostImages = 64;  // beyond, those of processes that have ended are forgotten
-
-uint64_t owner_id(StackRole role, const sweep_record& entry)
-{
-    switch (role) {
-    case StackRole::kArmed: return entry.registration.armed_site;
-    case StackRole::kWait:
-    case StackRole::kBlocked:
-    case StackRole::kCreated:
-    case StackRole::kChanged:
-    case StackRole::kStale: return entry.key.epoll;
-    default: return entry.file_id;
-    }
-}
 
 }  // namespace
 
@@ -79,14 +68,11 @@ void StackBook::add(const StackOwner& owner, const StackSlice& slice)
 
 const Stack* StackBook::find(StackRole role, const sweep_record& entry)
 {
-    uint64_t id = owner_id(role, entry);
+    uint64_t id = stack_owner(role, entry);
     auto at = id ? kept_.find({role, id}) : kept_.end();
-    if (at == kept_.end())
+    if (at == kept_.end() || !stack_is_of(role, at->second.time, entry))
         return nullptr;
     Kept& kept = at->second;
-    // Of the file that had this address before. A refusal is older than the registration that made up for it.
-    if (role != StackRole::kArmed && role != StackRole::kRefused && kept.time < entry.registration.added_at)
-        return nullptr;
     if (!kept.stack)
         kept.stack = std::make_unique<Stack>(
             Stack{stack_role_text(role), kept.image->symbolise(kept.addresses)});
