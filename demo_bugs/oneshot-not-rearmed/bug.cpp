@@ -130,8 +130,10 @@ std::string make_frame(const std::string& body) {
 void drive(demo::Client& client) {
   const std::string frame = make_frame("hello");
   const int slow = client.connect();
+  client.send(slow, frame);
+  client.receive(slow);  // the server is up
   client.send(slow, frame.substr(0, 2));
-  client.pause(50);
+  client.pause(200);
   client.send(slow, frame.substr(2));
   client.ready();
   while (client.running()) {
