@@ -41,6 +41,8 @@ const char* base_name(Profile profile)
 Result<std::unique_ptr<Judge>> Judge::open(const AuditOptions& options, Profile otherwise)
 {
     std::unique_ptr<Judge> judge(new Judge(options));
+    std::error_code ignored;
+    judge->directory_ = std::filesystem::current_path(ignored).string();
     auto config = find_config(options);
     if (!config)
         return config.error();
@@ -115,8 +117,7 @@ Judged Judge::judged()
 void Judge::fill(Report& report, const Sight& sight)
 {
     Judged judged = this->judged();
-    std::error_code ignored;
-    report.options.directory = std::filesystem::current_path(ignored).string();
+    report.options.directory = directory_;
     for (std::vector<Finding>* list : {&judged.findings, &judged.suppressed})
         for (Finding& finding : *list)
             if (const Frame* frame = sources_ ? guilty_frame(finding) : nullptr)

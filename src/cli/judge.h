@@ -24,6 +24,7 @@ public:
     Profile profile() const { return profile_; }  // that decides how patient we are
     const std::string& profile_name() const { return profile_name_; }
     std::optional<Level> gate() const { return gate_; }
+    const std::string& directory() const { return directory_; }  // paths below it are shown relative to it
 
     // What was found so far.
     Judged judged();
@@ -45,6 +46,7 @@ private:
     std::string why_off() const;
 
     AuditOptions options_;
+    std::string directory_;
     Profile profile_ = Profile::kProduction;
     std::string profile_name_;
     std::optional<Level> gate_;

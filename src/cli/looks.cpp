@@ -4,21 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "bpf/twins.h"
 #include "src/capture/live.h"
 
 namespace epaudit {
-namespace {
-
-std::string working_directory()
-{
-    std::error_code ignored;
-    return std::filesystem::current_path(ignored).string();
-}
-
-}  // namespace
 
 Result<> Looks::after(const Snapshot& books)
 {
@@ -74,7 +64,7 @@ Result<> Looks::tell()
                sample_.events + now.events,
                sample_.timeouts + now.timeouts};
     const bool due = sample_.seconds >= 0.95;
-    auto ok = outputs_.progress(due ? &sample_ : nullptr, judged_.findings, working_directory());
+    auto ok = outputs_.progress(due ? &sample_ : nullptr, judged_.findings, judge_.directory());
     if (due)
         sample_ = {};
     return ok;
