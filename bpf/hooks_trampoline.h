@@ -36,6 +36,7 @@
     int name##_twin(u64 *ctx)                                             \
     {                                                                     \
         const u32 slot = TWIN_OF(SLOT_##name);                            \
+        (void)slot; /* not every body wants it */                         \
         return first_has_run(SLOT_##name) ? 0 : (body);                   \
     }                                                                     \
     SEC(section)                                                          \
@@ -184,12 +185,12 @@ PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, 1))
  * The last reference to a watched file is gone and its registrations go with it: __fput() calls
  * eventpoll_release_file() before anything of the file is torn down, whoever held it last.
  */
-static __always_inline void file_dies(struct file *file)
+static __always_inline int file_dies(struct file *file)
 {
     u64 id = (u64)file;
     struct file_row *f = books_file(NULL, id);
     if (!f)
-        return;
+        return 0;
     struct item_walk w;
     walk_items(&w, file);
     for (int i = 0; i < CHAIN_MAX; i++) {
@@ -205,14 +206,10 @@ static __always_inline void file_dies(struct file *file)
     }
     record_gone(RECORD_FILE_GONE, 0, id, 0);
     books_remove_file(NULL, id);
-}
-
-SEC("fentry/eventpoll_release_file")
-int BPF_PROG(on_eventpoll_release_file, struct file *file)
-{
-    file_dies(file);
     return 0;
 }
+
+PAIR("fentry/eventpoll_release_file", on_eventpoll_release_file, file_dies((struct file *)ctx[0]))
 
 /* The epoll instance itself is closed; its address may soon be another's. */
 SEC("fentry/ep_eventpoll_release")
@@ -261,8 +258,16 @@ static __always_inline int ctl_by_fd(u32 slot, u32 epfd, u32 operation, u32 fd, 
     return 0;
 }
 
+extern const volatile bool ctl_file_hooked; /* on_do_epoll_ctl_file sees what comes that far */
+
+/* A number that leads nowhere never comes that far (7.2: do_epoll_ctl() looks both files up first). */
+static __always_inline bool ctl_ends_here(s32 result)
+{
+    return !ctl_file_hooked || result == -ERRNO_EBADF;
+}
+
 PAIR("fexit/do_epoll_ctl", on_do_epoll_ctl,
-     ctl_by_fd(slot, (u32)ctx[0], (u32)ctx[1], (u32)ctx[2], ctx[3], (s32)ctx[5]))
+     !ctl_ends_here((s32)ctx[5]) ? 0 : ctl_by_fd(slot, (u32)ctx[0], (u32)ctx[1], (u32)ctx[2], ctx[3], (s32)ctx[5]))
 
 /* Since 7.2 both epoll_ctl() and io_uring come through here, with the files already looked up. */
 static __always_inline int ctl_by_file(u32 slot, struct file *epoll_file, u32 operation, struct epoll_key *target,

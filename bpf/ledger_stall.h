@@ -118,6 +118,22 @@ static __always_inline bool ledger_input_of(const struct posting *p)
     return !(p->flags & POSTING_STATE) || p->state.unread || p->state.backlog || (p->state.flags & STATE_EOF_UNREAD);
 }
 
+static __always_inline bool ledger_client(const struct file_row *f, const struct posting *p)
+{
+    return (f->kind == FILE_TCP || f->kind == FILE_LISTENER || f->kind == FILE_UDP) &&
+           (p->mask & (EV_IN | EV_RDNORM | EV_RDHUP));
+}
+
+static __always_inline void ledger_keep(struct epoll_row *e, u32 clients)
+{
+    u32 before = e->away_kept;
+    e->away_kept = before + clients;
+    if (before < 2 && before + clients >= 2)
+        ledger_stalled(e);
+    if (e->stall_until == e->away_until)
+        e->stall_kept = before + clients;
+}
+
 /*
  * An event is delivered: was it there during the newest gap? Only what clients wait for counts: a UNIX socket may
  * be a thread's own wake-up pair. Input that somebody tried to take since it came is not the same input any more.
@@ -127,20 +143,24 @@ static __always_inline void ledger_kept_waiting(struct epoll_row *e, const struc
 {
     if (!r->ready_at || r->ready_at >= e->away_until)
         return;
-    if (f->kind != FILE_TCP && f->kind != FILE_LISTENER && f->kind != FILE_UDP)
-        return;
     u64 since = r->ready_at > e->away_from ? r->ready_at : e->away_from;
-    if (since + LEDGER_STALL_NS > e->away_until || f->attempt_at >= r->ready_at ||
-        !(p->mask & (EV_IN | EV_RDNORM | EV_RDHUP)) || !ledger_input_of(p))
+    if (!ledger_client(f, p) || since + LEDGER_STALL_NS > e->away_until || f->attempt_at >= r->ready_at ||
+        !ledger_input_of(p))
         return;
     /* Two connections in a backlog are two clients. */
-    u32 clients = f->kind == FILE_LISTENER && p->state.backlog > 1 ? 2 : 1;
-    u32 before = e->away_kept;
-    e->away_kept = before + clients;
-    if (before < 2 && before + clients >= 2)
-        ledger_stalled(e);
-    if (e->stall_until == e->away_until)
-        e->stall_kept = before + clients;
+    ledger_keep(e, f->kind == FILE_LISTENER && p->state.backlog > 1 ? 2 : 1);
+}
+
+/*
+ * The same where nobody saw when input came (POSTING_KEPT; user space alone calls this): whoever posts it vouches for
+ * the input, but only the books know whether the gap before this very wait was long enough.
+ */
+static __always_inline void ledger_kept_unseen(struct books *b, struct epoll_row *e, const struct file_row *f,
+                                               const struct posting *p)
+{
+    const struct thread_row *t = books_thread(b, p->tid);
+    if (t && e->away_until && e->away_until == t->wait_at && e->away_tid == p->tid && ledger_client(f, p))
+        ledger_keep(e, 1);
 }
 
 /* A wait that timed out: a clock, or a poll for something that could have woken it (EP605)? */

@@ -123,6 +123,8 @@ static __always_inline void ledger_duplicate(struct books *b, struct file_row *f
     struct thread_row *second = books_thread(b, p->tid);
     if (!first || !second || first->waiting || first->epoll != p->epoll)
         return;
+    if (first->tgid != second->tgid) /* an epoll that processes share is another matter (R15) */
+        return;
     ledger_count(&f->duplicates, 1);
     first->duplicate_file = p->file;
     second->duplicate_file = p->file;

@@ -75,6 +75,8 @@ enum posting_flag {
     POSTING_SLEPT = 16,   /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
     POSTING_STRANGER = 32, /* DELIVERED: to a process in which the number does not lead to the file */
     POSTING_BLIND = 64,   /* DELIVERED without state: what answers it may not be among the postings */
+    POSTING_KEPT = 128,   /* DELIVERED without readiness (logs): it came while the thread slept in another call, and
+                             the wait that took it did not have to wait */
 };
 
 enum state_flag {

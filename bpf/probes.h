@@ -21,10 +21,8 @@ struct probe_facts {
     u32 processes_changed; /* generation of the table of processes; user space and probes count it up */
     u32 timeout_in_ms;     /* do_epoll_wait() takes an int (5.10), not a struct timespec64 * */
     u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (R6) */
-    u32 seed_again;        /* the seed has not booked everything yet */
     s32 stacks_left;       /* user stacks that may be taken before the next look; user space fills it up */
     u32 pipe_wakers;       /* a pipe was seen that its own process wakes itself with: its writes are looked at (EP604) */
-    u32 pad;
     u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
 };
 

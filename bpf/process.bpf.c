@@ -48,26 +48,33 @@ int BPF_PROG(on_sched_process_fork_twin, struct task_struct *parent, struct task
 /* How far an exec's descriptors are looked through: an epoll is created early in a program's life. */
 #define EXEC_FDS 256
 
-static __always_inline int process_execs(struct task_struct *task)
+/* Global: so it is verified once, not once per descriptor. */
+__noinline int exec_keeps(u32 fd)
 {
-    u32 tgid = BPF_CORE_READ(task, tgid);
-    if (!watched(tgid))
+    u64 ids = bpf_get_current_pid_tgid();
+    u64 epoll = epoll_of_fd(current_task(), fd);
+    if (!epoll)
         return 0;
-    books_stat(NULL, STAT_CALLS + POSTING_EXEC);
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
     p.kind = POSTING_EXEC;
-    p.tgid = tgid;
-    p.tid = BPF_CORE_READ(task, pid);
-    for (u32 fd = 0; fd < EXEC_FDS; fd++) {
-        struct file *file = file_of_fd(task, fd);
-        if (!file || !is_epoll(file))
-            continue;
-        p.epfd = (s32)fd;
-        p.epoll = (u64)BPF_CORE_READ(file, private_data);
-        ledger_exec(NULL, &p);
-        record(&p, RECORD_POSTING);
-    }
+    p.tgid = ids >> 32;
+    p.tid = (u32)ids;
+    p.epfd = (s32)fd;
+    p.epoll = epoll;
+    ledger_exec(NULL, &p);
+    record(&p, RECORD_POSTING);
+    return 0;
+}
+
+/* The task is the current one. */
+static __always_inline int process_execs(struct task_struct *task)
+{
+    if (!watched(READ(task, tgid)))
+        return 0;
+    books_stat(NULL, STAT_CALLS + POSTING_EXEC);
+    for (u32 fd = 0; fd < EXEC_FDS; fd++)
+        exec_keeps(fd);
     return 0;
 }
 

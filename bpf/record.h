@@ -68,6 +68,13 @@ static __always_inline void record_gone(u32 type, u64 epoll, u64 file, s32 fd)
         record_facts(type, epoll, file, fd, 0);
 }
 
+/* A row of a small table is about to be copied. */
+static __always_inline void record_shown(u32 type, u64 epoll, s32 fd)
+{
+    if (recording)
+        record_facts(type, epoll, 0, fd, 0);
+}
+
 static __always_inline void record_swept(u64 file, const struct file_state *s, u64 now)
 {
     if (!recording)

@@ -8,26 +8,63 @@
 #include "state.h"
 #include "ledger.h"
 
+/* What seed_registration() is to book: an address in memory is a number to every verifier, as an argument it would be
+ * a pointer to those that know typed loads, and global functions take none. One seed at a time runs. */
+u64 seeded_item = 0;
+
+/* Global: so it is verified once, not once per registration. */
+__noinline int seed_registration(u32 tgid, u32 tid)
+{
+    struct epitem *item = (void *)seeded_item;
+    struct file *file = READ(item, ffd.file);
+    struct registration_key key = key_of(item, file);
+    if (books_registration(NULL, &key))
+        return 0;
+    struct posting p = {};
+    p.kind = POSTING_SEEDED;
+    p.time = bpf_ktime_get_ns();
+    p.tgid = tgid;
+    p.tid = tid;
+    p.epfd = -1;
+    p.epoll = key.epoll;
+    p.file = key.file;
+    p.fd = key.fd;
+    p.file_kind = kind_of_file(file);
+    p.ino = READ(file, f_inode, i_ino);
+    p.mask = READ(item, event.events);
+    p.data = READ(item, event.data);
+    if (READ(file, f_flags) & O_NONBLOCK_BIT)
+        p.flags = POSTING_NONBLOCK;
+    else if (p.mask & EV_ET)
+        facts.blocking_edges = 1;
+    ledger_add(NULL, &p);
+    struct registration_row *r = books_registration(NULL, &key);
+    if (r)
+        r->item = (u64)item;
+    record(&p, RECORD_POSTING);
+    return 0;
+}
+
+static __always_inline void seed_epoll(struct task_struct *task, struct file *file, u32 fd)
+{
+    struct posting p = {};
+    p.kind = POSTING_SEEDED;
+    p.time = bpf_ktime_get_ns();
+    p.tgid = READ(task, tgid);
+    p.tid = READ(task, pid);
+    p.epfd = (s32)fd;
+    p.epoll = (u64)READ(file, private_data);
+    struct epoll_row *e = ledger_open_epoll(NULL, &p);
+    if (e)
+        e->file = (u64)file;
+    record(&p, RECORD_POSTING);
+}
+
 /*
  * One file after the other, and each file names its registrations: no limit on how many there are, and
  * no walk of a red-black tree. What it cannot see: registrations whose last descriptor is closed while
  * the file lives on elsewhere; the user side compares with fdinfo and counts them.
  */
-/* Known ones are passed over at little cost, so that each run of the iterator books CHAIN_MAX more. */
-static __always_inline struct epitem *first_unknown(struct item_walk *w, struct file *file)
-{
-    for (int i = 0; i < SEED_CHAIN_MAX; i++) {
-        struct epitem *item = next_item(w);
-        if (!item)
-            return NULL;
-        struct registration_key key = key_of(item, file);
-        if (!books_registration(NULL, &key))
-            return item;
-    }
-    books_stat(NULL, STAT_CHAIN_BEYOND);
-    return NULL;
-}
-
 SEC("iter/task_file")
 int on_seed(struct bpf_iter__task_file *ctx)
 {
@@ -35,47 +72,20 @@ int on_seed(struct bpf_iter__task_file *ctx)
     struct file *file = ctx->file;
     if (!task || !file || !watched(READ(task, tgid)))
         return 0;
-    struct posting p = {};
-    p.kind = POSTING_SEEDED;
-    p.time = bpf_ktime_get_ns();
-    p.tgid = READ(task, tgid);
-    p.tid = READ(task, pid);
-    if (is_epoll(file)) {
-        p.epfd = (s32)ctx->fd;
-        p.epoll = (u64)READ(file, private_data);
-        struct epoll_row *e = ledger_open_epoll(NULL, &p);
-        if (e)
-            e->file = (u64)file;
-        record(&p, RECORD_POSTING);
-    }
-    p.epfd = -1;
-    p.file = (u64)file;
-    p.file_kind = kind_of_file(file);
-    p.ino = READ(file, f_inode, i_ino);
-    if (READ(file, f_flags) & O_NONBLOCK_BIT)
-        p.flags = POSTING_NONBLOCK;
+    if (is_epoll(file))
+        seed_epoll(task, file, ctx->fd);
     struct item_walk w;
     walk_items(&w, file);
-    struct epitem *item = first_unknown(&w, file);
-    for (int i = 0; i < CHAIN_MAX && item; i++) {
-        struct registration_key key = key_of(item, file);
-        if (!books_registration(NULL, &key)) {
-            p.epoll = key.epoll;
-            p.fd = key.fd;
-            p.mask = READ(item, event.events);
-            p.data = READ(item, event.data);
-            if ((p.mask & EV_ET) && !(p.flags & POSTING_NONBLOCK))
-                facts.blocking_edges = 1;
-            ledger_add(NULL, &p);
-            struct registration_row *r = books_registration(NULL, &key);
-            if (r)
-                r->item = (u64)item;
-            record(&p, RECORD_POSTING);
-        }
-        item = next_item(&w);
+    u32 tgid = READ(task, tgid);
+    u32 tid = READ(task, pid);
+    for (int i = 0; i < SEED_CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            return 0;
+        seeded_item = (u64)item;
+        seed_registration(tgid, tid);
     }
-    if (item)
-        facts.seed_again = 1;
+    books_stat(NULL, STAT_CHAIN_BEYOND);
     return 0;
 }
 

@@ -77,21 +77,40 @@ static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct swee
     bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
 }
 
-static __always_inline u32 count_items(struct file *file)
+static __always_inline bool matters(const struct sweep_record *out, const struct file_row *f, struct epitem *item,
+                                    const struct registration_row *r)
+{
+    return ledger_registration_matters(r, f, &out->state, item_is_ready(item), out->time) || ledger_habit_matters(r, f);
+}
+
+/* All that an idle file costs. Is one of its registrations worth a look? */
+static __always_inline bool refresh_items(struct sweep_record *out, struct file *file, const struct file_row *f)
 {
     struct item_walk w;
-    u32 found = 0;
+    bool found = false;
+    out->chain = 0;
     walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++)
-        found += next_item(&w) != NULL;
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            break;
+        out->chain += 1;
+        struct registration_key key = key_of(item, file);
+        struct registration_row *r = books_registration(NULL, &key);
+        if (!r)
+            continue;
+        r->item = (u64)item;
+        if (!found)
+            found = matters(out, f, item, r);
+    }
     return found;
 }
 
-static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out,
-                                       struct file *file, struct file_row *f, bool look)
+/* Those worth a look, or all. */
+static __always_inline void show_items(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out,
+                                       struct file *file, struct file_row *f, bool all)
 {
     struct item_walk w;
-    out->chain = count_items(file); /* before the first is shown: rules ask whether it is the only one */
     walk_items(&w, file);
     for (int i = 0; i < CHAIN_MAX; i++) {
         struct epitem *item = next_item(&w);
@@ -99,17 +118,12 @@ static __always_inline u32 sweep_items(struct bpf_iter__bpf_map_elem *ctx, struc
             break;
         struct registration_key key = key_of(item, file);
         struct registration_row *r = books_registration(NULL, &key);
-        if (!r)
+        if (!r || (!all && !matters(out, f, item, r)))
             continue;
-        r->item = (u64)item;
         out->live_mask = READ(item, event.events);
         out->ready = item_is_ready(item);
-        if (!look && !ledger_registration_matters(r, f, &out->state, out->ready, out->time) &&
-            !ledger_habit_matters(r, f))
-            continue;
         emit(ctx, out, key.epoll, f, r, key.fd);
     }
-    return out->chain;
 }
 
 static __always_inline void drop_dead_home(struct file_row *f, u64 id)
@@ -160,17 +174,20 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
     ask_peer(&out->state, file, f);
     refresh(f, id, &out->state, out->time);
     out->file_id = id;
-    out->buried = 0;
-    out->file = *f;
-    name_socket(&out->name, file, f->kind);
     bool look = ledger_file_matters(f, &out->state);
-    u32 found = sweep_items(ctx, out, file, f, look);
-    if (!found && f->home)
+    if (refresh_items(out, file, f) || look) {
+        out->buried = 0;
+        out->file = *f;
+        name_socket(&out->name, file, f->kind);
+        show_items(ctx, out, file, f, look);
+    }
+    if (out->chain)
+        return 0;
+    if (f->home)
         drop_dead_home(f, id);
-    if (!found && look) {
+    if (look) {
         out->live_mask = 0;
         out->ready = 0;
-        out->chain = 0;
         emit(ctx, out, 0, f, NULL, f->fd);
     }
     return 0;
@@ -193,17 +210,39 @@ int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
     return 0;
 }
 
-/* Instances that died unseen: by exit or close_range() under hook set `tracepoint`. */
+/*
+ * The small tables, whole: key and row, one after another. Not by look-ups from user space, because a recording must
+ * say between which postings a row was read. An instance that died unseen, by exit or close_range() under hook set
+ * `tracepoint`, goes once it has been shown.
+ */
 SEC("iter/bpf_map_elem")
 int on_sweep_epolls(struct bpf_iter__bpf_map_elem *ctx)
 {
     u64 *key = ctx->key;
     struct epoll_row *e = ctx->value;
-    if (!key || !e || !e->file)
+    if (!key || !e)
         return 0;
     u64 id = *key;
+    record_shown(RECORD_EPOLL_ROW, id, 0);
+    bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
+    /* What does not fit is shown again by the next read. */
+    if (bpf_seq_write(ctx->meta->seq, e, sizeof(*e)) || !e->file)
+        return 0;
     struct file *file = (void *)e->file;
     if (more_references(file) < 0 || !is_epoll(file) || (u64)READ(file, private_data) != id)
         books_remove_epoll(NULL, id);
+    return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int on_sweep_threads(struct bpf_iter__bpf_map_elem *ctx)
+{
+    u32 *key = ctx->key;
+    struct thread_row *t = ctx->value;
+    if (!key || !t)
+        return 0;
+    record_shown(RECORD_THREAD_ROW, 0, (s32)*key);
+    bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
+    bpf_seq_write(ctx->meta->seq, t, sizeof(*t));
     return 0;
 }

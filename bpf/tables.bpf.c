@@ -20,6 +20,7 @@ struct probe_facts facts = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
 const volatile bool typed_loads = false;
 const volatile u32 stack_bytes = 0;
+const volatile bool ctl_file_hooked = false; /* hooks_trampoline.h */
 const volatile bool probe_registers = false;
 const volatile bool twins = false;
 const volatile bool recording = false;

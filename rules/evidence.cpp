@@ -8,7 +8,7 @@
 namespace epaudit {
 namespace {
 
-uint16_t pending_error(const Entry& entry) { return static_cast<uint16_t>(entry.state.aux); } // sk_err
+uint16_t pending_error(const Entry& entry) { return static_cast<uint16_t>(entry.state.aux); }  // sk_err
 
 std::string unread_text(const Entry& entry)
 {
@@ -80,7 +80,8 @@ std::string waiting_text(const Entry& entry)
     if (entry.state.unread)
         add(text, unread_text(entry));
     if (entry.state.backlog)
-        add(text, fmt::format("{} connection{} not accepted", entry.state.backlog, entry.state.backlog == 1 ? "" : "s"));
+        add(text,
+            fmt::format("{} connection{} not accepted", entry.state.backlog, entry.state.backlog == 1 ? "" : "s"));
     if (entry.state.flags & STATE_EOF_UNREAD)
         add(text, "end of stream unread");
     if (pending_error(entry))

@@ -36,6 +36,6 @@ bool is_ghost(const Entry& entry);
 
 // Input that the program would find if it looked: data, connections, the end of the stream, an error.
 bool input_waits(const Entry& entry);
-std::string waiting_text(const Entry& entry); // "4 bytes unread, end of stream unread"
+std::string waiting_text(const Entry& entry);  // "4 bytes unread, end of stream unread"
 
 }  // namespace epaudit

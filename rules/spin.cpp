@@ -30,7 +30,7 @@ bool eof_in_run(const Entry& entry, const Spin& spin)
     if (spin.between_known && f.eofs && (spin.between & BETWEEN_READ_EOF))
         return true;
     if (!spin.between_known)
-        return told && f.eofs >= 2; // a program that closes after the end reads 0 once
+        return told && f.eofs >= 2;  // a program that closes after the end reads 0 once
     if (spin.running && !entry.buried)
         return told && (entry.state.flags & STATE_RCV_SHUTDOWN) && !entry.state.unread;
     return told && f.peer_closed_at && f.peer_closed_at <= entry.registration.run_at &&
@@ -40,7 +40,7 @@ bool eof_in_run(const Entry& entry, const Spin& spin)
 SpinShape shape_of(const Entry& entry, const Spin& spin)
 {
     if (is_ghost(entry) && !entry.file.ghost_used)
-        return SpinShape::kNone; // nobody can consume or remove it: EP303
+        return SpinShape::kNone;  // nobody can consume or remove it: EP303
     if (spin.events & EV_ERR)
         return SpinShape::kHupErr;
     if (eof_in_run(entry, spin))
@@ -49,7 +49,8 @@ SpinShape shape_of(const Entry& entry, const Spin& spin)
         return SpinShape::kHupErr;
     if (spin.events & kInput) {
         bool starved = entry.file.kind == FILE_LISTENER &&
-                       (spin.between_known ? (spin.between & BETWEEN_ACCEPT_ERROR) != 0 : entry.file.accept_errors != 0);
+                       (spin.between_known ? (spin.between & BETWEEN_ACCEPT_ERROR) != 0
+                                           : entry.file.accept_errors != 0);
         return starved ? SpinShape::kNone : SpinShape::kUnread;
     }
     if (spin.events & EV_OUT)
@@ -62,7 +63,8 @@ bool is_spin(const Snapshot& books, const Spin& spin, const Settings& settings)
     // Without time stamps the run itself must do: nothing legitimate was ever seen above 3 returns.
     if (!books.times_known)
         return spin.returns >= settings["returns"];
-    return spin.returns >= settings["returns"] && spin.seconds >= settings["seconds"] && spin.per_s >= settings["per_s"];
+    return spin.returns >= settings["returns"] && spin.seconds >= settings["seconds"] &&
+           spin.per_s >= settings["per_s"];
 }
 
 void measure(Spin& spin, uint64_t returns, uint64_t ns)
@@ -148,13 +150,17 @@ std::vector<Threshold> spin_thresholds()
 
 std::string between_text(uint32_t between)
 {
-    static constexpr std::pair<uint32_t, const char*> kNames[] = {
-        {BETWEEN_READ_EOF, "read = 0"},           {BETWEEN_READ_EAGAIN, "read = EAGAIN"},
-        {BETWEEN_READ_ERROR, "read failed"},      {BETWEEN_WRITE, "write"},
-        {BETWEEN_WRITE_EAGAIN, "write = EAGAIN"}, {BETWEEN_ACCEPT_ERROR, "accept failed"},
-        {BETWEEN_PEEK, "MSG_PEEK or FIONREAD"},   {BETWEEN_MOD, "epoll_ctl(MOD)"},
-        {BETWEEN_MOD_SAME, "epoll_ctl(MOD) to the same mask"}, {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"},
-        {BETWEEN_URING, "io_uring_enter"}};
+    static constexpr std::pair<uint32_t, const char*> kNames[] = {{BETWEEN_READ_EOF, "read = 0"},
+                                                                  {BETWEEN_READ_EAGAIN, "read = EAGAIN"},
+                                                                  {BETWEEN_READ_ERROR, "read failed"},
+                                                                  {BETWEEN_WRITE, "write"},
+                                                                  {BETWEEN_WRITE_EAGAIN, "write = EAGAIN"},
+                                                                  {BETWEEN_ACCEPT_ERROR, "accept failed"},
+                                                                  {BETWEEN_PEEK, "MSG_PEEK or FIONREAD"},
+                                                                  {BETWEEN_MOD, "epoll_ctl(MOD)"},
+                                                                  {BETWEEN_MOD_SAME, "epoll_ctl(MOD) to the same mask"},
+                                                                  {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"},
+                                                                  {BETWEEN_URING, "io_uring_enter"}};
     std::string text;
     for (const auto& [bit, name] : kNames) {
         if (between & bit)
@@ -181,7 +187,8 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
     if (!spin || spin->shape != advice_.shape)
         return;
     Finding finding = begin_finding(info_, books, entry);
-    bool dear = books.times_known && (spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"]);
+    bool dear = books.times_known &&
+                (spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"]);
     finding.level = dear ? Level::kConfirmed : Level::kLikely;
     finding.count = spin->returns;
     finding.summary = advice_.summary(entry, *spin);
@@ -196,8 +203,9 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
         finding.cost.emplace_back("cpu_share", spin->cpu_share);
     add_fact(finding, "reported", mask_text(spin->events));
     std::string lasted = duration_text(static_cast<uint64_t>(spin->seconds * NSEC_PER_SEC));
-    add_fact(finding, "run", fmt::format("{} futile returns{}{}", spin->returns, books.times_known ? " in " + lasted : "",
-                                         spin->running ? ", still going" : ", over now"));
+    add_fact(finding, "run",
+             fmt::format("{} futile returns{}{}", spin->returns, books.times_known ? " in " + lasted : "",
+                         spin->running ? ", still going" : ", over now"));
     out.push_back(std::move(finding));
 }
 

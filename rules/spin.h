@@ -19,13 +19,13 @@ enum class SpinShape {
 };
 
 struct Spin {
-    uint64_t returns = 0;      // consecutive futile returns
-    double seconds = 0;        // from the first to the last of them
+    uint64_t returns = 0;  // consecutive futile returns
+    double seconds = 0;    // from the first to the last of them
     double per_s = 0;
-    double cpu_share = -1;     // of one core; -1: not known
-    uint32_t events = 0;       // bits reported in the run
-    uint32_t between = 0;      // enum between_bit
-    bool between_known = true; // false: an earlier run, of which only the bits are left
+    double cpu_share = -1;      // of one core; -1: not known
+    uint32_t events = 0;        // bits reported in the run
+    uint32_t between = 0;       // enum between_bit
+    bool between_known = true;  // false: an earlier run, of which only the bits are left
     bool running = true;
     SpinShape shape = SpinShape::kNone;
 };

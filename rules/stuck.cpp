@@ -29,9 +29,8 @@ bool carries_data(uint8_t kind)
 // Healthy files are not in the snapshot: what cannot be seen to have answered has not.
 bool answered(const Snapshot& books, uint64_t file, uint64_t asked_at)
 {
-    return std::any_of(books.entries.begin(), books.entries.end(), [&](const Entry& e) {
-        return e.file_id == file && e.file.consumed_at > asked_at;
-    });
+    return std::any_of(books.entries.begin(), books.entries.end(),
+                       [&](const Entry& e) { return e.file_id == file && e.file.consumed_at > asked_at; });
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ class Windows {
 public:
     struct Span {
         Sample then;
-        double seconds; // from then to now
+        double seconds;  // from then to now
     };
 
     // Notes the sample of now. The newest one at least `window` ns older, when there is one.

@@ -67,10 +67,11 @@ class Server {
     send(fd, kReply.data(), kReply.size(), MSG_NOSIGNAL);
   }
 
-  // The helper takes its time; the last one is reaped before the next one starts.
+  // The helper takes its time; the last one is reaped before the next one starts. Not fork(): until the exec the child
+  // would hold every connection, and one that is closed meanwhile would go on being delivered.
   void run_helper() {
     if (helper_ > 0) waitpid(helper_, nullptr, 0);
-    helper_ = demo::check(fork(), "fork");
+    helper_ = demo::check(vfork(), "vfork");
     if (helper_ != 0) return;
     demo::check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
     execlp("sleep", "sleep", "0.3", nullptr);

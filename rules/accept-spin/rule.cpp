@@ -32,12 +32,12 @@ struct Failures {
 struct Spinning {
     double turns_per_s = 0;
     double errors_per_s = 0;
-    bool in_handler = false; // tried again without waiting
+    bool in_handler = false;  // tried again without waiting
 };
 
 const char* remedy(uint32_t error)
 {
-    return error == 23 /* ENFILE */ ? "the system's limit (fs.file-max) is reached"
+    return error == 23 /* ENFILE */   ? "the system's limit (fs.file-max) is reached"
            : error == 24 /* EMFILE */ ? "the process's limit (RLIMIT_NOFILE) is reached"
                                       : "the kernel is out of memory for sockets";
 }
@@ -83,19 +83,21 @@ private:
         double errors = f.accept_errors - then.errors;
         double accepts = f.accepts - then.accepts;
         if (accepts > settings["accepted_share"] * errors)
-            return false; // sheds with a spare descriptor, or others close theirs
+            return false;  // sheds with a spare descriptor, or others close theirs
         return s.turns_per_s >= settings["turns_per_s"] || (s.in_handler && s.errors_per_s >= settings["burst_per_s"]);
     }
 
-    static void report(const Snapshot& books, const Entry& entry, const Spinning& s, bool spins, std::vector<Finding>& out)
+    static void report(const Snapshot& books, const Entry& entry, const Spinning& s, bool spins,
+                       std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
         std::string error = errno_text(f.fail_errno);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = spins ? Level::kConfirmed : Level::kInfo;
-        finding.summary = !spins         ? fmt::format("accept failed with {}: {}", error, remedy(f.fail_errno))
-                          : s.in_handler ? fmt::format("accept = {} is tried again at once, for ever: the handler spins", error)
-                                         : fmt::format("accept = {} and the listener stays armed: the loop spins", error);
+        finding.summary = !spins ? fmt::format("accept failed with {}: {}", error, remedy(f.fail_errno))
+                          : s.in_handler
+                              ? fmt::format("accept = {} is tried again at once, for ever: the handler spins", error)
+                              : fmt::format("accept = {} and the listener stays armed: the loop spins", error);
         if (spins)
             finding.shape = s.in_handler ? fmt::format("accept = {} again and again in one turn", error)
                                          : fmt::format("accept = {} between returns", error);
@@ -104,11 +106,12 @@ private:
             add_costs(finding, entry, s);
         add_fact(finding, "limit", remedy(f.fail_errno));
         add_fact(finding, "accepts", fmt::format("{} accepted, {} failed", f.accepts, f.accept_errors));
-        finding.fix = !spins ? "raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit), or refuse clients before the limit is "
-                               "reached"
-                             : "on EMFILE or ENFILE take the listener out (EPOLL_CTL_DEL) and put it back when a connection has "
-                      "been closed or after a pause; or keep a spare descriptor: close it, accept, close the "
-                      "connection, open it again";
+        finding.fix =
+            !spins ? "raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit), or refuse clients before the limit is "
+                     "reached"
+                   : "on EMFILE or ENFILE take the listener out (EPOLL_CTL_DEL) and put it back when a connection has "
+                     "been closed or after a pause; or keep a spare descriptor: close it, accept, close the "
+                     "connection, open it again";
         out.push_back(std::move(finding));
     }
 

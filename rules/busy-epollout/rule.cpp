@@ -57,7 +57,8 @@ private:
         uint64_t age = books.time - std::max(entry.registration.armed_at, entry.file.wrote_at);
         Finding finding = begin_finding(info(), books, entry);
         finding.level = Level::kRisk;
-        finding.summary = "EPOLLOUT has been armed for long and nothing was written: each return of epoll_wait reports it";
+        finding.summary =
+            "EPOLLOUT has been armed for long and nothing was written: each return of epoll_wait reports it";
         finding.shape = "armed and nothing to write";
         finding.count = entry.registration.delivered_out;
         finding.cost.emplace_back("reported", entry.registration.delivered_out);

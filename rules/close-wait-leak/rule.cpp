@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint8_t kCloseWait = 8;
 constexpr uint32_t kWindows = 3;
-constexpr uint32_t kSpins = 100; // EP203's default; a spin that young is not yet a leak either
+constexpr uint32_t kSpins = 100;  // EP203's default; a spin that young is not yet a leak either
 
 const RuleInfo kInfo{
     "EP302",
@@ -86,19 +86,22 @@ private:
             if (!told_.worth_saying({entry->file_id, entry->file.ino}, level, entry == entries.front()))
                 continue;
             Finding finding = begin_finding(kInfo, books, *entry);
-            finding.subject_epoll = 0; // it is about the file; it may be in several epolls, or in none any more
+            finding.subject_epoll = 0;  // it is about the file; it may be in several epolls, or in none any more
             finding.trigger.clear();
             finding.level = level;
-            finding.summary = leak ? "the program knows that its peers have closed and keeps the sockets: CLOSE_WAIT grows"
-                                   : "the program knows that the peer has closed and keeps the socket";
+            finding.summary =
+                leak ? "the program knows that its peers have closed and keeps the sockets: CLOSE_WAIT grows"
+                     : "the program knows that the peer has closed and keeps the socket";
             finding.shape = entry->key.epoll ? "still registered" : "registered nowhere any more";
             finding.count = entries.size();
-            finding.fix = "close() the fd once read() returned 0 or EPOLLRDHUP was reported and nothing is left to send; "
-                          "EPOLL_CTL_DEL alone does not close it";
+            finding.fix =
+                "close() the fd once read() returned 0 or EPOLLRDHUP was reported and nothing is left to send; "
+                "EPOLL_CTL_DEL alone does not close it";
             uint64_t age = books.time - since(*entry);
             finding.cost.emplace_back("connections_leaked", static_cast<double>(entries.size()));
             finding.cost.emplace_back("stuck_s", static_cast<double>(age) / NSEC_PER_SEC);
-            add_fact(finding, "known", entry->file.flags & FILE_TOLD_RDHUP ? "EPOLLRDHUP was delivered" : "read() returned 0");
+            add_fact(finding, "known",
+                     entry->file.flags & FILE_TOLD_RDHUP ? "EPOLLRDHUP was delivered" : "read() returned 0");
             add_fact(finding, "kept for", duration_text(age));
             out.push_back(std::move(finding));
         }

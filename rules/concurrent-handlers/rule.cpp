@@ -22,6 +22,19 @@ class ConcurrentHandlers : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
 
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (sight.kernel_state)
+            return Rule::coverage(sight);
+        if (!sight.unseen.empty())
+            return {Status::kUnavailable, sight.unseen};
+        if (!sight.all_threads)
+            return {Status::kUnavailable, "the log does not follow threads (strace -f -o FILE)"};
+        return {Status::kDegraded,
+                "two reads are seen to overlap only where the log interrupts a line, and its threads are born in "
+                "it or descriptors are printed with their sockets (-yy)"};
+    }
+
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         for (std::span<const Entry> file : by_file(books.entries))
@@ -41,16 +54,18 @@ private:
             return;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = confirmed ? Level::kConfirmed : Level::kLikely;
-        finding.summary = confirmed ? "two threads read this stream at the same time: each gets a part of the messages, in no order"
-                                    : "two threads are told of the same input and read this stream at the same time";
+        finding.summary =
+            confirmed ? "two threads read this stream at the same time: each gets a part of the messages, in no order"
+                      : "two threads are told of the same input and read this stream at the same time";
         finding.shape = "reads overlap in time";
         finding.count = confirmed ? f.clashes : f.clash_misses;
         finding.cost.emplace_back("torn_reads", f.clashes);
         finding.cost.emplace_back("useless_reads", f.clash_misses);
-        add_fact(finding, "overlaps", fmt::format("{} in which both got bytes, {} in which one found nothing", f.clashes,
-                                                  f.clash_misses));
-        finding.fix = "register the fd with EPOLLONESHOT and re-arm it when its handler is done, so that one thread has it at "
-                      "a time; a lock per connection around read() does not keep messages together";
+        add_fact(finding, "overlaps",
+                 fmt::format("{} in which both got bytes, {} in which one found nothing", f.clashes, f.clash_misses));
+        finding.fix =
+            "register the fd with EPOLLONESHOT and re-arm it when its handler is done, so that one thread has it at "
+            "a time; a lock per connection around read() does not keep messages together";
         out.push_back(std::move(finding));
     }
 };

@@ -89,20 +89,21 @@ private:
             useless < settings["share"] * group.deliveries)
             return;
         Finding finding = begin_finding(kInfo, books, *group.example);
-        finding.subject_file = 0; // it is about the epoll that the threads share
+        finding.subject_file = 0;  // it is about the epoll that the threads share
         finding.level = per_s >= settings["confirm_per_s"] ? Level::kConfirmed : Level::kLikely;
         finding.summary = "several threads wait on one epoll and are told of the same input: all but one find nothing";
         finding.shape = "level-triggered without EPOLLONESHOT, shared by threads";
         finding.count = group.example->file.duplicates;
         finding.cost.emplace_back("duplicates_per_s", per_s);
         finding.cost.emplace_back("useless_share", useless / group.deliveries);
-        add_fact(finding, "deliveries", fmt::format("{:.0f} in {:.1f} s on {} fd{}, {:.0f} of them to a second thread "
-                                                    "before the first had touched the fd",
-                                                    group.deliveries, group.seconds, group.fds,
-                                                    group.fds == 1 ? "" : "s", group.duplicates));
+        add_fact(finding, "deliveries",
+                 fmt::format("{:.0f} in {:.1f} s on {} fd{}, {:.0f} of them to a second thread "
+                             "before the first had touched the fd",
+                             group.deliveries, group.seconds, group.fds, group.fds == 1 ? "" : "s", group.duplicates));
         add_fact(finding, "threads", fmt::format("{} on this epoll", threads_of(books, group.example->key.epoll)));
-        finding.fix = "add EPOLLONESHOT and re-arm with EPOLL_CTL_MOD when the fd has been handled (it also keeps two threads "
-                      "off one connection), or give each thread an epoll of its own";
+        finding.fix =
+            "add EPOLLONESHOT and re-arm with EPOLL_CTL_MOD when the fd has been handled (it also keeps two threads "
+            "off one connection), or give each thread an epoll of its own";
         out.push_back(std::move(finding));
     }
 

@@ -18,7 +18,8 @@ std::string fix(const Entry& entry, const Spin&)
 {
     if (entry.file.eofs > 0)
         return "treat read() == 0 as the end: close() the fd, or EPOLL_CTL_DEL it if you still have output to send";
-    return "on EPOLLRDHUP, or read() == 0, close() the fd, or EPOLL_CTL_MOD it to a mask without EPOLLIN and EPOLLRDHUP "
+    return "on EPOLLRDHUP, or read() == 0, close() the fd, or EPOLL_CTL_MOD it to a mask without EPOLLIN and "
+           "EPOLLRDHUP "
            "while output is still to be sent";
 }
 

@@ -7,15 +7,14 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP603",
-    "epoll-fd-leaked",
-    "epoll fd without CLOEXEC survived exec",
-    Level::kRisk,
-    {{"leaks", 1, 1, "programs that were started with the epoll fd open"}},
-    {},
-    "children that are not watched (attach without --follow-forks), and fds from 256 on",
-    {StackRole::kCreated}};
+const RuleInfo kInfo{"EP603",
+                     "epoll-fd-leaked",
+                     "epoll fd without CLOEXEC survived exec",
+                     Level::kRisk,
+                     {{"leaks", 1, 1, "programs that were started with the epoll fd open"}},
+                     {},
+                     "children that are not watched (attach without --follow-forks), and fds from 256 on",
+                     {StackRole::kCreated}};
 
 class EpollFdLeaked : public Rule {
 public:
@@ -30,16 +29,17 @@ public:
             std::string program = heir == books.processes.end() ? "" : heir->second.comm;
             Finding finding = begin_epoll_finding(kInfo, books, id, e.tgid);
             finding.level = Level::kRisk;
-            finding.summary = "the epoll fd stayed open across exec: another program holds it, and with it every registration";
+            finding.summary =
+                "the epoll fd stayed open across exec: another program holds it, and with it every registration";
             finding.shape = "created without EPOLL_CLOEXEC";
             finding.count = e.leaks;
             finding.cost.emplace_back("programs_holding_it", e.leaks);
-            add_fact(finding, "inherited by", fmt::format("{}[{}], as fd {}", program.empty() ? "?" : program, e.leaked_tgid,
-                                                          e.leaked_fd));
+            add_fact(finding, "inherited by",
+                     fmt::format("{}[{}], as fd {}", program.empty() ? "?" : program, e.leaked_tgid, e.leaked_fd));
             finding.timeline.push_back(moment(books, e.created_at, 0, fmt::format("created by process {}", e.tgid)));
-            finding.timeline.push_back(moment(books, e.leaked_at, e.leaked_tgid,
-                                              fmt::format("exec in process {}, with the epoll open as fd {}", e.leaked_tgid,
-                                                          e.leaked_fd)));
+            finding.timeline.push_back(
+                moment(books, e.leaked_at, e.leaked_tgid,
+                       fmt::format("exec in process {}, with the epoll open as fd {}", e.leaked_tgid, e.leaked_fd)));
             finding.fix = "create it with epoll_create1(EPOLL_CLOEXEC)";
             out.push_back(std::move(finding));
         }

@@ -17,7 +17,8 @@ const RuleInfo kInfo{
     "epoll-shared-across-fork",
     "parent and child change one another's registrations",
     Level::kConfirmed,
-    {{"alive_s", 2, 0.5, "seconds after the deed for which both processes must still live (a parent that forks and exits is fine)"},
+    {{"alive_s", 2, 0.5,
+      "seconds after the deed for which both processes must still live (a parent that forks and exits is fine)"},
      {"both_s", 10, 1, "seconds for which both must wait on the epoll and get events, to be likely"}},
     {},
     "a child that is not watched (attach without --follow-forks); registrations made before the audit began",
@@ -40,7 +41,8 @@ private:
     static bool alive(const Snapshot& books, uint32_t pid)
     {
         auto at = books.processes.find(pid);
-        return at != books.processes.end() && (at->second.state == RunState::kAlive || at->second.state == RunState::kStopped);
+        return at != books.processes.end() &&
+               (at->second.state == RunState::kAlive || at->second.state == RunState::kStopped);
     }
 
     // One process changed what the other had registered, or was told of a file that it does not have there.
@@ -58,20 +60,23 @@ private:
         finding.fd.kind = kind_name(e.foreign_file_kind);
         finding.summary = told ? "events of one process's file are delivered to another process, in which the fd leads "
                                  "elsewhere or nowhere"
-                               : fmt::format("a process {} a registration that another process made and still uses", deed);
-        finding.shape = told ? "both wait on an inherited epoll" : fmt::format("epoll_ctl({}) on an inherited epoll",
-                                                                               e.foreign_kind == POSTING_DEL ? "DEL" : "MOD");
+                               : fmt::format("a process {} a registration that another process made and still uses",
+                                             deed);
+        finding.shape = told ? "both wait on an inherited epoll"
+                             : fmt::format("epoll_ctl({}) on an inherited epoll",
+                                           e.foreign_kind == POSTING_DEL ? "DEL" : "MOD");
         finding.count = e.foreign_ctls + e.strangers;
-        finding.cost.emplace_back(told ? "events_lost" : "registrations_disturbed", told ? e.strangers : e.foreign_ctls);
+        finding.cost.emplace_back(told ? "events_lost" : "registrations_disturbed",
+                                  told ? e.strangers : e.foreign_ctls);
         describe(finding, books, e);
         add_fact(finding, "registered by", name(books, e.foreign_owner));
         add_fact(finding, told ? "delivered to" : fmt::format("{} by", deed), name(books, e.foreign_tgid));
-        finding.timeline.push_back(moment(books, e.foreign_at, e.foreign_tgid,
-                                          told ? fmt::format("delivered {} of fd {} of process {}", mask_text(e.foreign_result),
-                                                             e.foreign_fd, e.foreign_owner)
-                                               : fmt::format("epoll_ctl({}) on fd {}, registered by process {}",
-                                                             e.foreign_kind == POSTING_DEL ? "DEL" : "MOD", e.foreign_fd,
-                                                             e.foreign_owner)));
+        finding.timeline.push_back(
+            moment(books, e.foreign_at, e.foreign_tgid,
+                   told ? fmt::format("delivered {} of fd {} of process {}", mask_text(e.foreign_result), e.foreign_fd,
+                                      e.foreign_owner)
+                        : fmt::format("epoll_ctl({}) on fd {}, registered by process {}",
+                                      e.foreign_kind == POSTING_DEL ? "DEL" : "MOD", e.foreign_fd, e.foreign_owner)));
         out.push_back(std::move(finding));
         return true;
     }
@@ -113,10 +118,11 @@ private:
     static void describe(Finding& finding, const Snapshot& books, const epoll_row& e)
     {
         add_fact(finding, "epoll created by", name(books, e.tgid));
-        add_fact(finding, "returns with events", fmt::format("{} in that process, {} in others", e.returns - e.foreign_returns,
-                                                             e.foreign_returns));
-        finding.fix = "fork() first and let each process epoll_create1() its own instance; a child that inherits one close()s "
-                      "it and never calls epoll_ctl() or epoll_wait() on it: the interest list is shared, not copied";
+        add_fact(finding, "returns with events",
+                 fmt::format("{} in that process, {} in others", e.returns - e.foreign_returns, e.foreign_returns));
+        finding.fix =
+            "fork() first and let each process epoll_create1() its own instance; a child that inherits one close()s "
+            "it and never calls epoll_ctl() or epoll_wait() on it: the interest list is shared, not copied";
     }
 
     std::map<uint64_t, uint64_t> both_since_;

@@ -37,7 +37,7 @@ bool left_behind(const Entry& entry)
     const registration_row& r = entry.registration;
     bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
                  !(r.flags & REGISTRATION_FIRED);
-    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at; // Q7
+    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;  // Q7
     return armed && history && !entry.ready && entry.state.backlog && f.stuck_at && f.left_at &&
            f.left_at >= f.edge_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
@@ -105,8 +105,9 @@ private:
         Finding finding = begin_finding(kInfo, books, entry);
         Level sure = starved ? Level::kConfirmed : Level::kLikely;
         finding.level = doubts.empty() ? sure : Level::kRisk;
-        finding.summary = starved ? "accept failed for want of descriptors and the edge-triggered listener is not tried again"
-                                  : "connections wait in the backlog of an edge-triggered listener while the loop sleeps";
+        finding.summary =
+            starved ? "accept failed for want of descriptors and the edge-triggered listener is not tried again"
+                    : "connections wait in the backlog of an edge-triggered listener while the loop sleeps";
         finding.count = entry.state.backlog;
         finding.shape = starved ? "accept = EMFILE ended the pass" : "backlog left while the loop sleeps";
         finding.fix = starved ? kStarvedFix : kFix;
@@ -123,8 +124,9 @@ private:
         const file_row& f = entry.file;
         if (f.backlog_at && f.backlog_at < books.time)
             add_fact(finding, "oldest waits", "at least " + duration_text(books.time - f.backlog_at));
-        add_fact(finding, "accepts", fmt::format("{} accepted, {} ended in EAGAIN, {} failed", f.accepts, f.accept_eagain,
-                                                 f.accept_errors));
+        add_fact(
+            finding, "accepts",
+            fmt::format("{} accepted, {} ended in EAGAIN, {} failed", f.accepts, f.accept_eagain, f.accept_errors));
         if (!doubts.empty())
             add_fact(finding, "speaks against it", doubts_text(doubts));
     }

@@ -70,9 +70,10 @@ private:
                       std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
-        if (!f.sleep_calls || !(entry.registration.mask & EV_ET) || entry.key.epoll != f.home || (f.flags & FILE_NONBLOCK))
+        if (!f.sleep_calls || !(entry.registration.mask & EV_ET) || entry.key.epoll != f.home ||
+            (f.flags & FILE_NONBLOCK))
             return;
-        bool hangs = hang.ns >= settings.ns("hang_s"); // one that began just now may still find data
+        bool hangs = hang.ns >= settings.ns("hang_s");  // one that began just now may still find data
         uint64_t longest = std::max(f.slept_ns, hangs ? hang.ns : 0);
         uint64_t sleeps = f.sleeps + hangs;
         bool filled = f.last_read > 0 && static_cast<uint32_t>(f.last_read) == f.last_asked;
@@ -85,7 +86,8 @@ private:
                                                                                            : Level::kLikely;
         describe(finding, books, entry, sleeps, longest, hangs ? hang.tid : 0);
         if (owned)
-            add_fact(finding, "speaks against it", "EPOLLONESHOT: the thread has the fd to itself, and others wait meanwhile");
+            add_fact(finding, "speaks against it",
+                     "EPOLLONESHOT: the thread has the fd to itself, and others wait meanwhile");
         out.push_back(std::move(finding));
     }
 
@@ -104,11 +106,13 @@ private:
         finding.cost.emplace_back("longest_hang_s", static_cast<double>(longest) / NSEC_PER_SEC);
         add_fact(finding, "O_NONBLOCK", "not set");
         if (sleeps)
-            add_fact(finding, "slept", fmt::format("{} call{} of at least 10 ms, the longest {}", sleeps,
-                                                   sleeps == 1 ? "" : "s", duration_text(longest)));
+            add_fact(finding, "slept",
+                     fmt::format("{} call{} of at least 10 ms, the longest {}", sleeps, sleeps == 1 ? "" : "s",
+                                 duration_text(longest)));
         const thread_row* t = asleep ? books.thread(asleep) : nullptr;
         if (t)
-            add_fact(finding, "hangs now", fmt::format("tid {} for {}", asleep, duration_text(books.time - t->call_at)));
+            add_fact(finding, "hangs now",
+                     fmt::format("tid {} for {}", asleep, duration_text(books.time - t->call_at)));
     }
 
     Patience patience_;

@@ -13,19 +13,18 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP101",
-    "et-read-not-drained",
-    "edge-triggered data left unread, nobody will be told again",
-    Level::kConfirmed,
-    {{"rescues_per_fd", 2, 2, "times left-over input of one fd was read only when more arrived"},
-     {"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"},
-     {"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps"},
-     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
-     {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
-    {Seam::kState, Seam::kReadiness},
-    "input held back on purpose by a program without any history; proxies, until more data arrives",
-    {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
+const RuleInfo kInfo{"EP101",
+                     "et-read-not-drained",
+                     "edge-triggered data left unread, nobody will be told again",
+                     Level::kConfirmed,
+                     {{"rescues_per_fd", 2, 2, "times left-over input of one fd was read only when more arrived"},
+                      {"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"},
+                      {"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps"},
+                      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
+                      {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
+                     {Seam::kState, Seam::kReadiness},
+                     "input held back on purpose by a program without any history; proxies, until more data arrives",
+                     {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
 
 constexpr const char* kFix =
     "read until EAGAIN after each edge, or drop EPOLLET; to stop early on purpose, keep the fd on a list of your own "
@@ -46,10 +45,9 @@ bool left_behind(const Entry& entry)
     const registration_row& r = entry.registration;
     bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
                  !(r.flags & REGISTRATION_FIRED);
-    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at; // Q7
+    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;  // Q7
     return armed && history && !entry.ready && entry.state.unread && f.stuck_at && f.left_at &&
-           f.left_at >= f.edge_at && f.left_at == f.consumed_at && f.armed_at < f.left_at &&
-           f.attempt_at <= f.left_at;
+           f.left_at >= f.edge_at && f.left_at == f.consumed_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
 
 // The same, as far as calls alone tell: the newest read after the edge filled its buffer, and none followed.
@@ -71,8 +69,10 @@ public:
     {
         if (sight.kernel_state || sight.times == Sight::Times::kNone || !sight.unseen.empty())
             return Rule::coverage(sight);
-        return {Status::kDegraded, "how much is unread cannot be read, so a read that filled its buffer and was not "
-                                   "repeated is a risk at most: " + sight.why};
+        return {Status::kDegraded,
+                "how much is unread cannot be read, so a read that filled its buffer and was not "
+                "repeated is a risk at most: " +
+                    sight.why};
     }
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
@@ -169,7 +169,8 @@ private:
         doubt_eventless_io(books, entry, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = Level::kRisk;
-        finding.summary = "an edge-triggered read filled its buffer and was not repeated: if more is there, nobody will be told";
+        finding.summary =
+            "an edge-triggered read filled its buffer and was not repeated: if more is there, nobody will be told";
         finding.count = 1;
         finding.shape = "read = all that was asked for, then the loop sleeps";
         finding.fix = kFix;

@@ -43,7 +43,9 @@ public:
             judge_stuck(books, file, settings, out);
             judge_mixed(books, file, settings, out);
         }
-        std::erase_if(files_, [&](const auto& f) { return !f.second.episodes && !seen.count(f.first); }); // healthy listeners are not in the books
+        std::erase_if(files_, [&](const auto& f) {
+            return !f.second.episodes && !seen.count(f.first);
+        });  // healthy listeners are not in the books
     }
 
     // The forbidden calls are seen without wake-ups, and without state.
@@ -58,7 +60,7 @@ public:
 
 private:
     struct Memory {
-        uint64_t stuck_since = 0; // of the episode last counted
+        uint64_t stuck_since = 0;  // of the episode last counted
         unsigned episodes = 0;
         uint64_t mixed_at = 0;
         uint32_t wasted_then = 0;
@@ -70,22 +72,25 @@ private:
         const file_row& f = file.front().file;
         if (!f.exclusive_at || f.exclusive_at + settings.ns("unresolved_s") > books.time)
             return;
-        auto at = std::find_if(file.begin(), file.end(), [&](const Entry& e) { return e.key.epoll == f.exclusive_epoll; });
+        auto at = std::find_if(file.begin(), file.end(),
+                               [&](const Entry& e) { return e.key.epoll == f.exclusive_epoll; });
         bool registered = at != file.end();
         const Entry& entry = registered ? *at : file.front();
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = Level::kConfirmed;
-        finding.summary = registered ? "epoll_ctl(MOD) on an EPOLLEXCLUSIVE registration failed: it still has its old mask"
-                                     : "epoll_ctl(ADD) with EPOLLEXCLUSIVE failed: the epoll will never report it";
+        finding.summary = registered
+                              ? "epoll_ctl(MOD) on an EPOLLEXCLUSIVE registration failed: it still has its old mask"
+                              : "epoll_ctl(ADD) with EPOLLEXCLUSIVE failed: the epoll will never report it";
         finding.shape = registered ? "epoll_ctl(MOD) = EINVAL" : "epoll_ctl(ADD) = EINVAL";
         finding.count = f.exclusive_errors;
         finding.cost.emplace_back("failed_calls", f.exclusive_errors);
         finding.cost.emplace_back("unresolved_s", static_cast<double>(books.time - f.exclusive_at) / NSEC_PER_SEC);
         add_fact(finding, "asked for", mask_text(f.exclusive_mask));
-        finding.fix = registered ? "to change or switch off an EPOLLEXCLUSIVE registration use EPOLL_CTL_DEL, then "
-                                   "EPOLL_CTL_ADD with the new mask; EPOLL_CTL_MOD is always refused"
-                                 : "EPOLLEXCLUSIVE goes with EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLET and EPOLLWAKEUP "
-                                   "only: leave out EPOLLRDHUP and EPOLLONESHOT, and do not use it for an epoll fd";
+        finding.fix = registered
+                          ? "to change or switch off an EPOLLEXCLUSIVE registration use EPOLL_CTL_DEL, then "
+                            "EPOLL_CTL_ADD with the new mask; EPOLL_CTL_MOD is always refused"
+                          : "EPOLLEXCLUSIVE goes with EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLET and EPOLLWAKEUP "
+                            "only: leave out EPOLLRDHUP and EPOLLONESHOT, and do not use it for an epoll fd";
         out.push_back(std::move(finding));
     }
 
@@ -112,7 +117,8 @@ private:
         return result;
     }
 
-    void judge_stuck(const Snapshot& books, std::span<const Entry> file, const Settings& settings, std::vector<Finding>& out)
+    void judge_stuck(const Snapshot& books, std::span<const Entry> file, const Settings& settings,
+                     std::vector<Finding>& out)
     {
         const Entry& entry = file.front();
         const file_row& f = entry.file;
@@ -130,21 +136,25 @@ private:
         Finding finding = begin_finding(kInfo, books, entry);
         finding.subject_epoll = 0;
         finding.level = memory.episodes >= settings["episodes"] ? Level::kConfirmed : Level::kLikely;
-        finding.summary = "connections wait behind the one worker that was woken and is busy, while another worker sleeps";
+        finding.summary =
+            "connections wait behind the one worker that was woken and is busy, while another worker sleeps";
         finding.shape = "EPOLLEXCLUSIVE woke one waiter for several connections";
         finding.count = memory.episodes;
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
         finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.stuck_at) / NSEC_PER_SEC);
         add_fact(finding, "workers", fmt::format("tid {} is busy, tid {} sleeps", who.busy, who.idle));
-        finding.fix = "accept until EAGAIN (or a few at a time) before handling, hand long work to another thread, or give each "
-                      "worker a listener of its own with SO_REUSEPORT";
+        finding.fix =
+            "accept until EAGAIN (or a few at a time) before handling, hand long work to another thread, or give each "
+            "worker a listener of its own with SO_REUSEPORT";
         out.push_back(std::move(finding));
     }
 
-    void judge_mixed(const Snapshot& books, std::span<const Entry> file, const Settings& settings, std::vector<Finding>& out)
+    void judge_mixed(const Snapshot& books, std::span<const Entry> file, const Settings& settings,
+                     std::vector<Finding>& out)
     {
         const Entry& entry = file.front();
-        auto count = std::count_if(file.begin(), file.end(), [](const Entry& e) { return e.key.epoll && exclusive(e); });
+        auto count = std::count_if(file.begin(), file.end(),
+                                   [](const Entry& e) { return e.key.epoll && exclusive(e); });
         auto plain = std::count_if(file.begin(), file.end(), [](const Entry& e) {
             return e.key.epoll && !exclusive(e) && (e.live_mask & ~EV_PRIVATE & ~(EV_ERR | EV_HUP));
         });

@@ -59,7 +59,7 @@ private:
             if (!entry.key.epoll)
                 continue;
             missing &= ~entry.live_mask;
-            if (entry.live_mask & (EV_IN | EV_RDNORM)) // the end of the stream is reported there as well
+            if (entry.live_mask & (EV_IN | EV_RDNORM))  // the end of the stream is reported there as well
                 missing &= ~kInputBits;
         }
         return missing;
@@ -86,7 +86,7 @@ private:
             exclusive = exclusive || (e.registration.mask & EV_EXCLUSIVE);
             fired = fired || (e.registration.flags & REGISTRATION_FIRED);
         }
-        if ((f.refused_errno == EINVAL && exclusive) || fired) // EP403, EP104
+        if ((f.refused_errno == EINVAL && exclusive) || fired)  // EP403, EP104
             return;
         uint32_t missing = unheard(file);
         // Registrations that the sweep did not show (it always does for such files) would be unknown.
@@ -96,7 +96,8 @@ private:
             out.push_back(describe(books, entry, missing, *level));
     }
 
-    std::optional<Level> level_of(const Snapshot& books, const Entry& entry, uint32_t missing, const Settings& settings) const
+    std::optional<Level> level_of(const Snapshot& books, const Entry& entry, uint32_t missing,
+                                  const Settings& settings) const
     {
         const file_row& f = entry.file;
         uint64_t refused = patience_.since(f.tgid, f.refused_at);
@@ -113,13 +114,13 @@ private:
         const file_row& f = entry.file;
         const char* call = f.refused_kind == POSTING_ADD ? "ADD" : "MOD";
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.subject_epoll = 0; // it is about the file
+        finding.subject_epoll = 0;  // it is about the file
         finding.level = level;
         if (const epoll_row* epoll = books.epoll(f.refused_epoll))
             finding.epoll_fd = epoll->fd;
-        finding.summary = fmt::format("epoll_ctl({}) failed with {} and nothing made up for it: {} will never be reported", call,
-                                      errno_text(f.refused_errno),
-                                      missing & kInputBits ? "the fd's input" : "that there is room to write");
+        finding.summary = fmt::format(
+            "epoll_ctl({}) failed with {} and nothing made up for it: {} will never be reported", call,
+            errno_text(f.refused_errno), missing & kInputBits ? "the fd's input" : "that there is room to write");
         finding.shape = fmt::format("{} = {}, {}", call, errno_text(f.refused_errno),
                                     entry.key.epoll ? "registered with a smaller mask" : "registered nowhere");
         finding.trigger = finding.shape;
@@ -137,9 +138,12 @@ private:
     {
         switch (f.refused_errno) {
         case ENOENT: return "the fd is not in this epoll: EPOLL_CTL_ADD it (or fall back to ADD when MOD says ENOENT)";
-        case EEXIST: return "the fd is in this epoll already: change its mask with EPOLL_CTL_MOD (or fall back to MOD when ADD says EEXIST)";
+        case EEXIST:
+            return "the fd is in this epoll already: change its mask with EPOLL_CTL_MOD (or fall back to MOD when ADD "
+                   "says EEXIST)";
         case ENOSPC: return "check the result of epoll_ctl and close the connection; raise fs.epoll.max_user_watches";
-        case EBADF: return "the epoll fd is not open any more: look for who closed it, and check the result of epoll_ctl";
+        case EBADF:
+            return "the epoll fd is not open any more: look for who closed it, and check the result of epoll_ctl";
         default: return "check the result of epoll_ctl, and close the fd or serve it in another way when it fails";
         }
     }

@@ -37,7 +37,7 @@ bool peer_closed(const Entry& entry)
 {
     const file_row& f = entry.file;
     if (f.eof_at || f.eofs)
-        return false; // it knows (EP302)
+        return false;  // it knows (EP302)
     if (f.kind == FILE_TCP)
         return entry.state.sk_state == kCloseWait && (entry.state.flags & STATE_EOF_UNREAD);
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN) &&
@@ -51,7 +51,7 @@ bool nobody_asked(std::span<const Entry> file)
 {
     return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
         return e.key.epoll && e.chain <= file.size() && !(e.live_mask & kTells) &&
-               !(e.registration.flags & REGISTRATION_FIRED); // EP104's
+               !(e.registration.flags & REGISTRATION_FIRED);  // EP104's
     });
 }
 
@@ -123,13 +123,16 @@ private:
         if (c.way == Way::kNobodyAsked) {
             finding.summary = "the peer closed, and the fd is registered for nothing that would tell";
             finding.shape = "mask without EPOLLIN and EPOLLRDHUP";
-            finding.fix = "keep EPOLLRDHUP in the mask while the connection is parked (EPOLL_CTL_MOD), and close() the fd "
-                          "when it is reported";
+            finding.fix =
+                "keep EPOLLRDHUP in the mask while the connection is parked (EPOLL_CTL_MOD), and close() the fd "
+                "when it is reported";
         } else {
-            finding.summary = "the peer's close came together with its last data, and a short read was taken for the end of it";
+            finding.summary =
+                "the peer's close came together with its last data, and a short read was taken for the end of it";
             finding.shape = "short read under EPOLLET, end of stream unread";
-            finding.fix = "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP and close() "
-                          "the fd when it is reported";
+            finding.fix =
+                "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP and close() "
+                "the fd when it is reported";
         }
         finding.cost.emplace_back("stuck_s", static_cast<double>(c.age) / NSEC_PER_SEC);
         add_fact(finding, "untouched for", duration_text(c.age));

@@ -22,11 +22,14 @@ std::string summary(const Entry& entry, const Spin& spin)
 std::string fix(const Entry& entry, const Spin& spin)
 {
     if ((spin.events & EV_ERR) && error_queue(entry))
-        return "take the messages with recvmsg(MSG_ERRQUEUE) when EPOLLERR is reported; a plain recv() does not see them";
+        return "take the messages with recvmsg(MSG_ERRQUEUE) when EPOLLERR is reported; a plain recv() does not see "
+               "them";
     if (!(entry.registration.mask & kAsked))
-        return "EPOLLERR and EPOLLHUP cannot be masked: to switch an fd off use EPOLL_CTL_DEL (and ADD it later), not a "
+        return "EPOLLERR and EPOLLHUP cannot be masked: to switch an fd off use EPOLL_CTL_DEL (and ADD it later), not "
+               "a "
                "mask of 0; on either event close() the fd";
-    return "handle EPOLLERR and EPOLLHUP whatever was asked for: take the error with getsockopt(SO_ERROR), then close() "
+    return "handle EPOLLERR and EPOLLHUP whatever was asked for: take the error with getsockopt(SO_ERROR), then "
+           "close() "
            "or EPOLL_CTL_DEL the fd";
 }
 

@@ -8,15 +8,14 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP502",
-    "interleaved-writes",
-    "a partial write finished by somebody else's bytes",
-    Level::kLikely,
-    {{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"}},
-    {},
-    "messages sent with writev() or sendmsg(), and blocking sockets whose send() sleeps in the middle",
-    {StackRole::kWrite, StackRole::kArmed}};
+const RuleInfo kInfo{"EP502",
+                     "interleaved-writes",
+                     "a partial write finished by somebody else's bytes",
+                     Level::kLikely,
+                     {{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"}},
+                     {},
+                     "messages sent with writev() or sendmsg(), and blocking sockets whose send() sleeps in the middle",
+                     {StackRole::kWrite, StackRole::kArmed}};
 
 class InterleavedWrites : public Rule {
 public:
@@ -38,16 +37,19 @@ private:
             return;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = Level::kLikely;
-        finding.summary = "a message was cut short, and another thread's bytes follow where its rest should: the peer gets "
-                          "a broken stream";
+        finding.summary =
+            "a message was cut short, and another thread's bytes follow where its rest should: the peer gets "
+            "a broken stream";
         finding.shape = "short write, then a write of another thread from other memory";
         finding.count = f.mixed;
         finding.cost.emplace_back("interleaved_bytes", f.mixed_bytes);
         add_fact(finding, "cut short", fmt::format("a write of tid {}", f.mixed_victim));
-        add_fact(finding, "in between", fmt::format("{} write{} of others, the last by tid {}", f.mixed,
-                                                    f.mixed == 1 ? "" : "s", f.mixed_tid));
-        finding.fix = "give each connection one output queue and one lock that is held until the whole message is sent or "
-                      "queued; after a short write keep the rest in the queue, and let EPOLLOUT continue it";
+        add_fact(
+            finding, "in between",
+            fmt::format("{} write{} of others, the last by tid {}", f.mixed, f.mixed == 1 ? "" : "s", f.mixed_tid));
+        finding.fix =
+            "give each connection one output queue and one lock that is held until the whole message is sent or "
+            "queued; after a short write keep the rest in the queue, and let EPOLLOUT continue it";
         out.push_back(std::move(finding));
     }
 };

@@ -15,18 +15,17 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP404",
-    "loop-stall",
-    "nobody polls while sockets are ready; names the blocking call",
-    Level::kConfirmed,
-    {{"window_s", 60, 60, "seconds over which stalls of 100 ms and more are counted"},
-     {"stalls", 3, 3, "such stalls in the window, to be likely"},
-     {"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"},
-     {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed"}},
-    {Seam::kReadiness, Seam::kWakeups},
-    "connections over UNIX sockets, and the source of a stall on the CPU",
-    {StackRole::kBlocked, StackRole::kWait}};
+const RuleInfo kInfo{"EP404",
+                     "loop-stall",
+                     "nobody polls while sockets are ready; names the blocking call",
+                     Level::kConfirmed,
+                     {{"window_s", 60, 60, "seconds over which stalls of 100 ms and more are counted"},
+                      {"stalls", 3, 3, "such stalls in the window, to be likely"},
+                      {"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"},
+                      {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed"}},
+                     {Seam::kReadiness, Seam::kWakeups},
+                     "connections over UNIX sockets, and the source of a stall on the CPU",
+                     {StackRole::kBlocked, StackRole::kWait}};
 
 struct Sample {
     uint64_t time = 0;
@@ -35,26 +34,22 @@ struct Sample {
     uint64_t stalled_ns = 0;
 };
 
-bool asleep(const epoll_row& e)
-{
-    return e.stall_nap_ns >= LEDGER_NAP_NS || e.stall_cpu_ns < e.stall_ns / 2;
-}
+bool asleep(const epoll_row& e) { return e.stall_nap_ns >= LEDGER_NAP_NS || e.stall_cpu_ns < e.stall_ns / 2; }
 
-std::string cause(const epoll_row& e)
-{
-    return asleep(e) ? "in " + system_call_name(e.stall_call) : "on the CPU";
-}
+std::string cause(const epoll_row& e) { return asleep(e) ? "in " + system_call_name(e.stall_call) : "on the CPU"; }
 
 const char* fix_for(const epoll_row& e)
 {
     if (!asleep(e))
-        return "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it is done";
+        return "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it "
+               "is done";
     switch (e.stall_call) {
     case SYS_nanosleep:
     case SYS_clock_nanosleep: return "never sleep in the loop's thread: use a timerfd or the timeout of epoll_wait";
     case SYS_connect: return "make the socket non-blocking before connect(), and wait for EPOLLOUT";
     case SYS_futex:
-        return "do not wait for another thread in the loop: hold locks briefly, and let workers report through an eventfd";
+        return "do not wait for another thread in the loop: hold locks briefly, and let workers report through an "
+               "eventfd";
     case SYS_wait4:
     case SYS_waitid: return "wait for children through a pidfd (or signalfd) in the epoll";
     case SYS_recvfrom:
@@ -62,8 +57,11 @@ const char* fix_for(const epoll_row& e)
     case SYS_sendto:
     case SYS_sendmsg:
     case SYS_read:
-    case SYS_write: return "make the fd non-blocking and register it with the epoll; files go to a worker thread or io_uring";
-    default: return "move the blocking call to a worker thread (or io_uring), which tells the loop through an eventfd when it is done";
+    case SYS_write:
+        return "make the fd non-blocking and register it with the epoll; files go to a worker thread or io_uring";
+    default:
+        return "move the blocking call to a worker thread (or io_uring), which tells the loop through an eventfd when "
+               "it is done";
     }
 }
 
@@ -73,10 +71,13 @@ public:
 
     Coverage coverage(const Sight& sight) const override
     {
+        if (!sight.kernel_state)
+            return of_log(sight);
         if (!sight.readiness)
             return {Status::kUnavailable, "when a socket became ready cannot be seen: " + sight.why};
         if (!sight.wakeups)
-            return {Status::kDegraded, "blocking calls cannot be named, only handlers on the CPU are seen: " + sight.why};
+            return {Status::kDegraded,
+                    "blocking calls cannot be named, only handlers on the CPU are seen: " + sight.why};
         return {};
     }
 
@@ -86,7 +87,7 @@ public:
             if (!epoll.stalls)
                 continue;
             std::deque<Sample>& samples = samples_[id];
-            if (!samples.empty() && samples.back().stalls > epoll.stalls) // another instance at the same address
+            if (!samples.empty() && samples.back().stalls > epoll.stalls)  // another instance at the same address
                 samples.clear();
             if (samples.empty())
                 samples.push_back({books.began, 0, 0, 0});
@@ -100,12 +101,33 @@ public:
     }
 
 private:
-    static std::optional<Level> level_of(const epoll_row& e, uint32_t stalls, const Settings& settings)
+    static Coverage of_log(const Sight& sight)
+    {
+        auto unavailable = [](std::string reason) { return Coverage{Status::kUnavailable, std::move(reason)}; };
+        if (sight.times == Sight::Times::kNone)
+            return unavailable("there are no time stamps: how long anything took is not known (strace -ttt -T)");
+        if (sight.times == Sight::Times::kSeconds)
+            return unavailable("time stamps are whole seconds (strace -ttt -T)");
+        if (!sight.unseen.empty())
+            return unavailable(sight.unseen);
+        if (!sight.all_threads)
+            return unavailable("other threads may be polling and not be in the log (strace -f -o FILE)");
+        if (!sight.durations)
+            return unavailable("how long calls took is not shown (strace -T)");
+        return {Status::kDegraded,
+                "only sleeps of the one thread that polls are seen, in calls whose end is shown: a log cannot "
+                "tell computing from being preempted or from strace's own overhead; likely at most"};
+    }
+
+    static std::optional<Level> level_of(const Snapshot& books, const epoll_row& e, uint32_t stalls,
+                                         const Settings& settings)
     {
         bool often = stalls >= settings["stalls"];
         // A thread pool that makes the loop wait for a free worker looks like this too, and means it.
         if (asleep(e) && e.stall_call == SYS_futex)
             return often ? std::optional(Level::kRisk) : std::nullopt;
+        if (!books.state_known)  // a log: that clients waited is concluded, not seen
+            return often ? std::optional(Level::kLikely) : std::nullopt;
         // Loading code, filling caches: once is no habit. A blocking call of a second is one time too many.
         bool lasting = e.stall_ns >= settings.ns("confirm_s") && (asleep(e) || often);
         if (lasting || stalls >= settings["confirm_stalls"])
@@ -117,15 +139,15 @@ private:
                       const Settings& settings, std::vector<Finding>& out)
     {
         uint32_t stalls = e.stalls - then.stalls;
-        std::optional<Level> level = level_of(e, stalls, settings);
+        std::optional<Level> level = level_of(books, e, stalls, settings);
         if (!level)
             return;
         const thread_row* thread = books.thread(e.stall_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
         finding.level = *level;
-        finding.summary = fmt::format("nobody polled the epoll for {} while {} were ready: its thread was {}",
-                                      duration_text(e.stall_ns),
-                                      e.stall_kept == 2 ? "2 clients" : fmt::format("{} clients", e.stall_kept), cause(e));
+        finding.summary = fmt::format("nobody polled the epoll for {}{} {} clients {}: its thread was {}",
+                                      duration_text(e.stall_ns), books.state_known ? " while" : ", then", e.stall_kept,
+                                      books.state_known ? "were ready" : "had input at once", cause(e));
         finding.shape = asleep(e) ? "blocked " + cause(e) : "handler on the CPU";
         finding.trigger = finding.shape;
         finding.count = e.stalls;
@@ -134,9 +156,11 @@ private:
         finding.cost.emplace_back("clients_waiting", e.stall_kept);
         if (asleep(e))
             add_fact(finding, "blocked", fmt::format("{} for {}", cause(e), duration_text(e.stall_nap_ns)));
-        add_fact(finding, "on the CPU", duration_text(e.stall_cpu_ns));
-        add_fact(finding, "stalls", fmt::format("{} of 100 ms and more, {} of them in a blocking call", stalls,
-                                                e.stalls_asleep - then.asleep));
+        if (books.state_known)
+            add_fact(finding, "on the CPU", duration_text(e.stall_cpu_ns));
+        add_fact(
+            finding, "stalls",
+            fmt::format("{} of 100 ms and more, {} of them in a blocking call", stalls, e.stalls_asleep - then.asleep));
         finding.timeline = story(books, e);
         finding.fix = fix_for(e);
         out.push_back(std::move(finding));
@@ -145,13 +169,15 @@ private:
     static std::vector<TimelineEntry> story(const Snapshot& books, const epoll_row& e)
     {
         std::vector<TimelineEntry> lines;
-        lines.push_back(moment(books, e.stall_from, e.stall_tid,
-                               fmt::format("epoll_wait returned {} event{}", e.stall_batch, e.stall_batch == 1 ? "" : "s")));
+        lines.push_back(
+            moment(books, e.stall_from, e.stall_tid,
+                   fmt::format("epoll_wait returned {} event{}", e.stall_batch, e.stall_batch == 1 ? "" : "s")));
         if (asleep(e))
             lines.push_back(moment(books, e.stall_until, e.stall_tid,
                                    fmt::format("had slept {} {}", duration_text(e.stall_nap_ns), cause(e))));
         lines.push_back(moment(books, e.stall_until, e.stall_tid,
-                               fmt::format("waits again; {} clients had been waiting", e.stall_kept)));
+                               fmt::format("waits again{} {} clients {}", books.state_known ? ";" : ", and is told of",
+                                           e.stall_kept, books.state_known ? "had been waiting" : "at once")));
         return lines;
     }
 

@@ -12,16 +12,15 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP602",
-    "mixed-trigger-modes",
-    "one registration flips between ET and LT",
-    Level::kInfo,
-    {{"flips", 2, 2, "MODs of one registration that switch between edge- and level-triggered"},
-     {"dropped_fds", 3, 3, "fds of one kind that were added with EPOLLET and lost it by a MOD"}},
-    {},
-    "flips made by DEL and ADD, or by way of an empty mask",
-    {StackRole::kArmed}};
+const RuleInfo kInfo{"EP602",
+                     "mixed-trigger-modes",
+                     "one registration flips between ET and LT",
+                     Level::kInfo,
+                     {{"flips", 2, 2, "MODs of one registration that switch between edge- and level-triggered"},
+                      {"dropped_fds", 3, 3, "fds of one kind that were added with EPOLLET and lost it by a MOD"}},
+                     {},
+                     "flips made by DEL and ADD, or by way of an empty mask",
+                     {StackRole::kArmed}};
 
 bool lost_edge(const Entry& entry)
 {
@@ -69,8 +68,9 @@ private:
         finding.cost.emplace_back("flips_per_s", seconds > 0 ? r.flips / seconds : 0);
         add_fact(finding, "mode now", trigger_text(r.mask));
         add_fact(finding, "changes", fmt::format("{} MODs, {} of them changed the mode", r.mods, r.flips));
-        finding.fix = "give every EPOLL_CTL_MOD the same EPOLLET as the EPOLL_CTL_ADD; a handler that does not read to EAGAIN "
-                      "loses events while the fd is edge-triggered";
+        finding.fix =
+            "give every EPOLL_CTL_MOD the same EPOLLET as the EPOLL_CTL_ADD; a handler that does not read to EAGAIN "
+            "loses events while the fd is edge-triggered";
         out.push_back(std::move(finding));
     }
 };

@@ -28,7 +28,8 @@ const RuleInfo kInfo{
     {StackRole::kArmed, StackRole::kWait}};
 
 constexpr const char* kFix =
-    "epoll_ctl(EPOLL_CTL_MOD) the fd with EPOLLONESHOT again on every path out of the handler, early returns and errors "
+    "epoll_ctl(EPOLL_CTL_MOD) the fd with EPOLLONESHOT again on every path out of the handler, early returns and "
+    "errors "
     "included, or close() it";
 
 // Something that a delivery would still tell the program: what it was told already does not count.
@@ -89,8 +90,7 @@ private:
     {
         const file_row& f = entry.file;
         bool disarmed = !(entry.live_mask & ~EV_PRIVATE);
-        if (!disarmed || !f.stuck_at || !news_waits(entry) || !sole_registration(books, entry) ||
-            books.stopped(f.tgid))
+        if (!disarmed || !f.stuck_at || !news_waits(entry) || !sole_registration(books, entry) || books.stopped(f.tgid))
             return;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, last_touch(entry)));
         bool failed = rearm_failed(entry);
@@ -104,9 +104,10 @@ private:
         finding.summary = failed ? "re-arming the fired registration failed: its input will never be reported"
                                  : "the registration fired and was not re-armed: input waits and nobody will be told";
         finding.count = 1;
-        finding.fix = failed ? "check the result of epoll_ctl(EPOLL_CTL_MOD): re-arm the fd that was registered, in the "
-                               "epoll it is registered in"
-                             : kFix;
+        finding.fix = failed
+                          ? "check the result of epoll_ctl(EPOLL_CTL_MOD): re-arm the fd that was registered, in the "
+                            "epoll it is registered in"
+                          : kFix;
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
         finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
         describe(finding, books, entry, doubts, since);

@@ -29,7 +29,7 @@ struct Sample {
     uint64_t timeouts = 0;
     uint32_t short_timeouts = 0;
     uint32_t ticks = 0;
-    std::map<uint32_t, uint64_t> cpu; // by thread
+    std::map<uint32_t, uint64_t> cpu;  // by thread
 };
 
 class PollingTimeout : public Rule {
@@ -53,7 +53,7 @@ private:
         Sample now{e.returns, e.timeouts, e.short_timeouts, e.ticks, {}};
         for (const auto& [tid, t] : books.threads) {
             if (t.epoll == id && t.base_cpu)
-                now.cpu[tid] = t.base_cpu; // when it was last woken
+                now.cpu[tid] = t.base_cpu;  // when it was last woken
         }
         return now;
     }
@@ -61,7 +61,8 @@ private:
     // When its threads are gone, what they cost is no longer known.
     static bool waited_on(const Snapshot& books, uint64_t id)
     {
-        return std::any_of(books.threads.begin(), books.threads.end(), [id](const auto& t) { return t.second.epoll == id; });
+        return std::any_of(books.threads.begin(), books.threads.end(),
+                           [id](const auto& t) { return t.second.epoll == id; });
     }
 
     static double cpu_between(const Sample& then, const Sample& now)
@@ -92,10 +93,12 @@ private:
         if (!now.cpu.empty())
             finding.cost.emplace_back("cpu_share", cpu_between(then, now) / (seconds * NSEC_PER_SEC));
         add_fact(finding, "in vain", fmt::format("{:.0f} of {:.0f} returns in {:.1f} s", polls, all, seconds));
-        finding.timeline.push_back(moment(books, e.polled_at, 0, fmt::format("epoll_wait({} ms) timed out, {} times so far",
-                                                                             e.tick_ms, e.short_timeouts)));
-        finding.fix = "let whoever has work for the loop wake it: an eventfd in the epoll for other threads, a timerfd (or the "
-                      "time to the next deadline as timeout) for clocks; then wait without a timeout";
+        finding.timeline.push_back(
+            moment(books, e.polled_at, 0,
+                   fmt::format("epoll_wait({} ms) timed out, {} times so far", e.tick_ms, e.short_timeouts)));
+        finding.fix =
+            "let whoever has work for the loop wake it: an eventfd in the epoll for other threads, a timerfd (or the "
+            "time to the next deadline as timeout) for clocks; then wait without a timeout";
         out.push_back(std::move(finding));
     }
 

@@ -7,17 +7,16 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP604",
-    "self-pipe-wakeup",
-    "a pipe wakes the loop where an eventfd would do",
-    Level::kInfo,
-    {{"wakeups", 1000, 64, "writes by the process into its own pipe (64 at least)"},
-     {"own_share", 1, 1, "share of all wake-ups through the pipe that came from the process itself"},
-     {"bytes", 1, 1, "bytes read per write: more than that is a message, not a wake-up"}},
-    {Seam::kReadiness},
-    "bytes that mean something (a signal's number): an eventfd cannot carry them, a signalfd might",
-    {StackRole::kWrite, StackRole::kRead, StackRole::kArmed}};
+const RuleInfo kInfo{"EP604",
+                     "self-pipe-wakeup",
+                     "a pipe wakes the loop where an eventfd would do",
+                     Level::kInfo,
+                     {{"wakeups", 1000, 64, "writes by the process into its own pipe (64 at least)"},
+                      {"own_share", 1, 1, "share of all wake-ups through the pipe that came from the process itself"},
+                      {"bytes", 1, 1, "bytes read per write: more than that is a message, not a wake-up"}},
+                     {Seam::kReadiness},
+                     "bytes that mean something (a signal's number): an eventfd cannot carry them, a signalfd might",
+                     {StackRole::kWrite, StackRole::kRead, StackRole::kArmed}};
 
 class SelfPipeWakeup : public Rule {
 public:
@@ -55,15 +54,17 @@ private:
         Finding finding = begin_finding(kInfo, books, entry);
         double seconds = static_cast<double>(books.time - r.added_at) / NSEC_PER_SEC;
         finding.level = Level::kInfo;
-        finding.summary = "the process wakes its own loop through a pipe; an eventfd is one fd instead of two, and one read "
-                          "takes all wake-ups at once";
+        finding.summary =
+            "the process wakes its own loop through a pipe; an eventfd is one fd instead of two, and one read "
+            "takes all wake-ups at once";
         finding.shape = "writes and reads in one process, one byte per wake-up";
         finding.count = r.self_readies;
         finding.cost.emplace_back("wakeups_per_s", seconds > 0 ? r.self_readies / seconds : 0);
         finding.cost.emplace_back("reads", entry.file.reads);
         add_fact(finding, "bytes", fmt::format("{} read for {} writes", entry.file.bytes_in, r.self_readies));
-        finding.fix = "eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) instead of pipe(): write(8 bytes) to wake, one read() to reset; it "
-                      "can be written from signal handlers too";
+        finding.fix =
+            "eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) instead of pipe(): write(8 bytes) to wake, one read() to reset; it "
+            "can be written from signal handlers too";
         return finding;
     }
 };

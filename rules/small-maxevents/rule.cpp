@@ -9,19 +9,18 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP405",
-    "small-maxevents",
-    "batches always full",
-    Level::kInfo,
-    {{"window_s", 5, 2, "seconds it must last"},
-     {"maxevents", 8, 8, "largest maxevents that counts as small"},
-     {"full_share", 0.9, 0.9, "share of returns that fill the batch"},
-     {"crowded_share", 0.9, 0.9, "share of looks at the ready list that found four batches and more"},
-     {"returns_per_s", 1000, 100, "returns of epoll_wait per second"}},
-    {Seam::kState},
-    "files kept waiting by priorities above epoll; the kernel itself takes turns, so nobody starves",
-    {StackRole::kWait}};
+const RuleInfo kInfo{"EP405",
+                     "small-maxevents",
+                     "batches always full",
+                     Level::kInfo,
+                     {{"window_s", 5, 2, "seconds it must last"},
+                      {"maxevents", 8, 8, "largest maxevents that counts as small"},
+                      {"full_share", 0.9, 0.9, "share of returns that fill the batch"},
+                      {"crowded_share", 0.9, 0.9, "share of looks at the ready list that found four batches and more"},
+                      {"returns_per_s", 1000, 100, "returns of epoll_wait per second"}},
+                     {Seam::kState},
+                     "files kept waiting by priorities above epoll; the kernel itself takes turns, so nobody starves",
+                     {StackRole::kWait}};
 
 struct Batches {
     uint64_t returns = 0;
@@ -49,8 +48,8 @@ public:
     }
 
 private:
-    static void judge(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Batches& then, const Batches& now,
-                      double seconds, const Settings& settings, std::vector<Finding>& out)
+    static void judge(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Batches& then,
+                      const Batches& now, double seconds, const Settings& settings, std::vector<Finding>& out)
     {
         double returns = static_cast<double>(now.returns - then.returns);
         double full = static_cast<double>(now.full - then.full);
@@ -61,15 +60,16 @@ private:
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
         finding.level = Level::kInfo;
-        finding.summary = fmt::format("epoll_wait takes {} event{} at a time while many more are ready", epoll.max_asked,
-                                      epoll.max_asked == 1 ? "" : "s");
+        finding.summary = fmt::format("epoll_wait takes {} event{} at a time while many more are ready",
+                                      epoll.max_asked, epoll.max_asked == 1 ? "" : "s");
         finding.shape = "batches always full";
         finding.count = static_cast<uint64_t>(full);
         finding.cost.emplace_back("epoll_waits_per_s", returns / seconds);
         finding.cost.emplace_back("events_per_wait", static_cast<double>(now.events - then.events) / returns);
         add_fact(finding, "full batches", fmt::format("{:.0f} of {:.0f} returns in {:.1f} s", full, returns, seconds));
-        add_fact(finding, "ready list", fmt::format("at least {} fds in {:.0f} of {:.0f} looks",
-                                                    epoll.max_asked * LEDGER_CROWD, crowded, looks));
+        add_fact(
+            finding, "ready list",
+            fmt::format("at least {} fds in {:.0f} of {:.0f} looks", epoll.max_asked * LEDGER_CROWD, crowded, looks));
         finding.fix = "give epoll_wait an array of 64 to 512 events: fewer system calls for the same work";
         out.push_back(std::move(finding));
     }

@@ -43,18 +43,23 @@ private:
         finding.level = e.stale_ios >= settings["failed"] ? Level::kConfirmed : Level::kRisk;
         finding.fd.number = e.stale_fd;
         finding.summary = "an event was handled after its fd had been closed earlier in the same batch";
-        finding.shape = fmt::format("delivered, closed unhandled, then {} = {}", call_of(e.stale_kind), errno_text(e.stale_errno));
+        finding.shape = fmt::format("delivered, closed unhandled, then {} = {}", call_of(e.stale_kind),
+                                    errno_text(e.stale_errno));
         finding.count = e.stale_ios;
         finding.cost.emplace_back("failed_calls", e.stale_ios);
         add_fact(finding, "danger", "had the number been reused meanwhile, the call would have hit another file");
         finding.timeline.push_back(moment(books, e.stale_told_at, e.stale_tid,
                                           fmt::format("epoll_wait returned, with an event for fd {}", e.stale_fd)));
-        finding.timeline.push_back(moment(books, e.stale_closed_at, 0,
-                                          fmt::format("fd {} removed or closed, its event not yet handled", e.stale_fd)));
-        finding.timeline.push_back(moment(books, e.stale_at, e.stale_tid,
-                                          fmt::format("{}({}) = {}", call_of(e.stale_kind), e.stale_fd, errno_text(e.stale_errno))));
-        finding.fix = "when a handler closes another fd, forget its events in the rest of the batch: mark the connection dead and "
-                      "close it after the batch, or keep a generation number in epoll_event.data and compare it";
+        finding.timeline.push_back(
+            moment(books, e.stale_closed_at, 0,
+                   fmt::format("fd {} removed or closed, its event not yet handled", e.stale_fd)));
+        finding.timeline.push_back(
+            moment(books, e.stale_at, e.stale_tid,
+                   fmt::format("{}({}) = {}", call_of(e.stale_kind), e.stale_fd, errno_text(e.stale_errno))));
+        finding.fix =
+            "when a handler closes another fd, forget its events in the rest of the batch: mark the connection dead "
+            "and "
+            "close it after the batch, or keep a generation number in epoll_event.data and compare it";
         return finding;
     }
 };

@@ -41,10 +41,11 @@ bool stalled(std::span<const Entry> file)
     const Entry& entry = file.front();
     const file_row& f = entry.file;
     const file_state& s = entry.state;
-    bool stream = f.kind == FILE_TCP || (f.kind == FILE_UNIX && (s.flags & STATE_STREAM) && !(s.flags & STATE_PEER_SELF));
+    bool stream = f.kind == FILE_TCP ||
+                  (f.kind == FILE_UNIX && (s.flags & STATE_STREAM) && !(s.flags & STATE_PEER_SELF));
     bool open = !(f.flags & FILE_SHUT_WRITE) && !(s.flags & STATE_SEND_SHUTDOWN) && !static_cast<uint16_t>(s.aux) &&
                 (s.sk_state == kEstablished || (f.kind == FILE_TCP && s.sk_state == kCloseWait));
-    if (f.flags & FILE_CUT_GUESSED) // node and the JVM fill the buffer exactly as often as not
+    if (f.flags & FILE_CUT_GUESSED)  // node and the JVM fill the buffer exactly as often as not
         return false;
     if (!stream || !open || !f.out_cut_at || !f.writable_at || !(s.flags & STATE_WRITABLE))
         return false;
@@ -62,7 +63,7 @@ public:
     {
         patience_.look(books);
         take_back(books, out);
-        std::map<uint32_t, std::vector<Finding>> stalls; // by process
+        std::map<uint32_t, std::vector<Finding>> stalls;  // by process
         std::map<uint32_t, unsigned> sure;
         for (std::span<const Entry> file : by_file(books.entries)) {
             judge_late(books, file.front(), settings, out);
@@ -93,7 +94,8 @@ private:
         });
     }
 
-    static void judge_late(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    static void judge_late(const Snapshot& books, const Entry& entry, const Settings& settings,
+                           std::vector<Finding>& out)
     {
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         if (entry.file.late_writes < settings["late_writes"] || !entry.key.epoll)
@@ -146,10 +148,12 @@ private:
         stalls[f.tgid].push_back(std::move(finding));
     }
 
-    static void describe(Finding& finding, const Snapshot& books, const file_row& f, uint64_t since, const Doubts& doubts)
+    static void describe(Finding& finding, const Snapshot& books, const file_row& f, uint64_t since,
+                         const Doubts& doubts)
     {
-        add_fact(finding, "output", fmt::format("{} sent, then {}", bytes_text(f.bytes_out),
-                                                f.flags & FILE_TAIL ? "a write cut short" : "EAGAIN"));
+        add_fact(finding, "output",
+                 fmt::format("{} sent, then {}", bytes_text(f.bytes_out),
+                             f.flags & FILE_TAIL ? "a write cut short" : "EAGAIN"));
         add_fact(finding, "room for more", "for " + duration_text(books.time - since));
         if (!doubts.empty())
             add_fact(finding, "speaks against it", doubts_text(doubts));

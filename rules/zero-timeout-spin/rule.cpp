@@ -70,8 +70,9 @@ private:
         return z;
     }
 
-    static void judge(const Snapshot& books, const thread_row& t, uint32_t tid, const epoll_row& epoll, const Zeros& then,
-                      const Zeros& now, double seconds, const Settings& settings, std::vector<Finding>& out)
+    static void judge(const Snapshot& books, const thread_row& t, uint32_t tid, const epoll_row& epoll,
+                      const Zeros& then, const Zeros& now, double seconds, const Settings& settings,
+                      std::vector<Finding>& out)
     {
         double zeros = now.zeros - then.zeros;
         double per_s = zeros / seconds;
@@ -87,18 +88,21 @@ private:
             return;
         Finding finding = begin_epoll_finding(kInfo, books, t.epoll, t.tgid);
         finding.level = steady && settings["no_busy_poll"] > 0 ? Level::kLikely : Level::kInfo;
-        finding.summary = steady ? "the loop polls with timeout 0 and nearly always finds nothing"
-                                 : "the loop polls with timeout 0 again and again before it waits: a timeout is rounded down";
-        finding.shape = steady ? "epoll_wait(0) = 0 in a tight loop" : "bursts of epoll_wait(0) = 0 before a timer is due";
+        finding.summary =
+            steady ? "the loop polls with timeout 0 and nearly always finds nothing"
+                   : "the loop polls with timeout 0 again and again before it waits: a timeout is rounded down";
+        finding.shape = steady ? "epoll_wait(0) = 0 in a tight loop"
+                               : "bursts of epoll_wait(0) = 0 before a timer is due";
         finding.count = now.zeros;
         finding.cost.emplace_back("empty_waits_per_s", per_s);
         if (cpu > 0)
             finding.cost.emplace_back("cpu_share", std::min(cpu, 1.0));
         add_fact(finding, "thread", fmt::format("tid {}, {:.1f} % of its waits find nothing", tid, share * 100));
         add_fact(finding, "events", fmt::format("{} in {} returns since the start", epoll.events, epoll.returns));
-        finding.fix = steady ? "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake "
-                               "the loop for other work; if busy polling is meant, ignore EP206"
-                             : "round the time to the next timer up to whole milliseconds, or use epoll_pwait2() or a timerfd";
+        finding.fix =
+            steady ? "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake "
+                     "the loop for other work; if busy polling is meant, ignore EP206"
+                   : "round the time to the next timer up to whole milliseconds, or use epoll_pwait2() or a timerfd";
         out.push_back(std::move(finding));
     }
 

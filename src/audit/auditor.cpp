@@ -53,7 +53,7 @@ bool worse(const Finding& a, const Finding& b)
 std::string program_name(const Finding& finding)
 {
     std::string_view exe = finding.exe;
-    constexpr std::string_view kDeleted = " (deleted)"; // /proc/PID/exe after an upgrade
+    constexpr std::string_view kDeleted = " (deleted)";  // /proc/PID/exe after an upgrade
     if (exe.size() > kDeleted.size() && exe.substr(exe.size() - kDeleted.size()) == kDeleted)
         exe.remove_suffix(kDeleted.size());
     return std::string(exe.substr(exe.find_last_of('/') + 1));
@@ -61,10 +61,11 @@ std::string program_name(const Finding& finding)
 
 std::string fingerprint(const Finding& finding)
 {
-    std::string text = fmt::format("{}\n{}\n{}\n{}", finding.rule, program_name(finding), finding.fd.kind, finding.trigger);
+    std::string text = fmt::format("{}\n{}\n{}\n{}", finding.rule, program_name(finding), finding.fd.kind,
+                                   finding.trigger);
     if (const Frame* frame = guilty_frame(finding); frame && !frame->function.empty())
         text += "\n" + frame->function;
-    uint64_t hash = 14695981039346656037ULL; // FNV-1a
+    uint64_t hash = 14695981039346656037ULL;  // FNV-1a
     for (char c : text)
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     return fmt::format("{:016x}", hash);
@@ -111,9 +112,7 @@ Error Auditor::unknown_rule(std::string_view name) const
         known.push_back(slot.rule->info().id);
         known.push_back(slot.rule->info().name);
     }
-    std::string near = nearest(name, known);
-    return usage_error(fmt::format("unknown rule '{}'", name),
-                       near.empty() ? "`epaudit rules` lists them" : fmt::format("did you mean '{}'?", near));
+    return usage_error(fmt::format("unknown rule '{}'", name), did_you_mean(name, known, "`epaudit rules` lists them"));
 }
 
 Result<> Auditor::mark(const std::vector<std::string>& names, bool on)
@@ -197,7 +196,7 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
     Subject subject{finding.rule, finding.subject_epoll, finding.subject_file, finding.pid,
                     finding.subject_file ? finding.subject_ino : 0};
     auto at = kept_.find(subject);
-    if (at != kept_.end() && finding.stacks.empty()) // captured once, when the rule grew suspicious
+    if (at != kept_.end() && finding.stacks.empty())  // captured once, when the rule grew suspicious
         finding.stacks = at->second.stacks;
     finding.fingerprint = fingerprint(finding);
     if (finding.level >= gate_ && !finding.first_at)

@@ -74,7 +74,7 @@ void Auditor::add_stacks(const Snapshot& books)
             continue;
         }
         auto at = known.find({finding.subject_file, finding.subject_epoll});
-        if (at != known.end() && at->second->file.ino == finding.subject_ino) // addresses come again
+        if (at != known.end() && at->second->file.ino == finding.subject_ino)  // addresses come again
             attach(finding, slot->rule->info(), *at->second, *books.call_sites);
     }
 }

@@ -24,8 +24,14 @@ constexpr const char* kHint = "write it anew with --write-baseline";
 BaselineEntry entry_of(const Finding& finding)
 {
     const Frame* frame = guilty_frame(finding);
-    return {finding.fingerprint, finding.rule, finding.name, program_name(finding), finding.fd.kind, finding.trigger,
-            frame ? frame->function : "", false};
+    return {finding.fingerprint,
+            finding.rule,
+            finding.name,
+            program_name(finding),
+            finding.fd.kind,
+            finding.trigger,
+            frame ? frame->function : "",
+            false};
 }
 
 bool same_but_function(const BaselineEntry& a, const BaselineEntry& b)
@@ -50,11 +56,13 @@ Result<Baseline> Baseline::parse(std::string_view text, const std::string& file)
     for (const Json& one : json["findings"]) {
         BaselineEntry entry;
         const std::pair<const char*, std::string*> fields[] = {
-            {"fingerprint", &entry.fingerprint}, {"rule", &entry.rule},       {"name", &entry.name},        {"program", &entry.program},
-            {"kind", &entry.kind},               {"trigger", &entry.trigger}, {"function", &entry.function}};
+            {"fingerprint", &entry.fingerprint}, {"rule", &entry.rule}, {"name", &entry.name},
+            {"program", &entry.program},         {"kind", &entry.kind}, {"trigger", &entry.trigger},
+            {"function", &entry.function}};
         for (const auto& [name, text_of] : fields) {
             if (!one.is_object() || !one.contains(name) || !one[name].is_string())
-                return usage_error(fmt::format("{}: finding {} has no '{}'", file, baseline.entries_.size() + 1, name), kHint);
+                return usage_error(fmt::format("{}: finding {} has no '{}'", file, baseline.entries_.size() + 1, name),
+                                   kHint);
             *text_of = one[name].get<std::string>();
         }
         baseline.entries_.push_back(std::move(entry));
@@ -86,14 +94,21 @@ bool Baseline::covers(const Finding& finding)
 
 std::string baseline_text(const std::vector<Finding>& findings)
 {
-    std::map<std::string, BaselineEntry> sorted; // so that files differ only where findings do
+    std::map<std::string, BaselineEntry> sorted;  // so that files differ only where findings do
     for (const Finding& finding : findings)
         sorted[finding.rule + finding.fingerprint] = entry_of(finding);
     Json list = Json::array();
     for (const auto& [key, entry] : sorted)
-        list.push_back(Json{{"fingerprint", entry.fingerprint}, {"rule", entry.rule}, {"name", entry.name}, {"program", entry.program},
-                            {"kind", entry.kind}, {"trigger", entry.trigger}, {"function", entry.function}});
-    return Json{{"schema", kSchema}, {"findings", std::move(list)}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+        list.push_back(Json{{"fingerprint", entry.fingerprint},
+                            {"rule", entry.rule},
+                            {"name", entry.name},
+                            {"program", entry.program},
+                            {"kind", entry.kind},
+                            {"trigger", entry.trigger},
+                            {"function", entry.function}});
+    return Json{{"schema", kSchema}, {"findings", std::move(list)}}.dump(2, ' ', false,
+                                                                         Json::error_handler_t::replace) +
+           "\n";
 }
 
 }  // namespace epaudit

@@ -16,8 +16,8 @@ struct BaselineEntry {
     std::string fingerprint;
     std::string rule;
     std::string name;
-    std::string program;   // without its folder
-    std::string kind;      // of fd
+    std::string program;  // without its folder
+    std::string kind;     // of fd
     std::string trigger;
     std::string function;  // of the guilty frame; empty: not known then
     bool matched = false;

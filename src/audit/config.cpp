@@ -64,8 +64,8 @@ private:
         else if (name == "process" || name == "suppress")
             read_entries(key, node);
         else
-            unknown_key(key, {"profile", "fail_on", "risks", "select", "ignore", "thresholds", "levels", "profiles", "process",
-                              "suppress"});
+            unknown_key(key, {"profile", "fail_on", "risks", "select", "ignore", "thresholds", "levels", "profiles",
+                              "process", "suppress"});
     }
 
     void read_profiles(const toml::key& key, const toml::node& node)
@@ -77,7 +77,8 @@ private:
             if (error_)
                 return;
             if (name == "production" || name == "test") {
-                fail(name.source(), fmt::format("profile '{}' is built in", name.str()), "give yours another name and a base");
+                fail(name.source(), fmt::format("profile '{}' is built in", name.str()),
+                     "give yours another name and a base");
                 return;
             }
             const toml::table* settings = table_of(name, value);
@@ -88,7 +89,8 @@ private:
                 if (error_)
                     return;
                 if (what == "base")
-                    profile.base = one_of(what, inner, {"production", "test"}) == "test" ? Profile::kTest : Profile::kProduction;
+                    profile.base = one_of(what, inner, {"production", "test"}) == "test" ? Profile::kTest
+                                                                                         : Profile::kProduction;
                 else if (what == "thresholds")
                     profile.thresholds = thresholds(what, inner);
                 else
@@ -100,7 +102,8 @@ private:
     void read_entries(const toml::key& key, const toml::node& node)
     {
         if (!node.is_array_of_tables()) {
-            fail(node.source(), fmt::format("'{}' must be a list of tables", key.str()), fmt::format("write [[{}]]", key.str()));
+            fail(node.source(), fmt::format("'{}' must be a list of tables", key.str()),
+                 fmt::format("write [[{}]]", key.str()));
             return;
         }
         for (const toml::node& one : *node.as_array()) {
@@ -143,8 +146,8 @@ private:
         SuppressEntry entry;
         entry.where = line(node.source());
         const std::map<std::string_view, std::string*> texts{
-            {"rule", &entry.rule},   {"exe", &entry.exe},           {"comm", &entry.comm},
-            {"kind", &entry.kind},   {"local", &entry.local},       {"peer", &entry.peer},
+            {"rule", &entry.rule},     {"exe", &entry.exe},           {"comm", &entry.comm},
+            {"kind", &entry.kind},     {"local", &entry.local},       {"peer", &entry.peer},
             {"reason", &entry.reason}, {"function", &entry.function}, {"fingerprint", &entry.fingerprint}};
         for (const auto& [key, value] : *node.as_table()) {
             if (error_)
@@ -157,7 +160,8 @@ private:
                 if (const auto date = value_of<toml::date>(key, value, "a date without quotes: 2027-01-31"))
                     entry.expires = fmt::format("{:04}-{:02}-{:02}", date->year, date->month, date->day);
             } else {
-                unknown_key(key, {"rule", "exe", "comm", "kind", "local", "peer", "function", "fingerprint", "reason", "expires"});
+                unknown_key(key, {"rule", "exe", "comm", "kind", "local", "peer", "function", "fingerprint", "reason",
+                                  "expires"});
             }
         }
         if (entry.rule.empty())
@@ -175,9 +179,8 @@ private:
         for (const auto& [name, profile] : config_.profiles)
             known.push_back(name);
         if (std::find(known.begin(), known.end(), *config_.profile) == known.end()) {
-            const std::string near = nearest(*config_.profile, known);
             fail(table.get("profile")->source(), fmt::format("unknown profile '{}'", *config_.profile),
-                 near.empty() ? fmt::format("there are: {}", fmt::join(known, ", ")) : fmt::format("did you mean '{}'?", near));
+                 did_you_mean(*config_.profile, known, fmt::format("there are: {}", fmt::join(known, ", "))));
         }
     }
 
@@ -208,7 +211,7 @@ Result<Config> read_config(const std::string& path, const std::vector<RuleInfo>&
     if (!in)
         return usage_error(fmt::format("cannot read {}: {}", path, strerror(errno)), "");
     std::ostringstream text;
-    if (in.peek() != EOF) // inserting nothing would count as a failure
+    if (in.peek() != EOF)  // inserting nothing would count as a failure
         text << in.rdbuf();
     if (in.bad() || text.fail())
         return usage_error(fmt::format("cannot read {}: {}", path, strerror(EIO)), "");

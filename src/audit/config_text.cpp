@@ -46,11 +46,9 @@ Result<> check_config_text(std::string_view text, const std::string& file)
         const size_t length = sequence(text);
         const auto first = static_cast<uint8_t>(text[0]);
         if (!length)
-            return usage_error(fmt::format("{}:{}:{}: byte 0x{:02x} is not UTF-8", file, line, column, first),
-                               kHint);
+            return usage_error(fmt::format("{}:{}:{}: byte 0x{:02x} is not UTF-8", file, line, column, first), kHint);
         if (forbidden(text))
-            return usage_error(fmt::format("{}:{}:{}: control character 0x{:02x}", file, line, column, first),
-                               kHint);
+            return usage_error(fmt::format("{}:{}:{}: control character 0x{:02x}", file, line, column, first), kHint);
         column = first == '\n' ? 1 : column + 1;
         line += first == '\n';
         text.remove_prefix(length);

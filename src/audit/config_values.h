@@ -29,10 +29,7 @@ protected:
         return fmt::format("{}:{}:{}", file_, at.begin.line, at.begin.column);
     }
 
-    std::string line(const toml::source_region& at) const
-    {
-        return fmt::format("{}:{}", file_, at.begin.line);
-    }
+    std::string line(const toml::source_region& at) const { return fmt::format("{}:{}", file_, at.begin.line); }
 
     void fail(const toml::source_region& at, const std::string& message, const std::string& hint)
     {
@@ -42,10 +39,8 @@ protected:
 
     void unknown_key(const toml::key& key, const Names& known)
     {
-        const std::string near = nearest(key.str(), known);
         fail(key.source(), fmt::format("unknown key '{}'", key.str()),
-             near.empty() ? fmt::format("known here: {}", fmt::join(known, ", "))
-                          : fmt::format("did you mean '{}'?", near));
+             did_you_mean(key.str(), known, fmt::format("known here: {}", fmt::join(known, ", "))));
     }
 
     template <typename Value>
@@ -60,8 +55,7 @@ protected:
     const toml::table* table_of(const toml::key& key, const toml::node& node)
     {
         if (!node.is_table())
-            fail(node.source(), fmt::format("'{}' must be a table", key.str()),
-                 fmt::format("write [{}]", key.str()));
+            fail(node.source(), fmt::format("'{}' must be a table", key.str()), fmt::format("write [{}]", key.str()));
         return node.as_table();
     }
 
@@ -71,10 +65,8 @@ protected:
         if (!text)
             return {};
         if (std::find(choices.begin(), choices.end(), *text) == choices.end()) {
-            const std::string near = nearest(*text, choices);
             fail(node.source(), fmt::format("'{}' is no value of '{}'", *text, key.str()),
-                 near.empty() ? fmt::format("choose from: {}", fmt::join(choices, ", "))
-                              : fmt::format("did you mean '{}'?", near));
+                 did_you_mean(*text, choices, fmt::format("choose from: {}", fmt::join(choices, ", "))));
         }
         return *text;
     }
@@ -94,9 +86,7 @@ protected:
             known.push_back(info.id);
             known.push_back(info.name);
         }
-        const std::string near = nearest(name, known);
-        fail(at, fmt::format("unknown rule '{}'", name),
-             near.empty() ? "`epaudit rules` lists them" : fmt::format("did you mean '{}'?", near));
+        fail(at, fmt::format("unknown rule '{}'", name), did_you_mean(name, known, "`epaudit rules` lists them"));
     }
 
     // An id, a name or a family such as EP2.
@@ -115,8 +105,7 @@ protected:
     {
         Names names;
         if (!node.is_array()) {
-            fail(node.source(), fmt::format("'{}' must be a list of rules", key.str()),
-                 "write [\"EP201\", \"EP4\"]");
+            fail(node.source(), fmt::format("'{}' must be a list of rules", key.str()), "write [\"EP201\", \"EP4\"]");
             return names;
         }
         for (const toml::node& one : *node.as_array()) {

@@ -36,12 +36,12 @@ struct TimelineEntry {
 
 // One frame of a user stack. What is not known is empty or 0; a report shows what there is.
 struct Frame {
-    std::string function;    // demangled
-    std::string file;        // source file, as the debug information names it
-    int line = 0;            // from 1
-    std::string module{};    // path of the executable or library it lies in
-    uint64_t offset = 0;     // into the module's file, as addr2line takes it; counts only with a module
-    bool inlined = false;    // into the frame after it
+    std::string function;  // demangled
+    std::string file;      // source file, as the debug information names it
+    int line = 0;          // from 1
+    std::string module{};  // path of the executable or library it lies in
+    uint64_t offset = 0;   // into the module's file, as addr2line takes it; counts only with a module
+    bool inlined = false;  // into the frame after it
 };
 
 struct Stack {
@@ -90,7 +90,7 @@ struct Finding {
     std::vector<Measure> cost;  // what it costs
     std::vector<std::pair<std::string, std::string>> facts;  // what was seen: {"mask", "EPOLLIN|EPOLLOUT"}
     std::vector<TimelineEntry> timeline;
-    std::vector<Stack> stacks;  // the one that says where the mistake is comes first
+    std::vector<Stack> stacks;            // the one that says where the mistake is comes first
     std::optional<SourceExcerpt> source;  // of guilty_frame() (evidence/place.h), where the file is at hand
     std::string fix;
     uint64_t first_at = 0;  // CLOCK_MONOTONIC ns at which the gate level was first reached

@@ -7,7 +7,7 @@ namespace epaudit {
 namespace {
 
 constexpr size_t kSamples = 240;
-constexpr size_t kLoops = 256;      // remembered, dead ones included
+constexpr size_t kLoops = 256;  // remembered, dead ones included
 constexpr size_t kLoopsTold = 16;
 constexpr size_t kWaits = 4096;
 constexpr size_t kThreads = 4096;
@@ -22,7 +22,11 @@ uint64_t grown(uint64_t now, uint64_t then) { return now >= then ? now - then : 
 
 RateSample sum(const RateSample& a, const RateSample& b)
 {
-    return {b.t, a.seconds + b.seconds, a.returns + b.returns, a.futile + b.futile, a.events + b.events,
+    return {b.t,
+            a.seconds + b.seconds,
+            a.returns + b.returns,
+            a.futile + b.futile,
+            a.events + b.events,
             a.timeouts + b.timeouts};
 }
 
@@ -72,7 +76,8 @@ void Historian::look_at_loops(const Snapshot& books, RateSample& sample)
     while (loops_.size() > kLoops) {
         auto idlest = loops_.end();
         for (auto at = loops_.begin(); at != loops_.end(); ++at)
-            if (!at->second.alive && (idlest == loops_.end() || at->second.loop.row.returns < idlest->second.loop.row.returns))
+            if (!at->second.alive &&
+                (idlest == loops_.end() || at->second.loop.row.returns < idlest->second.loop.row.returns))
                 idlest = at;
         if (idlest == loops_.end())
             return;
@@ -101,12 +106,16 @@ void Historian::look_at_threads(const Snapshot& books)
         if (!row.waiting && !ended)
             continue;
         const epoll_row* epoll = books.epoll(row.epoll);
-        WaitSlice slice{row.tgid, tid, epoll ? epoll->fd : -1, since(row.wait_at, books.began),
-                        since(ended ? row.return_at : books.time, books.began), ended};
+        WaitSlice slice{row.tgid,
+                        tid,
+                        epoll ? epoll->fd : -1,
+                        since(row.wait_at, books.began),
+                        since(ended ? row.return_at : books.time, books.began),
+                        ended};
         Newest& newest = newest_[tid];
         if (newest.wait_at != row.wait_at)
             newest = {row.wait_at, new_slice(slice)};
-        else if (waits_[newest.slice].tid == tid && waits_[newest.slice].begin == slice.begin) // not overwritten
+        else if (waits_[newest.slice].tid == tid && waits_[newest.slice].begin == slice.begin)  // not overwritten
             waits_[newest.slice] = slice;
     }
 }

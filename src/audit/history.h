@@ -15,8 +15,8 @@ namespace epaudit {
 
 // What all loops did from the previous sample to this one.
 struct RateSample {
-    double t = 0;        // seconds since observation began, at its end
-    double seconds = 0;  // that it covers
+    double t = 0;          // seconds since observation began, at its end
+    double seconds = 0;    // that it covers
     uint64_t returns = 0;  // of epoll_wait, with at least one event
     uint64_t futile = 0;   // of these: nothing had progressed
     uint64_t events = 0;
@@ -85,7 +85,7 @@ private:
     std::map<uint64_t, Known> loops_;
     std::vector<RateSample> samples_;
     RateSample look_;
-    RateSample pending_;          // looks that do not make a sample yet
+    RateSample pending_;  // looks that do not make a sample yet
     size_t pending_looks_ = 0;
     size_t looks_per_sample_ = 1;
     std::vector<WaitSlice> waits_;  // once it is full, the oldest is overwritten

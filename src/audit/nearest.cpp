@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/audit/nearest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -23,6 +25,14 @@ size_t edit_distance(std::string_view a, std::string_view b)
     return row[b.size()];
 }
 
+std::string only_one_with(std::string_view part, const std::vector<std::string>& candidates)
+{
+    auto has = [part](const std::string& candidate) { return candidate.find(part) != std::string::npos; };
+    if (part.size() < 3 || std::count_if(candidates.begin(), candidates.end(), has) != 1)
+        return {};
+    return *std::find_if(candidates.begin(), candidates.end(), has);
+}
+
 }  // namespace
 
 std::string nearest(std::string_view wanted, const std::vector<std::string>& candidates)
@@ -36,7 +46,13 @@ std::string nearest(std::string_view wanted, const std::vector<std::string>& can
             best = candidate;
         }
     }
-    return best;
+    return best.empty() ? only_one_with(wanted, candidates) : best;
+}
+
+std::string did_you_mean(std::string_view wanted, const std::vector<std::string>& candidates, std::string otherwise)
+{
+    const std::string near = nearest(wanted, candidates);
+    return near.empty() ? std::move(otherwise) : fmt::format("did you mean '{}'?", near);
 }
 
 }  // namespace epaudit

@@ -45,9 +45,10 @@ bool has_function(const Finding& finding, const std::string& pattern)
 
 bool covers(const SuppressEntry& entry, const Finding& finding)
 {
-    return names(entry.rule, finding.rule, finding.name) && matches_exe(entry.exe, finding) && matches(entry.comm, finding.comm) &&
-           matches(entry.kind, finding.fd.kind) && matches(entry.local, finding.fd.local) &&
-           matches(entry.peer, finding.fd.peer) && has_function(finding, entry.function) &&
+    return names(entry.rule, finding.rule, finding.name) && matches_exe(entry.exe, finding) &&
+           matches(entry.comm, finding.comm) && matches(entry.kind, finding.fd.kind) &&
+           matches(entry.local, finding.fd.local) && matches(entry.peer, finding.fd.peer) &&
+           has_function(finding, entry.function) &&
            (entry.fingerprint.empty() || entry.fingerprint == finding.fingerprint);
 }
 
@@ -80,12 +81,9 @@ std::string literal(const std::string& text)
 
 }  // namespace
 
-std::string today()
-{
-    return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
-}
+std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr))); }
 
-Policy::Policy(Config config, std::optional<Baseline> baseline, std::string today)
+Policy::Policy(Config config, std::optional<Baseline> baseline, const std::string& today)
     : config_(std::move(config)), baseline_(std::move(baseline))
 {
     for (const SuppressEntry& entry : config_.suppressions)
@@ -161,15 +159,16 @@ std::vector<PolicyRemark> Policy::remarks(const std::vector<RuleCoverage>& cover
                                fmt::format("the suppression of {} expired on {}{}", entry.rule, entry.expires,
                                            known.matched ? "" : ", and matched nothing")});
         else if (!known.matched && looked(entry.rule))
-            remarks.push_back({"unused suppression", entry.where, fmt::format("the suppression of {} matched nothing", entry.rule)});
+            remarks.push_back(
+                {"unused suppression", entry.where, fmt::format("the suppression of {} matched nothing", entry.rule)});
     }
     if (!baseline_)
         return remarks;
     for (const BaselineEntry& entry : baseline_->entries())
         if (!entry.matched && looked(entry.rule))
             remarks.push_back({"stale baseline entry", baseline_->file(),
-                               fmt::format("{} {} of {} ({}) was not seen again: fixed, or not exercised", entry.rule, entry.name,
-                                           entry.program, entry.fingerprint)});
+                               fmt::format("{} {} of {} ({}) was not seen again: fixed, or not exercised", entry.rule,
+                                           entry.name, entry.program, entry.fingerprint)});
     return remarks;
 }
 

@@ -28,7 +28,7 @@ class Policy {
 public:
     Policy() = default;
     // `today`: "2026-11-21", decides what has expired.
-    Policy(Config config, std::optional<Baseline> baseline, std::string today);
+    Policy(Config config, std::optional<Baseline> baseline, const std::string& today);
 
     const Config& config() const { return config_; }
     // May be asked again and again; remembers which entries were of use.

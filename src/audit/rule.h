@@ -39,7 +39,7 @@ struct RuleInfo {
     Level highest;     // the highest level it can reach
     std::vector<Threshold> thresholds;
     std::vector<Seam> needs;
-    const char* blind;  // what it cannot see, one line
+    const char* blind;                // what it cannot see, one line
     std::vector<StackRole> stacks{};  // the calls that show the mistake, the guilty one first
 };
 
@@ -66,10 +66,11 @@ struct Sight {
     enum class Times { kFine, kSeconds, kNone };
     Times times = Times::kFine;  // kSeconds: whole ones; kNone: only the order of things is known
     bool durations = true;       // when a call ended
+    bool all_threads = true;     // every thread of the program is watched
     std::string unseen;          // why what the program did about its events cannot be judged; empty: it can
-    std::string hooks;         // "tracepoint"
-    std::string why;           // reason for what is missing
-    std::string choice;        // why not the better hook set, empty when it is in use
+    std::string hooks;           // "tracepoint"
+    std::string why;             // reason for what is missing
+    std::string choice;          // why not the better hook set, empty when it is in use
 };
 
 // The thresholds in force for one rule.
@@ -79,8 +80,8 @@ public:
     // False: no such threshold. `origin` is where the value comes from: "--set", "epaudit.toml:12".
     bool set(const std::string& name, double value, const std::string& origin = "--set");
     std::string origin(const std::string& name) const;  // "default" unless it was set
-    double operator[](const char* name) const;        // check-fails on a name the rule does not declare
-    uint64_t ns(const char* name) const;              // a threshold given in seconds, as ns
+    double operator[](const char* name) const;          // check-fails on a name the rule does not declare
+    uint64_t ns(const char* name) const;                // a threshold given in seconds, as ns
     Profile profile() const { return profile_; }
 
 private:

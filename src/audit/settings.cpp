@@ -71,7 +71,8 @@ Coverage Rule::coverage(const Sight& sight) const
         return {Status::kUnavailable, "there are no time stamps: how long anything took is not known"};
     for (Seam seam : info().needs) {
         if (seam == Seam::kState && !sight.kernel_state)
-            return {Status::kUnavailable, "kernel state (unread bytes, backlog, socket state) cannot be read: " + sight.why};
+            return {Status::kUnavailable,
+                    "kernel state (unread bytes, backlog, socket state) cannot be read: " + sight.why};
         if (seam == Seam::kWakeups && !sight.wakeups)
             return {Status::kUnavailable, "wake-ups of epoll_wait cannot be seen: " + sight.why};
         if (seam == Seam::kReadiness && !sight.readiness)

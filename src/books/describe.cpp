@@ -11,30 +11,30 @@
 namespace epaudit {
 namespace {
 
-constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",     "listener", "udp",   "unix", "pipe",
-                                                "eventfd", "timerfd", "signalfd", "epoll", "other", "socket", "file"};
+constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",      "listener", "udp",   "unix",   "pipe", "eventfd",
+                                                "timerfd", "signalfd", "epoll",    "other", "socket", "file"};
 
 // include/net/tcp_states.h
-constexpr const char* kTcpStates[] = {"",          "ESTABLISHED", "SYN_SENT",   "SYN_RECV", "FIN_WAIT1",
-                                      "FIN_WAIT2", "TIME_WAIT",   "CLOSE",      "CLOSE_WAIT", "LAST_ACK",
+constexpr const char* kTcpStates[] = {"",          "ESTABLISHED", "SYN_SENT",    "SYN_RECV",   "FIN_WAIT1",
+                                      "FIN_WAIT2", "TIME_WAIT",   "CLOSE",       "CLOSE_WAIT", "LAST_ACK",
                                       "LISTEN",    "CLOSING",     "NEW_SYN_RECV"};
 
 constexpr std::pair<uint32_t, const char*> kMaskNames[] = {
-    {0x001, "EPOLLIN"},         {0x002, "EPOLLPRI"},          {0x004, "EPOLLOUT"},    {0x008, "EPOLLERR"},
-    {0x010, "EPOLLHUP"},        {0x020, "EPOLLNVAL"},         {0x040, "EPOLLRDNORM"}, {0x080, "EPOLLRDBAND"},
-    {0x100, "EPOLLWRNORM"},     {0x200, "EPOLLWRBAND"},       {0x400, "EPOLLMSG"},    {0x2000, "EPOLLRDHUP"},
+    {0x001, "EPOLLIN"},           {0x002, "EPOLLPRI"},       {0x004, "EPOLLOUT"},        {0x008, "EPOLLERR"},
+    {0x010, "EPOLLHUP"},          {0x020, "EPOLLNVAL"},      {0x040, "EPOLLRDNORM"},     {0x080, "EPOLLRDBAND"},
+    {0x100, "EPOLLWRNORM"},       {0x200, "EPOLLWRBAND"},    {0x400, "EPOLLMSG"},        {0x2000, "EPOLLRDHUP"},
     {1U << 28, "EPOLLEXCLUSIVE"}, {1U << 29, "EPOLLWAKEUP"}, {1U << 30, "EPOLLONESHOT"}, {1U << 31, "EPOLLET"}};
 
 // Those that the calls we watch return. glibc's strerrorname_np() is not everywhere.
 constexpr std::pair<int, const char*> kErrors[] = {
-    {1, "EPERM"},           {2, "ENOENT"},        {4, "EINTR"},          {5, "EIO"},          {9, "EBADF"},
-    {11, "EAGAIN"},         {12, "ENOMEM"},       {13, "EACCES"},        {14, "EFAULT"},      {16, "EBUSY"},
-    {17, "EEXIST"},         {19, "ENODEV"},       {22, "EINVAL"},        {23, "ENFILE"},      {24, "EMFILE"},
-    {25, "ENOTTY"},         {27, "EFBIG"},        {28, "ENOSPC"},        {29, "ESPIPE"},      {32, "EPIPE"},
-    {40, "ELOOP"},          {71, "EPROTO"},       {88, "ENOTSOCK"},      {90, "EMSGSIZE"},    {92, "ENOPROTOOPT"},
-    {95, "EOPNOTSUPP"},     {98, "EADDRINUSE"},   {99, "EADDRNOTAVAIL"}, {100, "ENETDOWN"},   {101, "ENETUNREACH"},
-    {103, "ECONNABORTED"},  {104, "ECONNRESET"},  {105, "ENOBUFS"},      {106, "EISCONN"},    {107, "ENOTCONN"},
-    {110, "ETIMEDOUT"},     {111, "ECONNREFUSED"}, {113, "EHOSTUNREACH"}, {114, "EALREADY"},  {115, "EINPROGRESS"},
+    {1, "EPERM"},          {2, "ENOENT"},         {4, "EINTR"},          {5, "EIO"},        {9, "EBADF"},
+    {11, "EAGAIN"},        {12, "ENOMEM"},        {13, "EACCES"},        {14, "EFAULT"},    {16, "EBUSY"},
+    {17, "EEXIST"},        {19, "ENODEV"},        {22, "EINVAL"},        {23, "ENFILE"},    {24, "EMFILE"},
+    {25, "ENOTTY"},        {27, "EFBIG"},         {28, "ENOSPC"},        {29, "ESPIPE"},    {32, "EPIPE"},
+    {40, "ELOOP"},         {71, "EPROTO"},        {88, "ENOTSOCK"},      {90, "EMSGSIZE"},  {92, "ENOPROTOOPT"},
+    {95, "EOPNOTSUPP"},    {98, "EADDRINUSE"},    {99, "EADDRNOTAVAIL"}, {100, "ENETDOWN"}, {101, "ENETUNREACH"},
+    {103, "ECONNABORTED"}, {104, "ECONNRESET"},   {105, "ENOBUFS"},      {106, "EISCONN"},  {107, "ENOTCONN"},
+    {110, "ETIMEDOUT"},    {111, "ECONNREFUSED"}, {113, "EHOSTUNREACH"}, {114, "EALREADY"}, {115, "EINPROGRESS"},
     {125, "ECANCELED"}};
 
 std::string address(const uint8_t* bytes, uint16_t port, uint16_t family)
@@ -59,7 +59,7 @@ std::string call_text(const char* call, int32_t value)
 
 std::string moved_text(const char* call, const char* verb, int32_t value)
 {
-    if (value > 0) // the recorder's values saturate
+    if (value > 0)  // the recorder's values saturate
         return fmt::format("{} {}{}", verb, value == FLIGHT_VALUE_MAX ? "at least " : "",
                            bytes_text(static_cast<uint64_t>(value)));
     return call_text(call, value);
@@ -86,7 +86,7 @@ std::string mask_text(uint32_t mask)
         text += name;
         mask &= ~bit;
     }
-    if (mask) // bits without a name
+    if (mask)  // bits without a name
         text += fmt::format("{}{:#x}", text.empty() ? "" : "|", mask);
     return text.empty() ? "0" : text;
 }
@@ -94,7 +94,8 @@ std::string mask_text(uint32_t mask)
 std::string errno_text(int64_t error)
 {
     int64_t number = error < 0 ? -error : error;
-    auto at = std::find_if(std::begin(kErrors), std::end(kErrors), [number](const auto& e) { return e.first == number; });
+    auto at = std::find_if(std::begin(kErrors), std::end(kErrors),
+                           [number](const auto& e) { return e.first == number; });
     return at == std::end(kErrors) ? fmt::format("errno {}", number) : at->second;
 }
 
@@ -120,8 +121,8 @@ std::string posting_text(uint8_t posting_kind, int32_t value)
     case POSTING_CLOSE: return fmt::format("close({})", value);
     case POSTING_SETTIME: return "timerfd_settime";
     case POSTING_SO_ERROR: return "getsockopt(SO_ERROR) took the error";
-    case POSTING_PEEK: return fmt::format("looked at {} without taking it", value < 0 ? errno_text(value)
-                                                                                      : bytes_text(value));
+    case POSTING_PEEK:
+        return fmt::format("looked at {} without taking it", value < 0 ? errno_text(value) : bytes_text(value));
     case POSTING_PEER_CLOSED: return "peer closed";
     case POSTING_ENTER: return "a call that may sleep begins";
     case POSTING_ERRQUEUE: return call_text("recvmsg(MSG_ERRQUEUE)", value);
@@ -151,11 +152,12 @@ std::vector<TimelineEntry> timeline(const file_row& file, uint64_t began)
 {
     std::vector<TimelineEntry> entries;
     uint32_t held = std::min<uint32_t>(file.flight_next, FLIGHT_SLOTS);
-    int64_t at = static_cast<int64_t>(file.last_at - began); // seeded files may have a past before that
+    int64_t at = static_cast<int64_t>(file.last_at - began);  // seeded files may have a past before that
     for (uint32_t back = 1; back <= held; back++) {
         uint64_t entry = file.flight[(file.flight_next - back) & (FLIGHT_SLOTS - 1)];
-        entries.push_back({static_cast<double>(at) / NSEC_PER_SEC, posting_text(flight_kind(entry), flight_value(entry)),
-                           flight_tid(entry), posting_lane(flight_kind(entry))});
+        entries.push_back({static_cast<double>(at) / NSEC_PER_SEC,
+                           posting_text(flight_kind(entry), flight_value(entry)), flight_tid(entry),
+                           posting_lane(flight_kind(entry))});
         at -= static_cast<int64_t>(flight_since_us(entry) * NSEC_PER_USEC);
     }
     std::reverse(entries.begin(), entries.end());

@@ -51,10 +51,7 @@ void compare_lists(const InterestList& then, InterestList& now, uint64_t between
 
 }  // namespace
 
-bool Registration::disarmed() const
-{
-    return (mask & ~EV_PRIVATE) == 0;
-}
+bool Registration::disarmed() const { return (mask & ~EV_PRIVATE) == 0; }
 
 const InterestList* InterestLook::list(uint64_t id) const
 {

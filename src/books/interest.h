@@ -44,9 +44,8 @@ struct OpenFile {
     bool nonblock = false;
     std::string local;  // address, or path of a UNIX socket ("@name": abstract)
     std::string peer;
-    uint64_t inner = 0;  // an epoll: which InterestList, if it is among them
-    std::vector<std::pair<std::string, std::string>>
-        details;  // from /proc/PID/fdinfo: {"expires in", "2.0 s"}
+    uint64_t inner = 0;                                        // an epoll: which InterestList, if it is among them
+    std::vector<std::pair<std::string, std::string>> details;  // from /proc/PID/fdinfo: {"expires in", "2.0 s"}
 };
 
 enum class Change { kNone, kNew, kChanged };
@@ -60,8 +59,8 @@ struct Registration {
     bool ready = false;   // on the kernel's ready list
     bool reached = true;  // false: no descriptor leads to the file, it is known from fdinfo alone
     OpenFile open;
-    std::vector<Holder> holders;  // descriptors that lead to the file, those of the inspected processes first
-    bool closed = false;  // its number, in the processes that have the epoll, does not lead to the file
+    std::vector<Holder> holders;     // descriptors that lead to the file, those of the inspected processes first
+    bool closed = false;             // its number, in the processes that have the epoll, does not lead to the file
     Change change = Change::kNone;   // since the look before
     std::optional<uint64_t> age_ns;  // at most; none: it was there before the first look
 

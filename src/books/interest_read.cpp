@@ -199,9 +199,8 @@ private:
         r.holders.erase(std::unique(r.holders.begin(), r.holders.end()), r.holders.end());
         // Who has the epoll may have registered it; one of them is enough.
         r.closed = std::none_of(r.holders.begin(), r.holders.end(), [&](const Holder& holder) {
-            return holder.fd == r.fd &&
-                   std::any_of(list.holders.begin(), list.holders.end(),
-                               [&](const Holder& epoll) { return epoll.pid == holder.pid; });
+            return holder.fd == r.fd && std::any_of(list.holders.begin(), list.holders.end(),
+                                                    [&](const Holder& epoll) { return epoll.pid == holder.pid; });
         });
         return r;
     }
@@ -215,8 +214,7 @@ private:
 
 }  // namespace
 
-InterestLook read_interest(const std::string& epolls, const std::string& files,
-                           const std::vector<uint32_t>& pids)
+InterestLook read_interest(const std::string& epolls, const std::string& files, const std::vector<uint32_t>& pids)
 {
     Reader reader(pids);
     reader.epolls(Records(epolls));

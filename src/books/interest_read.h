@@ -12,7 +12,6 @@ namespace epaudit {
 
 // What on_inspect_epolls and on_inspect_files wrote (bpf/inspect.h): sorted, without duplicates. `pids` are the
 // inspected processes. Fills in `lists` and `without` alone.
-InterestLook read_interest(const std::string& epolls, const std::string& files,
-                           const std::vector<uint32_t>& pids);
+InterestLook read_interest(const std::string& epolls, const std::string& files, const std::vector<uint32_t>& pids);
 
 }  // namespace epaudit

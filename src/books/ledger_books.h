@@ -19,20 +19,20 @@ static void books_removing_file(books* b, u64 id)
     totals_of_file(&b->ended_files.emplace_back(), id, &at->second, b->now);
 }
 
-#define TABLE(name, key_type, rows)                                              \
-    static name##_row* books_##name(books* b, key_type key)                      \
-    {                                                                            \
-        auto at = b->rows.find(key);                                             \
-        return at == b->rows.end() ? nullptr : &at->second;                      \
-    }                                                                            \
-    static name##_row* books_add_##name(books* b, key_type key)                  \
-    {                                                                            \
+#define TABLE(name, key_type, rows)                                             \
+    static name##_row* books_##name(books* b, key_type key)                     \
+    {                                                                           \
+        auto at = b->rows.find(key);                                            \
+        return at == b->rows.end() ? nullptr : &at->second;                     \
+    }                                                                           \
+    static name##_row* books_add_##name(books* b, key_type key)                 \
+    {                                                                           \
         return &b->rows.try_emplace(key).first->second; /* value-initialised */ \
-    }                                                                            \
-    [[maybe_unused]] static void books_remove_##name(books* b, key_type key)     \
-    {                                                                            \
-        books_removing_##name(b, key);                                           \
-        b->rows.erase(key);                                                      \
+    }                                                                           \
+    [[maybe_unused]] static void books_remove_##name(books* b, key_type key)    \
+    {                                                                           \
+        books_removing_##name(b, key);                                          \
+        b->rows.erase(key);                                                     \
     }
 
 TABLE(epoll, u64, epolls)

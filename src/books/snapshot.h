@@ -33,8 +33,8 @@ struct ProcessInfo {
 class CallSites;
 
 struct Snapshot {
-    uint64_t time = 0;      // of the sweep
-    uint64_t began = 0;     // when observation began
+    uint64_t time = 0;        // of the sweep
+    uint64_t began = 0;       // when observation began
     bool state_known = true;  // kernel state (unread, backlog, socket state) was read; false for strace logs
     bool times_known = true;  // false: a log without time stamps; only the order of things is known
     std::vector<Entry> entries;

@@ -93,7 +93,7 @@ void Tables::note_state(const posting& p)
 {
     if (recorded_)
         return;
-    if (p.kind == POSTING_PEER_CLOSED) { // tcp_fin(): RCV_SHUTDOWN, CLOSE_WAIT, and the FIN is still to be read
+    if (p.kind == POSTING_PEER_CLOSED) {  // tcp_fin(): RCV_SHUTDOWN, CLOSE_WAIT, and the FIN is still to be read
         file_state& known = states_[p.file];
         known.flags |= STATE_RCV_SHUTDOWN | STATE_EOF_UNREAD;
         known.sk_state = 8;
@@ -122,7 +122,7 @@ void Tables::apply(const posting& p)
     books_stat(&books_, STAT_POSTINGS);
     if (p.kind < POSTING_KINDS)
         books_stat(&books_, STAT_CALLS + p.kind);
-    if (p.kind != POSTING_DELIVERED) // there the file is known only after the look-up by data
+    if (p.kind != POSTING_DELIVERED)  // there the file is known only after the look-up by data
         note_state(p);
     dispatch(p);
 }
@@ -172,7 +172,7 @@ void Tables::dispatch_io(const posting& p)
         break;
     case POSTING_WRITE: ledger_write(&books_, f, &p); break;
     case POSTING_ACCEPT:
-        f->kind = FILE_LISTENER; // it may have been registered before listen()
+        f->kind = FILE_LISTENER;  // it may have been registered before listen()
         ledger_accept(&books_, f, &p);
         break;
     case POSTING_CONNECT: ledger_connect(&books_, f, &p); break;
@@ -181,7 +181,7 @@ void Tables::dispatch_io(const posting& p)
     case POSTING_SETTIME:
     case POSTING_SO_ERROR:
     case POSTING_ERRQUEUE: ledger_cleared(&books_, f, &p); break;
-    default: break; // DUP, FORK: no rule looks at them yet
+    default: break;  // DUP, FORK: no rule looks at them yet
     }
 }
 
@@ -195,7 +195,7 @@ void Tables::deliver(const posting& p)
     epoll_row* e = ledger_open_epoll(&books_, &event);
     registration_key key{};
     if (!ledger_index_find(&books_, p.epoll, p.data, &key)) {
-        turn.batch.useful = 1; // unknown: give it the benefit of the doubt
+        turn.batch.useful = 1;  // unknown: give it the benefit of the doubt
         e->unattributed += 1;
         books_stat(&books_, STAT_UNATTRIBUTED);
         return;
@@ -203,7 +203,10 @@ void Tables::deliver(const posting& p)
     event.file = key.file;
     event.fd = key.fd;
     note_state(event);
-    ledger_deliver(&books_, &event, e, books_file(&books_, key.file), &key, &turn.batch);
+    file_row* f = books_file(&books_, key.file);
+    if (f && (p.flags & POSTING_KEPT))
+        ledger_kept_unseen(&books_, e, f, &event);
+    ledger_deliver(&books_, &event, e, f, &key, &turn.batch);
     turn.delivered.push_back(key);
 }
 
@@ -214,8 +217,7 @@ void Tables::finish_return(const posting& p)
         for (const registration_key& key : turn.delivered)
             ledger_settle(&books_, &p, &key, &turn.batch);
     }
-    ledger_return(&books_, &p, ledger_open_epoll(&books_, &p), ledger_open_thread(&books_, &p),
-                  &turn.batch);
+    ledger_return(&books_, &p, ledger_open_epoll(&books_, &p), ledger_open_thread(&books_, &p), &turn.batch);
     turn.batch = {};
     turn.begun = false;
     turn.delivered.clear();
@@ -225,7 +227,7 @@ void Tables::create_epoll(const posting& p)
 {
     if (p.result < 0 || !p.epoll)
         return;
-    if (p.kind == POSTING_CREATE) // the address may have belonged to an instance that is gone
+    if (p.kind == POSTING_CREATE)  // the address may have belonged to an instance that is gone
         forget_epoll(p.epoll);
     ledger_open_epoll(&books_, &p);
 }

@@ -69,6 +69,13 @@ struct books {
 
 namespace epaudit {
 
+// Rows that one sweep of a recording showed.
+struct Shown {
+    std::vector<Entry> entries;
+    std::map<uint64_t, epoll_row> epolls;
+    std::map<uint32_t, thread_row> threads;
+};
+
 class Tables {
 public:
     // Postings come in the order of their time. The events of one return precede its POSTING_RETURN and
@@ -78,9 +85,11 @@ public:
     // For recordings (tables_recorded.cpp): one record of the kernel's, of those that are struct posting. Everything is
     // booked exactly as the kernel booked it, in the order of the records; nothing is derived.
     void apply_recorded(const posting& p);
-    // What the sweep showed of a file and a registration, as both are now. False: they have no rows here.
-    bool show(const recorded_row& row, Entry& out) const;
-    Snapshot recorded_snapshot(uint64_t now, std::vector<Entry> entries);
+    // What the sweep showed, as it is now: a file and a registration, an epoll instance or a thread. What has no row
+    // here is left out.
+    void show(const recorded_row& row, Shown& out) const;
+    void show(const posting& p, Shown& out) const;
+    Snapshot recorded_snapshot(uint64_t now, Shown shown);
 
     // Keeps the counts of rows that end, from now on, for whoever compares this account with another.
     void keep_totals() { books_.keep_totals = true; }

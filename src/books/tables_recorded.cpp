@@ -111,14 +111,23 @@ void Tables::recorded_waits(const posting& p)
     row.timeout_ms = -1;
 }
 
-bool Tables::show(const recorded_row& row, Entry& out) const
+void Tables::show(const posting& p, Shown& out) const
+{
+    const auto tid = static_cast<u32>(p.fd);
+    if (const epoll_row* row = p.record == RECORD_EPOLL_ROW ? epoll(p.epoll) : nullptr)
+        out.epolls[p.epoll] = *row;
+    if (const thread_row* row = p.record == RECORD_THREAD_ROW ? thread(tid) : nullptr)
+        out.threads[tid] = *row;
+}
+
+void Tables::show(const recorded_row& row, Shown& shown) const
 {
     const file_row* f = file(row.file);
     registration_key key{row.epoll, row.file, row.fd, 0};
     const registration_row* r = row.epoll ? registration(key) : nullptr;
     if (!f || (row.epoll && !r))
-        return false;
-    out = {};
+        return;
+    Entry& out = shown.entries.emplace_back();
     out.file_id = row.file;
     out.file = *f;
     out.state = row.state;
@@ -131,17 +140,20 @@ bool Tables::show(const recorded_row& row, Entry& out) const
     out.live_mask = row.live_mask;
     out.chain = row.chain;
     out.ready = row.ready;
-    return true;
 }
 
-Snapshot Tables::recorded_snapshot(uint64_t now, std::vector<Entry> entries)
+Snapshot Tables::recorded_snapshot(uint64_t now, Shown shown)
 {
     Snapshot out;
     out.time = now;
-    out.entries = std::move(entries);
+    out.entries = std::move(shown.entries);
     out.buried = std::exchange(books_.buried, {});
-    out.epolls.insert(books_.epolls.begin(), books_.epolls.end());
-    out.threads.insert(books_.threads.begin(), books_.threads.end());
+    out.epolls = std::move(shown.epolls);
+    out.threads = std::move(shown.threads);
+    if (out.epolls.empty() && out.threads.empty()) {  // cut before a sweep could show them
+        out.epolls.insert(books_.epolls.begin(), books_.epolls.end());
+        out.threads.insert(books_.threads.begin(), books_.threads.end());
+    }
     out.processes = processes_;
     return out;
 }

@@ -24,7 +24,7 @@ int on_libbpf_message(libbpf_print_level level, const char* format, va_list argu
     if (level == LIBBPF_DEBUG)
         return 0;
     char line[512];
-    if (libbpf_verbose) { // a verifier's log can be of any length
+    if (libbpf_verbose) {  // a verifier's log can be of any length
         va_list again;
         va_copy(again, arguments);
         vfprintf(stderr, format, again);
@@ -66,7 +66,7 @@ Error load_error(int error)
                              "run it as root (sudo), or give it CAP_BPF and CAP_PERFMON");
     rlimit locked{};
     getrlimit(RLIMIT_MEMLOCK, &locked);
-    if (error == EPERM && locked.rlim_cur != RLIM_INFINITY) // before 5.11 maps count against it
+    if (error == EPERM && locked.rlim_cur != RLIM_INFINITY)  // before 5.11 maps count against it
         return observe_error("cannot create BPF maps: the limit of locked memory is too low",
                              "ulimit -l unlimited, LimitMEMLOCK=infinity in a unit, or CAP_SYS_RESOURCE");
     return observe_error(fmt::format("cannot load BPF programs: {}", strerror(error)),
@@ -161,16 +161,8 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
         return opened.error();
     if (auto attached = attach_hooks(impl); !attached)
         return attached.error();
-    bpf_iter_link_info target{};
-    target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.file_rows));
-    LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &target, .link_info_len = sizeof(target));
-    impl.sweep.reset(bpf_program__attach_iter(skeleton.progs.on_sweep, &over));
-    target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.registration_rows));
-    impl.sweep_registrations.reset(bpf_program__attach_iter(skeleton.progs.on_sweep_registrations, &over));
-    target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.epoll_rows));
-    impl.sweep_epolls.reset(bpf_program__attach_iter(skeleton.progs.on_sweep_epolls, &over));
-    if (!impl.sweep || !impl.sweep_registrations || !impl.sweep_epolls)
-        return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
+    if (auto attached = attach_sweeps(impl); !attached)
+        return attached.error();
     begin_twins_account(impl);
     impl.began = monotonic_ns();
     return Done{};
@@ -208,8 +200,7 @@ std::vector<uint32_t> LiveCapture::watched() const
     std::vector<uint32_t> pids;
     int map = bpf_map__fd(impl_->skeleton->maps.process_rows);
     uint32_t pid = 0;
-    for (int error = bpf_map_get_next_key(map, nullptr, &pid); !error;
-         error = bpf_map_get_next_key(map, &pid, &pid))
+    for (int error = bpf_map_get_next_key(map, nullptr, &pid); !error; error = bpf_map_get_next_key(map, &pid, &pid))
         pids.push_back(pid);
     return pids;
 }

@@ -24,7 +24,7 @@ struct ProgramReport {
     std::string name;     // on_sys_exit
     std::string section;  // tp_btf/sys_exit
     bool attached = false;
-    std::string reason;   // why not
+    std::string reason;  // why not
 };
 
 struct HookReport {
@@ -38,23 +38,18 @@ struct HookReport {
 
 struct LiveOptions {
     HookSet hooks = HookSet::kAuto;
-    uint32_t max_fds = 65536;  // rows for files and registrations; what does not fit is counted
+    uint32_t max_fds = 65536;      // rows for files and registrations; what does not fit is counted
     uint32_t stack_bytes = 16384;  // of user stack kept with a call that is evidence; 0: no stacks
-    uint32_t record_ring = 0;  // bytes of the ring through which a recording comes, a power of two; 0: none is made
-    bool verbose = false;      // libbpf's own messages on stderr
+    uint32_t record_ring = 0;      // bytes of the ring through which a recording comes, a power of two; 0: none is made
+    bool verbose = false;          // libbpf's own messages on stderr
 };
-
-// Everything that could not be kept or seen, by name, in a fixed order; only what is not zero.
-std::vector<std::pair<std::string, uint64_t>> losses(const Snapshot& books);
-// Calls of the watched processes by posting kind; only what is not zero.
-std::vector<std::pair<std::string, uint64_t>> calls(const Snapshot& books);
 
 // What a recording has become.
 struct RecordingSummary {
     uint64_t records = 0;
-    uint64_t bytes = 0;  // of the file
-    uint64_t lost = 0;   // records that found no room in the ring
-    std::string trouble; // why the file is not whole; empty: it is
+    uint64_t bytes = 0;   // of the file
+    uint64_t lost = 0;    // records that found no room in the ring
+    std::string trouble;  // why the file is not whole; empty: it is
 };
 
 class RecordingWriter;
@@ -99,7 +94,7 @@ public:
 
     Sight sight() const;
 
-    struct Impl; // live_impl.h
+    struct Impl;  // live_impl.h
 
 private:
     explicit LiveCapture(std::unique_ptr<Impl> impl);

@@ -22,7 +22,8 @@ HookReport LiveCapture::examine(HookSet hooks)
     if (!impl.skeleton)
         return report;
     bpf_program* program;
-    bpf_object__for_each_program(program, impl.skeleton->obj) {
+    bpf_object__for_each_program(program, impl.skeleton->obj)
+    {
         ProgramReport one;
         one.name = bpf_program__name(program);
         one.section = bpf_program__section_name(program);

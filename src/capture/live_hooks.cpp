@@ -52,7 +52,8 @@ bool is_readiness_substitute(const epaudit_bpf& skeleton, const bpf_program* pro
 // Without these there is nothing to audit; any other function may be missing on some kernel or architecture.
 bool is_essential(const std::string& function)
 {
-    return function == "do_epoll_wait" || function == "ep_poll_callback" || function.find("_sys_read") != std::string::npos;
+    return function == "do_epoll_wait" || function == "ep_poll_callback" ||
+           function.find("_sys_read") != std::string::npos;
 }
 
 // Empty when the set can be used, else why not. Turns off what this kernel does not have.
@@ -60,7 +61,8 @@ std::string try_trampolines(LiveCapture::Impl& impl, const btf* kernel)
 {
     epaudit_bpf& skeleton = *impl.skeleton;
     bpf_program* program;
-    bpf_object__for_each_program(program, skeleton.obj) {
+    bpf_object__for_each_program(program, skeleton.obj)
+    {
         if (hook_of(skeleton, program) != Hook::kTrampoline || is_twin(program))
             continue;
         std::string function = hook_name(program);
@@ -69,16 +71,13 @@ std::string try_trampolines(LiveCapture::Impl& impl, const btf* kernel)
         if (error == 0)
             continue;
         bpf_program__set_autoload(program, false);
-        impl.refused[bpf_program__name(program)] = error == -ENOENT ? "this kernel has no such function" : strerror(-error);
+        impl.refused[bpf_program__name(program)] = error == -ENOENT ? "this kernel has no such function"
+                                                                    : strerror(-error);
         if (error != -ENOENT || is_essential(function))
             return fmt::format("{} on {}: {}", at_entry ? "fentry" : "fexit", function, strerror(-error));
     }
-    if (bpf_program__autoload(skeleton.progs.on_do_epoll_ctl_file)) { // sees everything that passes do_epoll_ctl()
-        bpf_program__set_autoload(skeleton.progs.on_do_epoll_ctl, false);
-        impl.refused["on_do_epoll_ctl"] = "not needed: do_epoll_ctl_file() sees the same";
-    }
-    if (!bpf_program__autoload(skeleton.progs.on_do_epoll_ctl) &&
-        !bpf_program__autoload(skeleton.progs.on_do_epoll_ctl_file))
+    skeleton.rodata->ctl_file_hooked = bpf_program__autoload(skeleton.progs.on_do_epoll_ctl_file);
+    if (!bpf_program__autoload(skeleton.progs.on_do_epoll_ctl) && !skeleton.rodata->ctl_file_hooked)
         return "neither do_epoll_ctl() nor do_epoll_ctl_file() can be hooked";
     return {};
 }
@@ -128,7 +127,7 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
         impl.missing += fmt::format("{}this kernel has no tracepoint {}", impl.missing.empty() ? "" : ", ", tracepoint);
     };
     if (!impl.trampolines) {
-        need("sk_data_ready", programs.on_sk_data_ready, impl.has_readiness); // since 6.3
+        need("sk_data_ready", programs.on_sk_data_ready, impl.has_readiness);  // since 6.3
         need("hrtimer_expire_entry", programs.on_hrtimer_expire_entry, impl.has_readiness);
         need("signal_generate", programs.on_signal_generate, impl.has_readiness);
     }
@@ -150,7 +149,7 @@ Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program)
     std::string_view section = bpf_program__section_name(program);
     if (starts_with(section, "fentry/") || starts_with(section, "fexit/"))
         return Hook::kTrampoline;
-    if (!starts_with(section, "tp_btf/") || program == skeleton.progs.on_nap_exit) // attached when wanted
+    if (!starts_with(section, "tp_btf/") || program == skeleton.progs.on_nap_exit)  // attached when wanted
         return Hook::kNone;
     std::string hook = hook_name(program);
     bool only = hook == "sys_enter" || hook == "sys_exit" || is_readiness_substitute(skeleton, program);
@@ -169,15 +168,15 @@ Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSe
         return observe_error("hook set trampoline cannot be used here: " + impl.why_not_trampolines,
                              "--hooks auto takes what this kernel allows");
     bpf_program* program;
-    bpf_object__for_each_program(program, skeleton.obj) {
+    bpf_object__for_each_program(program, skeleton.obj)
+    {
         if (hook_of(skeleton, program) == (impl.trampolines ? Hook::kTracepoint : Hook::kTrampoline))
             bpf_program__set_autoload(program, false);
     }
     choose_twins(impl);
     bpf_program__set_autoload(skeleton.progs.on_nap_exit, impl.trampolines && skeleton.rodata->stack_bytes);
     // The kprobe is the second choice for the readiness seam, only where trampolines were wanted and refused.
-    bpf_program__set_autoload(skeleton.progs.on_ep_poll_callback_kprobe,
-                              wanted == HookSet::kAuto && !impl.trampolines);
+    bpf_program__set_autoload(skeleton.progs.on_ep_poll_callback_kprobe, wanted == HookSet::kAuto && !impl.trampolines);
     impl.timeout_in_ms = timeout_is_int(kernel.get());
     skeleton.rodata->probe_registers = registers_are_forward(kernel.get(), skeleton.progs.on_recvfrom_exit);
     drop_missing_tracepoints(impl, kernel.get());
@@ -199,7 +198,8 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
         }
     }
     bpf_program* program;
-    bpf_object__for_each_program(program, skeleton.obj) {
+    bpf_object__for_each_program(program, skeleton.obj)
+    {
         if (!bpf_program__autoload(program) || hook_of(skeleton, program) == Hook::kNone ||
             (is_readiness_substitute(skeleton, program) && impl.kprobe_readiness))
             continue;
@@ -220,6 +220,14 @@ bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program)
     const auto& p = skeleton.progs;
     return is_readiness_substitute(skeleton, program) || program == p.on_inet_sock_set_state ||
            program == p.on_ep_poll_callback || program == p.on_ep_poll_callback_kprobe || program == p.on_nap_exit;
+}
+
+bool has_nothing_to_do(const epaudit_bpf& skeleton, const bpf_program* program)
+{
+    const auto& p = skeleton.progs;
+    return !skeleton.bss->facts.blocking_edges &&
+           (program == p.on_sk_wait_data || program == p.on_sk_stream_wait_memory ||
+            program == p.on_skb_wait_for_more_packets || program == p.on_inet_csk_accept);
 }
 
 }  // namespace epaudit

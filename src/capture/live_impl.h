@@ -36,13 +36,14 @@ struct LiveCapture::Impl {
     Link sweep;
     Link sweep_registrations;
     Link sweep_epolls;
+    Link sweep_threads;
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
     std::shared_ptr<StackBook> stacks;  // none: --stack-bytes 0
     std::unique_ptr<ring_buffer, RingDeleter> stack_ring;
     std::unique_ptr<LiveRecorder> recorder;  // none: nothing is recorded
     std::vector<posting> seeded_waits;       // for its beginning
-    Link naps;  // on_nap_exit, while a stall waits to be explained
+    Link naps;                               // on_nap_exit, while a stall waits to be explained
     std::map<uint32_t, ProcessInfo> processes;
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
@@ -54,7 +55,7 @@ struct LiveCapture::Impl {
     std::string why_not_trampolines;
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
     std::vector<std::string> attached;
-    std::string missing;  // hooks this kernel does not have
+    std::string missing;               // hooks this kernel does not have
     uint64_t firsts_skipped_then = 0;  // when the account of twins began
     uint64_t stood_in_then = 0;
     bool has_readiness = true;
@@ -62,6 +63,9 @@ struct LiveCapture::Impl {
 };
 
 constexpr uint32_t kMaxEpolls = 4096;
+
+// The programs that walk the tables (bpf/sweep.bpf.c).
+Result<> attach_sweeps(LiveCapture::Impl& impl);
 
 // Reads everything an iterator writes; false with errno set.
 bool read_iterator(const bpf_link* link, std::string& out);
@@ -89,7 +93,7 @@ public:
     KernelTypes(const KernelTypes&) = delete;
     KernelTypes& operator=(const KernelTypes&) = delete;
     const btf* get() const { return types_; }  // nullptr: this kernel has no BTF
-    bool have_cast() const;                     // bpf_rdonly_cast(): typed loads can be used
+    bool have_cast() const;                    // bpf_rdonly_cast(): typed loads can be used
 
 private:
     btf* types_;
@@ -101,6 +105,9 @@ Result<> attach_hooks(LiveCapture::Impl& impl);
 
 // Probes that fire in softirq as well, and only date what the sweep finds anyway.
 bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program);
+
+// Probes where calls sleep, before any edge-triggered file without O_NONBLOCK was seen.
+bool has_nothing_to_do(const epaudit_bpf& skeleton, const bpf_program* program);
 
 // Second programs on the same hooks, for kernels that preempt probes: bpf/twins.h.
 bool is_twin(const bpf_program* program);

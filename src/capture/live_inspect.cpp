@@ -102,8 +102,7 @@ Result<std::unique_ptr<LiveInspection>> LiveInspection::open(bool verbose)
     impl->epolls.reset(bpf_program__attach_iter(impl->skeleton->progs.on_inspect_epolls, nullptr));
     impl->files.reset(bpf_program__attach_iter(impl->skeleton->progs.on_inspect_files, nullptr));
     if (!impl->epolls || !impl->files)
-        return observe_error(fmt::format("cannot attach the iterators: {}", strerror(errno)),
-                             last_libbpf_message());
+        return observe_error(fmt::format("cannot attach the iterators: {}", strerror(errno)), last_libbpf_message());
     return std::unique_ptr<LiveInspection>(new LiveInspection(std::move(impl)));
 }
 

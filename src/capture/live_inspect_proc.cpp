@@ -74,8 +74,7 @@ void remove_known(std::vector<ListedTarget>& targets, const InterestList& list)
         auto at = std::find_if(targets.begin(), targets.end(),
                                [&](const ListedTarget& t) { return t.fd == r.fd && t.data == r.data; });
         if (at == targets.end())
-            at = std::find_if(targets.begin(), targets.end(),
-                              [&](const ListedTarget& t) { return t.fd == r.fd; });
+            at = std::find_if(targets.begin(), targets.end(), [&](const ListedTarget& t) { return t.fd == r.fd; });
         if (at != targets.end())
             targets.erase(at);
     }
@@ -143,8 +142,7 @@ void add_other(OpenFile& file, const Holder& holder, const std::string& text)
     if (file.kind == "inotify")
         file.details.emplace_back("watches", std::to_string(watches));
     std::error_code failed;
-    std::string path = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", holder.pid, holder.fd),
-                                                     failed);
+    std::string path = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", holder.pid, holder.fd), failed);
     if (!failed && path.rfind('/', 0) == 0)
         file.details = {{"path", path}};
 }

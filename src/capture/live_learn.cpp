@@ -3,8 +3,8 @@
 // function of its f_op; for an eventfd that we registered with epoll, the func of its wait-queue entry
 // (which is ep_poll_callback); for an armed timerfd, its hrtimer's function. So nothing depends on
 // kallsyms, and it works with CAP_BPF and CAP_PERFMON alone.
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>

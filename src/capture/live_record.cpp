@@ -36,10 +36,7 @@ void each_row(const bpf_map* map, Each each)
 }
 
 // As the process itself sees it: in its mount namespace, and even when it has been replaced.
-std::string exe_of(uint32_t pid)
-{
-    return fmt::format("/proc/{}/exe", pid);
-}
+std::string exe_of(uint32_t pid) { return fmt::format("/proc/{}/exe", pid); }
 
 // The kernel's counts of what has not ended.
 void add_account(const epaudit_bpf& skeleton, RecordingWriter& writer)
@@ -50,12 +47,12 @@ void add_account(const epaudit_bpf& skeleton, RecordingWriter& writer)
         totals_of_file(&totals, id, &row, now);
         writer.add(RECORD_FILE_TOTALS, &totals, sizeof(totals));
     });
-    each_row<registration_key, registration_row>(
-        skeleton.maps.registration_rows, [&](const registration_key& key, const registration_row& row) {
-            registration_totals totals{};
-            totals_of_registration(&totals, &key, &row, now);
-            writer.add(RECORD_REGISTRATION_TOTALS, &totals, sizeof(totals));
-        });
+    each_row<registration_key, registration_row>(skeleton.maps.registration_rows,
+                                                 [&](const registration_key& key, const registration_row& row) {
+                                                     registration_totals totals{};
+                                                     totals_of_registration(&totals, &key, &row, now);
+                                                     writer.add(RECORD_REGISTRATION_TOTALS, &totals, sizeof(totals));
+                                                 });
 }
 
 }  // namespace
@@ -73,8 +70,8 @@ std::string stats_bytes(const std::array<uint64_t, STAT_SLOTS>& stats)
     return bytes;
 }
 
-LiveRecorder::LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer,
-                           const RecordingHeader& header, const std::vector<posting>& first)
+LiveRecorder::LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer, const RecordingHeader& header,
+                           const std::vector<posting>& first)
     : writer_(std::move(writer)), ring_(ring_buffer__new(ring_fd, on_record, this, nullptr))
 {
     writer_->begin(header);
@@ -83,10 +80,7 @@ LiveRecorder::LiveRecorder(int ring_fd, std::unique_ptr<RecordingWriter> writer,
     thread_ = std::thread([this] { work(); });
 }
 
-LiveRecorder::~LiveRecorder()
-{
-    stop();
-}
+LiveRecorder::~LiveRecorder() { stop(); }
 
 int LiveRecorder::on_record(void* self, void* data, size_t size)
 {
@@ -197,8 +191,7 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
     }
     if (stacks)
         for (auto& [owner, stack] : stacks->take_fresh())
-            aside.records.emplace_back(RECORD_STACK,
-                                       stack_text({owner.role, owner.id, owner.time, std::move(stack)}));
+            aside.records.emplace_back(RECORD_STACK, stack_text({owner.role, owner.id, owner.time, std::move(stack)}));
     if (counters)
         aside.records.emplace_back(RECORD_STATS, stats_bytes(books.stats));
     aside.records.emplace_back(RECORD_LOOK,
@@ -236,8 +229,8 @@ void LiveCapture::begin_recording(std::unique_ptr<RecordingWriter> writer, Recor
             header.programs.push_back({pid, process.comm, process.exe, build_id(exe_of(pid))});
     if (impl.stacks)
         impl.stacks->take_fresh();  // from now on they are kept for us
-    impl.recorder = std::make_unique<LiveRecorder>(bpf_map__fd(impl.skeleton->maps.recorded),
-                                                   std::move(writer), header, impl.seeded_waits);
+    impl.recorder = std::make_unique<LiveRecorder>(bpf_map__fd(impl.skeleton->maps.recorded), std::move(writer), header,
+                                                   impl.seeded_waits);
 }
 
 RecordingSummary LiveCapture::end_recording(const std::vector<std::string>& notes)

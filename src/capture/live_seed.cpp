@@ -67,16 +67,10 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
 {
     Impl& impl = *impl_;
     Link link(bpf_program__attach_iter(impl.skeleton->progs.on_seed, nullptr));
-    // A listener in the epolls of many workers is not booked in one go (bpf/seed.bpf.c).
-    for (int rounds = SEED_CHAIN_MAX / CHAIN_MAX; rounds > 0; rounds--) {
-        std::string raw;
-        impl.skeleton->bss->facts.seed_again = 0;
-        if (!link || !read_iterator(link.get(), raw))
-            return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
-                                 last_libbpf_message());
-        if (!impl.skeleton->bss->facts.seed_again)
-            break;
-    }
+    std::string raw;
+    if (!link || !read_iterator(link.get(), raw))
+        return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
+                             last_libbpf_message());
     int epolls = bpf_map__fd(impl.skeleton->maps.epoll_rows);
     int threads = bpf_map__fd(impl.skeleton->maps.thread_rows);
     std::vector<std::string> notes;
@@ -86,13 +80,14 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
         epoll_row epoll{};
         if (bpf_map_lookup_elem(epolls, &id, &epoll))
             continue;
-        if (epoll.fd < 0) // no descriptor of a watched process leads to it
+        if (epoll.fd < 0)  // no descriptor of a watched process leads to it
             continue;
         unsigned listed = registrations_in_fdinfo(epoll.tgid, epoll.fd);
         if (listed > epoll.registrations)
-            notes.push_back(fmt::format("pid {} epoll fd {}: {} of {} registrations belong to files that no "
-                                        "descriptor leads to; they are not watched",
-                                        epoll.tgid, epoll.fd, listed - epoll.registrations, listed));
+            notes.push_back(
+                fmt::format("pid {} epoll fd {}: {} of {} registrations belong to files that no "
+                            "descriptor leads to; they are not watched",
+                            epoll.tgid, epoll.fd, listed - epoll.registrations, listed));
         for (uint32_t pid : pids) {
             if (pid != epoll.tgid)
                 continue;
@@ -145,11 +140,12 @@ ProcessInfo read_process(uint32_t pid)
     std::ifstream in(fmt::format("/proc/{}/stat", pid));
     std::string line;
     std::getline(in, line);
-    size_t close = line.rfind(')'); // comm may hold anything
+    size_t close = line.rfind(')');  // comm may hold anything
     char state = 'X';
     unsigned long user = 0, system = 0;
     if (close == std::string::npos ||
-        sscanf(line.c_str() + close + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user, &system) < 1 ||
+        sscanf(line.c_str() + close + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user,
+               &system) < 1 ||
         state == 'Z' || state == 'X')
         info.state = RunState::kGone;
     else

@@ -12,24 +12,19 @@
 namespace epaudit {
 namespace {
 
-// Dead registrations beside the newest one of their file are rare, and so are epolls that die without close();
-// looking for them once a while is enough, unless children come and go by the hundred.
+// Dead registrations beside the newest one of their file are rare: looking for them once a while is enough, unless
+// epolls come and go by the hundred.
 constexpr uint32_t kSweepsPerCleaning = 10;
 constexpr size_t kManyEpolls = kMaxEpolls / 16;
 
-// A small table, row by row. Rows may come and go meanwhile; a key that vanished restarts the kernel's
-// walk, so the number of steps is bounded.
+// What on_sweep_epolls() and on_sweep_threads() write: key, row, key, row.
 template <typename Key, typename Row>
-void read_table(const bpf_map* map, std::map<Key, Row>& out)
+void read_rows(const std::string& raw, std::map<Key, Row>& out)
 {
-    int fd = bpf_map__fd(map);
-    Key key{};
-    uint32_t steps = bpf_map__max_entries(map);
-    for (int error = bpf_map_get_next_key(fd, nullptr, &key); !error && steps; steps--) {
-        Row row{};
-        if (bpf_map_lookup_elem(fd, &key, &row) == 0)
-            out[key] = row;
-        error = bpf_map_get_next_key(fd, &key, &key);
+    for (size_t at = 0; at + sizeof(Key) + sizeof(Row) <= raw.size(); at += sizeof(Key) + sizeof(Row)) {
+        Key key;
+        memcpy(&key, raw.data() + at, sizeof(key));
+        memcpy(&out[key], raw.data() + at + sizeof(key), sizeof(Row));
     }
 }
 
@@ -52,6 +47,25 @@ int on_buried(void* context, void* data, size_t size)
 }
 
 }  // namespace
+
+Result<> attach_sweeps(LiveCapture::Impl& impl)
+{
+    auto& maps = impl.skeleton->maps;
+    auto& programs = impl.skeleton->progs;
+    auto attach = [](const bpf_program* program, const bpf_map* map) {
+        bpf_iter_link_info target{};
+        target.map.map_fd = static_cast<__u32>(bpf_map__fd(map));
+        LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &target, .link_info_len = sizeof(target));
+        return Link(bpf_program__attach_iter(program, &over));
+    };
+    impl.sweep = attach(programs.on_sweep, maps.file_rows);
+    impl.sweep_registrations = attach(programs.on_sweep_registrations, maps.registration_rows);
+    impl.sweep_epolls = attach(programs.on_sweep_epolls, maps.epoll_rows);
+    impl.sweep_threads = attach(programs.on_sweep_threads, maps.thread_rows);
+    if (!impl.sweep || !impl.sweep_registrations || !impl.sweep_epolls || !impl.sweep_threads)
+        return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
+    return Done{};
+}
 
 void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out)
 {
@@ -80,14 +94,17 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     bool clean = impl.sweeps++ % kSweepsPerCleaning == 0 || impl.epolls_then > kManyEpolls;
     if (clean && !read_iterator(impl.sweep_registrations.get(), raw))
         return observe_error(fmt::format("cannot walk the registrations: {}", strerror(errno)));
+    if (!read_iterator(impl.sweep_epolls.get(), raw))
+        return observe_error(fmt::format("cannot walk the epoll instances: {}", strerror(errno)));
+    read_rows(raw, books.epolls);
+    if (!read_iterator(impl.sweep_threads.get(), raw))
+        return observe_error(fmt::format("cannot walk the threads: {}", strerror(errno)));
+    read_rows(raw, books.threads);
+    // Last, because its end is the end of the sweep for a recording.
     if (!read_iterator(impl.sweep.get(), raw))
         return observe_error(fmt::format("cannot walk the books: {}", strerror(errno)));
     books.time = monotonic_ns();
     read_records(raw, books.entries);
-    read_table(impl.skeleton->maps.epoll_rows, books.epolls);
-    if (clean && !read_iterator(impl.sweep_epolls.get(), raw)) // after they have been read: a last look at the dead
-        return observe_error(fmt::format("cannot walk the epoll instances: {}", strerror(errno)));
-    read_table(impl.skeleton->maps.thread_rows, books.threads);
     impl.epolls_then = books.epolls.size();
     follow_naps(impl, books);
     if (counters) {
@@ -111,12 +128,12 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     for (const Entry& entry : books.entries)
         know(entry.file.tgid);
     for (auto& [pid, info] : impl.processes) {
-        ProcessInfo now = read_process(pid); // anew each time: exec changes comm and exe
+        ProcessInfo now = read_process(pid);  // anew each time: exec changes comm and exe
         if (now.state == RunState::kGone) {
             info.state = RunState::kGone;
             continue;
         }
-        if (now.exe.empty()) // exit_mm() takes it away while the state still says running
+        if (now.exe.empty())  // exit_mm() takes it away while the state still says running
             now.exe = std::move(info.exe);
         info = std::move(now);
     }
@@ -124,58 +141,6 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     if (impl.recorder)
         impl.recorder->look(books, counters, impl.stacks.get());
     return books;
-}
-
-namespace {
-
-struct StatName {
-    ledger_stat stat;
-    const char* name;
-};
-
-// STAT_UNATTRIBUTED is no loss: data shared by several registrations is legal.
-constexpr StatName kLosses[] = {
-    {STAT_FILES_FULL, "files_full"},
-    {STAT_REGISTRATIONS_FULL, "registrations_full"},
-    {STAT_EPOLLS_FULL, "epolls_full"},
-    {STAT_THREADS_FULL, "threads_full"},
-    {STAT_INDEX_FULL, "index_full"},
-    {STAT_PROCESSES_FULL, "processes_full"},
-    {STAT_EVENTS_UNREAD, "events_unreadable"},
-    {STAT_EVENTS_BEYOND, "returns_with_more_events_than_looked_at"},
-    {STAT_COMPAT_CALLS, "calls_of_32_bit_code"},
-    {STAT_CHAIN_BEYOND, "files_in_more_epolls_than_looked_at"},
-    {STAT_MESSAGES_BEYOND, "last_words_lost"},
-    {STAT_RETURNS_MISSED, "returns_of_epoll_wait_missed"},
-    {STAT_RUNS_SKIPPED, "probe_runs_skipped_by_the_kernel"},
-};
-
-constexpr const char* kCallNames[] = {
-    "none",     "epoll_ctl", "epoll_ctl", "epoll_ctl", "wait",  "epoll_wait", "event",        "read",     "write",   "accept",
-    "connect",  "shutdown",  "close",     "dup",       "timerfd_settime", "getsockopt", "ioctl", "ready", "woken", "peer_closed",
-    "futex",    "errqueue",  "epoll_create", "seeded", "fcntl", "fork",       "exec",         "exit",     "blocking_call",
-    "io_uring_enter", "blocked", "overlap",
-};
-static_assert(std::size(kCallNames) == POSTING_KINDS);
-
-}  // namespace
-
-std::vector<std::pair<std::string, uint64_t>> losses(const Snapshot& books)
-{
-    std::vector<std::pair<std::string, uint64_t>> out;
-    for (const StatName& loss : kLosses)
-        if (books.stats[loss.stat])
-            out.emplace_back(loss.name, books.stats[loss.stat]);
-    return out;
-}
-
-std::vector<std::pair<std::string, uint64_t>> calls(const Snapshot& books)
-{
-    std::vector<std::pair<std::string, uint64_t>> out;
-    for (int kind = 0; kind < POSTING_KINDS; kind++)
-        if (books.stats[static_cast<size_t>(STAT_CALLS + kind)])
-            out.emplace_back(kCallNames[kind], books.stats[static_cast<size_t>(STAT_CALLS + kind)]);
-    return out;
 }
 
 }  // namespace epaudit

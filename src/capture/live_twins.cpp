@@ -24,10 +24,7 @@ std::string text_of(const std::string& path)
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-bool holds(const std::string& text, std::string_view word)
-{
-    return text.find(word) != std::string::npos;
-}
+bool holds(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
 
 // Can a task be preempted in the kernel? A kernel with PREEMPT_DYNAMIC decides at boot: by its command line, else
 // as it was built. Where neither is to be read the answer is no: what is skipped is counted, never hidden.
@@ -60,17 +57,19 @@ static const bpf_program* first_of(const epaudit_bpf& skeleton, const bpf_progra
     return bpf_object__find_program_by_name(skeleton.obj, std::string(name).c_str());
 }
 
-// What event loops, and programs that start, call all the time. Each trampoline more takes longer to attach, and the kernel patches text once
-// more; runs that are skipped of the others are rare, and count as lost.
+// What event loops, and programs that start, call all the time. Each trampoline more takes longer to attach, and the
+// kernel patches text once more; runs that are skipped of the others are rare, and count as lost.
 static bool is_hot(std::string_view program)
 {
-    constexpr std::string_view kHot[] = {
-        "on_sys_exit",           "on_sys_enter",          "on_read_exit",           "on_recvfrom_exit",
-        "on_recvmsg_exit",       "on_write_exit",         "on_writev_exit",         "on_sendto_exit",
-        "on_sendmsg_exit",       "on_accept4_exit",       "on_futex_exit",          "on_close_enter",
-        "on_do_epoll_ctl",       "on_do_epoll_ctl_file",  "on_do_epoll_wait_enter", "on_readv_exit",
-        "on_sendfile64_exit",    "on_pread64_exit",       "on_connect_exit",        "on_accept_exit",
-        "on_do_epoll_wait_exit", "on_sched_process_fork", "on_sched_process_exec",  "on_sched_process_exit"};
+    constexpr std::string_view kHot[] = {"on_sys_exit",           "on_sys_enter",          "on_read_exit",
+                                         "on_recvfrom_exit",      "on_recvmsg_exit",       "on_write_exit",
+                                         "on_writev_exit",        "on_sendto_exit",        "on_sendmsg_exit",
+                                         "on_accept4_exit",       "on_futex_exit",         "on_close_enter",
+                                         "on_do_epoll_ctl",       "on_do_epoll_ctl_file",  "on_do_epoll_wait_enter",
+                                         "on_readv_exit",         "on_sendfile64_exit",    "on_pread64_exit",
+                                         "on_connect_exit",       "on_accept_exit",        "on_do_epoll_wait_exit",
+                                         "on_sched_process_fork", "on_sched_process_exec", "on_sched_process_exit",
+                                         "on_epoll_create_exit",  "on_epoll_create1_exit", "on_eventpoll_release_file"};
     return std::find(std::begin(kHot), std::end(kHot), program) != std::end(kHot);
 }
 
@@ -95,8 +94,7 @@ void choose_twins(LiveCapture::Impl& impl)
         if (!is_twin(program))
             continue;
         const bpf_program* first = first_of(skeleton, program);
-        bpf_program__set_autoload(program,
-                                  wanted && bpf_program__autoload(first) && is_hot(bpf_program__name(first)));
+        bpf_program__set_autoload(program, wanted && bpf_program__autoload(first) && is_hot(bpf_program__name(first)));
     }
 }
 
@@ -131,7 +129,7 @@ Skipped read_skipped(const epaudit_bpf& skeleton)
                 sum.firsts += skipped_runs(first_of(skeleton, program));
         } else if (only_dates(skeleton, program)) {
             sum.readiness += runs;
-        } else {
+        } else if (!has_nothing_to_do(skeleton, program)) {
             sum.others += runs;
         }
     }
@@ -163,7 +161,8 @@ std::string skipped_programs(const epaudit_bpf& skeleton)
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton.obj)
     {
-        if (is_twin(program) || only_dates(skeleton, program) || has_twin(skeleton, program))
+        if (is_twin(program) || only_dates(skeleton, program) || has_nothing_to_do(skeleton, program) ||
+            has_twin(skeleton, program))
             continue;
         if (uint64_t runs = skipped_runs(program))
             text += fmt::format("{}{} {}", text.empty() ? "" : ", ", bpf_program__name(program), runs);

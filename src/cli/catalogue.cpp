@@ -6,6 +6,7 @@
 
 #include "rules/explain.h"
 #include "src/audit/auditor.h"
+#include "src/audit/nearest.h"
 #include "src/cli/options.h"
 #include "src/report/rules_list.h"
 
@@ -36,8 +37,10 @@ Result<int> rules_command(const CatalogueOptions& options)
 
 Result<int> explain_command(const CatalogueOptions& options)
 {
+    std::vector<std::string> known;
     for (const auto& rule : make_rules()) {
         const RuleInfo& info = rule->info();
+        known.insert(known.end(), {info.id, info.name});
         if (options.rule != info.id && options.rule != info.name)
             continue;
         std::cout << explain_text(info.name);
@@ -49,7 +52,8 @@ Result<int> explain_command(const CatalogueOptions& options)
         fmt::print("\nSet one with --set {}.NAME=VALUE.\n", info.name);
         return 0;
     }
-    return usage_error(fmt::format("no rule '{}'", options.rule), "`epaudit rules` lists ids and names");
+    return usage_error(fmt::format("no rule '{}'", options.rule),
+                       did_you_mean(options.rule, known, "`epaudit rules` lists ids and names"));
 }
 
 }  // namespace epaudit

@@ -29,7 +29,8 @@ std::string lockdown()
 {
     std::string text = first_line("/sys/kernel/security/lockdown", "");
     size_t open = text.find('['), close = text.find(']');
-    return open == std::string::npos || close == std::string::npos ? "unknown" : text.substr(open + 1, close - open - 1);
+    return open == std::string::npos || close == std::string::npos ? "unknown"
+                                                                   : text.substr(open + 1, close - open - 1);
 }
 
 struct CapabilityUse {
@@ -39,10 +40,11 @@ struct CapabilityUse {
 };
 
 // The last only enriches.
-constexpr CapabilityUse kCapabilities[] = {{kCapBpf, "CAP_BPF", "load programs"},
-                                           {kCapPerfmon, "CAP_PERFMON", "attach them"},
-                                           {kCapSysAdmin, "CAP_SYS_ADMIN", "stands for both"},
-                                           {kCapSysPtrace, "CAP_SYS_PTRACE", "see which threads already wait at attach"}};
+constexpr CapabilityUse kCapabilities[] = {
+    {kCapBpf, "CAP_BPF", "load programs"},
+    {kCapPerfmon, "CAP_PERFMON", "attach them"},
+    {kCapSysAdmin, "CAP_SYS_ADMIN", "stands for both"},
+    {kCapSysPtrace, "CAP_SYS_PTRACE", "see which threads already wait at attach"}};
 
 void describe_system(Diagnosis& diagnosis, const Capabilities& own)
 {
@@ -69,12 +71,18 @@ void advise(Diagnosis& diagnosis, const Capabilities& own, const std::vector<Hoo
         advice.push_back({"this kernel has no BTF; install one built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later):",
                           "apt install linux-image-amd64"});
     if (privileged && !reports[0].usable && reports[1].usable)
-        advice.push_back({"hook set trampoline would cost less and see io_uring's epoll_ctl, but this kernel refuses "
-                          "it (" + reports[0].reason + "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
-                          "does not restrict tracing would allow it. Nothing to do in epaudit.", ""});
+        advice.push_back(
+            {"hook set trampoline would cost less and see io_uring's epoll_ctl, but this kernel refuses "
+             "it (" +
+                 reports[0].reason +
+                 "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
+                 "does not restrict tracing would allow it. Nothing to do in epaudit.",
+             ""});
     if (privileged && !own.has(kCapSysAdmin) && !own.has(kCapSysPtrace))
-        advice.push_back({"without CAP_SYS_PTRACE, threads of other users that already wait when you attach are known "
-                          "only after their next return:", "setpriv --ambient-caps +bpf,+perfmon,+sys_ptrace ..."});
+        advice.push_back(
+            {"without CAP_SYS_PTRACE, threads of other users that already wait when you attach are known "
+             "only after their next return:",
+             "setpriv --ambient-caps +bpf,+perfmon,+sys_ptrace ..."});
 }
 
 }  // namespace

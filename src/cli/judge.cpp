@@ -31,10 +31,7 @@ std::optional<Level> level_of_gate(const std::string& fail_on)
     return fail_on == "never" ? std::nullopt : parse_level(fail_on);
 }
 
-const char* base_name(Profile profile)
-{
-    return profile == Profile::kTest ? "test" : "production";
-}
+const char* base_name(Profile profile) { return profile == Profile::kTest ? "test" : "production"; }
 
 }  // namespace
 
@@ -65,7 +62,8 @@ Result<> Judge::choose_profile(Profile otherwise)
 {
     const Config& config = policy_.config();
     profile_ = otherwise;
-    profile_name_ = options_.profile_name.empty() ? config.profile.value_or(base_name(otherwise)) : options_.profile_name;
+    profile_name_ = options_.profile_name.empty() ? config.profile.value_or(base_name(otherwise))
+                                                  : options_.profile_name;
     if (profile_name_ == "production" || profile_name_ == "test") {
         profile_ = profile_name_ == "test" ? Profile::kTest : Profile::kProduction;
         return Done{};
@@ -78,9 +76,8 @@ Result<> Judge::choose_profile(Profile otherwise)
     std::vector<std::string> known{"production", "test"};
     for (const auto& [name, profile] : config.profiles)
         known.push_back(name);
-    const std::string near = nearest(profile_name_, known);
     return usage_error(fmt::format("unknown profile '{}'", profile_name_),
-                       near.empty() ? fmt::format("there are: {}", fmt::join(known, ", ")) : fmt::format("did you mean '{}'?", near));
+                       did_you_mean(profile_name_, known, fmt::format("there are: {}", fmt::join(known, ", "))));
 }
 
 Result<> Judge::set_up_rules()
@@ -109,10 +106,7 @@ Result<> Judge::set_up_rules()
     return Done{};
 }
 
-Judged Judge::judged()
-{
-    return policy_.judge(auditor_->findings());
-}
+Judged Judge::judged() { return policy_.judge(auditor_->findings()); }
 
 void Judge::fill(Report& report, const Sight& sight)
 {
@@ -182,7 +176,8 @@ std::string Judge::text() const
     auto row = [](const std::string& what, const std::string& value, const std::string& from) {
         return fmt::format("{:<34} {:<14} {}\n", what, value, from);
     };
-    std::string text = fmt::format("file       {}\n\n", config.file.empty() ? "none (epaudit.toml is not here)" : config.file);
+    std::string text = fmt::format("file       {}\n\n",
+                                   config.file.empty() ? "none (epaudit.toml is not here)" : config.file);
     text += row("setting", "value", "from");
     text += row("profile", profile_name_, where("profile", !options_.profile_name.empty()));
     text += row("fail_on", gate_ ? level_name(*gate_) : "never", where("fail_on", options_.gate_given));
@@ -199,11 +194,12 @@ std::string Judge::text() const
                         settings->origin(threshold.name));
     }
     for (const ProcessMatch& process : config.processes)
-        text += fmt::format("\nprocess    exe '{}' comm '{}'{}{}  {}", process.exe, process.comm, process.audit ? "" : ", not audited",
-                            process.ignore.empty() ? "" : fmt::format(", without {}", fmt::join(process.ignore, ", ")), process.where);
+        text += fmt::format(
+            "\nprocess    exe '{}' comm '{}'{}{}  {}", process.exe, process.comm, process.audit ? "" : ", not audited",
+            process.ignore.empty() ? "" : fmt::format(", without {}", fmt::join(process.ignore, ", ")), process.where);
     for (const SuppressEntry& entry : config.suppressions)
-        text += fmt::format("\nsuppress   {}{}: {}  {}", entry.rule, entry.expires.empty() ? "" : " until " + entry.expires,
-                            clean(entry.reason), entry.where);
+        text += fmt::format("\nsuppress   {}{}: {}  {}", entry.rule,
+                            entry.expires.empty() ? "" : " until " + entry.expires, clean(entry.reason), entry.where);
     if (!config.processes.empty() || !config.suppressions.empty())
         text += "\n";
     return text;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "bpf/twins.h"
+#include "src/books/counts.h"
 #include "src/capture/live.h"
 
 namespace epaudit {
@@ -40,14 +41,12 @@ void Looks::announce(const Snapshot& books)
         // Findings about a whole loop have no fd of their own.
         bool has_fd = finding.fd.number >= 0;
         std::string when = books.times_known
-                               ? fmt::format("{:.1f} s: ",
-                                             static_cast<double>(books.time - books.began) / 1e9)
+                               ? fmt::format("{:.1f} s: ", static_cast<double>(books.time - books.began) / 1e9)
                                : std::string();
         std::string who = finding.comm.empty() ? fmt::format("pid {}", finding.pid)
                                                : fmt::format("{} (pid {})", finding.comm, finding.pid);
-        fmt::print(stderr, "epaudit: {}{} {} {} in {}, {} {}\n", when, level_name(finding.level),
-                   finding.rule, finding.name, who, has_fd ? "fd" : "epoll fd",
-                   has_fd ? finding.fd.number : finding.epoll_fd);
+        fmt::print(stderr, "epaudit: {}{} {} {} in {}, {} {}\n", when, level_name(finding.level), finding.rule,
+                   finding.name, who, has_fd ? "fd" : "epoll fd", has_fd ? finding.fd.number : finding.epoll_fd);
     }
 }
 

@@ -27,7 +27,7 @@ struct AuditOptions {
     std::vector<std::string> select;
     std::vector<std::string> ignore;
     std::optional<Level> gate = Level::kLikely;  // none: --fail-on never
-    bool gate_given = false;  // by --fail-on; else epaudit.toml decides
+    bool gate_given = false;                     // by --fail-on; else epaudit.toml decides
     std::vector<Output> outputs;
     std::optional<double> duration;
     uint32_t max_fds = 65536;

@@ -32,12 +32,14 @@ Result<Output> parse_output(const std::string& spec)
     Output output{spec.substr(0, equals), equals == std::string::npos ? "" : spec.substr(equals + 1)};
     if (!find_format(output.format)) {
         const std::string near = nearest(output.format, format_names());
-        return usage_error(fmt::format("unknown format '{}'", output.format),
-                           fmt::format("{}formats are: {}", near.empty() ? "" : fmt::format("did you mean '{}'? The ", near),
-                                       fmt::join(format_names(), ", ")));
+        return usage_error(
+            fmt::format("unknown format '{}'", output.format),
+            fmt::format("{}formats are: {}", near.empty() ? "" : fmt::format("did you mean '{}'? The ", near),
+                        fmt::join(format_names(), ", ")));
     }
     if (equals != std::string::npos && output.path.empty())
-        return usage_error(fmt::format("--format {} names no file", spec), fmt::format("write --format {}=FILE", output.format));
+        return usage_error(fmt::format("--format {} names no file", spec),
+                           fmt::format("write --format {}=FILE", output.format));
     return output;
 }
 
@@ -54,7 +56,8 @@ Result<Outputs> Outputs::open(const AuditOptions& options)
             target.stream = std::make_unique<NdjsonStream>();
         for (const Target& other : outputs.targets_)
             if (!output.path.empty() && other.path == output.path)
-                return usage_error(fmt::format("two formats are to be written to {}", output.path), "give each its own file");
+                return usage_error(fmt::format("two formats are to be written to {}", output.path),
+                                   "give each its own file");
         if (!output.path.empty()) {
             target.file = Descriptor(::open(output.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
             if (!target.file)

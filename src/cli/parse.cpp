@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <map>
 
+#include "src/cli/misuse.h"
 #include "src/cli/options.h"
 #include "src/cli/outputs.h"
 
@@ -31,7 +33,8 @@ struct RawOptions {
 // Which rules look, how patiently, and what of it counts.
 void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
-    app.add_option("--fail-on", raw.fail_on, "exit 1 from this level on: confirmed, likely, risk, never (default: likely)")
+    app.add_option("--fail-on", raw.fail_on,
+                   "exit 1 from this level on: confirmed, likely, risk, never (default: likely)")
         ->type_name("LEVEL")
         ->check(CLI::IsMember({"confirmed", "likely", "risk", "never"}));
     app.add_flag("--risks", audit.risks, "also show hazards that did no harm, and remarks");
@@ -46,24 +49,28 @@ void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->delimiter(',')
         ->allow_extra_args(false)
         ->type_name("RULES");
-    app.add_option("--ignore", audit.ignore, "all rules but these")->delimiter(',')->allow_extra_args(false)->type_name("RULES");
-    app.add_option("--config", audit.config, "configuration (default: epaudit.toml in the working directory)")->type_name("FILE");
+    app.add_option("--ignore", audit.ignore, "all rules but these")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->type_name("RULES");
+    app.add_option("--config", audit.config, "configuration (default: epaudit.toml in the working directory)")
+        ->type_name("FILE");
     app.add_flag("--no-config", audit.no_config, "read no configuration");
     app.add_option("--baseline", audit.baseline, "findings in this file are known and do not count")->type_name("FILE");
-    app.add_option("--write-baseline", audit.write_baseline, "write what is found to this file, to be known from now on")
+    app.add_option("--write-baseline", audit.write_baseline,
+                   "write what is found to this file, to be known from now on")
         ->type_name("FILE");
-    app.add_flag("--gen-suppressions", raw.gen_suppressions, "after the report, print entries for epaudit.toml that would suppress it");
+    app.add_flag("--gen-suppressions", raw.gen_suppressions,
+                 "after the report, print entries for epaudit.toml that would suppress it");
 }
 
-std::string names_of_formats()
-{
-    return fmt::format("{}", fmt::join(format_names(), ", "));
-}
+std::string names_of_formats() { return fmt::format("{}", fmt::join(format_names(), ", ")); }
 
 // How it is told.
 void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
-    app.add_option("--format", raw.formats, "how to report, with =FILE to write to a file; may be repeated: " + names_of_formats())
+    app.add_option("--format", raw.formats,
+                   "how to report, with =FILE to write to a file; may be repeated: " + names_of_formats())
         ->type_name("FORMAT[=FILE]")
         ->allow_extra_args(false)  // the next word may be a file
         ->take_all();
@@ -75,18 +82,27 @@ void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
     app.add_option("--books-file", audit.books_file)->group("");  // for tests: the counts themselves
 }
 
+// What is wrong with it; CLI::PositiveNumber says so in 600 digits.
+std::string no_seconds(const std::string& text)
+{
+    double seconds = 0;
+    const bool good = CLI::detail::lexical_cast(text, seconds) && seconds > 0 && std::isfinite(seconds);
+    return good ? "" : fmt::format("'{}' is no number of seconds", text);
+}
+
 void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
     add_report_options(app, audit, raw);
     add_policy_options(app, audit, raw);
     app.add_option("--duration", raw.duration, "end the observation after this many seconds")
         ->type_name("SECONDS")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Validator(no_seconds, ""));
     app.add_option("--max-fds", audit.max_fds, "rows for files; more are counted, not watched")
         ->type_name("N")
         ->check(CLI::Range(16u, 16u << 20))
         ->capture_default_str();
-    app.add_option("--stack-bytes", audit.stack_bytes, "user stack kept with a call that is evidence; 0: no source lines")
+    app.add_option("--stack-bytes", audit.stack_bytes,
+                   "user stack kept with a call that is evidence; 0: no source lines")
         ->type_name("N")
         ->check(CLI::Range(0u, 65536u))
         ->capture_default_str();
@@ -100,11 +116,15 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 
 void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
 {
-    app.add_option("-o,--output", record.audit.record, "the recording; what was there is overwritten")->required()->type_name("FILE");
+    app.add_option("-o,--output", record.audit.record, "the recording; what was there is overwritten")
+        ->required()
+        ->type_name("FILE");
     app.add_option("-p,--pid", record.pids, "record running processes, comma-separated")->type_name("PID[,PID]");
     app.add_flag("--follow-forks", record.follow_forks, "with -p: also existing and future descendants");
     app.add_flag("--wait-all", record.wait_all, "with CMD: go on until all descendants have ended");
-    app.add_option("--ring", record.audit.ring_mib, "MiB of kernel memory through which the recording comes (default: 16 to 256, by the memory there is)")
+    app.add_option(
+           "--ring", record.audit.ring_mib,
+           "MiB of kernel memory through which the recording comes (default: 16 to 256, by the memory there is)")
         ->type_name("MIB")
         ->check(CLI::Range(1u, 1024u));
     add_audit_options(app, record.audit, raw);
@@ -144,11 +164,15 @@ constexpr const char* kWatchSeconds = "1";
 
 CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
 {
-    CLI::App* one = app.add_subcommand("inspect", "show the interest lists of running processes as the kernel has them now");
+    CLI::App* one = app.add_subcommand("inspect",
+                                       "show the interest lists of running processes as the kernel has them now");
     one->add_option("-p,--pid", inspect.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
-    one->add_option("--format", inspect.format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
-    one->add_option_function<double>("--watch", [&inspect](double seconds) { inspect.watch = seconds; },
-                                     "look again and again, mark what has changed; every second, or so many")
+    one->add_option("--format", inspect.format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    one->add_option_function<double>(
+           "--watch", [&inspect](double seconds) { inspect.watch = seconds; },
+           "look again and again, mark what has changed; every second, or so many")
         ->expected(0, 1)
         ->default_str(kWatchSeconds)
         ->type_name("SECONDS")
@@ -214,7 +238,8 @@ int epaudit_main(int argc, char** argv)
 
     RecordOptions record;
     RawOptions raw_record;
-    CLI::App* record_app = app.add_subcommand("record", "audit a program and keep a recording, to be audited again with replay");
+    CLI::App* record_app = app.add_subcommand("record",
+                                              "audit a program and keep a recording, to be audited again with replay");
     add_record_options(*record_app, record, raw_record);
 
     ReplayOptions replay;
@@ -229,7 +254,8 @@ int epaudit_main(int argc, char** argv)
     rules_app->add_option("--format", catalogue.format, "text or json")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
-    CLI::App* doctor_app = app.add_subcommand("doctor", "what this kernel and these privileges allow, and what would help");
+    CLI::App* doctor_app = app.add_subcommand("doctor",
+                                              "what this kernel and these privileges allow, and what would help");
     doctor_app->add_option("--format", catalogue.format, "text or json")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
@@ -247,7 +273,7 @@ int epaudit_main(int argc, char** argv)
     } catch (const CLI::Success& done) {  // --help, --version
         return app.exit(done);
     } catch (const CLI::ParseError& error) {
-        return complain(usage_error(error.what(), "epaudit --help, epaudit COMMAND --help"));
+        return complain(misuse(error, app, argc > 1 ? argv[1] : nullptr));
     }
     if (*run_app) {
         if (auto ok = finish(raw_run, run.audit); !ok)

@@ -15,10 +15,7 @@ volatile sig_atomic_t interrupted = 0;
 
 namespace {
 
-void on_interrupt(int)
-{
-    interrupted = 1;
-}
+void on_interrupt(int) { interrupted = 1; }
 
 void take_interrupts()
 {
@@ -89,16 +86,15 @@ Result<> write_account(const std::string& path, const char* source, const std::v
         out << fmt::format(
                    R"({{"source":"{}","file":{},"pid":{},"fd":{},"armed_at":{},"kind":"{}","reads":{},"bytes_in":{},"read_eagain":{},"eofs":{},)"
                    R"("writes":{},"bytes_out":{},"write_eagain":{},"accepts":{},"accept_eagain":{},"accept_errors":{},"wakes":{}}})",
-                   source, f.file, f.tgid, f.fd, f.armed_at, kind_name(f.file_kind), f.reads, f.bytes_in,
-                   f.read_eagain, f.eofs, f.writes, f.bytes_out, f.write_eagain, f.accepts, f.accept_eagain,
-                   f.accept_errors, f.wakes)
+                   source, f.file, f.tgid, f.fd, f.armed_at, kind_name(f.file_kind), f.reads, f.bytes_in, f.read_eagain,
+                   f.eofs, f.writes, f.bytes_out, f.write_eagain, f.accepts, f.accept_eagain, f.accept_errors, f.wakes)
             << "\n";
     for (const registration_totals& r : registrations)
         out << fmt::format(
                    R"({{"source":"{}","registration":{},"file":{},"pid":{},"fd":{},"armed_at":{},"deliveries":{},"in":{},"out":{},"hup":{},)"
                    R"("mods":{},"readies":{},"futile":{}}})",
-                   source, r.epoll, r.file, r.tgid, r.fd, r.added_at, r.deliveries, r.delivered_in,
-                   r.delivered_out, r.delivered_hup, r.mods, r.readies, r.futile)
+                   source, r.epoll, r.file, r.tgid, r.fd, r.added_at, r.deliveries, r.delivered_in, r.delivered_out,
+                   r.delivered_hup, r.mods, r.readies, r.futile)
             << "\n";
     if (!out.flush())
         return usage_error(fmt::format("cannot write {}: {}", path, strerror(errno)));

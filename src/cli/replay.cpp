@@ -14,8 +14,8 @@ Report about(const RecordingHeader& header)
     report.command = header.command;
     report.pids = header.pids;
     report.observation.hooks = "recording";
-    report.observation.notes.push_back(fmt::format("recorded with hook set {} on {} by epaudit {}",
-                                                   header.sight.hooks, header.kernel, header.tool));
+    report.observation.notes.push_back(
+        fmt::format("recorded with hook set {} on {} by epaudit {}", header.sight.hooks, header.kernel, header.tool));
     report.started = static_cast<int64_t>(header.began_unix / NSEC_PER_SEC);
     return report;
 }
@@ -35,8 +35,7 @@ Result<int> replay_command(const ReplayOptions& options)
     if (!reader)
         return reader.error();
     const RecordingHeader& header = (*reader)->header();
-    auto opened = PostedSession::open(options.audit,
-                                      header.profile == "test" ? Profile::kTest : Profile::kProduction);
+    auto opened = PostedSession::open(options.audit, header.profile == "test" ? Profile::kTest : Profile::kProduction);
     if (!opened)
         return opened.error();
     PostedSession& session = **opened;
@@ -50,9 +49,8 @@ Result<int> replay_command(const ReplayOptions& options)
     if (auto ok = write_accounts(options.audit.books_file, replay, replay.tables()); !ok)
         return ok.error();
     if (!session.epolls_seen())
-        return observe_error(
-            fmt::format("no epoll instance is in {}: there is nothing to audit", options.path),
-            replay.trouble());
+        return observe_error(fmt::format("no epoll instance is in {}: there is nothing to audit", options.path),
+                             replay.trouble());
     Report report = about(header);
     report.observation.seconds = static_cast<double>(session.last().time - header.began) / 1e9;
     report.observation.lost = replay.lost();

@@ -8,6 +8,8 @@ namespace epaudit {
 
 Result<int> run_command(const RunOptions& options)
 {
+    if (auto found = find_command(options.command[0]); !found)  // before the probes load, which takes its time
+        return found.error();
     auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kTest));
     if (!session)
         return session.error();
@@ -25,7 +27,7 @@ Result<int> run_command(const RunOptions& options)
     }
     if (auto ok = child->go(); !ok)
         return ok.error();
-    (*session)->live().learn_process(pid); // it has become CMD
+    (*session)->live().learn_process(pid);  // it has become CMD
 
     Descriptor gone = open_pidfd(pid);
     auto over = [&] { return child->reap(false) && (!options.wait_all || (*session)->live().watched().empty()); };
@@ -36,9 +38,10 @@ Result<int> run_command(const RunOptions& options)
     }
     size_t left = (*session)->live().watched().size();
     if (*end == Session::End::kTarget && left)
-        (*session)->note(fmt::format("{} of its descendants still run and are no longer observed; --wait-all "
-                                     "waits for them",
-                                     left));
+        (*session)->note(
+            fmt::format("{} of its descendants still run and are no longer observed; --wait-all "
+                        "waits for them",
+                        left));
     if (auto ok = (*session)->finish(); !ok) {
         child->end();
         return ok.error();

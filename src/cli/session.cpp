@@ -26,16 +26,24 @@ namespace {
 
 constexpr int kTickMs = 100;
 constexpr uint64_t kCalmNs = NSEC_PER_SEC;
-// However much there is to look at, looking may cost 2 % of a core: a look that cost much makes the next
-// one later. Tests watch little and want to know soon: there it may be a fifth.
-constexpr uint64_t kCostFactor = 50;
-constexpr uint64_t kCostFactorInTests = 5;
+// However much there is to look at, looking may cost 2 % of a core, with all else that is done: looks that cost much
+// make the next one later, but never for long. Two in a row, because what one costs once (reading the symbols of a
+// binary) says nothing of the next. Tests watch little and want to know soon: there it may be a fifth, and no later than
+// rules need that compare two looks two seconds apart.
+struct Thrift {
+    uint64_t factor;
+    uint64_t longest_ns;
+};
+constexpr Thrift kThrift{60, 20 * kCalmNs};
+constexpr Thrift kThriftInTests{5, kCalmNs};
 
 double own_cpu_seconds()
 {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+    auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -51,8 +59,10 @@ uint32_t ring_bytes(uint32_t mib)
 {
     constexpr uint64_t kMiB = 1 << 20;
     const long pages = sysconf(_SC_AVPHYS_PAGES);
-    const uint64_t spare = pages > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) / 32 : 0;
-    const uint64_t wanted = mib ? std::bit_ceil(uint64_t{mib}) * kMiB : std::clamp(std::bit_floor(spare), 16 * kMiB, 256 * kMiB);
+    const uint64_t spare = pages > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) / 32
+                                     : 0;
+    const uint64_t wanted = mib ? std::bit_ceil(uint64_t{mib}) * kMiB
+                                : std::clamp(std::bit_floor(spare), 16 * kMiB, 256 * kMiB);
     return static_cast<uint32_t>(wanted);
 }
 
@@ -89,11 +99,11 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
             return writer.error();
         session->recording_ = std::move(*writer);
     }
-    session->signals_ = take_signals(); // before the probes load: Ctrl-C ends with a report from now on
+    session->signals_ = take_signals();  // before the probes load: Ctrl-C ends with a report from now on
     LiveOptions live;
     live.hooks = options.hooks == "trampoline"   ? HookSet::kTrampoline
                  : options.hooks == "tracepoint" ? HookSet::kTracepoint
-                                                  : HookSet::kAuto;
+                                                 : HookSet::kAuto;
     live.max_fds = options.max_fds;
     live.stack_bytes = options.stack_bytes;
     live.record_ring = options.record.empty() ? 0 : ring_bytes(options.ring_mib);
@@ -110,7 +120,7 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
 {
     began_ = monotonic_ns();
     started_ = time(nullptr);
-    cpu_at_begin_ = own_cpu_seconds(); // loading and verifying the probes is not the cost of watching
+    cpu_at_begin_ = own_cpu_seconds();  // loading and verifying the probes is not the cost of watching
     looked_ = began_;
     if (recording_)
         begin_recording(command, pids);
@@ -140,7 +150,7 @@ Result<bool> Session::tick(std::vector<int>& gone)
         wait.push_back({fd, POLLIN, 0});
     poll(wait.data(), wait.size(), kTickMs);
     for (size_t i = 1; i < wait.size(); i++)
-        if (wait[i].revents) // once is enough to know
+        if (wait[i].revents)  // once is enough to know
             gone.erase(std::remove(gone.begin(), gone.end(), wait[i].fd), gone.end());
     bool stop = false;
     signalfd_siginfo signal;
@@ -149,8 +159,8 @@ Result<bool> Session::tick(std::vector<int>& gone)
     live_->collect_stacks();
     uint64_t now = monotonic_ns();
     uint64_t patience = lively_ || live_->suspicious() ? kTickMs * NSEC_PER_MSEC : kCalmNs;
-    uint64_t factor = judge_->profile() == Profile::kTest ? kCostFactorInTests : kCostFactor;
-    patience = std::min(std::max(patience, look_cost_ * factor), 10 * kCalmNs);
+    const Thrift& thrift = judge_->profile() == Profile::kTest ? kThriftInTests : kThrift;
+    patience = std::min(std::max(patience, std::min(look_cost_, cost_before_) * thrift.factor), thrift.longest_ns);
     show_progress();
     if (now - looked_ + kTickMs * NSEC_PER_MSEC / 2 < patience)
         return stop;
@@ -161,24 +171,26 @@ Result<bool> Session::tick(std::vector<int>& gone)
 
 Result<> Session::look(bool counters)
 {
-    double spent = own_cpu_seconds(); // not the clock: on a busy machine that is other people's time
+    double spent = own_cpu_seconds();  // not the clock: on a busy machine that is other people's time
     auto books = live_->sweep(counters);
     if (!books)
         return books.error();
     last_ = std::move(*books);
-    lively_ = std::any_of(last_.entries.begin(), last_.entries.end(), [](const Entry& entry) {
-        return !ledger_habit_matters(&entry.registration, &entry.file);
-    });
+    lively_ = std::any_of(last_.entries.begin(), last_.entries.end(),
+                          [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
     judge_->auditor().look(last_);
     auto told = looks_->after(last_);
     const uint64_t before = looked_;
     looked_ = monotonic_ns();
     if (counters && looked_ > before) {
         const uint64_t postings = last_.stats[STAT_POSTINGS];
-        postings_per_s_ = static_cast<double>(postings - std::min(postings, postings_)) * 1e9 / static_cast<double>(looked_ - before);
+        postings_per_s_ = static_cast<double>(postings - std::min(postings, postings_)) * 1e9 /
+                          static_cast<double>(looked_ - before);
         postings_ = postings;
     }
-    look_cost_ = static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9);
+    const auto cost = static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9);
+    cost_before_ = cost_before_ ? look_cost_ : cost;
+    look_cost_ = cost;
     return told;
 }
 
@@ -212,11 +224,13 @@ void Session::end_recording()
     if (!made.trouble.empty())
         note(fmt::format("{} is not whole: {}", options_.record, made.trouble));
     if (made.lost)
-        note(fmt::format("{} records of the recording were lost, because its ring was full (--ring); this report is not "
-                         "concerned",
-                         grouped(made.lost)));
+        note(
+            fmt::format("{} records of the recording were lost, because its ring was full (--ring); this report is not "
+                        "concerned",
+                        grouped(made.lost)));
     if (!options_.quiet)
-        fmt::print(stderr, "epaudit: {} records, {} in {}\n", grouped(made.records), bytes_text(made.bytes), options_.record);
+        fmt::print(stderr, "epaudit: {} records, {} in {}\n", grouped(made.records), bytes_text(made.bytes),
+                   options_.record);
 }
 
 Result<> Session::finish()

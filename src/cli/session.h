@@ -68,9 +68,10 @@ private:
     uint64_t ended_ = 0;
     double cpu_at_begin_ = 0;
     uint64_t looked_ = 0;
-    uint64_t look_cost_ = 0;
-    uint64_t shown_ = 0;     // when the progress line was
-    uint64_t postings_ = 0;  // at the last look that counted them
+    uint64_t look_cost_ = 0;    // ns of CPU time that the last look took,
+    uint64_t cost_before_ = 0;  // and the one before
+    uint64_t shown_ = 0;        // when the progress line was
+    uint64_t postings_ = 0;     // at the last look that counted them
     double postings_per_s_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon
     std::vector<std::string> notes_;

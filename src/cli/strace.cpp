@@ -37,8 +37,7 @@ Report about(const StraceOptions& options)
     return report;
 }
 
-Report make_report(const StraceOptions& options, StraceImport& log, const Snapshot& last,
-                   const std::string& trouble)
+Report make_report(const StraceOptions& options, StraceImport& log, const Snapshot& last, const std::string& trouble)
 {
     Report report = about(options);
     for (const auto& [pid, process] : last.processes)
@@ -67,22 +66,20 @@ Result<int> strace_command(const StraceOptions& options)
     auto source = TextSource::open(options.path, &interrupted);
     if (!source)
         return source.error();
-    StraceImport log(session.auditor(), options.audit.max_fds,
-                     [&](const Snapshot& books) { session.looked(books); });
+    StraceImport log(session.auditor(), options.audit.max_fds, [&](const Snapshot& books) { session.looked(books); });
     if (!options.audit.books_file.empty())
         log.audit().tables().keep_totals();
     if (auto ok = session.begin(about(options), log.sight()); !ok)
         return ok.error();
     std::string trouble = read_all(**source, log);
     if (!log.audit().epolls_seen())
-        return observe_error(fmt::format("no epoll call in {} lines of {}: there is nothing to audit",
-                                         log.lines(), options.path),
-                             log.refused(Refusal::kNoCall) > log.lines() / 2
-                                 ? "this does not look like strace output"
-                                 : "strace -f -ttt -T -o FILE -p PID writes a log with all calls");
+        return observe_error(
+            fmt::format("no epoll call in {} lines of {}: there is nothing to audit", log.lines(), options.path),
+            log.refused(Refusal::kNoCall) > log.lines() / 2
+                ? "this does not look like strace output"
+                : "strace -f -ttt -T -o FILE -p PID writes a log with all calls");
     const Tables& books = log.audit().tables();
-    if (auto ok = write_account(options.audit.books_file, "strace", books.file_account(),
-                                books.registration_account());
+    if (auto ok = write_account(options.audit.books_file, "strace", books.file_account(), books.registration_account());
         !ok)
         return ok.error();
     return session.report(make_report(options, log, session.last(), trouble), log.sight());

@@ -11,11 +11,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
 
 namespace epaudit {
 namespace {
@@ -28,8 +30,7 @@ constexpr int kEndGraceMs = 5000;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     char byte;
-    while (read(start, &byte, 1) < 0 && errno == EINTR) {
-    }
+    while (read(start, &byte, 1) < 0 && errno == EINTR) {}
     std::vector<char*> arguments;
     for (const std::string& word : command)
         arguments.push_back(const_cast<char*>(word.c_str()));
@@ -41,7 +42,28 @@ constexpr int kEndGraceMs = 5000;
     _exit(127);
 }
 
+Error cannot_execute(const std::string& name, int error)
+{
+    return usage_error(fmt::format("cannot execute {}: {}", name, strerror(error)),
+                       error == ENOENT ? "give the path of a program, or one that is in PATH" : "");
+}
+
 }  // namespace
+
+Result<> find_command(const std::string& name)
+{
+    const char* path = getenv("PATH");
+    const bool searched = name.find('/') == std::string::npos;
+    if (searched && !path)
+        return Done{};  // libc knows where to look
+    bool found = !searched && access(name.c_str(), F_OK) == 0;
+    std::istringstream directories(searched ? path : "");
+    for (std::string directory; !found && std::getline(directories, directory, ':');)
+        found = access(fmt::format("{}/{}", directory.empty() ? "." : directory, name).c_str(), F_OK) == 0;
+    if (!found)
+        return cannot_execute(name, ENOENT);
+    return Done{};
+}
 
 Result<Command> Command::start(const std::vector<std::string>& command)
 {
@@ -57,7 +79,7 @@ Result<Command> Command::start(const std::vector<std::string>& command)
     if (child.pid_ < 0)
         return observe_error(fmt::format("cannot fork: {}", strerror(errno)));
     if (child.pid_ == 0) {
-        child.start_.reset(); // or our own copy would keep us waiting
+        child.start_.reset();  // or our own copy would keep us waiting
         become(command, start_read.get(), failed_write.get());
     }
     return child;
@@ -68,14 +90,12 @@ Result<> Command::go()
     start_.reset();
     int error = 0;
     ssize_t got;
-    while ((got = read(failed_.get(), &error, sizeof(error))) < 0 && errno == EINTR) {
-    }
+    while ((got = read(failed_.get(), &error, sizeof(error))) < 0 && errno == EINTR) {}
     failed_.reset();
     if (got != sizeof(error))
         return Done{};
     reap(true);
-    return usage_error(fmt::format("cannot execute {}: {}", command_, strerror(error)),
-                       error == ENOENT ? "give the path of a program, or one that is in PATH" : "");
+    return cannot_execute(command_, error);
 }
 
 std::optional<ExitStatus> Command::reap(bool block)
@@ -84,8 +104,7 @@ std::optional<ExitStatus> Command::reap(bool block)
     if (status_)
         return status_;
     pid_t got;
-    while ((got = waitpid(pid_, &status, block ? 0 : WNOHANG)) < 0 && errno == EINTR) {
-    }
+    while ((got = waitpid(pid_, &status, block ? 0 : WNOHANG)) < 0 && errno == EINTR) {}
     if (got != pid_)
         return std::nullopt;
     if (WIFSIGNALED(status))

@@ -41,6 +41,8 @@ private:
     std::optional<ExitStatus> status_;
 };
 
+// Is there such a program, where execvp() looks? Whether it can be executed, only go() knows.
+Result<> find_command(const std::string& name);
 // Parses "123" or "123,456"; each must exist.
 Result<std::vector<uint32_t>> parse_pids(const std::string& text);
 // Opens a pidfd that becomes readable when the process is gone.

@@ -13,8 +13,8 @@ namespace {
 // paths, the run-times of Go and Rust.
 constexpr std::string_view kForeignSources[] = {"/usr/include/", "/usr/lib/",  "/usr/src/", "/usr/local/go/src/",
                                                 "../sysdeps/",   "./sysdeps/", "/rustc/"};
-constexpr std::string_view kForeignModules[] = {"/lib/", "/lib64/", "/lib32/", "/usr/lib/", "/usr/lib64/", "/usr/lib32/",
-                                                "[vdso]", "linux-vdso"};
+constexpr std::string_view kForeignModules[] = {"/lib/",       "/lib64/",     "/lib32/", "/usr/lib/",
+                                                "/usr/lib64/", "/usr/lib32/", "[vdso]",  "linux-vdso"};
 // Generated code and minified sources have lines no report can hold.
 constexpr size_t kLongestLine = 400;
 constexpr uintmax_t kLargestFile = 8 << 20;
@@ -22,7 +22,8 @@ constexpr uintmax_t kLargestFile = 8 << 20;
 template <typename List>
 bool starts_with_any(const std::string& text, const List& prefixes)
 {
-    return std::any_of(std::begin(prefixes), std::end(prefixes), [&](std::string_view p) { return text.starts_with(p); });
+    return std::any_of(std::begin(prefixes), std::end(prefixes),
+                       [&](std::string_view p) { return text.starts_with(p); });
 }
 
 }  // namespace
@@ -76,7 +77,7 @@ std::optional<SourceExcerpt> read_excerpt(const Frame& frame, const std::string&
             excerpt.lines.push_back(line);
     }
     if (excerpt.first + static_cast<int>(excerpt.lines.size()) <= frame.line)
-        return std::nullopt; // the file has changed: it is shorter than the line
+        return std::nullopt;  // the file has changed: it is shorter than the line
     return excerpt;
 }
 

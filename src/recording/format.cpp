@@ -11,15 +11,9 @@ namespace {
 using Json = nlohmann::json;
 
 // Process names are bytes; JSON is UTF-8.
-std::string dumped(const Json& json)
-{
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-Json parsed(std::string_view text)
-{
-    return Json::parse(text, nullptr, false);
-}
+Json parsed(std::string_view text) { return Json::parse(text, nullptr, false); }
 
 std::string string_of(const Json& json, const char* name)
 {
@@ -101,10 +95,8 @@ std::string header_text(const RecordingHeader& header)
               {"programs", Json::array()},
               {"clock", {{"monotonic_ns", header.began}, {"unix_ns", header.began_unix}}}};
     for (const RecordedProgram& program : header.programs)
-        json["programs"].push_back({{"pid", program.pid},
-                                    {"comm", program.comm},
-                                    {"exe", program.exe},
-                                    {"build_id", program.build_id}});
+        json["programs"].push_back(
+            {{"pid", program.pid}, {"comm", program.comm}, {"exe", program.exe}, {"build_id", program.build_id}});
     return dumped(json);
 }
 
@@ -157,8 +149,7 @@ bool parse_process(std::string_view text, ProcessInfo& out)
     out.pid = static_cast<uint32_t>(number_of(json, "pid"));
     out.comm = string_of(json, "comm");
     out.exe = string_of(json, "exe");
-    out.state = state <= static_cast<uint64_t>(RunState::kGone) ? static_cast<RunState>(state)
-                                                                : RunState::kUnknown;
+    out.state = state <= static_cast<uint64_t>(RunState::kGone) ? static_cast<RunState>(state) : RunState::kUnknown;
     out.cpu_ns = number_of(json, "cpu_ns");
     return true;
 }

@@ -54,16 +54,12 @@ RecordingReader::Source source_of(std::string_view bytes)
 }
 
 RecordingReader::RecordingReader(Source source) : source_(std::move(source)), zstd_(ZSTD_createDCtx()) {}
-RecordingReader::~RecordingReader()
-{
-    ZSTD_freeDCtx(zstd_);
-}
+RecordingReader::~RecordingReader() { ZSTD_freeDCtx(zstd_); }
 
 Result<std::unique_ptr<RecordingReader>> RecordingReader::open(const std::string& path)
 {
     if (path == "-")
-        return open([](char* bytes, size_t size) { return read_some(STDIN_FILENO, bytes, size); },
-                    "standard input");
+        return open([](char* bytes, size_t size) { return read_some(STDIN_FILENO, bytes, size); }, "standard input");
     auto file = std::make_shared<Descriptor>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!*file)
         return usage_error(fmt::format("cannot read {}: {}", path, strerror(errno)));
@@ -104,8 +100,8 @@ Result<> RecordingReader::read_header(const std::string& name)
     if (whole)
         memcpy(words, start + kMagic, sizeof(words));
     if (whole && words[0] != kRecordingVersion)
-        return usage_error(fmt::format("{} is a recording of format {}; this epaudit reads format {}", name,
-                                       words[0], kRecordingVersion),
+        return usage_error(fmt::format("{} is a recording of format {}; this epaudit reads format {}", name, words[0],
+                                       kRecordingVersion),
                            "replay it with the epaudit that made it, or a newer one");
     std::string text;
     if (whole && words[1] <= kMaxHeader) {
@@ -151,8 +147,7 @@ bool RecordingReader::next_block()
         return stop("the recording is damaged: a frame is no frame");
     if (block_.size() < size)
         block_.resize(size);
-    const size_t unpacked = ZSTD_decompressDCtx(zstd_, block_.data(), block_.size(), packed_.data(),
-                                                packed_.size());
+    const size_t unpacked = ZSTD_decompressDCtx(zstd_, block_.data(), block_.size(), packed_.data(), packed_.size());
     if (ZSTD_isError(unpacked))
         return stop("the recording is damaged: a frame cannot be unpacked");
     at_ = 0;

@@ -49,7 +49,9 @@ Replay::Replay(Auditor& auditor, const RecordingHeader& header, Looked looked)
 void Replay::apply(const RecordingReader::Record& record)
 {
     switch (record.type) {
-    case RECORD_ROW: return show(record.bytes);
+    case RECORD_ROW:
+    case RECORD_EPOLL_ROW:
+    case RECORD_THREAD_ROW: return show_row(record);
     case RECORD_FILE_TOTALS:
         if (keep_totals_)
             kernel_files_.push_back(take<file_totals>(record.bytes));
@@ -98,15 +100,17 @@ void Replay::book(const RecordingReader::Record& record)
         tables_.apply_recorded(p);
 }
 
-void Replay::show(std::string_view bytes)
+void Replay::show_row(const RecordingReader::Record& record)
 {
     if (!walking_)
-        shown_.clear();
+        shown_ = {};
     walking_ = true;
-    const auto row = take<recorded_row>(bytes);
-    Entry entry;
-    if (tables_.show(row, entry))
-        shown_.push_back(entry);
+    if (record.type == RECORD_ROW)
+        tables_.show(take<recorded_row>(record.bytes), shown_);
+    else if (posting p; read_posting(record, p))
+        tables_.show(p, shown_);
+    else
+        unusable_++;
 }
 
 void Replay::take_stats(std::string_view bytes)

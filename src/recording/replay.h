@@ -57,7 +57,7 @@ public:
 
 private:
     void book(const RecordingReader::Record& record);
-    void show(std::string_view bytes);
+    void show_row(const RecordingReader::Record& record);
     void take_stats(std::string_view bytes);
     void look(uint64_t now);
 
@@ -65,7 +65,7 @@ private:
     Looked looked_;
     Tables tables_;
     std::shared_ptr<RecordedSites> sites_ = std::make_shared<RecordedSites>();
-    std::vector<Entry> shown_;  // by the walk now going on, or by the one that is over
+    Shown shown_;  // by the walk now going on, or by the one that is over
     bool walking_ = false;
     std::array<uint64_t, STAT_SLOTS> stats_{};
     uint64_t began_ = 0;

@@ -41,8 +41,7 @@ bool write_all(int fd, const char* bytes, size_t size)
 
 Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::string& path)
 {
-    auto file = std::make_shared<Descriptor>(
-        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    auto file = std::make_shared<Descriptor>(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (!*file)
         return usage_error(fmt::format("cannot write {}: {}", path, strerror(errno)));
     auto writer = std::make_unique<RecordingWriter>(
@@ -113,8 +112,7 @@ void RecordingWriter::flush()
 {
     if (!used_)
         return;
-    const size_t size = ZSTD_compressCCtx(zstd_, packed_.data(), packed_.size(), block_.data(), used_,
-                                          kLevel);
+    const size_t size = ZSTD_compressCCtx(zstd_, packed_.data(), packed_.size(), block_.data(), used_, kLevel);
     used_ = 0;
     if (ZSTD_isError(size)) {
         trouble_ = fmt::format("the recording could not be compressed: {}", ZSTD_getErrorName(size));

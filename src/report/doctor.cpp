@@ -18,12 +18,9 @@ using Json = nlohmann::ordered_json;
 const char* status_text(Status status)
 {
     switch (status) {
-    case Status::kAvailable:
-        return "available";
-    case Status::kDegraded:
-        return "degraded";
-    case Status::kUnavailable:
-        break;
+    case Status::kAvailable: return "available";
+    case Status::kDegraded: return "degraded";
+    case Status::kUnavailable: break;
     }
     return "unavailable";
 }
@@ -31,7 +28,8 @@ const char* status_text(Status status)
 // Programs that are as they should be are counted, the others named.
 void write_hook_set(const HookSetLine& set, bool chosen, std::ostream& out)
 {
-    auto attached = std::count_if(set.programs.begin(), set.programs.end(), [](const HookLine& p) { return p.attached; });
+    auto attached = std::count_if(set.programs.begin(), set.programs.end(),
+                                  [](const HookLine& p) { return p.attached; });
     if (set.usable)
         fmt::print(out, "  {:<12}usable{}, {} of {} programs attached\n", set.name, chosen ? ", chosen" : "", attached,
                    set.programs.size());
@@ -52,7 +50,8 @@ void write_rules(const Diagnosis& diagnosis, std::ostream& out)
 {
     for (const RuleCoverage& rule : diagnosis.coverage) {
         std::string text = fmt::format("{} {}", rule.rule, rule.name);
-        fmt::print(out, "  {:<32}{}{}\n", text, status_text(rule.status), rule.reason.empty() ? "" : ": " + rule.reason);
+        fmt::print(out, "  {:<32}{}{}\n", text, status_text(rule.status),
+                   rule.reason.empty() ? "" : ": " + rule.reason);
     }
 }
 
@@ -96,16 +95,17 @@ void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out)
         sets.push_back({{"name", set.name}, {"usable", set.usable}, {"reason", set.reason}, {"programs", programs}});
     }
     for (const RuleCoverage& rule : diagnosis.coverage)
-        rules.push_back({{"rule", rule.rule},
-                         {"name", rule.name},
-                         {"status", status_text(rule.status)},
-                         {"reason", rule.reason}});
+        rules.push_back(
+            {{"rule", rule.rule}, {"name", rule.name}, {"status", status_text(rule.status)}, {"reason", rule.reason}});
     for (const Advice& one : diagnosis.advice)
         advice.push_back({{"problem", one.problem}, {"command", one.command}});
-    Json all{{"schema", "epaudit-doctor/1"},  {"version", diagnosis.version},
-             {"system", system},              {"hook_sets", sets},
+    Json all{{"schema", "epaudit-doctor/1"},
+             {"version", diagnosis.version},
+             {"system", system},
+             {"hook_sets", sets},
              {"chosen", diagnosis.chosen.empty() ? Json(nullptr) : Json(diagnosis.chosen)},
-             {"coverage", rules},             {"advice", advice}};
+             {"coverage", rules},
+             {"advice", advice}};
     out << all.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 

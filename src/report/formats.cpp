@@ -9,10 +9,7 @@
 
 namespace epaudit {
 
-void write_suppressions(const Report& report, std::ostream& out)
-{
-    out << suppressions_text(shown_findings(report));
-}
+void write_suppressions(const Report& report, std::ostream& out) { out << suppressions_text(shown_findings(report)); }
 
 const std::vector<Format>& formats()
 {

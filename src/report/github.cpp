@@ -67,8 +67,12 @@ void write_github(const Report& report, std::ostream& out)
         }
         std::string properties;
         if (const Frame* frame = guilty_frame(*finding))
-            properties = fmt::format("file={},line={},", escaped(clean(shown_path(frame->file, report.options.directory)), true), frame->line);
-        properties += "title=" + escaped(fmt::format("{} {} ({})", finding->rule, finding->name, level_name(finding->level)), true);
+            properties = fmt::format("file={},line={},",
+                                     escaped(clean(shown_path(frame->file, report.options.directory)), true),
+                                     frame->line);
+        properties += "title=" +
+                      escaped(fmt::format("{} {} ({})", finding->rule, finding->name, level_name(finding->level)),
+                              true);
         fmt::print(out, "::{} {}::{}\n", command, properties, escaped(message_of(*finding), false));
     }
     if (left > 0)

@@ -17,10 +17,7 @@
 namespace epaudit {
 namespace {
 
-std::string safe(std::string_view text)
-{
-    return xml_escaped(clean(text));
-}
+std::string safe(std::string_view text) { return xml_escaped(clean(text)); }
 
 class Page {
 public:
@@ -65,13 +62,14 @@ private:
 
     void head()
     {
-        fmt::print(out_,
-                   "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-                   "img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n<title>epaudit: {}</title>\n<style>{}</style>\n"
-                   "</head>\n<body>\n",
-                   safe(verdict_text(report_)), kHtmlStyle);
+        fmt::print(
+            out_,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+            "img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n<title>epaudit: {}</title>\n<style>{}</style>\n"
+            "</head>\n<body>\n",
+            safe(verdict_text(report_)), kHtmlStyle);
         fmt::print(out_, "<header>\n<h1>epoll audit</h1>\n<p class=\"soft mono\">{}</p>\n", safe(target()));
         fmt::print(out_, "<p class=\"verdict {}\">{}</p>\n</header>\n", verdict_class(), safe(verdict_text(report_)));
     }
@@ -95,11 +93,12 @@ private:
         const auto shown = shown_findings(report_);
         if (shown.empty())
             return;
-        out_ << "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">finding</th><th scope=\"col\">where</th></tr></thead>\n<tbody>\n";
+        out_ << "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">finding</th><th "
+                "scope=\"col\">where</th></tr></thead>\n<tbody>\n";
         int number = 0;
         for (const Finding* finding : shown)
-            fmt::print(out_, "<tr><td>{}<a href=\"#f{}\">{} {}</a></td><td>{}</td></tr>\n", badge(finding->level), ++number,
-                       safe(finding->rule), safe(finding->name), safe(place(*finding)));
+            fmt::print(out_, "<tr><td>{}<a href=\"#f{}\">{} {}</a></td><td>{}</td></tr>\n", badge(finding->level),
+                       ++number, safe(finding->rule), safe(finding->name), safe(place(*finding)));
         out_ << "</tbody>\n</table></div>\n";
     }
 
@@ -121,7 +120,9 @@ private:
 
     void write_finding(const Finding& finding, int number)
     {
-        fmt::print(out_, "<article class=\"card\" id=\"f{0}\" aria-labelledby=\"h{0}\">\n<h2 id=\"h{0}\">{1}{2} {3}</h2>\n<p>{4}</p>\n",
+        fmt::print(out_,
+                   "<article class=\"card\" id=\"f{0}\" aria-labelledby=\"h{0}\">\n<h2 id=\"h{0}\">{1}{2} "
+                   "{3}</h2>\n<p>{4}</p>\n",
                    number, badge(finding.level), safe(finding.rule), safe(finding.name), safe(finding.summary));
         out_ << "<ul class=\"where mono\">\n";
         for (const std::string& part : where_parts(finding))
@@ -137,7 +138,9 @@ private:
         for (const Stack& stack : finding.stacks)
             frames(finding, stack);
         if (const char* page = explain_text(finding.name))
-            fmt::print(out_, "<details>\n<summary>What {} means, and when it stays quiet</summary>\n<pre class=\"page\">{}</pre>\n</details>\n",
+            fmt::print(out_,
+                       "<details>\n<summary>What {} means, and when it stays quiet</summary>\n<pre "
+                       "class=\"page\">{}</pre>\n</details>\n",
                        safe(finding.rule), xml_escaped(page));
         fmt::print(out_, "<p class=\"soft\">fingerprint <code>{}</code></p>\n</article>\n", safe(finding.fingerprint));
     }
@@ -147,8 +150,10 @@ private:
         if (!finding.source)
             return;
         const SourceExcerpt& excerpt = *finding.source;
-        fmt::print(out_, "<h3 class=\"mono\">{}:{}</h3>\n<div class=\"source\" tabindex=\"0\" role=\"group\" aria-label=\"source\">",
-                   safe(shown_path(excerpt.file, directory_)), excerpt.line);
+        fmt::print(
+            out_,
+            "<h3 class=\"mono\">{}:{}</h3>\n<div class=\"source\" tabindex=\"0\" role=\"group\" aria-label=\"source\">",
+            safe(shown_path(excerpt.file, directory_)), excerpt.line);
         int number = excerpt.first;
         for (const std::string& line : excerpt.lines) {
             fmt::print(out_, "<code{}><i>{}</i>{}</code>", number == excerpt.line ? " class=\"guilty\"" : "", number,
@@ -163,10 +168,13 @@ private:
         if (finding.timeline.empty())
             return;
         fmt::print(out_,
-                   "<figure>\n<figcaption id=\"t{0}\">What epoll delivered, and what was done with it <small>last {1}; the longer a "
+                   "<figure>\n<figcaption id=\"t{0}\">What epoll delivered, and what was done with it <small>last {1}; "
+                   "the longer a "
                    "pause, the wider, by its logarithm</small></figcaption>\n{2}\n</figure>\n",
-                   number, plural(finding.timeline.size(), "posting"), lanes_svg(finding.timeline, fmt::format("t{}", number)));
-        out_ << "<details>\n<summary>The same as a table</summary>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">time</th>"
+                   number, plural(finding.timeline.size(), "posting"),
+                   lanes_svg(finding.timeline, fmt::format("t{}", number)));
+        out_ << "<details>\n<summary>The same as a table</summary>\n<div class=\"scroll\"><table>\n<thead><tr><th "
+                "scope=\"col\">time</th>"
                 "<th scope=\"col\">thread</th><th scope=\"col\">posting</th></tr></thead>\n<tbody>\n";
         for (const TimelineEntry& entry : finding.timeline)
             fmt::print(out_, "<tr><td class=\"t\">{:.6f} s</td><td class=\"t\">{}</td><td>{}</td></tr>\n", entry.t,
@@ -180,8 +188,8 @@ private:
         const Frame* guilty = guilty_frame(finding);
         for (const Frame& frame : stack.frames) {
             const auto [function, where] = frame_text(frame, directory_);
-            fmt::print(out_, "<li{}>{}<span class=\"soft\">{}</span></li>\n", &frame == guilty ? " class=\"guilty\"" : "",
-                       xml_escaped(function), xml_escaped(where));
+            fmt::print(out_, "<li{}>{}<span class=\"soft\">{}</span></li>\n",
+                       &frame == guilty ? " class=\"guilty\"" : "", xml_escaped(function), xml_escaped(where));
         }
         out_ << "</ol>\n";
     }
@@ -194,9 +202,12 @@ private:
         out_ << "<section class=\"card\" aria-labelledby=\"loops\">\n<h2 id=\"loops\">The loops</h2>\n";
         if (const std::string rates = rates_svg(history.samples, "rates"); !rates.empty())
             fmt::print(out_,
-                       "<figure>\n<figcaption id=\"rates\">Returns of epoll_wait <small>all loops together</small></figcaption>\n{}\n"
-                       "<ul class=\"legend\"><li><svg width=\"26\" height=\"4\" aria-hidden=\"true\"><line class=\"line returns\" x2=\"26\" y1=\"2\" y2=\"2\"/></svg>"
-                       "with events</li><li><svg width=\"26\" height=\"4\" aria-hidden=\"true\"><line class=\"line futile\" x2=\"26\" y1=\"2\" y2=\"2\"/></svg>"
+                       "<figure>\n<figcaption id=\"rates\">Returns of epoll_wait <small>all loops "
+                       "together</small></figcaption>\n{}\n"
+                       "<ul class=\"legend\"><li><svg width=\"26\" height=\"4\" aria-hidden=\"true\"><line "
+                       "class=\"line returns\" x2=\"26\" y1=\"2\" y2=\"2\"/></svg>"
+                       "with events</li><li><svg width=\"26\" height=\"4\" aria-hidden=\"true\"><line class=\"line "
+                       "futile\" x2=\"26\" y1=\"2\" y2=\"2\"/></svg>"
                        "of these futile: nothing had progressed</li></ul>\n</figure>\n",
                        rates);
         int number = 0;
@@ -208,12 +219,15 @@ private:
     void write_loop(const LoopStats& loop, int number)
     {
         const epoll_row& row = loop.row;
-        fmt::print(out_, "<h3>{}[{}], epoll fd {}</h3>\n<p class=\"soft\">{}, {} with events ({} futile), {} timed out, {}</p>\n",
-                   safe(loop.comm.empty() ? "?" : loop.comm), loop.pid, loop.fd, plural(row.waits, "wait"), grouped(row.returns),
-                   grouped(row.futile_returns), grouped(row.timeouts), plural(row.events, "event"));
+        fmt::print(
+            out_,
+            "<h3>{}[{}], epoll fd {}</h3>\n<p class=\"soft\">{}, {} with events ({} futile), {} timed out, {}</p>\n",
+            safe(loop.comm.empty() ? "?" : loop.comm), loop.pid, loop.fd, plural(row.waits, "wait"),
+            grouped(row.returns), grouped(row.futile_returns), grouped(row.timeouts), plural(row.events, "event"));
         const std::string charts =
             histogram_svg(row.latency, EPOLL_BUCKETS, "µs", fmt::format("l{}a", number), "From ready to delivered") +
-            histogram_svg(row.handling, EPOLL_BUCKETS, "µs", fmt::format("l{}b", number), "From a return to the next wait") +
+            histogram_svg(row.handling, EPOLL_BUCKETS, "µs", fmt::format("l{}b", number),
+                          "From a return to the next wait") +
             histogram_svg(row.batch, EPOLL_BUCKETS, "events", fmt::format("l{}c", number), "Events per return");
         if (!charts.empty())
             fmt::print(out_, "<div class=\"charts\">{}</div>\n", charts);
@@ -223,12 +237,14 @@ private:
     {
         if (report_.suppressed.empty())
             return;
-        out_ << "<section class=\"card\" aria-labelledby=\"known\">\n<h2 id=\"known\">Known</h2>\n<div class=\"scroll\"><table>\n<thead><tr>"
-                "<th scope=\"col\">finding</th><th scope=\"col\">known from</th><th scope=\"col\">reason</th></tr></thead>\n<tbody>\n";
+        out_ << "<section class=\"card\" aria-labelledby=\"known\">\n<h2 id=\"known\">Known</h2>\n<div "
+                "class=\"scroll\"><table>\n<thead><tr>"
+                "<th scope=\"col\">finding</th><th scope=\"col\">known from</th><th "
+                "scope=\"col\">reason</th></tr></thead>\n<tbody>\n";
         for (const Finding& finding : report_.suppressed)
             if (const auto& why = finding.suppression)
-                fmt::print(out_, "<tr><td>{}{} {}</td><td>{}</td><td>{}</td></tr>\n", badge(finding.level), safe(finding.rule),
-                           safe(finding.name), safe(why->where), safe(why->reason));
+                fmt::print(out_, "<tr><td>{}{} {}</td><td>{}</td><td>{}</td></tr>\n", badge(finding.level),
+                           safe(finding.rule), safe(finding.name), safe(why->where), safe(why->reason));
         out_ << "</tbody>\n</table></div>\n</section>\n";
     }
 
@@ -236,16 +252,20 @@ private:
     {
         if (report_.coverage.empty())
             return;
-        out_ << "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules that looked</h2>\n<div class=\"scroll\"><table>\n<thead><tr>"
-                "<th scope=\"col\">rule</th><th scope=\"col\">could see</th><th scope=\"col\">found</th></tr></thead>\n<tbody>\n";
+        out_ << "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules that looked</h2>\n<div "
+                "class=\"scroll\"><table>\n<thead><tr>"
+                "<th scope=\"col\">rule</th><th scope=\"col\">could see</th><th "
+                "scope=\"col\">found</th></tr></thead>\n<tbody>\n";
         for (const RuleCoverage& rule : report_.coverage) {
             size_t found = 0;
             for (const Finding* finding : shown_findings(report_))
                 found += finding->rule == rule.rule;
             const std::string seen = rule.status == Status::kAvailable ? "everything" : status_name(rule.status);
-            const std::string result = found ? plural(found, "finding") : rule.status == Status::kUnavailable ? "cannot say" : "nothing";
-            fmt::print(out_, "<tr><td>{} {}</td><td>{}{}</td><td>{}</td></tr>\n", safe(rule.rule), safe(rule.name), seen,
-                       rule.reason.empty() ? "" : ": " + safe(rule.reason), result);
+            const std::string result = found                                 ? plural(found, "finding")
+                                       : rule.status == Status::kUnavailable ? "cannot say"
+                                                                             : "nothing";
+            fmt::print(out_, "<tr><td>{} {}</td><td>{}{}</td><td>{}</td></tr>\n", safe(rule.rule), safe(rule.name),
+                       seen, rule.reason.empty() ? "" : ": " + safe(rule.reason), result);
         }
         out_ << "</tbody>\n</table></div>\n</section>\n";
     }
@@ -281,9 +301,6 @@ private:
 
 }  // namespace
 
-void write_html(const Report& report, std::ostream& out)
-{
-    Page(report, out).write();
-}
+void write_html(const Report& report, std::ostream& out) { Page(report, out).write(); }
 
 }  // namespace epaudit

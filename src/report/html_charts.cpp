@@ -13,16 +13,13 @@
 namespace epaudit {
 namespace {
 
-constexpr double kLeft = 2;    // percent kept free so that marks at the ends are not cut
+constexpr double kLeft = 2;  // percent kept free so that marks at the ends are not cut
 constexpr double kRight = 98;
 constexpr int kLaneHeight = 30;
 constexpr int kChartHeight = 140;
 
 // How far apart two postings are drawn: gaps go from microseconds to minutes, so by their logarithm.
-double gap_weight(double seconds)
-{
-    return 0.6 + std::log10(1 + std::max(seconds, 0.0) * 1e6);
-}
+double gap_weight(double seconds) { return 0.6 + std::log10(1 + std::max(seconds, 0.0) * 1e6); }
 
 std::vector<double> positions(const std::vector<TimelineEntry>& timeline)
 {
@@ -54,11 +51,12 @@ std::string mark(Lane lane, double x, int y, const std::string& title)
         return fmt::format(R"(<circle class="mark {}" cx="{:.2f}%" cy="{}" r="6">{}</circle>)", kind, x, y, hint);
     case Lane::kRead:
     case Lane::kWrite:
-        return fmt::format(R"(<svg class="at" x="{:.2f}%" y="{}"><path class="mark {}" d="{}">{}</path></svg>)", x, y, kind,
-                           lane == Lane::kRead ? "M-6,-5 L6,-5 L0,6 Z" : "M-6,5 L6,5 L0,-6 Z", hint);
+        return fmt::format(R"(<svg class="at" x="{:.2f}%" y="{}"><path class="mark {}" d="{}">{}</path></svg>)", x, y,
+                           kind, lane == Lane::kRead ? "M-6,-5 L6,-5 L0,6 Z" : "M-6,5 L6,5 L0,-6 Z", hint);
     default:
-        return fmt::format(R"(<svg class="at" x="{:.2f}%" y="{}"><path class="mark {}" d="M-5,-5 H5 V5 H-5 Z">{}</path></svg>)",
-                           x, y, kind, hint);
+        return fmt::format(
+            R"(<svg class="at" x="{:.2f}%" y="{}"><path class="mark {}" d="M-5,-5 H5 V5 H-5 Z">{}</path></svg>)", x, y,
+            kind, hint);
     }
 }
 
@@ -78,10 +76,10 @@ std::string pauses(const std::vector<TimelineEntry>& timeline, const std::vector
     std::string out;
     for (size_t i = 1; i < timeline.size(); i++) {
         const double gap = timeline[i].t - timeline[i - 1].t;
-        if (at[i] - at[i - 1] < 16) // narrower than its label on a phone
+        if (at[i] - at[i - 1] < 16)  // narrower than its label on a phone
             continue;
-        out += fmt::format(R"(<text class="pause" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>)", (at[i] + at[i - 1]) / 2,
-                           y, gap_text(gap));
+        out += fmt::format(R"(<text class="pause" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>)",
+                           (at[i] + at[i - 1]) / 2, y, gap_text(gap));
     }
     return out;
 }
@@ -142,7 +140,8 @@ std::string lanes_svg(const std::vector<TimelineEntry>& timeline, const std::str
     std::string names;
     std::string lines;
     for (size_t i = 0; i < lanes.size(); i++) {
-        const auto number = std::count_if(timeline.begin(), timeline.end(), [&](const auto& e) { return e.lane == lanes[i]; });
+        const auto number = std::count_if(timeline.begin(), timeline.end(),
+                                          [&](const auto& e) { return e.lane == lanes[i]; });
         names += fmt::format("<span>{}{}</span>", lane_name(lanes[i]), number == 0 ? " <b>none</b>" : "");
         const int y = static_cast<int>(i) * kLaneHeight + kLaneHeight / 2;
         lines += fmt::format(R"(<line class="rail" x1="0" x2="100%" y1="{0}" y2="{0}"/>)", y);
@@ -167,7 +166,9 @@ std::string rates_svg(const std::vector<RateSample>& samples, const std::string&
 {
     if (samples.size() < 2)
         return {};
-    auto per_s = [](uint64_t number, const RateSample& s) { return s.seconds > 0 ? static_cast<double>(number) / s.seconds : 0; };
+    auto per_s = [](uint64_t number, const RateSample& s) {
+        return s.seconds > 0 ? static_cast<double>(number) / s.seconds : 0;
+    };
     auto returns = [&](const RateSample& s) { return per_s(s.returns, s); };
     auto futile = [&](const RateSample& s) { return per_s(s.futile, s); };
     double highest = 0;
@@ -182,8 +183,8 @@ std::string rates_svg(const std::vector<RateSample>& samples, const std::string&
         R"(<line class="rail" x1="0" x2="100%" y1="118" y2="118"/>)"
         R"(<text class="tick" x="0" y="12">{} per s</text>)"
         R"(<text class="tick" x="0" y="134">{:.1f} s</text><text class="tick" x="100%" y="134" text-anchor="end">{:.1f} s</text></svg>)",
-        id, kChartHeight, curve(samples, top, "returns", returns), curve(samples, top, "futile", futile), number_text(top),
-        begin, samples.back().t);
+        id, kChartHeight, curve(samples, top, "returns", returns), curve(samples, top, "futile", futile),
+        number_text(top), begin, samples.back().t);
 }
 
 std::string histogram_svg(const uint32_t* buckets, size_t count, const std::string& unit, const std::string& id,
@@ -217,12 +218,14 @@ std::string histogram_svg(const uint32_t* buckets, size_t count, const std::stri
                                 i + 1 == count ? "more" : bucket_label(i + 1, unit), unit == "µs" ? "" : " " + unit,
                                 grouped(buckets[i]));
         if ((i - first) % every == 0 && x < 86)
-            bars += fmt::format(R"(<text class="tick" x="{:.2f}%" y="134">{}</text>)", x + width * 0.06, bucket_label(i, unit));
+            bars += fmt::format(R"(<text class="tick" x="{:.2f}%" y="134">{}</text>)", x + width * 0.06,
+                                bucket_label(i, unit));
     }
-    return fmt::format(R"(<figure class="small"><figcaption id="{0}">{1}</figcaption>)"
-                       R"(<svg class="chart" role="img" aria-labelledby="{0}" height="{2}">)"
-                       R"(<text class="tick" x="0" y="12">{3}</text><line class="rail" x1="0" x2="100%" y1="118" y2="118"/>{4}</svg></figure>)",
-                       id, title, kChartHeight, plural(highest, "time"), bars);
+    return fmt::format(
+        R"(<figure class="small"><figcaption id="{0}">{1}</figcaption>)"
+        R"(<svg class="chart" role="img" aria-labelledby="{0}" height="{2}">)"
+        R"(<text class="tick" x="0" y="12">{3}</text><line class="rail" x1="0" x2="100%" y1="118" y2="118"/>{4}</svg></figure>)",
+        id, title, kChartHeight, plural(highest, "time"), bars);
 }
 
 }  // namespace epaudit

@@ -43,9 +43,8 @@ Row row_of(const Registration& r, char mark, const InterestLook& look)
 {
     Row row;
     row.mark = mark;
-    row.cells = {std::to_string(r.fd),    r.open.kind,
-                 events_text(r.mask),     how_text(r),
-                 r.ready ? "ready" : "-", fmt::format("{:#x}", r.data)};
+    row.cells = {std::to_string(r.fd),        r.open.kind, events_text(r.mask), how_text(r), r.ready ? "ready" : "-",
+                 fmt::format("{:#x}", r.data)};
     row.state = state_text(r, look);
     return row;
 }
@@ -94,10 +93,7 @@ private:
     {
         if (!style_.colour)
             return "";
-        return row.mark == '+'   ? "\x1b[32m"
-               : row.mark == '-' ? "\x1b[31m"
-               : row.mark == '~' ? "\x1b[33m"
-                                 : "";
+        return row.mark == '+' ? "\x1b[32m" : row.mark == '-' ? "\x1b[31m" : row.mark == '~' ? "\x1b[33m" : "";
     }
 
     void line(const Row& row)
@@ -128,8 +124,7 @@ std::string waiter_text(const Waiter& waiter)
 {
     std::string text = fmt::format("tid {} {}", waiter.tid, clean(waiter.comm));
     if (waiter.timeout_ms)
-        text += *waiter.timeout_ms < 0 ? ", without a timeout"
-                                       : fmt::format(", timeout {} ms", *waiter.timeout_ms);
+        text += *waiter.timeout_ms < 0 ? ", without a timeout" : fmt::format(", timeout {} ms", *waiter.timeout_ms);
     if (waiter.ran_ago_ns)
         text += ", for at most " + duration_text(*waiter.ran_ago_ns);
     return text;
@@ -141,8 +136,7 @@ std::string head_text(const InterestList& list)
     for (size_t i = 1; i < list.holders.size(); i++) {
         const Holder& other = list.holders[i];
         bool same = other.pid == list.holders[0].pid;
-        text += same ? fmt::format(", also fd {}", other.fd)
-                     : fmt::format(", also pid {} fd {}", other.pid, other.fd);
+        text += same ? fmt::format(", also fd {}", other.fd) : fmt::format(", also pid {} fd {}", other.pid, other.fd);
     }
     auto ready = std::count_if(list.registrations.begin(), list.registrations.end(),
                                [](const Registration& r) { return r.ready; });
@@ -175,8 +169,7 @@ void write_inspect_text(const InterestLook& look, const InspectStyle& style, std
             pid = list.holders[0].pid;
             write_process(look, pid, out);
         }
-        fmt::print(out, "\n  {}{}\n", head_text(list),
-                   list.change == Change::kNew && style.watching ? "  (new)" : "");
+        fmt::print(out, "\n  {}{}\n", head_text(list), list.change == Change::kNew && style.watching ? "  (new)" : "");
         for (const Waiter& waiter : list.waiters)
             fmt::print(out, "  waits  {}\n", waiter_text(waiter));
         table.write(list);

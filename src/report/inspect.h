@@ -11,8 +11,7 @@ namespace epaudit {
 
 struct InspectStyle {
     bool colour = false;
-    bool watching =
-        false;  // another look follows: a time of day is shown, and what has changed since the last
+    bool watching = false;  // another look follows: a time of day is shown, and what has changed since the last
 };
 
 void write_inspect_text(const InterestLook& look, const InspectStyle& style, std::ostream& out);
@@ -23,7 +22,6 @@ void write_inspect_json(const InterestLook& look, const InspectStyle& style, std
 std::string state_text(const Registration& registration, const InterestLook& look);
 // "level", "edge", "edge,oneshot (fired)", "level,exclusive", "level,wakeup"
 std::string how_text(const Registration& registration);
-std::string socket_state_name(
-    const OpenFile& file);  // "ESTABLISHED", "unconnected"; "" for what is no socket
+std::string socket_state_name(const OpenFile& file);  // "ESTABLISHED", "unconnected"; "" for what is no socket
 
 }  // namespace epaudit

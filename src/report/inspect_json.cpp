@@ -120,9 +120,8 @@ Json waiter_json(const Waiter& waiter)
 
 Json list_json(const InterestList& list, const InterestLook& look, const InspectStyle& style)
 {
-    Json json{{"descriptors", holders_json(list.holders)},
-              {"waiters", Json::array()},
-              {"registrations", Json::array()}};
+    Json json{
+        {"descriptors", holders_json(list.holders)}, {"waiters", Json::array()}, {"registrations", Json::array()}};
     for (const Waiter& waiter : list.waiters)
         json["waiters"].push_back(waiter_json(waiter));
     for (const Registration& r : list.registrations)
@@ -147,8 +146,7 @@ void write_inspect_json(const InterestLook& look, const InspectStyle& style, std
               {"epolls", Json::array()},
               {"notes", look.notes}};
     for (const auto& [pid, process] : look.processes)
-        json["processes"].push_back(
-            Json{{"pid", pid}, {"comm", clean(process.comm)}, {"exe", clean(process.exe)}});
+        json["processes"].push_back(Json{{"pid", pid}, {"comm", clean(process.comm)}, {"exe", clean(process.exe)}});
     for (const InterestList& list : look.lists)
         json["epolls"].push_back(list_json(list, look, style));
     out << json.dump(style.watching ? -1 : 2, ' ', false, Json::error_handler_t::replace) << '\n';

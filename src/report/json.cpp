@@ -20,10 +20,7 @@ double rounded(double value)
 namespace {
 
 // Descriptors that are not known.
-Json number_or_null(int fd)
-{
-    return fd < 0 ? Json(nullptr) : Json(fd);
-}
+Json number_or_null(int fd) { return fd < 0 ? Json(nullptr) : Json(fd); }
 
 Json counts_json(const Counts& counts)
 {
@@ -100,7 +97,8 @@ Json evidence_json(const Finding& finding, const std::string& directory)
 {
     Json timeline = Json::array();
     for (const TimelineEntry& entry : finding.timeline)
-        timeline.push_back(Json{{"t", rounded(entry.t)}, {"what", entry.what}, {"tid", entry.tid}, {"lane", lane_name(entry.lane)}});
+        timeline.push_back(
+            Json{{"t", rounded(entry.t)}, {"what", entry.what}, {"tid", entry.tid}, {"lane", lane_name(entry.lane)}});
     Json stacks = Json::array();
     for (const Stack& stack : finding.stacks) {
         Json frames = Json::array();
@@ -128,21 +126,21 @@ Json finding_json(const Finding& finding, const std::string& directory)
     for (const auto& [name, value] : finding.facts)
         facts[name] = value;
     Json json{{"rule", finding.rule},
-                {"name", finding.name},
-                {"level", level_name(finding.level)},
-                {"fingerprint", finding.fingerprint},
-                {"summary", finding.summary},
-                {"shape", finding.shape},
-                {"process", Json{{"pid", finding.pid}, {"comm", finding.comm}, {"exe", finding.exe}}},
-                {"epoll", Json{{"fd", number_or_null(finding.epoll_fd)}}},
-                {"fd", Json{{"number", number_or_null(finding.fd.number)},
-                            {"kind", finding.fd.kind},
-                            {"local", finding.fd.local},
-                            {"peer", finding.fd.peer}}},
-                {"fds", finding.fds},
-                {"count", finding.count},
-                {"cost", std::move(cost)},
-                {"facts", std::move(facts)},
+              {"name", finding.name},
+              {"level", level_name(finding.level)},
+              {"fingerprint", finding.fingerprint},
+              {"summary", finding.summary},
+              {"shape", finding.shape},
+              {"process", Json{{"pid", finding.pid}, {"comm", finding.comm}, {"exe", finding.exe}}},
+              {"epoll", Json{{"fd", number_or_null(finding.epoll_fd)}}},
+              {"fd", Json{{"number", number_or_null(finding.fd.number)},
+                          {"kind", finding.fd.kind},
+                          {"local", finding.fd.local},
+                          {"peer", finding.fd.peer}}},
+              {"fds", finding.fds},
+              {"count", finding.count},
+              {"cost", std::move(cost)},
+              {"facts", std::move(facts)},
               {"evidence", evidence_json(finding, directory)},
               {"fix", finding.fix}};
     if (const auto& known = finding.suppression)

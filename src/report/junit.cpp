@@ -109,8 +109,8 @@ void write_junit(const Report& report, std::ostream& out)
     auto number = [&](std::string_view element) {
         return std::count_if(cases.begin(), cases.end(), [&](const Case& one) { return one.element == element; });
     };
-    const std::string counts = fmt::format(R"(tests="{}" failures="{}" errors="{}" skipped="{}" time="{:.3f}")", cases.size(),
-                                           number("failure"), number("error"), number("skipped"),
+    const std::string counts = fmt::format(R"(tests="{}" failures="{}" errors="{}" skipped="{}" time="{:.3f}")",
+                                           cases.size(), number("failure"), number("error"), number("skipped"),
                                            report.observation.seconds);
     out << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
     fmt::print(out, "<testsuites name=\"epaudit\" {}>\n  <testsuite name=\"epaudit\" {}", counts, counts);

@@ -52,7 +52,7 @@ std::string xml_escaped(std::string_view text)
         case '"': out += "&quot;"; break;
         case '\'': out += "&#39;"; break;
         default:
-            if (here == "\xef\xbf\xbe" || here == "\xef\xbf\xbf") { // U+FFFE, U+FFFF
+            if (here == "\xef\xbf\xbe" || here == "\xef\xbf\xbf") {  // U+FFFE, U+FFFF
                 out += "\xef\xbf\xbd";
                 at += 2;
             } else if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') {

@@ -8,10 +8,7 @@
 namespace epaudit {
 namespace {
 
-std::string line(const Json& json)
-{
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 }  // namespace
 
@@ -58,7 +55,8 @@ std::string NdjsonStream::end(const Report& report)
     Json standing = Json::array();
     for (const Finding& one : report.findings) {
         text += finding(one, report.options.directory);
-        standing.push_back(Json{{"fingerprint", one.fingerprint}, {"rule", one.rule}, {"level", level_name(one.level)}});
+        standing.push_back(
+            Json{{"fingerprint", one.fingerprint}, {"rule", one.rule}, {"level", level_name(one.level)}});
     }
     for (const Finding& one : report.suppressed)
         text += finding(one, report.options.directory);
@@ -71,9 +69,6 @@ std::string NdjsonStream::end(const Report& report)
     return text + line(json);
 }
 
-void write_ndjson(const Report& report, std::ostream& out)
-{
-    out << NdjsonStream().end(report);
-}
+void write_ndjson(const Report& report, std::ostream& out) { out << NdjsonStream().end(report); }
 
 }  // namespace epaudit

@@ -38,13 +38,18 @@ private:
     void name(uint32_t pid, uint32_t tid, const std::string& thread)
     {
         if (named_.insert({pid, tid}).second)
-            events_.push_back(Json{{"ph", "M"}, {"name", "thread_name"}, {"pid", pid}, {"tid", tid}, {"args", Json{{"name", thread}}}});
+            events_.push_back(Json{
+                {"ph", "M"}, {"name", "thread_name"}, {"pid", pid}, {"tid", tid}, {"args", Json{{"name", thread}}}});
     }
 
     void name_process(uint32_t pid, const std::string& comm)
     {
         if (!comm.empty() && processes_.insert(pid).second)
-            events_.push_back(Json{{"ph", "M"}, {"name", "process_name"}, {"pid", pid}, {"tid", 0}, {"args", Json{{"name", clean(comm)}}}});
+            events_.push_back(Json{{"ph", "M"},
+                                   {"name", "process_name"},
+                                   {"pid", pid},
+                                   {"tid", 0},
+                                   {"args", Json{{"name", clean(comm)}}}});
     }
 
     void waits()
@@ -59,16 +64,21 @@ private:
                 continue;
             until = wait.end;
             name(wait.pid, wait.tid, "tid " + std::to_string(wait.tid));
-            events_.push_back(Json{{"ph", "X"}, {"name", "epoll_wait"}, {"cat", "wait"}, {"pid", wait.pid}, {"tid", wait.tid},
-                                   {"ts", rounded(begin * 1e6)}, {"dur", rounded((wait.end - begin) * 1e6)},
+            events_.push_back(Json{{"ph", "X"},
+                                   {"name", "epoll_wait"},
+                                   {"cat", "wait"},
+                                   {"pid", wait.pid},
+                                   {"tid", wait.tid},
+                                   {"ts", rounded(begin * 1e6)},
+                                   {"dur", rounded((wait.end - begin) * 1e6)},
                                    {"args", Json{{"epoll fd", wait.epoll_fd}, {"ended", wait.ended}}}});
         }
     }
 
     void flow(const char* phase, const Finding& finding, uint32_t track, double ts)
     {
-        Json json{{"ph", phase}, {"name", "handled"}, {"cat", "delivery"}, {"id", flows_},
-                  {"pid", finding.pid}, {"tid", track}, {"ts", rounded(ts)}};
+        Json json{{"ph", phase},        {"name", "handled"}, {"cat", "delivery"}, {"id", flows_},
+                  {"pid", finding.pid}, {"tid", track},      {"ts", rounded(ts)}};
         if (*phase == 'f')
             json["bp"] = "e";
         events_.push_back(std::move(json));
@@ -87,8 +97,12 @@ private:
         for (size_t i = 0; i < all.size(); i++) {
             const double ts = all[i].t * 1e6;
             const double next = i + 1 < all.size() ? all[i + 1].t * 1e6 : ts + kLongestMark;
-            events_.push_back(Json{{"ph", "X"}, {"name", clean(all[i].what)}, {"cat", lane_name(all[i].lane)},
-                                   {"pid", finding.pid}, {"tid", track}, {"ts", rounded(ts)},
+            events_.push_back(Json{{"ph", "X"},
+                                   {"name", clean(all[i].what)},
+                                   {"cat", lane_name(all[i].lane)},
+                                   {"pid", finding.pid},
+                                   {"tid", track},
+                                   {"ts", rounded(ts)},
                                    {"dur", rounded(std::clamp(next - ts, 0.0, kLongestMark))},
                                    {"args", Json{{"tid", all[i].tid}, {"fd", finding.fd.number}}}});
             if (all[i].lane == Lane::kDelivered) {
@@ -109,10 +123,13 @@ private:
             if (sample.seconds <= 0)
                 continue;
             auto per_s = [&](uint64_t number) { return rounded(static_cast<double>(number) / sample.seconds); };
-            events_.push_back(Json{{"ph", "C"}, {"name", "returns of epoll_wait per s"}, {"pid", pid},
-                                   {"ts", rounded((sample.t - sample.seconds) * 1e6)},
-                                   {"args", Json{{"with progress", per_s(sample.returns - std::min(sample.futile, sample.returns))},
-                                                 {"futile", per_s(sample.futile)}}}});
+            events_.push_back(
+                Json{{"ph", "C"},
+                     {"name", "returns of epoll_wait per s"},
+                     {"pid", pid},
+                     {"ts", rounded((sample.t - sample.seconds) * 1e6)},
+                     {"args", Json{{"with progress", per_s(sample.returns - std::min(sample.futile, sample.returns))},
+                                   {"futile", per_s(sample.futile)}}}});
         }
     }
 

@@ -5,10 +5,7 @@
 
 namespace epaudit {
 
-bool at_gate(const Report& report, const Finding& finding)
-{
-    return report.gate && finding.level >= *report.gate;
-}
+bool at_gate(const Report& report, const Finding& finding) { return report.gate && finding.level >= *report.gate; }
 
 bool fails(const Report& report)
 {

@@ -20,15 +20,15 @@ namespace epaudit {
 using Counts = std::vector<std::pair<std::string, uint64_t>>;
 
 struct Observation {
-    std::string hooks;    // "tracepoint"; "strace", "recording" for what was not watched live
+    std::string hooks;         // "tracepoint"; "strace", "recording" for what was not watched live
     std::string hooks_reason;  // why not the better set; empty when it is in use
-    std::string profile;  // "test", "production"
+    std::string profile;       // "test", "production"
     double seconds = 0;
     bool complete = true;  // false: clean may not be claimed (exit 4)
     uint64_t postings = 0;
     Counts calls;  // postings by kind
     Work work;
-    Counts lost;   // by reason: "files_full" (names: loss_text() in words.h); zeros are only printed by JSON
+    Counts lost;  // by reason: "files_full" (names: loss_text() in words.h); zeros are only printed by JSON
     std::vector<std::string> notes;  // anything else that limits what the report means
     double tool_cpu_seconds = -1;    // epaudit's own; < 0: not measured
     uint64_t registrations = 0;      // watched
@@ -58,12 +58,12 @@ struct Report {
     std::optional<Child> child;
     std::vector<RuleInfo> rules;  // those that were on
     std::vector<RuleCoverage> coverage;
-    std::vector<Finding> findings;    // worst first
+    std::vector<Finding> findings;  // worst first
     History history;
-    std::vector<Finding> suppressed;  // known, with the reason; they never fail the gate
-    std::vector<PolicyRemark> remarks;  // entries of the policy that want attention
+    std::vector<Finding> suppressed;             // known, with the reason; they never fail the gate
+    std::vector<PolicyRemark> remarks;           // entries of the policy that want attention
     std::optional<Level> gate = Level::kLikely;  // none: --fail-on never
-    int64_t started = 0;    // seconds since 1970 at which the observation began; 0: not known
+    int64_t started = 0;                         // seconds since 1970 at which the observation began; 0: not known
     Options options;
 };
 

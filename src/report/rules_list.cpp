@@ -80,10 +80,9 @@ void write_rules_text(const std::vector<RuleListing>& rules, const Options& opti
     out << '\n';
     const std::string here = limited == 0 ? "all available here"
                                           : fmt::format("{} limited or not available here", limited);
-    write_hanging("",
-                  fmt::format("{}, {}; third column: the highest level it can reach",
-                              plural(rules.size(), "rule"), here),
-                  width, out);
+    write_hanging(
+        "", fmt::format("{}, {}; third column: the highest level it can reach", plural(rules.size(), "rule"), here),
+        width, out);
     write_hanging("", "more about one: epaudit explain ID", width, out);
 }
 

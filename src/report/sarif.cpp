@@ -33,10 +33,7 @@ const char* sarif_level(Level level)
     return "none";
 }
 
-Json text(const std::string& words)
-{
-    return Json{{"text", words}};
-}
+Json text(const std::string& words) { return Json{{"text", words}}; }
 
 // SARIF wants messages that are sentences.
 std::string sentence(std::string words)
@@ -149,8 +146,8 @@ private:
             location["physicalLocation"] = Json{{"artifactLocation", artifact(frame.module)},
                                                 {"address", Json{{"relativeAddress", frame.offset}}}};
         if (!frame.function.empty())
-            location["logicalLocations"] =
-                Json::array({Json{{"fullyQualifiedName", frame.function}, {"kind", "function"}}});
+            location["logicalLocations"] = Json::array(
+                {Json{{"fullyQualifiedName", frame.function}, {"kind", "function"}}});
         return location;
     }
 
@@ -200,15 +197,17 @@ private:
         for (const TimelineEntry& entry : finding.timeline) {
             Json here{{"message", text(fmt::format("{:.6f} s: {}", entry.t, clean(entry.what)))}};
             if (place.contains("physicalLocation"))
-                here["physicalLocation"] = Json{{"artifactLocation", place["physicalLocation"]["artifactLocation"]},
-                                                {"region", Json{{"startLine", place["physicalLocation"]["region"]["startLine"]}}}};
+                here["physicalLocation"] = Json{
+                    {"artifactLocation", place["physicalLocation"]["artifactLocation"]},
+                    {"region", Json{{"startLine", place["physicalLocation"]["region"]["startLine"]}}}};
             flows[entry.tid].push_back(Json{{"executionOrder", order++},
                                             {"kinds", Json::array({lane_name(entry.lane)})},
                                             {"location", std::move(here)}});
         }
         Json threads = Json::array();
         for (auto& [tid, locations] : flows)
-            threads.push_back(Json{{"id", tid ? fmt::format("tid {}", tid) : "kernel"}, {"locations", std::move(locations)}});
+            threads.push_back(
+                Json{{"id", tid ? fmt::format("tid {}", tid) : "kernel"}, {"locations", std::move(locations)}});
         return Json{{"message", text("The last postings of the file.")}, {"threadFlows", std::move(threads)}};
     }
 
@@ -251,8 +250,8 @@ private:
         if (finding.suppression) {
             std::string reason = finding.suppression->reason;
             reason += fmt::format("{}({})", reason.empty() ? "" : " ", finding.suppression->where);
-            json["suppressions"] =
-                Json::array({Json{{"kind", "external"}, {"status", "accepted"}, {"justification", clean(reason)}}});
+            json["suppressions"] = Json::array(
+                {Json{{"kind", "external"}, {"status", "accepted"}, {"justification", clean(reason)}}});
         }
         json["properties"] = Json{{"certainty", level_name(finding.level)}, {"fdKind", finding.fd.kind}};
         return json;
@@ -274,9 +273,9 @@ private:
             notes.push_back(notification("error", "The data is incomplete, so clean may not be claimed"));
         for (const RuleCoverage& rule : report_.coverage)
             if (rule.status != Status::kAvailable) {
-                Json note = notification(rule.status == Status::kUnavailable ? "warning" : "note",
-                                         fmt::format("{} {} is {}: {}", rule.rule, rule.name,
-                                                     status_name(rule.status), rule.reason));
+                Json note = notification(
+                    rule.status == Status::kUnavailable ? "warning" : "note",
+                    fmt::format("{} {} is {}: {}", rule.rule, rule.name, status_name(rule.status), rule.reason));
                 note["associatedRule"] = Json{{"id", rule.rule}};
                 notes.push_back(std::move(note));
             }

@@ -109,10 +109,11 @@ private:
         const Work& work = seen_.work;
         if (work.requests < kRequestsMin)
             return {};
-        return fmt::format("{} requests (reads that got bytes), {:.2f} system calls each: epoll_wait {:.2f}, reads and writes "
-                           "{:.2f}, epoll_ctl {:.2f}",
-                           grouped(work.requests), work.per_request(work.waits + work.io + work.ctls),
-                           work.per_request(work.waits), work.per_request(work.io), work.per_request(work.ctls));
+        return fmt::format(
+            "{} requests (reads that got bytes), {:.2f} system calls each: epoll_wait {:.2f}, reads and writes "
+            "{:.2f}, epoll_ctl {:.2f}",
+            grouped(work.requests), work.per_request(work.waits + work.io + work.ctls), work.per_request(work.waits),
+            work.per_request(work.io), work.per_request(work.ctls));
     }
 
     std::string watched() const
@@ -126,11 +127,9 @@ private:
 
     std::string data() const
     {
-        const bool lost = std::any_of(seen_.lost.begin(), seen_.lost.end(),
-                                      [](const auto& l) { return l.second > 0; });
+        const bool lost = std::any_of(seen_.lost.begin(), seen_.lost.end(), [](const auto& l) { return l.second > 0; });
         std::string text = plural(seen_.postings, "posting");
-        text += seen_.complete ? (lost ? ", complete but for what follows" : ", nothing lost")
-                               : ", INCOMPLETE";
+        text += seen_.complete ? (lost ? ", complete but for what follows" : ", nothing lost") : ", INCOMPLETE";
         text += fmt::format("; hooks {}, profile {}", seen_.hooks, seen_.profile);
         if (seen_.tool_cpu_seconds >= 0)
             text += fmt::format("; own CPU {} s", number_text(seen_.tool_cpu_seconds));
@@ -169,8 +168,9 @@ private:
         std::map<std::string, size_t> by;
         for (const Finding& finding : report_.suppressed)
             if (is_shown(finding, options_) && finding.suppression)
-                by[fmt::format("{} ({})", finding.suppression->where,
-                               finding.suppression->reason.empty() ? finding.suppression->by : finding.suppression->reason)]++;
+                by[fmt::format(
+                    "{} ({})", finding.suppression->where,
+                    finding.suppression->reason.empty() ? finding.suppression->by : finding.suppression->reason)]++;
         for (const auto& [where, number] : by)
             row("known", fmt::format("{} by {}", plural(number, "finding"), where));
     }

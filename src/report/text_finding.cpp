@@ -113,8 +113,7 @@ private:
         lines(body);
     }
 
-    void labelled(const std::string& name, const std::string& value, size_t label,
-                  std::vector<std::string>& body)
+    void labelled(const std::string& name, const std::string& value, size_t label, std::vector<std::string>& body)
     {
         std::string head = padded(name, label) + "  ";
         if (columns(name) > label) {

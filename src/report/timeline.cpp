@@ -22,10 +22,7 @@ Entries newest(const std::vector<TimelineEntry>& entries)
     return Entries(entries).last(std::min(entries.size(), kShown));
 }
 
-bool same(const TimelineEntry& a, const TimelineEntry& b)
-{
-    return a.what == b.what && a.tid == b.tid;
-}
+bool same(const TimelineEntry& a, const TimelineEntry& b) { return a.what == b.what && a.tid == b.tid; }
 
 // How often the first `period` entries follow one another.
 size_t rounds(Entries entries, size_t period)
@@ -96,13 +93,11 @@ std::vector<std::string> timeline_lines(const std::vector<TimelineEntry>& entrie
         return {};
     const int precision = decimals(shown);
     const uint32_t tid = shown[0].tid;
-    const bool one_thread = std::all_of(shown.begin(), shown.end(),
-                                        [&](const auto& e) { return e.tid == tid; });
+    const bool one_thread = std::all_of(shown.begin(), shown.end(), [&](const auto& e) { return e.tid == tid; });
     const size_t time_width = fmt::format("{:.{}f}", shown.back().t, precision).size();
     const size_t indent = 2;
 
-    std::vector<std::string> lines{one_thread && tid != 0 ? fmt::format("timeline, tid {}", tid)
-                                                          : "timeline"};
+    std::vector<std::string> lines{one_thread && tid != 0 ? fmt::format("timeline, tid {}", tid) : "timeline"};
     for (const TimelineRow& row : fold(entries)) {
         std::string head(indent, ' ');
         if (row.entry == nullptr) {

@@ -39,10 +39,8 @@ const char* why_incomplete(const Observation& seen)
 
 std::string levels_text(const Report& report, Level highest, Level lowest)
 {
-    static constexpr std::array<std::pair<Level, const char*>, 4> kNames{{{Level::kConfirmed, "confirmed"},
-                                                                          {Level::kLikely, "likely"},
-                                                                          {Level::kRisk, "risk"},
-                                                                          {Level::kInfo, "info"}}};
+    static constexpr std::array<std::pair<Level, const char*>, 4> kNames{
+        {{Level::kConfirmed, "confirmed"}, {Level::kLikely, "likely"}, {Level::kRisk, "risk"}, {Level::kInfo, "info"}}};
     std::string text;
     for (const auto& [level, name] : kNames) {
         const size_t number = number_of(report, level);
@@ -63,7 +61,8 @@ bool has_harm(const Report& report)
 std::string verdict_text(const Report& report)
 {
     const Observation& seen = report.observation;
-    const std::string shown = levels_text(report, Level::kConfirmed, report.options.risks ? Level::kInfo : Level::kLikely);
+    const std::string shown = levels_text(report, Level::kConfirmed,
+                                          report.options.risks ? Level::kInfo : Level::kLikely);
     if (has_harm(report))
         return fmt::format("{}: {}{}", plural(shown_findings(report).size(), "finding"), shown,
                            seen.complete ? "" : "; there may be more, the data is incomplete");

@@ -27,8 +27,8 @@ size_t sequence_length(std::string_view text)
         if ((byte(i) & 0xc0) != 0x80)
             return 0;
     // Overlong forms, surrogates, beyond U+10FFFF.
-    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) ||
-        (lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f))
+    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) || (lead == 0xf0 && byte(1) < 0x90) ||
+        (lead == 0xf4 && byte(1) > 0x8f))
         return 0;
     return length;
 }
@@ -142,8 +142,8 @@ std::string untabbed(std::string_view line)
 
 size_t columns(std::string_view text)
 {
-    return static_cast<size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string padded(std::string_view text, size_t width)
@@ -206,8 +206,7 @@ std::string number_text(double number)
     if (number < 0)
         return "-" + number_text(-number);
     if (number >= 99.95)
-        return number < 1e18 ? grouped(static_cast<uint64_t>(std::llround(number)))
-                             : fmt::format("{:.3g}", number);
+        return number < 1e18 ? grouped(static_cast<uint64_t>(std::llround(number))) : fmt::format("{:.3g}", number);
     if (number >= 9.995)
         return trimmed(fmt::format("{:.1f}", number));
     return trimmed(number >= 0.1 ? fmt::format("{:.2f}", number) : fmt::format("{:.2g}", number));
@@ -232,9 +231,8 @@ std::pair<std::string, std::string> measure_text(const Measure& measure)
         return {label_of(name.substr(0, per)), number_text(value) + " per " + spaced(name.substr(per + 5))};
 
     auto stem_of = [&name = name](std::string_view suffix) {
-        return name.size() > suffix.size() && name.ends_with(suffix)
-                   ? name.substr(0, name.size() - suffix.size())
-                   : std::string();
+        return name.size() > suffix.size() && name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size())
+                                                                     : std::string();
     };
     if (name == "cpu_share")
         return {"CPU", number_text(value * 100) + " % of a core"};
@@ -262,15 +260,14 @@ std::string loss_text(const std::string& name, uint64_t count)
         {"threads_full", "time", "a thread had no room in the books: raise --max-fds"},
         {"index_full", "time", "an event's registration could not be indexed: raise --max-fds"},
         {"processes_full", "time", "a process had no room in the books and was not watched"},
-        {"events_unreadable", "return",
-         "of epoll_wait whose events could not be read from the program's memory"},
-        {"returns_with_more_events_than_looked_at", "return",
-         "of epoll_wait held more events than are looked at"},
+        {"events_unreadable", "return", "of epoll_wait whose events could not be read from the program's memory"},
+        {"returns_with_more_events_than_looked_at", "return", "of epoll_wait held more events than are looked at"},
         {"calls_of_32_bit_code", "32-bit system call", "not looked at"},
         {"files_in_more_epolls_than_looked_at", "time", "a file was in more epolls than are looked at"},
         {"log_cut", "time", "the log could not be read to its end"},
         {"recording_cut", "time", "the recording ended before its end: what came after is not known"},
-        {"recording_records_lost", "record", "of the recording lost while it was made, because its ring was full: record with a larger --ring"},
+        {"recording_records_lost", "record",
+         "of the recording lost while it was made, because its ring was full: record with a larger --ring"},
         {"recording_records_unusable", "record", "of the recording made no sense and was left out"},
         {"last_words_lost", "registration", "ended unseen: its last state was not read in time"},
     }};

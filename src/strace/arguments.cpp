@@ -15,18 +15,67 @@ struct ErrnoName {
 };
 
 // Sorted by name. Those beyond it never decide anything; they are kept apart from success all the same.
-constexpr ErrnoName kErrnoNames[] = {
-    {"E2BIG", 7}, {"EACCES", 13}, {"EADDRINUSE", 98}, {"EADDRNOTAVAIL", 99}, {"EAFNOSUPPORT", 97}, {"EAGAIN", 11},
-    {"EALREADY", 114}, {"EBADF", 9}, {"EBADFD", 77}, {"EBUSY", 16}, {"ECANCELED", 125}, {"ECHILD", 10},
-    {"ECONNABORTED", 103}, {"ECONNREFUSED", 111}, {"ECONNRESET", 104}, {"EDESTADDRREQ", 89}, {"EDOM", 33},
-    {"EEXIST", 17}, {"EFAULT", 14}, {"EFBIG", 27}, {"EHOSTUNREACH", 113}, {"EINPROGRESS", 115}, {"EINTR", 4},
-    {"EINVAL", 22}, {"EIO", 5}, {"EISCONN", 106}, {"EISDIR", 21}, {"ELOOP", 40}, {"EMFILE", 24}, {"EMSGSIZE", 90},
-    {"ENETDOWN", 100}, {"ENETUNREACH", 101}, {"ENFILE", 23}, {"ENOBUFS", 105}, {"ENODEV", 19}, {"ENOENT", 2},
-    {"ENOMEM", 12}, {"ENOPROTOOPT", 92}, {"ENOSPC", 28}, {"ENOSYS", 38}, {"ENOTCONN", 107}, {"ENOTDIR", 20},
-    {"ENOTSOCK", 88}, {"ENOTTY", 25}, {"EOPNOTSUPP", 95}, {"EPERM", 1}, {"EPIPE", 32}, {"EPROTO", 71}, {"ERANGE", 34},
-    {"ERESTARTNOHAND", 514}, {"ERESTARTNOINTR", 513}, {"ERESTARTSYS", 512}, {"ERESTART_RESTARTBLOCK", 516},
-    {"EROFS", 30}, {"ESPIPE", 29}, {"ESRCH", 3}, {"ESTALE", 116}, {"ETIME", 62}, {"ETIMEDOUT", 110}, {"EWOULDBLOCK", 11},
-    {"EXDEV", 18}};
+constexpr ErrnoName kErrnoNames[] = {{"E2BIG", 7},
+                                     {"EACCES", 13},
+                                     {"EADDRINUSE", 98},
+                                     {"EADDRNOTAVAIL", 99},
+                                     {"EAFNOSUPPORT", 97},
+                                     {"EAGAIN", 11},
+                                     {"EALREADY", 114},
+                                     {"EBADF", 9},
+                                     {"EBADFD", 77},
+                                     {"EBUSY", 16},
+                                     {"ECANCELED", 125},
+                                     {"ECHILD", 10},
+                                     {"ECONNABORTED", 103},
+                                     {"ECONNREFUSED", 111},
+                                     {"ECONNRESET", 104},
+                                     {"EDESTADDRREQ", 89},
+                                     {"EDOM", 33},
+                                     {"EEXIST", 17},
+                                     {"EFAULT", 14},
+                                     {"EFBIG", 27},
+                                     {"EHOSTUNREACH", 113},
+                                     {"EINPROGRESS", 115},
+                                     {"EINTR", 4},
+                                     {"EINVAL", 22},
+                                     {"EIO", 5},
+                                     {"EISCONN", 106},
+                                     {"EISDIR", 21},
+                                     {"ELOOP", 40},
+                                     {"EMFILE", 24},
+                                     {"EMSGSIZE", 90},
+                                     {"ENETDOWN", 100},
+                                     {"ENETUNREACH", 101},
+                                     {"ENFILE", 23},
+                                     {"ENOBUFS", 105},
+                                     {"ENODEV", 19},
+                                     {"ENOENT", 2},
+                                     {"ENOMEM", 12},
+                                     {"ENOPROTOOPT", 92},
+                                     {"ENOSPC", 28},
+                                     {"ENOSYS", 38},
+                                     {"ENOTCONN", 107},
+                                     {"ENOTDIR", 20},
+                                     {"ENOTSOCK", 88},
+                                     {"ENOTTY", 25},
+                                     {"EOPNOTSUPP", 95},
+                                     {"EPERM", 1},
+                                     {"EPIPE", 32},
+                                     {"EPROTO", 71},
+                                     {"ERANGE", 34},
+                                     {"ERESTARTNOHAND", 514},
+                                     {"ERESTARTNOINTR", 513},
+                                     {"ERESTARTSYS", 512},
+                                     {"ERESTART_RESTARTBLOCK", 516},
+                                     {"EROFS", 30},
+                                     {"ESPIPE", 29},
+                                     {"ESRCH", 3},
+                                     {"ESTALE", 116},
+                                     {"ETIME", 62},
+                                     {"ETIMEDOUT", 110},
+                                     {"EWOULDBLOCK", 11},
+                                     {"EXDEV", 18}};
 
 static_assert(std::is_sorted(std::begin(kErrnoNames), std::end(kErrnoNames),
                              [](const ErrnoName& a, const ErrnoName& b) { return a.name < b.name; }));
@@ -63,10 +112,7 @@ size_t end_of_decoration(std::string_view text, size_t at)
     return text.size();
 }
 
-bool name_char(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || digit(c) || c == '_';
-}
+bool name_char(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || digit(c) || c == '_'; }
 
 // "<0.000012>" at the end of the line.
 int64_t take_duration(std::string_view& text)
@@ -112,7 +158,7 @@ bool parse_result(std::string_view text, PrintedResult& result)
         rest = text.substr(std::min(close + 1, text.size()));
         first = first.substr(0, open);
     }
-    if (first == "?") { // "= ?", "= ? ERESTARTSYS (To be restarted ...)"
+    if (first == "?") {  // "= ?", "= ? ERESTARTSYS (To be restarted ...)"
         size_t length = 0;
         while (length < rest.size() && name_char(rest[length]))
             length++;
@@ -137,6 +183,8 @@ bool parse_result(std::string_view text, PrintedResult& result)
 }
 
 }  // namespace
+
+int64_t printed_duration(std::string_view text) { return take_duration(text); }
 
 int errno_by_name(std::string_view name)
 {
@@ -214,7 +262,7 @@ size_t skip_value(std::string_view text, size_t at)
         case '<':
             if (at + 1 < text.size() && text[at + 1] == '<')
                 at++;
-            else if (at > begin && (digit(text[at - 1]) || text[at - 1] == 'D')) // AT_FDCWD</path>
+            else if (at > begin && (digit(text[at - 1]) || text[at - 1] == 'D'))  // AT_FDCWD</path>
                 at = end_of_decoration(text, at + 1) - 1;
             break;
         case '/':
@@ -271,7 +319,7 @@ bool Arguments::result(PrintedResult& result)
     while (at_ < text_.size() && text_[at_] != ')') {
         size_t before = at_;
         raw();
-        if (at_ == before) // an unbalanced bracket
+        if (at_ == before)  // an unbalanced bracket
             at_++;
     }
     if (at_ >= text_.size())

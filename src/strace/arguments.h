@@ -14,11 +14,11 @@ struct PrintedFd {
 };
 
 struct PrintedResult {
-    bool known = false;      // false: "= ?", the call never returned
-    int64_t value = 0;       // -errno when it failed
+    bool known = false;  // false: "= ?", the call never returned
+    int64_t value = 0;   // -errno when it failed
     std::string_view decoration;
-    std::string_view note;   // "(flags O_RDWR|O_NONBLOCK)", "(Timeout)"
-    int64_t duration = -1;   // ns (-T); -1: not printed
+    std::string_view note;  // "(flags O_RDWR|O_NONBLOCK)", "(Timeout)"
+    int64_t duration = -1;  // ns (-T); -1: not printed
 };
 
 class Arguments {
@@ -66,6 +66,8 @@ void for_elements(std::string_view text, Each each)
     }
 }
 
+// "<0.000012>" at the end of a line (-T) in ns; -1: none.
+int64_t printed_duration(std::string_view text);
 // -errno by name; 0 when the name is not known.
 int errno_by_name(std::string_view name);
 

@@ -18,7 +18,7 @@ uint64_t LogClock::absolute(uint64_t stamp, uint64_t wrap)
     uint64_t step = 0;
     if (stamped_ && stamp < stamp_) {
         uint64_t back = stamp_ - stamp;
-        if (back < NSEC_PER_SEC) // threads, printed out of order
+        if (back < NSEC_PER_SEC)  // threads, printed out of order
             return 0;
         if (wrap && back > wrap / 2)
             step = wrap - back;

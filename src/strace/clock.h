@@ -22,7 +22,7 @@ private:
     uint64_t absolute(uint64_t stamp, uint64_t wrap);
 
     uint64_t now_ = 1'000'000'000;
-    uint64_t stamp_ = 0;    // of the line before
+    uint64_t stamp_ = 0;  // of the line before
     bool known_ = false;
     bool stamped_ = false;  // stamp_ is an absolute one
     bool coarse_ = false;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "bpf/ledger_limits.h"
+
 namespace epaudit {
 namespace {
 
@@ -19,7 +21,7 @@ StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Look
     : audit_(auditor, std::move(looked)), interpreter_(audit_, max_files)
 {
     audit_.tables().set_state_known(false);
-    audit_.tables().set_times_known(false); // until a time stamp is seen
+    audit_.tables().set_times_known(false);  // until a time stamp is seen
 }
 
 void StraceImport::line(std::string_view text)
@@ -37,6 +39,7 @@ void StraceImport::line(std::string_view text)
     if (!timed && clock_.known())
         audit_.tables().set_times_known(true);
     settle(now);
+    interpreter_.sight().fine_times = clock_.known() && !clock_.coarse();
     if (line.pid)
         interpreter_.sight().pids = true;
     switch (line.kind) {
@@ -44,6 +47,10 @@ void StraceImport::line(std::string_view text)
     case LogLine::Kind::kUnfinished: begins(line, now); break;
     case LogLine::Kind::kResumed: resumes(line, now); break;
     case LogLine::Kind::kExited: interpreter_.thread_exits(line.pid, now); break;
+    case LogLine::Kind::kSignal:
+        if (line.rest.find(" stopped by ") != std::string_view::npos)
+            interpreter_.doubt_durations(now);
+        break;
     case LogLine::Kind::kMessage: message(line.rest); break;
     case LogLine::Kind::kRefused: refuse(line.refusal); break;
     default: break;
@@ -55,8 +62,13 @@ void StraceImport::line(std::string_view text)
 void StraceImport::call(const LogLine& line, uint64_t now)
 {
     uint8_t what = call_by_name(line.name);
-    if (what == CALL_NONE)
+    if (what == CALL_NONE) {
+        if (printed_duration(line.rest) < static_cast<int64_t>(LEDGER_STALL_NS))
+            return;
+        if (LogThread* known = interpreter_.world().known_thread(line.pid); known && !known->interrupted)
+            passed(*known, line.name, line.rest, line.rest, now);
         return;
+    }
     LogThread* thread = interpreter_.world().thread(line.pid);
     if (!thread) {
         refuse(Refusal::kTooMany);
@@ -67,7 +79,7 @@ void StraceImport::call(const LogLine& line, uint64_t now)
     interpreter_.enters(*thread, what, line.rest, now);
     bool dated = line.rest.size() > 2 && line.rest.back() == '>';
     if (!clock_.known() || dated || !is_wait(what)) {
-        complete(*thread, what, line.rest, now);
+        complete(*thread, what, line.name, line.rest, now);
         return;
     }
     held_.thread = thread;
@@ -77,7 +89,7 @@ void StraceImport::call(const LogLine& line, uint64_t now)
 }
 
 // `end`: of a call whose result is printed without a duration.
-void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view text, uint64_t end)
+void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view name, std::string_view text, uint64_t end)
 {
     Arguments whole(text);
     PrintedResult result;
@@ -94,6 +106,19 @@ void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view te
     Arguments arguments(text);
     if (!interpreter_.exits(thread, what, text, arguments, result, end))
         refuse(Refusal::kArguments);
+    if (result.duration >= 0 || thread.interrupted)
+        interpreter_.took(thread, what, name, text, thread.lasted(result.duration, end), end);
+}
+
+// A call that says nothing to the books but how long its thread was away. `text` has its arguments, `end` is printed
+// behind them.
+void StraceImport::passed(LogThread& thread, std::string_view name, std::string_view text, std::string_view end,
+                          uint64_t now)
+{
+    int64_t printed = printed_duration(end);
+    uint64_t returned = thread.interrupted || printed < 0 ? now : now + static_cast<uint64_t>(printed);
+    interpreter_.sight().durations |= printed >= 0;
+    interpreter_.took(thread, CALL_NONE, name, text, thread.lasted(printed, returned), returned);
 }
 
 void StraceImport::settle(uint64_t now)
@@ -102,7 +127,7 @@ void StraceImport::settle(uint64_t now)
         return;
     LogThread& thread = *held_.thread;
     held_.thread = nullptr;
-    complete(thread, held_.what, held_.text, now);
+    complete(thread, held_.what, {}, held_.text, now);
 }
 
 void StraceImport::begins(const LogLine& line, uint64_t now)
@@ -116,9 +141,10 @@ void StraceImport::begins(const LogLine& line, uint64_t now)
     thread->interrupted = true;
     thread->pending = what;
     thread->begun = now;
+    thread->text.assign(
+        line.rest.find_first_not_of(' ') == std::string_view::npos ? "" : line.rest);  // "pipe2( <unfinished ...>"
     if (what == CALL_NONE)
         return;
-    thread->text.assign(line.rest.find_first_not_of(' ') == std::string_view::npos ? "" : line.rest); // "pipe2( <unfinished ...>"
     interpreter_.enters(*thread, what, line.rest, now);
     if (what == LOG_FORK)
         interpreter_.world().forking = thread;
@@ -138,10 +164,12 @@ void StraceImport::resumes(const LogLine& line, uint64_t now)
     if (what != CALL_NONE && joined) {
         thread->text.append(line.rest);
         std::string text;
-        text.swap(thread->text); // a fork looks at the thread while its text is read
-        complete(*thread, what, text, now);
+        text.swap(thread->text);  // a fork looks at the thread while its text is read
+        complete(*thread, what, line.name, text, now);
         thread->text.swap(text);
     }
+    if (what == CALL_NONE && joined)
+        passed(*thread, line.name, thread->text, line.rest, now);
     if (interpreter_.world().forking == thread)
         interpreter_.world().forking = nullptr;
     thread->interrupted = false;
@@ -152,8 +180,12 @@ void StraceImport::message(std::string_view text)
 {
     World& world = interpreter_.world();
     constexpr std::string_view kHead = "Process ";
-    if (world.attached || !world.processes().empty() || text.substr(0, kHead.size()) != kHead)
+    if (!world.processes().empty() || text.substr(0, kHead.size()) != kHead)
         return;
+    if (world.attached) {  // strace -p N -p M
+        world.attached_several = true;
+        return;
+    }
     int64_t pid = 0;
     text.remove_prefix(kHead.size());
     if (parse_number(text.substr(0, text.find(' ')), pid) && pid > 0 && pid < (1 << 30))
@@ -187,10 +219,13 @@ Sight StraceImport::sight() const
     sight.why = "a log of system calls does not hold it";
     sight.times = clock_.known() ? clock_.coarse() ? Sight::Times::kSeconds : Sight::Times::kFine : Sight::Times::kNone;
     sight.durations = log.durations || log.pids;
+    sight.all_threads = log.all_threads();
     if (!log.any_io())
-        sight.unseen = "the log holds no reads, writes or accepts: what the program did about its events cannot be seen";
+        sight.unseen =
+            "the log holds no reads, writes or accepts: what the program did about its events cannot be seen";
     else if (log.others_unseen)
-        sight.unseen = "the log follows one of several threads (strace -f follows all): what the others did cannot be seen";
+        sight.unseen =
+            "the log follows one of several threads (strace -f follows all): what the others did cannot be seen";
     return sight;
 }
 
@@ -212,7 +247,8 @@ std::vector<std::string> StraceImport::notes() const
     if (clock_.steps_back())
         say(fmt::format("time goes back {} times: several logs in one?", clock_.steps_back()));
     if (counts.unattributed)
-        say(fmt::format("{} events belong to registrations that the log does not show (made before it began, or with "
+        say(
+            fmt::format("{} events belong to registrations that the log does not show (made before it began, or with "
                         "data shared by several): they count for the loop only",
                         counts.unattributed));
     if (counts.cut_lists)

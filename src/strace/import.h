@@ -44,7 +44,8 @@ private:
     void begins(const LogLine& line, uint64_t now);
     void resumes(const LogLine& line, uint64_t now);
     void message(std::string_view text);
-    void complete(LogThread& thread, uint8_t what, std::string_view text, uint64_t end);
+    void complete(LogThread& thread, uint8_t what, std::string_view name, std::string_view text, uint64_t end);
+    void passed(LogThread& thread, std::string_view name, std::string_view text, std::string_view end, uint64_t now);
     void settle(uint64_t now);
 
     // A call whose end the log does not date (no -T): it ended before the next line began.

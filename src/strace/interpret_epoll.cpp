@@ -61,13 +61,14 @@ void Interpreter::wait_enters(LogThread& thread, uint8_t call, std::string_view 
         timeout = parse_timeout(printed);
     else if (!parse_number(printed, timeout))
         timeout = -2;
-    if (timeout == -2) // an interrupted line does not have it yet: most loops wait equally long each time
+    if (timeout == -2)  // an interrupted line does not have it yet: most loops wait equally long each time
         timeout = thread.timeout;
     thread.timeout = timeout;
     thread.waits_on = epoll->id;
     thread.waits_fd = fd.number;
     thread.told.clear();
     thread.told_by = epoll->id;
+    tell_naps(thread, *epoll, time);
     posting p = blank(thread, POSTING_WAIT, time);
     p.epoll = epoll->id;
     p.epfd = fd.number;
@@ -89,11 +90,14 @@ bool Interpreter::wait_returns(Call& c)
     if (!c.arguments.number(most))
         return false;
     std::string_view printed = c.arguments.raw();
-    bool known = c.what == CALL_EPOLL_PWAIT2 ? (timeout = parse_timeout(printed)) != -2 : parse_number(printed, timeout);
+    bool known = c.what == CALL_EPOLL_PWAIT2 ? (timeout = parse_timeout(printed)) != -2
+                                             : parse_number(printed, timeout);
     if (known && timeout != c.thread.timeout) {
         c.thread.timeout = timeout;
         audit_.tables().set_timeout(c.thread.tid, static_cast<int32_t>(std::clamp<int64_t>(timeout, -1, 0x7fffffff)));
     }
+    turn_ends(c);
+    const uint64_t cut = counts_.cut_lists;
     if (c.result.known && c.result.value > 0)
         deliver_all(c, list, id);
     posting p = blank(c.thread, POSTING_RETURN, c.time);
@@ -104,6 +108,7 @@ bool Interpreter::wait_returns(Call& c)
         p.result = -ERRNO_EINTR;
     p.amount = most;
     post(p);
+    turn_begins(c, id, p.result >= most, counts_.cut_lists == cut);
     c.thread.waits_on = 0;
     return true;
 }
@@ -128,7 +133,7 @@ void Interpreter::deliver_all(Call& c, std::string_view list, uint64_t id)
     });
     if (count >= c.result.value)
         return;
-    counts_.cut_lists++; // strace prints 32 elements (-s), then "..."
+    counts_.cut_lists++;  // strace prints 32 elements (-s), then "..."
     PrintedEvent rest;
     rest.data = kNobody;
     deliver(c, *epoll, rest, false);
@@ -158,7 +163,11 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
         if (!proven || blind(*c.thread.process, *file, event.events)) {
             p.flags |= POSTING_BLIND;
             counts_.blind++;
+        } else if (c.thread.slept_from && kept(c.thread, *file, event.events)) {
+            p.flags |= POSTING_KEPT;
         }
+        file->told_turn = turns_;
+        file->drained = file->drained && !(event.events & ~EV_OUT);
     }
     post(p);
 }
@@ -215,7 +224,7 @@ bool Interpreter::ctl(Call& c)
     PrintedEvent event;
     bool readable = parse_event(c.arguments.raw(), event);
     if (kind != POSTING_DEL && !readable)
-        return c.result.value < 0; // NULL or unreadable memory: EFAULT, nothing happened
+        return c.result.value < 0;  // NULL or unreadable memory: EFAULT, nothing happened
     bool open = world_.known_file(*c.thread.process, fd.number) || c.result.value != -9;
     LogFile* epoll = epoll_file(c.thread, epfd);
     if (!epoll)
@@ -233,6 +242,9 @@ bool Interpreter::ctl(Call& c)
         return true;
     }
     decorate(*file, fd.decoration);
+    file->touched = c.time;
+    if (kind == POSTING_MOD)  // what was left may come back by it
+        file->told_turn = c.thread.turn;
     p.file = p.ino = file->id;
     p.file_kind = file->kind;
     p.flags = file->nonblock ? POSTING_NONBLOCK : 0;
@@ -244,7 +256,7 @@ bool Interpreter::ctl(Call& c)
         if (event.data_known)
             note_data(c.thread, *epoll, fd.number, event.data);
         else
-            p.data = kNobody - file->id; // not printed: its events cannot be told apart
+            p.data = kNobody - file->id;  // not printed: its events cannot be told apart
     }
     post(p);
     return true;

@@ -73,18 +73,19 @@ bool Interpreter::opens(Call& c)
     std::string_view second = c.arguments.raw();
     std::string_view third = c.arguments.raw();
     if (c.what == LOG_SIGNALFD && !first.empty() && first != "-1") {
-        PrintedFd old; // signalfd(fd, ...) only changes the mask of an existing one
+        PrintedFd old;  // signalfd(fd, ...) only changes the mask of an existing one
         if (parse_fd(first, old) && old.number == fd)
             return true;
     }
     std::string_view flags = c.what == LOG_SOCKET || c.what == LOG_EVENTFD || c.what == LOG_TIMERFD ? second
-                             : c.what == LOG_OTHER_FD                                              ? first
-                                                                                                   : third;
+                             : c.what == LOG_OTHER_FD                                               ? first
+                                                                                                    : third;
     if (c.what == LOG_SIGNALFD)
         flags = c.arguments.raw();
     uint8_t kind = kind_of_opened(c.what, first, second);
     auto either = [&](const char* a, const char* b, const char* d, const char* e, const char* o) {
-        return has_flag(flags, a) || has_flag(flags, b) || has_flag(flags, d) || has_flag(flags, e) || has_flag(flags, o);
+        return has_flag(flags, a) || has_flag(flags, b) || has_flag(flags, d) || has_flag(flags, e) ||
+               has_flag(flags, o);
     };
     bool cloexec = either("SOCK_CLOEXEC", "EFD_CLOEXEC", "TFD_CLOEXEC", "SFD_CLOEXEC", "O_CLOEXEC");
     LogFile* file = world_.open(*c.thread.process, fd, kind, cloexec, dead_);
@@ -119,8 +120,7 @@ bool Interpreter::opens_pair(Call& c)
         if (!parse_fd(element, fd))
             return false;
         bool cloexec = has_flag(flags, pipe ? "O_CLOEXEC" : "SOCK_CLOEXEC");
-        LogFile* file =
-            world_.open(*c.thread.process, fd.number, kind, cloexec, dead_);
+        LogFile* file = world_.open(*c.thread.process, fd.number, kind, cloexec, dead_);
         bury(dead_);
         if (file)
             set_nonblock(*file, has_flag(flags, pipe ? "O_NONBLOCK" : "SOCK_NONBLOCK"));
@@ -134,7 +134,7 @@ bool Interpreter::dups(Call& c, const PrintedFd& from, int64_t to, bool cloexec)
     if (!c.result.known || to < 0 || to > 0x7fffffff || to == from.number)
         return true;
     LogFile* old = world_.known_file(*c.thread.process, static_cast<int>(to));
-    if (old && c.what == CALL_DUP2) // closes what was there
+    if (old && c.what == CALL_DUP2)  // closes what was there
         close_enters(c.thread, static_cast<int>(to), c.time);
     if (!world_.dup(*c.thread.process, from.number, static_cast<int>(to), cloexec, dead_))
         return true;
@@ -157,7 +157,7 @@ bool Interpreter::forks(Call& c)
         return true;
     auto child = static_cast<uint32_t>(c.result.value);
     bool shares = c.text.find("CLONE_FILES") != std::string_view::npos;
-    if (!sight_.pids) { // not followed: what the child does is not in the log
+    if (!sight_.pids) {  // not followed: what the child does is not in the log
         sight_.others_unseen |= shares;
         world_.share_unseen(*c.thread.process);
     } else {
@@ -176,6 +176,7 @@ bool Interpreter::execs(Call& c)
     std::string_view path = c.arguments.raw();
     if (!c.result.known || c.result.value != 0)
         return true;
+    sight_.birth = true;
     post(blank(c.thread, POSTING_EXEC, c.time));
     world_.execs(c.thread, dead_);
     bury(dead_);

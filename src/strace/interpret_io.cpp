@@ -61,11 +61,12 @@ void Interpreter::decorate(LogFile& file, std::string_view decoration)
 // The file of a call that succeeded in using it, or failed for a reason of the file's own.
 LogFile* Interpreter::used(Call& c, const PrintedFd& fd, uint8_t at_least)
 {
-    if (c.result.value == -9) // EBADF
+    if (c.result.value == -9)  // EBADF
         return nullptr;
     LogFile* file = world_.file(*c.thread.process, fd.number);
     if (!file)
         return nullptr;
+    file->touched = c.time;
     decorate(*file, fd.decoration);
     learn(*file, at_least);
     return file;
@@ -81,11 +82,13 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
     p.file_kind = file->kind;
     if (file->nonblock || !waits)
         p.flags = POSTING_NONBLOCK;
-    else if (c.time >= c.thread.begun + NSEC_PER_MSEC) // a call that blocks and takes so long was asleep
+    else if (c.time >= c.thread.begun + NSEC_PER_MSEC)  // a call that blocks and takes so long was asleep
         p.flags |= POSTING_SLEPT;
     bool input = kind == POSTING_READ || kind == POSTING_ACCEPT;
     if (p.result == -ERRNO_EAGAIN && waits)
         set_nonblock(*file, true);
+    if (input)  // of a stream, a read that got less than it asked for got all
+        file->drained = p.result == -ERRNO_EAGAIN || (file->kind == FILE_TCP && p.result > 0 && amount > p.result);
     if (p.result > 0 || (kind == POSTING_ACCEPT && p.result == 0))
         file->progress++;
     if (input && p.result == 0 && amount != 0 && kind == POSTING_READ) {
@@ -143,6 +146,7 @@ bool Interpreter::io(Call& c)
         kind = POSTING_ERRQUEUE;
     else if (input && has_flag(flags, "MSG_PEEK"))
         kind = POSTING_PEEK;
+    file->peeked |= kind == POSTING_ERRQUEUE || kind == POSTING_PEEK;
     post_io(c, kind, file, fd.number, amount, waits);
     return true;
 }
@@ -205,7 +209,7 @@ bool Interpreter::accept(Call& c)
     post_io(c, POSTING_ACCEPT, listener, fd.number, 0, true);
     if (c.result.value < 0)
         return true;
-    const socket_name listening = listener->name; // the new number may be its own: then it was closed unseen
+    const socket_name listening = listener->name;  // the new number may be its own: then it was closed unseen
     LogFile* fresh = world_.open(*c.thread.process, static_cast<int>(c.result.value), family_kind,
                                  has_flag(flags, "SOCK_CLOEXEC"), dead_);
     bury(dead_);

@@ -15,7 +15,7 @@ bool Interpreter::other(Call& c)
         sight_.everything = true;
         if (operation.substr(0, 10) != "FUTEX_WAKE" || c.result.value <= 0)
             return true;
-        sight_.others_unseen |= !sight_.pids; // woke somebody whose calls are not in the log
+        sight_.others_unseen |= !sight_.pids;  // woke somebody whose calls are not in the log
         posting p = blank(c.thread, POSTING_HANDOFF, c.time);
         p.result = c.result.value;
         post(p);
@@ -37,7 +37,10 @@ bool Interpreter::other(Call& c)
         }
     } else if (c.what == CALL_SHUTDOWN) {
         std::string_view how = c.arguments.raw();
-        post_io(c, POSTING_SHUTDOWN, file, fd.number, has_flag(how, "SHUT_RD") ? 0 : has_flag(how, "SHUT_WR") ? 1 : 2,
+        post_io(c, POSTING_SHUTDOWN, file, fd.number,
+                has_flag(how, "SHUT_RD")   ? 0
+                : has_flag(how, "SHUT_WR") ? 1
+                                           : 2,
                 true);
     } else if (c.what == CALL_SETTIME) {
         file->progress += c.result.value == 0;
@@ -70,7 +73,8 @@ bool Interpreter::fcntl(Call& c)
     if (command == "F_SETFD") {
         c.thread.process->fds[fd.number].cloexec = has_flag(argument, "FD_CLOEXEC");
     } else if (command == "F_GETFL") {
-        set_nonblock(*file, has_flag(c.result.note, "O_NONBLOCK") || (c.result.note.empty() && (c.result.value & 04000)));
+        set_nonblock(*file,
+                     has_flag(c.result.note, "O_NONBLOCK") || (c.result.note.empty() && (c.result.value & 04000)));
     } else if (command == "F_SETFL") {
         int64_t number = 0;
         bool nonblock = has_flag(argument, "O_NONBLOCK") || (parse_number(argument, number) && (number & 04000));

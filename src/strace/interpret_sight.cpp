@@ -40,7 +40,7 @@ bool Interpreter::blind(const LogProcess& process, LogFile& file, uint32_t event
 {
     if (process.uses_uring || file.shared_unseen || sight_.others_unseen)
         return true;
-    if ((events & EV_HUP) && !(events & ~(EV_HUP | EV_ERR))) // nothing but the end of the registration answers it
+    if ((events & EV_HUP) && !(events & ~(EV_HUP | EV_ERR)))  // nothing but the end of the registration answers it
         return false;
     if ((events & (kInput | EV_ERR | EV_HUP)) && !sees_input(file.kind))
         return true;

@@ -7,7 +7,7 @@ namespace epaudit {
 
 posting Interpreter::blank(const LogThread& thread, uint8_t kind, uint64_t time)
 {
-    now_ = std::max(now_, time); // -T may place an end behind the next line's time stamp by its rounding
+    now_ = std::max(now_, time);  // -T may place an end behind the next line's time stamp by its rounding
     posting p{};
     p.time = now_;
     p.kind = kind;
@@ -30,6 +30,8 @@ void Interpreter::bury(std::vector<LogFile*>& dead)
 
 void Interpreter::enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time)
 {
+    if (thread.reads)
+        read_returns(thread);
     switch (call) {
     case CALL_EPOLL_WAIT:
     case CALL_EPOLL_PWAIT2: wait_enters(thread, call, text, time); break;
@@ -39,21 +41,23 @@ void Interpreter::enters(LogThread& thread, uint8_t call, std::string_view text,
             close_enters(thread, fd.number, time);
         break;
     }
-    case CALL_ACCEPT: call_enters(thread, text, time); break;
+    case CALL_ACCEPT: call_enters(thread, call, text, time); break;
     default:
         if (call >= CALL_READ && call <= CALL_SENDMMSG)
-            call_enters(thread, text, time);
+            call_enters(thread, call, text, time);
         break;
     }
 }
 
-// A call that may sleep begins on a file known to block. As post_enter() in bpf/calls_io.h.
-void Interpreter::call_enters(LogThread& thread, std::string_view text, uint64_t time)
+// A call that may sleep begins on a file known to block (as post_enter() in bpf/calls_io.h), or that takes input.
+void Interpreter::call_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time)
 {
     PrintedFd fd;
     if (!Arguments(text).fd(fd))
         return;
-    const LogFile* file = world_.known_file(*thread.process, fd.number);
+    LogFile* file = world_.known_file(*thread.process, fd.number);
+    if (file && (call == CALL_READ || call == CALL_READV || call == CALL_RECVFROM || call == CALL_RECVMSG))
+        read_enters(thread, *file, text, time);
     if (!file || file->nonblock || file->kind < FILE_TCP || file->kind > FILE_PIPE || has_flag(text, "MSG_DONTWAIT"))
         return;
     posting p = blank(thread, POSTING_ENTER, time);
@@ -68,6 +72,8 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
 {
     Call c{thread, call, text, arguments, result, time};
     counts_.calls++;
+    if (thread.reads)
+        read_returns(thread);
     switch (call) {
     case CALL_EPOLL_WAIT:
     case CALL_EPOLL_PWAIT2: return wait_returns(c);
@@ -86,7 +92,7 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
     case CALL_GETSOCKOPT:
     case CALL_FUTEX:
     case LOG_LISTEN: return other(c);
-    case CALL_CLOSE: return true; // when it began
+    case CALL_CLOSE: return true;  // when it began
     case CALL_CLOSE_RANGE: {
         int64_t first = 0, last = 0;
         if (!arguments.number(first) || !arguments.number(last))
@@ -128,6 +134,8 @@ void Interpreter::thread_exits(uint32_t tid, uint64_t time)
     LogThread* thread = world_.known_thread(tid);
     if (!thread)
         return;
+    if (thread->reads)
+        read_returns(*thread);
     post(blank(*thread, POSTING_EXIT, time));
     world_.exits(tid, dead_);
     bury(dead_);

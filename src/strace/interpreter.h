@@ -20,8 +20,8 @@ namespace epaudit {
 
 // What of the program's doings is in the log at all.
 struct LogSight {
-    bool everything = false;     // calls were seen that no filter for descriptors would let through
-    bool socket_input = false;   // receiving from sockets is traced; and so on
+    bool everything = false;    // calls were seen that no filter for descriptors would let through
+    bool socket_input = false;  // receiving from sockets is traced; and so on
     bool socket_output = false;
     bool plain_input = false;
     bool plain_output = false;
@@ -30,19 +30,23 @@ struct LogSight {
     bool pids = false;           // lines name their thread (-f, -o)
     bool others_unseen = false;  // other threads exist, and the log follows only one
     bool durations = false;      // -T
+    bool fine_times = false;     // time stamps with fractions of seconds
+    bool birth = false;          // the program's beginning
 
     bool any_io() const
     {
         return everything || socket_input || socket_output || plain_input || plain_output || accepting;
     }
+    // No thread can be missing: they are followed, or were none.
+    bool all_threads() const { return (pids || birth) && !others_unseen; }
 };
 
 struct LogCounts {
     uint64_t lines = 0;
-    uint64_t calls = 0;            // that matter
-    uint64_t blind = 0;            // events whose answer may lie outside the log
-    uint64_t unattributed = 0;     // events of registrations made before the log began
-    uint64_t cut_lists = 0;        // returns of epoll_wait that print only part of their events
+    uint64_t calls = 0;         // that matter
+    uint64_t blind = 0;         // events whose answer may lie outside the log
+    uint64_t unattributed = 0;  // events of registrations made before the log began
+    uint64_t cut_lists = 0;     // returns of epoll_wait that print only part of their events
 };
 
 class Interpreter {
@@ -56,6 +60,11 @@ public:
     bool exits(LogThread& thread, uint8_t call, std::string_view text, Arguments& arguments,
                const PrintedResult& result, uint64_t time);
     void thread_exits(uint32_t tid, uint64_t time);
+    // A call of any name took `ns` until `time`. `text`: as for exits().
+    void took(LogThread& thread, uint8_t call, std::string_view name, std::string_view text, uint64_t ns,
+              uint64_t time);
+    // For a while the time that calls take says nothing about the program.
+    void doubt_durations(uint64_t time);
 
     World& world() { return world_; }
     LogSight& sight() { return sight_; }
@@ -77,7 +86,7 @@ private:
     posting blank(const LogThread& thread, uint8_t kind, uint64_t time);
     void post(const posting& p) { audit_.post(p); }
     void bury(std::vector<LogFile*>& dead);
-    void call_enters(LogThread& thread, std::string_view text, uint64_t time);
+    void call_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
 
     // interpret_epoll.cpp
     void wait_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
@@ -90,6 +99,20 @@ private:
     bool ctl(Call& c);
     void ctl_on_nothing(Call& c, LogFile& epoll, posting& p);
     LogFile* epoll_file(LogThread& thread, const PrintedFd& fd);
+
+    // interpret_stall.cpp
+    enum class Sleep { kMay, kCannot, kUnknown };
+    Sleep may_sleep_on(const LogProcess& process, std::string_view printed, std::string_view text) const;
+    Sleep may_sleep(const LogProcess& process, uint8_t call, std::string_view name, std::string_view text) const;
+    bool polls_no_epoll(const LogProcess& process, std::string_view name, std::string_view text) const;
+    void tell_naps(LogThread& thread, LogFile& epoll, uint64_t time);
+    void turn_ends(const Call& c);
+    void turn_begins(Call& c, uint64_t epoll, bool full, bool whole);
+    bool kept(const LogThread& thread, const LogFile& file, uint32_t events) const;
+
+    // interpret_overlap.cpp
+    void read_enters(LogThread& thread, LogFile& file, std::string_view text, uint64_t time);
+    void read_returns(LogThread& thread);
 
     // interpret_sight.cpp
     bool blind(const LogProcess& process, LogFile& file, uint32_t events);
@@ -128,6 +151,8 @@ private:
     LogCounts counts_;
     std::vector<LogFile*> dead_;
     uint64_t now_ = 0;
+    uint64_t turns_ = 0;        // returns of waits, of all threads
+    uint64_t doubt_until_ = 0;  // durations before it say nothing
 };
 
 }  // namespace epaudit

@@ -151,7 +151,7 @@ void drop_relative(std::string_view& text)
 void take_leader(std::string_view& text, LogLine& line)
 {
     skip_spaces(text);
-    while (!text.empty() && text.front() == '>' && text.size() > 1 && text[1] == ' ' ) { // quoted in a mail
+    while (!text.empty() && text.front() == '>' && text.size() > 1 && text[1] == ' ') {  // quoted in a mail
         text.remove_prefix(2);
         skip_spaces(text);
     }
@@ -201,7 +201,7 @@ bool ends_with(std::string_view text, std::string_view tail)
 
 LogLine resumed(LogLine line, std::string_view text)
 {
-    text.remove_prefix(4); // "<..."
+    text.remove_prefix(4);  // "<..."
     skip_spaces(text);
     size_t length = 0;
     while (length < text.size() && name_char(text[length]))

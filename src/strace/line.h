@@ -12,22 +12,22 @@ namespace epaudit {
 
 enum class TimeForm : uint8_t {
     kNone,
-    kRelative,    // -r: since the line before
-    kSeconds,     // -t: of the day
-    kDay,         // -tt: of the day, with a fraction
-    kEpoch,       // -ttt
-    kEpochSeconds // older -ttt without a fraction, or --absolute-timestamps=format:unix
+    kRelative,     // -r: since the line before
+    kSeconds,      // -t: of the day
+    kDay,          // -tt: of the day, with a fraction
+    kEpoch,        // -ttt
+    kEpochSeconds  // older -ttt without a fraction, or --absolute-timestamps=format:unix
 };
 
 // Why a line says nothing to the books. The order is that of refusal_text().
 enum class Refusal : uint8_t {
     kNone,
-    kNoCall,      // not strace's: the program's own output, a comment, a prompt
-    kCut,         // a call without its end or its result
-    kNoBeginning, // "<... resumed>" of a call whose beginning is not in the log
-    kArguments,   // a call that matters, with arguments that cannot be read
+    kNoCall,       // not strace's: the program's own output, a comment, a prompt
+    kCut,          // a call without its end or its result
+    kNoBeginning,  // "<... resumed>" of a call whose beginning is not in the log
+    kArguments,    // a call that matters, with arguments that cannot be read
     kTooLong,
-    kTooMany,     // a process, thread or file beyond what is kept
+    kTooMany,  // a process, thread or file beyond what is kept
     kReasons
 };
 
@@ -35,14 +35,14 @@ const char* refusal_text(Refusal reason);
 
 struct LogLine {
     enum class Kind : uint8_t {
-        kCall,       // name(rest        rest holds arguments, result, duration
-        kUnfinished, // name(rest        rest holds the arguments so far
-        kResumed,    // <... name resumed>rest
-        kSignal,     // --- SIG... ---
-        kExited,     // +++ exited with 0 +++, +++ killed by SIGKILL +++
-        kReplaced,   // +++ superseded by execve in pid N +++
-        kMessage,    // strace: ...
-        kStack,      // a frame printed by -k
+        kCall,        // name(rest        rest holds arguments, result, duration
+        kUnfinished,  // name(rest        rest holds the arguments so far
+        kResumed,     // <... name resumed>rest
+        kSignal,      // --- SIG... ---
+        kExited,      // +++ exited with 0 +++, +++ killed by SIGKILL +++
+        kReplaced,    // +++ superseded by execve in pid N +++
+        kMessage,     // strace: ...
+        kStack,       // a frame printed by -k
         kEmpty,
         kRefused,
     };

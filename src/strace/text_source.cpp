@@ -41,7 +41,7 @@ struct Gzip : TextSource::Decoder {
         stream.next_out = reinterpret_cast<Bytef*>(out);
         stream.avail_out = static_cast<uInt>(out_size);
         if (between && in_size)
-            inflateReset(&stream); // members may follow one another
+            inflateReset(&stream);  // members may follow one another
         int code = inflate(&stream, Z_NO_FLUSH);
         between = code == Z_STREAM_END;
         in_size -= stream.avail_in;
@@ -80,14 +80,16 @@ Result<std::unique_ptr<TextSource>> TextSource::open(const std::string& path, co
         source->file_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         source->fd_ = source->file_.get();
         if (!source->file_)
-            return usage_error(fmt::format("cannot read {}: {}", path, strerror(errno)),
-                               "give a file that strace wrote (strace -f -ttt -T -o FILE ...), or - for standard input");
+            return usage_error(
+                fmt::format("cannot read {}: {}", path, strerror(errno)),
+                "give a file that strace wrote (strace -f -ttt -T -o FILE ...), or - for standard input");
     }
     source->raw_.resize(kChunk);
     source->text_.resize(kMaxLine + kChunk);
     if (read(source->fd_, nullptr, 0) < 0 && errno == EISDIR)
-        return usage_error(fmt::format("{} is a directory", path), "give one log file; strace -ff writes one per thread, "
-                                                                   "strace -f one for all");
+        return usage_error(fmt::format("{} is a directory", path),
+                           "give one log file; strace -ff writes one per thread, "
+                           "strace -f one for all");
     return source;
 }
 
@@ -101,7 +103,7 @@ TextSource::Filled TextSource::read_raw()
         if (ready == 0)
             return Filled::kIdle;
         if (ready < 0)
-            continue; // a signal: *stop_ tells
+            continue;  // a signal: *stop_ tells
         ssize_t got = read(fd_, raw_.data() + raw_end_, raw_.size() - raw_end_);
         if (got > 0) {
             raw_end_ += static_cast<size_t>(got);
@@ -150,7 +152,7 @@ TextSource::Filled TextSource::fill()
             return Filled::kEnd;
         }
         raw_begin_ += in;
-        pending_ = decoder_ && out == room; // there may be more in the decoder
+        pending_ = decoder_ && out == room;  // there may be more in the decoder
         end_ += out;
         bytes_ += out;
         if (out)

@@ -17,11 +17,10 @@ struct Bit {
 };
 
 // Without "EPOLL".
-constexpr Bit kBits[] = {{"IN", EV_IN},          {"OUT", EV_OUT},      {"RDHUP", EV_RDHUP},    {"ET", EV_ET},
-                         {"HUP", EV_HUP},        {"ERR", EV_ERR},      {"ONESHOT", EV_ONESHOT}, {"PRI", EV_PRI},
-                         {"RDNORM", EV_RDNORM},  {"RDBAND", 0x080},    {"WRNORM", 0x100},      {"WRBAND", 0x200},
-                         {"MSG", 0x400},         {"NVAL", 0x020},      {"EXCLUSIVE", EV_EXCLUSIVE},
-                         {"WAKEUP", 1U << 29}};
+constexpr Bit kBits[] = {{"IN", EV_IN},         {"OUT", EV_OUT},   {"RDHUP", EV_RDHUP},         {"ET", EV_ET},
+                         {"HUP", EV_HUP},       {"ERR", EV_ERR},   {"ONESHOT", EV_ONESHOT},     {"PRI", EV_PRI},
+                         {"RDNORM", EV_RDNORM}, {"RDBAND", 0x080}, {"WRNORM", 0x100},           {"WRBAND", 0x200},
+                         {"MSG", 0x400},        {"NVAL", 0x020},   {"EXCLUSIVE", EV_EXCLUSIVE}, {"WAKEUP", 1U << 29}};
 
 bool starts_with(std::string_view text, std::string_view head) { return text.substr(0, head.size()) == head; }
 
@@ -29,7 +28,7 @@ bool parse_bit(std::string_view word, uint32_t& mask)
 {
     while (!word.empty() && word.back() == ' ')
         word.remove_suffix(1);
-    if (size_t comment = word.find(" /*"); comment != std::string_view::npos) // "0x80 /* EPOLL??? */"
+    if (size_t comment = word.find(" /*"); comment != std::string_view::npos)  // "0x80 /* EPOLL??? */"
         word = word.substr(0, comment);
     int64_t number = 0;
     if (parse_number(word, number)) {
@@ -38,7 +37,8 @@ bool parse_bit(std::string_view word, uint32_t& mask)
     }
     if (size_t shift = word.find("<<"); shift != std::string_view::npos) {
         int64_t base = 0, by = 0;
-        if (!parse_number(word.substr(0, shift), base) || !parse_number(word.substr(shift + 2), by) || by < 0 || by > 31)
+        if (!parse_number(word.substr(0, shift), base) || !parse_number(word.substr(shift + 2), by) || by < 0 ||
+            by > 31)
             return false;
         mask |= static_cast<uint32_t>(base) << by;
         return true;
@@ -184,7 +184,7 @@ uint8_t kind_of_decoration(std::string_view text)
     if (text.empty() || starts_with(text, "socket:"))
         return text.empty() ? FILE_UNKNOWN : FILE_SOCKET;
     if (starts_with(text, "TCP:[") || starts_with(text, "TCPv6:["))
-        return FILE_TCP; // or a listener: accept() and listen() tell
+        return FILE_TCP;  // or a listener: accept() and listen() tell
     if (starts_with(text, "UDP:[") || starts_with(text, "UDPv6:["))
         return FILE_UDP;
     if (starts_with(text, "UNIX"))

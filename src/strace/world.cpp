@@ -15,11 +15,12 @@ LogProcess* World::make_process(uint32_t pid)
     return slot.get();
 }
 
-LogThread* World::make_thread(uint32_t tid, LogProcess* process)
+LogThread* World::make_thread(uint32_t tid, LogProcess* process, uint32_t kin)
 {
     auto thread = std::make_unique<LogThread>();
     thread->tid = tid;
     thread->process = process;
+    thread->kin = kin;
     process->threads++;
     LogThread* made = thread.get();
     threads_[tid] = std::move(thread);
@@ -44,9 +45,12 @@ LogThread* World::thread(uint32_t tid)
         refused++;
         return nullptr;
     }
-    if (forking && forking->tid != tid) { // a child is faster than its parent's return
+    if (forking && forking->tid != tid) {  // a child is faster than its parent's return
         born(*forking, tid, forking->text.find("CLONE_FILES") != std::string::npos);
-        return known_thread(tid);
+        LogThread* child = known_thread(tid);
+        if (child)
+            child->kin = tid;  // until the parent's return says that it is its child
+        return child;
     }
     // Threads and processes that were there before look alike. Taken for one process: then whatever any of them
     // does about a number counts as progress, and nobody is blamed for another's.
@@ -54,16 +58,21 @@ LogThread* World::thread(uint32_t tid)
                        : processes_.empty()        ? make_process(tid)
                        : attached                  ? make_process(tid)
                                                    : processes_.begin()->second.get();
-    return last_ = make_thread(tid, home);
+    return last_ = make_thread(tid, home, home->pid == attached && !attached_several ? attached : tid);
 }
 
 void World::born(LogThread& parent, uint32_t tid, bool shares)
 {
-    if (!tid || threads_.count(tid) || threads_.size() >= kMaxThreads)
-        return;
     LogProcess* from = parent.process;
+    if (LogThread* known = known_thread(tid)) {  // it was faster
+        if (shares && known->process == from)
+            known->kin = parent.kin;
+        return;
+    }
+    if (!tid || threads_.size() >= kMaxThreads)
+        return;
     if (shares) {
-        make_thread(tid, from);
+        make_thread(tid, from, parent.kin);
         return;
     }
     LogProcess* child = make_process(tid);
@@ -74,7 +83,7 @@ void World::born(LogThread& parent, uint32_t tid, bool shares)
     child->exe = from->exe;
     for (auto& [fd, slot] : child->fds)
         slot.file->references++;
-    make_thread(tid, child);
+    make_thread(tid, child, tid);
 }
 
 bool World::release(LogFile* file)

@@ -21,6 +21,8 @@ struct LogEpoll {
     // Does data hold the fd number? Seen to, and seen not to.
     uint32_t data_is_fd = 0;
     uint32_t data_is_other = 0;
+    static constexpr int64_t kNobody = -1, kSeveral = -2;
+    int64_t polled_by = kNobody;  // the one thread that ever waited on it
 
     bool data_names_fd() const { return data_is_fd >= 2 && data_is_fd > 4 * data_is_other; }
 };
@@ -28,17 +30,22 @@ struct LogEpoll {
 struct LogFile {
     uint64_t id = 0;
     uint8_t kind = FILE_UNKNOWN;
-    bool nonblock = true;       // until the log says otherwise: nobody is accused of blocking on a guess
+    bool nonblock = true;  // until the log says otherwise: nobody is accused of blocking on a guess
     bool nonblock_known = false;
-    bool seen_born = false;     // its creation is in the log
-    bool shared_unseen = false; // a process that is not in the log has it too
-    bool guessed_mask = false;  // registered before the log began: level- or edge-triggered is not known
-    uint32_t references = 0;    // descriptors in all processes of the log
-    uint32_t progress = 0;      // successful I/O so far
-    uint32_t told_progress = 0; // progress at the last delivery
-    uint32_t told_idle = 0;     // deliveries in a row without any since
-    uint32_t proof = 0;         // of these, such as only a level-triggered registration gets
-    bool ended = false;         // read() returned 0
+    bool seen_born = false;         // its creation is in the log
+    bool shared_unseen = false;     // a process that is not in the log has it too
+    bool guessed_mask = false;      // registered before the log began: level- or edge-triggered is not known
+    uint32_t references = 0;        // descriptors in all processes of the log
+    uint32_t progress = 0;          // successful I/O so far
+    uint32_t told_progress = 0;     // progress at the last delivery
+    uint32_t told_idle = 0;         // deliveries in a row without any since
+    uint32_t proof = 0;             // of these, such as only a level-triggered registration gets
+    bool ended = false;             // read() returned 0
+    bool peeked = false;            // MSG_PEEK, MSG_ERRQUEUE
+    bool drained = true;            // its newest input was taken to the end, as far as calls tell
+    uint64_t touched = 0;           // newest call on it
+    uint64_t told_turn = 0;         // return of a wait that told of it; see LogThread::turn
+    std::vector<uint32_t> readers;  // threads inside an interrupted read of it
     socket_name name{};
     std::unique_ptr<LogEpoll> epoll;
 };
@@ -56,9 +63,18 @@ struct LogProcess {
     std::string exe;
 };
 
+// A system call that took long, of a kind that sleeps.
+struct LogNap {
+    int32_t call = 0;  // its number
+    uint64_t begun = 0;
+    uint64_t ns = 0;
+};
+
 struct LogThread {
     uint32_t tid = 0;
     LogProcess* process = nullptr;
+    // Threads with the same one share their descriptors for certain. `process` may be a guess.
+    uint32_t kin = 0;
     // A call that was interrupted by another thread's line.
     uint8_t pending = CALL_NONE;
     bool interrupted = false;  // `pending` and `text` hold it
@@ -71,6 +87,20 @@ struct LogThread {
     // Small numbers that the last return carried as data, and of which epoll.
     std::vector<int> told;
     uint64_t told_by = 0;
+    uint64_t reads = 0;  // the file whose read was interrupted
+    // Since the newest return of a wait: which return of all, when, from which epoll.
+    uint64_t turn = 0;
+    uint64_t turn_at = 0;
+    uint64_t turn_epoll = 0;  // 0: none, or one that is not known in full
+    bool turn_full = false;   // it told of as many as it was asked for: there may have been more
+    std::vector<LogNap> naps;
+    uint64_t slept_from = 0;  // of the wait that it is in: the last sleep before it began then; 0: it proves nothing
+
+    // How long its call took that ended now, or by what -T printed (ns; -1: nothing).
+    uint64_t lasted(int64_t printed, uint64_t end) const
+    {
+        return printed >= 0 ? static_cast<uint64_t>(printed) : end > begun ? end - begun : 0;
+    }
 };
 
 class World {
@@ -106,11 +136,12 @@ public:
     LogThread* forking = nullptr;
     // From "strace: Process N attached": the process of threads that nothing else is known about.
     uint32_t attached = 0;
+    bool attached_several = false;
     uint64_t refused = 0;  // files and threads that did not fit
 
 private:
     LogProcess* make_process(uint32_t pid);
-    LogThread* make_thread(uint32_t tid, LogProcess* process);
+    LogThread* make_thread(uint32_t tid, LogProcess* process, uint32_t kin);
     LogFile* make_file();
     bool release(LogFile* file);
 

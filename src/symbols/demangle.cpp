@@ -17,10 +17,9 @@ constexpr std::string_view kHashSeparator = "::h";
 constexpr size_t kHashDigits = 16;
 
 constexpr std::pair<std::string_view, std::string_view> kRustEscapes[] = {
-    {"$SP$", "@"},  {"$BP$", "*"},  {"$RF$", "&"},   {"$LT$", "<"},  {"$GT$", ">"},
-    {"$LP$", "("},  {"$RP$", ")"},  {"$C$", ","},    {"$u7e$", "~"}, {"$u20$", " "},
-    {"$u27$", "'"}, {"$u5b$", "["}, {"$u5d$", "]"},  {"$u7b$", "{"}, {"$u7d$", "}"},
-    {"$u3b$", ";"}, {"$u2b$", "+"}, {"$u22$", "\""}, {"..", "::"},
+    {"$SP$", "@"},  {"$BP$", "*"},  {"$RF$", "&"},  {"$LT$", "<"},   {"$GT$", ">"},  {"$LP$", "("},  {"$RP$", ")"},
+    {"$C$", ","},   {"$u7e$", "~"}, {"$u20$", " "}, {"$u27$", "'"},  {"$u5b$", "["}, {"$u5d$", "]"}, {"$u7b$", "{"},
+    {"$u7d$", "}"}, {"$u3b$", ";"}, {"$u2b$", "+"}, {"$u22$", "\""}, {"..", "::"},
 };
 
 bool is_hash(std::string_view digits)
@@ -32,8 +31,7 @@ bool is_hash(std::string_view digits)
 bool is_rust(std::string_view name)
 {
     size_t length = kHashSeparator.size() + kHashDigits;
-    return name.size() > length &&
-           name.substr(name.size() - length, kHashSeparator.size()) == kHashSeparator &&
+    return name.size() > length && name.substr(name.size() - length, kHashSeparator.size()) == kHashSeparator &&
            is_hash(name.substr(name.size() - kHashDigits));
 }
 
@@ -57,8 +55,7 @@ std::string demangled(const std::string& symbol)
     if (symbol.compare(0, 2, "_Z") != 0)
         return symbol;
     int status = 0;
-    std::unique_ptr<char, void (*)(void*)> text(
-        abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), free);
+    std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), free);
     if (status || !text)
         return symbol;
     std::string name = text.get();

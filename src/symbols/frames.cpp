@@ -152,8 +152,7 @@ std::vector<Frame> frames_of(Dwfl* dwfl, uint64_t address)
             frames.front().function = demangled(symbol);
     set_line(frames.front(), module, address);
     GElf_Addr bias = 0;
-    const char* name = dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-                                        nullptr);
+    const char* name = dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
     bool have_file = dwfl_module_getelf(module, &bias) != nullptr;
     for (Frame& frame : frames) {
         frame.module = name ? name : "";

@@ -22,8 +22,8 @@ struct ProcessImage::Impl {
     dev_t device = 0;
     ino_t inode = 0;
     std::unique_ptr<Dwfl, DwflDeleter> dwfl;
-    bool attached = false;                // the unwinder's callbacks are in place
-    const StackSlice* slice = nullptr;    // being unwound
+    bool attached = false;                         // the unwinder's callbacks are in place
+    const StackSlice* slice = nullptr;             // being unwound
     std::map<uint64_t, std::vector<Frame>> known;  // by address looked up
 };
 

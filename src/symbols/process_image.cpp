@@ -32,8 +32,7 @@ uint64_t start_time(uint32_t pid)
         return 0;
     std::istringstream fields(line.substr(close + 1));
     std::string word;
-    for (int field = 3; field <= 22;
-         field++)  // proc(5): starttime is field 22, the state after the name is 3
+    for (int field = 3; field <= 22; field++)  // proc(5): starttime is field 22, the state after the name is 3
         fields >> word;
     return strtoull(word.c_str(), nullptr, 10);
 }
@@ -165,8 +164,8 @@ std::vector<CodeAddress> ProcessImage::unwind(const StackSlice& slice)
     if (!dwfl_addrmodule(impl.dwfl.get(), slice.pc))
         read_map(impl.dwfl.get(), impl.pid);
     if (!impl.attached)
-        impl.attached = dwfl_attach_state(impl.dwfl.get(), nullptr, static_cast<pid_t>(impl.pid),
-                                          &slice_callbacks(), &impl.slice);
+        impl.attached = dwfl_attach_state(impl.dwfl.get(), nullptr, static_cast<pid_t>(impl.pid), &slice_callbacks(),
+                                          &impl.slice);
     impl.slice = &slice;
     if (impl.attached)
         dwfl_getthread_frames(impl.dwfl.get(), static_cast<pid_t>(impl.pid), on_frame, &addresses);

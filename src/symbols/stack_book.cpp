@@ -74,8 +74,7 @@ const Stack* StackBook::find(StackRole role, const sweep_record& entry)
         return nullptr;
     Kept& kept = at->second;
     if (!kept.stack)
-        kept.stack = std::make_unique<Stack>(
-            Stack{stack_role_text(role), kept.image->symbolise(kept.addresses)});
+        kept.stack = std::make_unique<Stack>(Stack{stack_role_text(role), kept.image->symbolise(kept.addresses)});
     return kept.stack.get();
 }
 
@@ -93,7 +92,8 @@ std::vector<std::pair<StackOwner, Stack>> StackBook::take_fresh()
     for (const StackOwner& owner : fresh_) {
         auto at = kept_.find({owner.role, owner.id});
         if (at != kept_.end())
-            taken.emplace_back(owner, Stack{stack_role_text(owner.role), at->second.image->symbolise(at->second.addresses)});
+            taken.emplace_back(owner,
+                               Stack{stack_role_text(owner.role), at->second.image->symbolise(at->second.addresses)});
     }
     fresh_.clear();
     return taken;
@@ -102,14 +102,11 @@ std::vector<std::pair<StackOwner, Stack>> StackBook::take_fresh()
 std::vector<std::string> StackBook::notes() const
 {
     std::vector<std::string> notes;
-    auto stacks = [](uint64_t n) {
-        return fmt::format("{} call stack{} not known", n, n == 1 ? " is" : "s are");
-    };
+    auto stacks = [](uint64_t n) { return fmt::format("{} call stack{} not known", n, n == 1 ? " is" : "s are"); };
     if (gone_)
         notes.push_back(stacks(gone_) + ": the process had ended before its map could be read");
     if (refused_)
-        notes.push_back(stacks(refused_) +
-                        ": reading the map of another user's process takes CAP_SYS_PTRACE");
+        notes.push_back(stacks(refused_) + ": reading the map of another user's process takes CAP_SYS_PTRACE");
     if (failed_)
         notes.push_back(stacks(failed_) + ": the map of the process could not be read");
     return notes;

@@ -11,15 +11,9 @@ namespace epaudit {
 namespace {
 
 // `argument` is the address of Impl::slice.
-const StackSlice& slice_of(void* argument)
-{
-    return **static_cast<const StackSlice**>(argument);
-}
+const StackSlice& slice_of(void* argument) { return **static_cast<const StackSlice**>(argument); }
 
-pid_t next_thread(Dwfl*, void*, void**)
-{
-    return 0;
-}
+pid_t next_thread(Dwfl*, void*, void**) { return 0; }
 
 // Whatever its number, it is the one whose slice is at hand.
 bool get_thread(Dwfl*, pid_t, void* argument, void** thread)
@@ -73,9 +67,6 @@ bool can_unwind(Dwfl* dwfl, uint64_t address)
     return covers(table, address - bias);
 }
 
-const Dwfl_Thread_Callbacks& slice_callbacks()
-{
-    return kSliceCallbacks;
-}
+const Dwfl_Thread_Callbacks& slice_callbacks() { return kSliceCallbacks; }
 
 }  // namespace epaudit

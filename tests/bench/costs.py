@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from harness import check
-from observers import BENCH, Empty, Epaudit, cpu_ns, fdinfo, links
+from observers import BENCH, Empty, Epaudit, Stackless, cpu_ns, fdinfo, links
 
 # Loop of bench_work -> iterations, and the postings that one iteration makes (vocabulary of bpf/posting.h).
 LOOPS = {
@@ -91,6 +91,8 @@ def postings(repeats):
             floor = loop_costs(work, empty.tool_pid, repeats)
         with Epaudit(work.pid) as tool:
             full = loop_costs(work, tool.tool_pid, repeats)
+        with Stackless(work.pid) as tool:
+            stackless = loop_costs(work, tool.tool_pid, repeats)
     results = {}
     for loop, (_, kinds) in LOOPS.items():
         above = max(0.0, full[loop]["ns"] - floor[loop]["ns"])
@@ -98,6 +100,7 @@ def postings(repeats):
         per_hook = {hook: {"ns": round(ns - floor[loop]["hooks"].get(hook, (0, 0))[0], 1), "runs": round(count, 2)}
                     for hook, (ns, count) in full[loop]["hooks"].items() if count >= 0.01}
         results[loop] = {"postings": kinds, "ns_per_iteration": above, "ns_per_posting": above / made if made else None,
+                         "for_source_lines_ns": full[loop]["ns"] - stackless[loop]["ns"],
                          "empty_ns": floor[loop]["ns"], "wall_ns": full[loop]["wall_ns"], "hooks": per_hook}
     return results
 

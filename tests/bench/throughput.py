@@ -43,13 +43,7 @@ class Redis:
 
 class Nginx:
     def __init__(self, directory, _):
-        config = servers.NGINX
-        servers.NGINX = config.replace("worker_processes 2", "worker_processes 1").replace(
-            "location /proxy/", "location /status {{ stub_status; }} location /proxy/")
-        try:
-            self.server = servers.nginx(directory)
-        finally:
-            servers.NGINX = config
+        self.server = servers.nginx(directory, workers=1, more="location /status { stub_status; }")
         self.pid = servers.children_of(self.server.pid)[0]
         self.load_words = [servers.need("wrk"), "-t1", "-c32", "-d3600s", f"http://127.0.0.1:{self.server.port}/"]
         self.control = http.client.HTTPConnection("127.0.0.1", self.server.port)

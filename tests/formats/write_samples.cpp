@@ -14,9 +14,9 @@ int main(int argc, char** argv)
         std::cerr << "usage: write_samples DIRECTORY\n";
         return 2;
     }
-    const std::pair<const char*, Report> reports[] = {{"clean", clean_report()},           {"spinning", spinning_report()},
-                                                      {"stalled", stalled_report()},       {"incomplete", incomplete_report()},
-                                                      {"hostile", hostile_report()},       {"suppressed", suppressed_report()}};
+    const std::pair<const char*, Report> reports[] = {
+        {"clean", clean_report()},           {"spinning", spinning_report()}, {"stalled", stalled_report()},
+        {"incomplete", incomplete_report()}, {"hostile", hostile_report()},   {"suppressed", suppressed_report()}};
     for (const auto& [name, report] : reports) {
         for (const Format& format : formats()) {
             std::ofstream out(std::string(argv[1]) + "/" + name + "." + format.name, std::ios::binary);

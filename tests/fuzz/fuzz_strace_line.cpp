@@ -14,7 +14,7 @@ namespace {
 void inside(std::string_view part, std::string_view whole)
 {
     if (!part.empty() && (part.data() < whole.data() || part.data() + part.size() > whole.data() + whole.size()))
-        abort(); // a view that points elsewhere
+        abort();  // a view that points elsewhere
 }
 
 }  // namespace

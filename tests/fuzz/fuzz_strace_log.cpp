@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size)
     uint64_t last = 0;
     StraceImport log(auditor, 64, [&](const Snapshot& books) {
         if (books.time < last)
-            abort(); // time went back
+            abort();  // time went back
         last = books.time;
     });
     uint64_t lines = 0;

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each demo's `bug` yields exactly its rule, each `fixed` nothing, from birth and attached."""
+import source_lines
 from harness import BUILD, ROOT, Final, check, epaudit, expectations, serving
 
 LEVELS = {"info": ("info",), "risk": ("risk",), "likely": ("likely", "confirmed"), "confirmed": ("confirmed",)}
 ALARMS = ("likely", "confirmed")  # the others are told, and no reason to fail
 LIMIT_SECONDS = 15
+QUIET_AT_ONCE = 4
 
 
 def folders():
@@ -43,7 +45,7 @@ def verify_finding(finding, twin):
 def twin_test(folder, twin):
     def test():
         expected = expectations(folder, twin)
-        outcome = epaudit("run", "--", binary(folder, twin))
+        outcome = epaudit("run", "--risks", "--format", "text", "--", binary(folder, twin))
         verify(outcome, expected)
         check(outcome.seconds < LIMIT_SECONDS, f"took {outcome.seconds:.1f} s")
         for finding in outcome.report["findings"]:
@@ -55,6 +57,7 @@ def twin_test(folder, twin):
             each = work["calls_per_request"]
             check(each["io"] >= 2 and sum(each.values()) < 20, f"a request is read and answered: {work}")
             print(f"      {sum(each.values()):.2f} system calls per request: {each}")
+        source_lines.verify(outcome, folder, twin)
         if twin == "fixed":  # remarks below the gate are gone as well
             said = {f["rule"] for f in outcome.report["findings"]}
             cured = {rule for rule, level in expectations(folder, "bug") if level not in ALARMS}
@@ -72,6 +75,22 @@ def attach_test(name):
     return test
 
 
+def armed_before():
+    """Calls made before we attached are not seen, and the report says so instead of naming a place."""
+    with serving(binary(ROOT / "demo_bugs/busy-epollout", "bug")) as server:
+        outcome = epaudit("attach", "--format", "text", "--profile", "test", "--duration", "4", "-p", server.pid)
+    stacks = [stack for finding in outcome.report["findings"] for stack in finding["evidence"]["stacks"]]
+    check(any(stack["what"].startswith("armed before epaudit attached") for stack in stacks), f"stacks: {stacks}")
+    waits = [stack for stack in stacks if stack["what"] == "waits here"]
+    check(any("bug.cpp" in frame["file"] for stack in waits for frame in stack["frames"]), f"stacks: {stacks}")
+
+
+def stacks_off():
+    outcome = epaudit("run", "--stack-bytes", "0", "--", binary(ROOT / "demo_bugs/busy-epollout", "bug"))
+    check(outcome.report["findings"], outcome.describe())
+    check(not any(f["evidence"]["stacks"] for f in outcome.report["findings"]), "stacks though they are off")
+
+
 def quick_test():
     """A spin is reported within 2 s of its first futile return (the test profile asks for 1 s of it)."""
     folder = ROOT / "demo_bugs" / "unread-spin"
@@ -85,10 +104,14 @@ def quick_test():
 
 def register(suite):
     for folder in folders():
-        for twin in ("bug", "fixed"):
-            suite.run(f"run {folder.name} {twin}", twin_test(folder, twin))
+        suite.run(f"run {folder.name} bug", twin_test(folder, "bug"))
+    with suite.side_by_side(QUIET_AT_ONCE):
+        for folder in folders():
+            suite.run(f"run {folder.name} fixed", twin_test(folder, "fixed"))
     for source in servers():
         suite.run(f"run {source.parent.name} {source.stem}", twin_test(source.parent, source.stem))
     for name in ("busy-epollout", "et-read-not-drained"):
         suite.run(f"attach {name} bug", attach_test(name))
+    suite.run("attached: what was armed before", armed_before)
+    suite.run("no stacks when they are off", stacks_off)
     suite.run("spin is reported within 2 s", quick_test)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all live tests share: running epaudit as a user would, and keeping count."""
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -43,14 +44,15 @@ class Outcome:
         return f"exit {self.code}, findings {findings}, observation {observed}\nstderr: {self.err[-1500:]}"
 
 
-def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=(), stdin=subprocess.DEVNULL):
+def epaudit(*arguments, timeout=60, json_report=True, env=None, prefix=(), stdin=subprocess.DEVNULL,
+            program=EPAUDIT):
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "report.json")
         words = list(arguments)
         if json_report:
             words[1:1] = ["--format", "json=" + path]
         start = time.monotonic()
-        done = subprocess.run([*prefix, EPAUDIT, *map(str, words)], capture_output=True, timeout=timeout * SPEED,
+        done = subprocess.run([*prefix, program, *map(str, words)], capture_output=True, timeout=timeout * SPEED,
                               env=env, stdin=stdin)
         seconds = time.monotonic() - start
         report = None
@@ -88,7 +90,7 @@ class Started:
 
 
 @contextlib.contextmanager
-def serving(path, seconds=9):
+def serving(path, seconds=60):
     """A demo, once it serves; it ends with the block."""
     with tempfile.TemporaryDirectory() as directory:
         ready = os.path.join(directory, "ready")
@@ -159,9 +161,9 @@ def places(folder, twin):
 
 
 def attempt(test):
-    """What became of it, and in words."""
+    """What became of it, and in words; a test returns what else is worth saying."""
     try:
-        test()
+        said = test()
     except Skip as reason:
         return "skipped", f"SKIPPED: {reason}"
     except Final as error:
@@ -170,7 +172,7 @@ def attempt(test):
         return "failed", "FAILED: " + (str(error) or type(error).__name__)
     except Exception as error:  # a failing test must not take the others down
         return "failed", f"FAILED: {error}\n{traceback.format_exc()}"
-    return "passed", "ok"
+    return "passed", f"ok ({said})" if said else "ok"
 
 
 class Suite:
@@ -180,12 +182,26 @@ class Suite:
         self.only, self.label = only, label
         self.passed, self.failed, self.skipped = 0, 0, 0
         self.lock = threading.Lock()
+        self.pool = None
+
+    @contextlib.contextmanager
+    def side_by_side(self, how_many):
+        """Tests of this block wait more than they work: so many run at once."""
+        with concurrent.futures.ThreadPoolExecutor(how_many) as self.pool:
+            yield
+        self.pool = None
 
     def run(self, name, test):
-        """What two programs do to one another in a few seconds may go another way once: a failure is tried again, and
-        said. What must never be, a rule that speaks out of turn, is not (Final)."""
         if self.only and not any(word in name for word in self.only):
             return
+        if self.pool:
+            self.pool.submit(self.judge, name, test)
+        else:
+            self.judge(name, test)
+
+    def judge(self, name, test):
+        """What two programs do to one another in a few seconds may go another way once: a failure is tried again, and
+        said. What must never be, a rule that speaks out of turn, is not (Final)."""
         start = time.monotonic()
         kind, verdict = attempt(test)
         if kind == "failed":

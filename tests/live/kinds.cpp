@@ -33,10 +33,7 @@ int check(int result, const char* what)
 
 #define CHECK(call) check(static_cast<int>(call), #call)
 
-void tell(const char* name, int number)
-{
-    printf("%s %d\n", name, number);
-}
+void tell(const char* name, int number) { printf("%s %d\n", name, number); }
 
 void add(int epoll, int fd, uint32_t events, uint64_t data)
 {

@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """How epaudit behaves: bad input, exit codes, pass-through, signals, and leaving nothing behind."""
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import time
 
-from harness import BUILD, Started, check, epaudit, programs, programs_of, serving, wait_for
+import source_lines
+from harness import BUILD, ROOT, Started, check, epaudit, programs, programs_of, serving, wait_for
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
 
 
-def refuses(code, text, *arguments, prefix=()):
+def refuses(code, text, *arguments, prefix=(), hint=""):
     """One clear line, a hint, the right exit code."""
     def test():
         outcome = epaudit(*arguments, json_report=False, prefix=prefix)
         check(outcome.code == code, f"exit {outcome.code}, not {code}: {outcome.err}")
         first = outcome.err.splitlines()[0] if outcome.err else ""
         check(first.startswith("epaudit: ") and text in first, f"first line: {first!r}")
-        check("hint:" in outcome.err or len(outcome.err.splitlines()) == 1, outcome.err)
+        check(f"hint: {hint}" in outcome.err or not hint and len(outcome.err.splitlines()) == 1, outcome.err)
         check(not outcome.out, f"stdout: {outcome.out!r}")
     return test
 
@@ -117,6 +120,20 @@ def only_two_capabilities():
     check(outcome.code == 1 and "EP201" in outcome.out, f"exit {outcome.code}: {outcome.out} {outcome.err}")
 
 
+def single_file():
+    """epaudit-static needs no library: not in an empty root, nor to name a demo's lines."""
+    static = BUILD / "epaudit-static"
+    with tempfile.TemporaryDirectory() as empty:
+        shutil.copy(static, empty)
+        shutil.copy(ROOT / "tests/corpus/busy-epollout-bug.log.zst", empty)
+        outcome = epaudit("strace", "/busy-epollout-bug.log.zst", program="/epaudit-static", prefix=["chroot", empty],
+                          json_report=False)
+    check(outcome.code == 1 and "CONFIRMED  EP201" in outcome.out, f"exit {outcome.code}: {outcome.out} {outcome.err}")
+    outcome = epaudit("run", "--format", "text", "--", BUG, "--seconds", "3", program=str(static))
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    source_lines.verify(outcome, ROOT / "demo_bugs/busy-epollout")
+
+
 def catalogue():
     import json
     listing = json.loads(epaudit("rules", "--format", "json", json_report=False).out)
@@ -171,7 +188,15 @@ def register(suite):
     suite.run("bad input: unknown rule", refuses(2, "EP999", "run", "--select", "EP999", "--", "true"))
     suite.run("bad input: unknown threshold", refuses(2, "per_sec", "run", "--set", "EP201.per_sec=1", "--", "true"))
     suite.run("bad input: explain unknown rule", refuses(2, "EP999", "explain", "EP999"))
-    suite.run("bad input: no command", refuses(2, "", "run"))
+    suite.run("bad input: explain half a name", refuses(2, "'busy'", "explain", "busy", hint="did you mean 'busy-epollout'?"))
+    suite.run("bad input: no program", refuses(2, "run needs a program", "run", hint="epaudit run"))
+    suite.run("bad input: no command", refuses(2, "no command given", hint="epaudit attach -p PID"))
+    suite.run("bad input: misspelt command", refuses(2, "no command 'atach'", "atach", hint="did you mean 'attach'?"))
+    suite.run("bad input: no process", refuses(2, "attach needs a process", "attach", "nginx", hint="epaudit attach -p"))
+    suite.run("bad input: one word too many", refuses(2, "what is 'more'?", "attach", "-p", "1", "more"))
+    suite.run("bad input: misspelt option",
+              refuses(2, "no option '--durations'", "run", "--durations", "3", "--", "true", hint="did you mean '--duration'?"))
+    suite.run("bad input: no number", refuses(2, "'soon' is no number of seconds", "run", "--duration", "soon", "--", "true"))
     suite.run("bad input: missing file", refuses(2, "No such file", "run", "--", "/no/such/program"))
     suite.run("bad input: unknown format", refuses(2, "xml", "run", "--format", "xml", "--", "true"))
     suite.run("no epoll in target", refuses(3, "no epoll instance", "run", "--", "sh", "-c", "exit 0"))
@@ -187,6 +212,7 @@ def register(suite):
     suite.run("kill -9 of epaudit leaves nothing loaded", killed_tool_leaves_nothing)
     suite.run("descriptors stay ours", own_descriptors)
     suite.run("CAP_BPF and CAP_PERFMON suffice", only_two_capabilities)
+    suite.run("epaudit-static stands alone", single_file)
     suite.run("rules, explain, help", catalogue)
     suite.run("doctor", doctor)
     suite.run("doctor without privileges", lambda: doctor_refuses(nobody))

@@ -63,18 +63,19 @@ def redis(directory):
 
 
 NGINX = """
-daemon off; worker_processes 2; pid {dir}/nginx.pid; error_log {dir}/error.log; {user}
+daemon off; worker_processes {workers}; pid {dir}/nginx.pid; error_log {dir}/error.log; {user}
 events {{ worker_connections 512; }}
 http {{
   access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
   uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s; sendfile on; keepalive_requests 1000000;
   server {{ listen 127.0.0.1:{port}; location / {{ root {dir}/www; }}
-            location /proxy/ {{ proxy_pass http://127.0.0.1:{port}/; }} }}
+            {more} location /proxy/ {{ proxy_pass http://127.0.0.1:{port}/; }} }}
 }}
 """
 
 
-def nginx(directory):
+def nginx(directory, workers=2, more=""):
+    """`more`: directives of its server."""
     program = need("nginx")
     port = free_port()
     www = pathlib.Path(directory, "www")
@@ -84,7 +85,8 @@ def nginx(directory):
     for path in (directory, www):
         os.chmod(path, 0o755)
     config = pathlib.Path(directory, "nginx.conf")
-    config.write_text(NGINX.format(dir=directory, port=port, user="user root;" if os.geteuid() == 0 else ""))
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(NGINX.format(workers=workers, dir=directory, port=port, user=user, more=more))
     return Server(directory, port, [program, "-c", str(config), "-p", directory])
 
 

@@ -91,7 +91,7 @@ int forks(long count)
         for (long i = 0; i < wave; i++)
             if (must(fork(), "fork") == 0) {
                 small_life();
-                _exit(0); // closes nothing: the kernel does
+                _exit(0);  // closes nothing: the kernel does
             }
         for (long i = 0; i < wave; i++) {
             int status = 0;
@@ -145,7 +145,8 @@ int reuse(double seconds)
             closes++;
         }
     }
-    printf("%.0f closes per second\n", static_cast<double>(closes) / std::chrono::duration<double>(Clock::now() - start).count());
+    printf("%.0f closes per second\n",
+           static_cast<double>(closes) / std::chrono::duration<double>(Clock::now() - start).count());
     return 0;
 }
 
@@ -331,7 +332,7 @@ int as_pid(pid_t pid, char** command)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv)
 {
@@ -346,8 +347,8 @@ int main(int argc, char** argv)
         const char* name;
         int (*run)(long);
     };
-    for (const Role& known : {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle}, Role{"nested", nested},
-                              Role{"thrice", thrice}, Role{"handover", handover}})
+    for (const Role& known : {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle},
+                              Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}})
         if (role == known.name)
             return known.run(atol(argv[2]));
     fprintf(stderr, "usage: trouble ROLE COUNT (see the source)\n");

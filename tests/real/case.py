@@ -52,19 +52,22 @@ class Case:
     least: int = 1000          # postings below which the load was none
 
 
+def rules_listed():
+    return json.loads(epaudit("rules", "--format", "json", json_report=False).out)["rules"]
+
+
 def rules_known():
-    listing = json.loads(epaudit("rules", "--format", "json", json_report=False).out)
-    return [rule["id"] for rule in listing["rules"]]
+    return [rule["id"] for rule in rules_listed()]
 
 
 def descendants(pid):
     found = [pid]
     for one in found:
-        for task in pathlib.Path(f"/proc/{one}/task").glob("*/children"):
-            try:
+        try:
+            for task in pathlib.Path(f"/proc/{one}/task").glob("*/children"):
                 found += [int(word) for word in task.read_text().split()]
-            except OSError:
-                pass  # it has ended
+        except OSError:
+            pass  # it has ended
     return found
 
 
@@ -109,14 +112,14 @@ def server_log(site):
     return pathlib.Path(site.directory, "log").read_text(errors="replace")[-600:]
 
 
-def attached(case, site):
+def attached(case, site, words):
     with open(os.path.join(site.directory, "log"), "wb") as log:
         server = subprocess.Popen(site.words, cwd=site.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             wait_for(lambda: site.is_ready() or server.poll() is not None, 30, site.words[0] + " to listen")
             check(server.poll() is None, f"{site.words[0]} ended: {server_log(site)}")
             site.pid = server.pid
-            tool = Started("attach", "--follow-forks", "-p", server.pid)
+            tool = Started("attach", "--follow-forks", *words, "-p", server.pid)
             witness = Witness(server.pid)
             try:
                 case.load(site, LOAD_SECONDS)
@@ -132,9 +135,9 @@ def attached(case, site):
     return outcome, seen
 
 
-def from_birth(case, site):
+def from_birth(case, site, words):
     # Into a file: a server that talks much would fill the pipe that nobody reads yet, and sleep in write().
-    tool = Started("run", "--", "sh", "-c", 'exec "$@" >log 2>&1', "sh", *site.words, cwd=site.directory)
+    tool = Started("run", *words, "--", "sh", "-c", 'exec "$@" >log 2>&1', "sh", *site.words, cwd=site.directory)
     witness = None
     try:
         wait_for(lambda: site.is_ready() or tool.process.poll() is not None, 40, site.words[0] + " to listen")
@@ -180,15 +183,16 @@ def talk(outcome, rules):
     """What those rules said, in full: this is what somebody will have to understand."""
     return json.dumps([{key: finding[key] for key in ("rule", "level", "summary", "shape", "process", "fd", "count", "cost",
                                                       "facts", "evidence")}
-                       for finding in outcome.report["findings"] if finding["rule"] in rules][:3], indent=1)
+                       for finding in outcome.report["findings"] if finding["rule"] in rules][:3])
 
 
-def run_leg(case, leg, known, results):
+def run_leg(case, leg, words, known, results):
+    """`words`: more options of epaudit."""
     with tempfile.TemporaryDirectory(prefix="epaudit-real-") as directory:
         os.chmod(directory, 0o755)  # servers drop privileges
         site = case.lay(directory)
         try:
-            outcome, seen = (attached if leg == "attach" else from_birth)(case, site)
+            outcome, seen = (attached if leg == "attach" else from_birth)(case, site, words)
         finally:
             site.close()
     record = results.setdefault(case.name, {"about": case.about, "version": case.version(), "legs": {}})

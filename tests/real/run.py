@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The precision suite: real servers under load. `run.py [--table] [--jobs N] [WORD...]` runs those whose name holds a
-WORD; --table writes the results into docs/precision.md. Needs root, or CAP_BPF and CAP_PERFMON."""
+"""The precision suite: real servers under load, those whose name holds a WORD. Needs root, or CAP_BPF and CAP_PERFMON."""
 import argparse
 import concurrent.futures
 import json
@@ -10,6 +9,7 @@ import sys
 from paths import BUILD
 from harness import Suite
 from case import LEGS, rules_known, run_leg
+import margin
 import runtimes
 import stores
 import table
@@ -22,15 +22,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", action="store_true", help="write the results into docs/precision.md")
     parser.add_argument("--jobs", type=int, default=3, help="servers side by side (3)")
-    parser.add_argument("words", nargs="*")
+    parser.add_argument("--margin", type=float, metavar="N",
+                        help="divide by N whatever a finding needs (times, seconds, cost): still, nothing may be said")
+    parser.add_argument("words", nargs="*", metavar="WORD")
     options = parser.parse_args()
+    if options.margin and options.table:
+        parser.error("--table is about the thresholds as they are, --margin about others")
     suite = Suite(options.words, "real")
     known = rules_known()
+    words = margin.divided(options.margin) if options.margin else dict.fromkeys(LEGS, [])
     results = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for case in CASES:
             for leg in LEGS:
-                pool.submit(suite.run, f"{leg:<6} {case.name}", lambda c=case, l=leg: run_leg(c, l, known, results))
+                pool.submit(suite.run, f"{leg:<6} {case.name}",
+                            lambda c=case, l=leg: run_leg(c, l, words[l], known, results))
     (BUILD / "real").mkdir(exist_ok=True)
     (BUILD / "real/results.json").write_text(json.dumps({"rules": known, "results": results}, indent=1), encoding="utf-8")
     if options.table:

@@ -159,9 +159,14 @@ def postgres(directory):
     done = subprocess.run([*as_user("postgres"), str(POSTGRES[-1] / "initdb"), "-D", data, "--no-sync", "-A", "trust"],
                           capture_output=True, cwd=directory)
     check(done.returncode == 0, done.stderr.decode(errors="replace"))
+
+    def ready():  # its eighth line is its state; that it listens is not enough
+        state = pathlib.Path(data, "postmaster.pid")
+        return state.exists() and state.read_text().splitlines()[7:8] == ["ready   "]
+
     return Site([*as_user("postgres"), str(POSTGRES[-1] / "postgres"), "-D", data, "-p", str(port), "-F", "-c",
                  "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={data}"], port, directory,
-                ready=lambda: os.path.exists(os.path.join(data, f".s.PGSQL.{port}")))
+                ready=ready)
 
 
 def postgres_load(site, seconds):

@@ -16,9 +16,8 @@ TEST(Demangle, Cpp)
 TEST(Demangle, RustLegacyWithoutItsHash)
 {
     EXPECT_EQ(demangled("_ZN3mio4poll4Poll4poll17h0123456789abcdefE"), "mio::poll::Poll::poll");
-    EXPECT_EQ(
-        demangled("_ZN58_$LT$std..net..tcp..TcpStream$u20$as$u20$std..io..Read$GT$4read17hfedcba9876543210E"),
-        "<std::net::tcp::TcpStream as std::io::Read>::read");
+    EXPECT_EQ(demangled("_ZN58_$LT$std..net..tcp..TcpStream$u20$as$u20$std..io..Read$GT$4read17hfedcba9876543210E"),
+              "<std::net::tcp::TcpStream as std::io::Read>::read");
 }
 
 TEST(Demangle, LeavesTheRestAlone)

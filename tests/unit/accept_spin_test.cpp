@@ -23,7 +23,7 @@ TEST(AcceptSpin, EmfileOnALevelTriggeredListenerIsConfirmed)
 
 TEST(AcceptSpin, UsefulWorkInBetweenDoesNotHideIt)
 {
-    Scenario s; // redis with busy clients: no run of futile returns
+    Scenario s;  // redis with busy clients: no run of futile returns
     s.add(3, EPOLLIN, FILE_LISTENER).add(7, EPOLLIN, FILE_TCP).arrives(3, 1);
     for (int i = 0; i < 3000; i++)
         s.after_us(1000).arrives(7, 10).delivers({{3, EPOLLIN}, {7, EPOLLIN}}).accept(3, -EMFILE).read(7, 10);
@@ -32,7 +32,7 @@ TEST(AcceptSpin, UsefulWorkInBetweenDoesNotHideIt)
 
 TEST(AcceptSpin, RetriedInsideTheHandlerIsConfirmed)
 {
-    Scenario s; // brpc
+    Scenario s;  // brpc
     s.add(3, EPOLLIN | EPOLLET, FILE_LISTENER).arrives(3, 1).delivered(3, EPOLLIN);
     for (int i = 0; i < 10000; i++)
         s.after_us(200).accept(3, -ENFILE);
@@ -42,7 +42,7 @@ TEST(AcceptSpin, RetriedInsideTheHandlerIsConfirmed)
 
 TEST(AcceptSpin, FixedTakesTheListenerOut)
 {
-    Scenario s; // nginx, memcached: DEL, 500 ms later ADD
+    Scenario s;  // nginx, memcached: DEL, 500 ms later ADD
     s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
     for (int i = 0; i < 10; i++)
         s.delivered(3, EPOLLIN).accept(3, -EMFILE).del(3).after_ms(500).add(3, EPOLLIN, FILE_LISTENER);
@@ -52,7 +52,7 @@ TEST(AcceptSpin, FixedTakesTheListenerOut)
 
 TEST(AcceptSpin, AsyncioBursts)
 {
-    Scenario s; // 100 failing accepts per attempt, then a pause of a second
+    Scenario s;  // 100 failing accepts per attempt, then a pause of a second
     s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
     for (int i = 0; i < 6; i++) {
         s.delivered(3, EPOLLIN);
@@ -65,7 +65,7 @@ TEST(AcceptSpin, AsyncioBursts)
 
 TEST(AcceptSpin, SheddingWithASpareDescriptor)
 {
-    Scenario s; // libuv, muduo, mosquitto: each failure is followed by a success
+    Scenario s;  // libuv, muduo, mosquitto: each failure is followed by a success
     s.add(3, EPOLLIN, FILE_LISTENER);
     for (int i = 0; i < 5000; i++)
         s.after_us(500).arrives(3, 1).delivered(3, EPOLLIN).accept(3, -EMFILE).accept(3, 20);

@@ -9,8 +9,8 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kFirst{"EP901", "first-rule", "", Level::kConfirmed, {{"per_s", 100, 10, ""}, {"stall_s", 5, 1, ""}},
-                      {Seam::kState}, ""};
+const RuleInfo kFirst{
+    "EP901", "first-rule", "", Level::kConfirmed, {{"per_s", 100, 10, ""}, {"stall_s", 5, 1, ""}}, {Seam::kState}, ""};
 const RuleInfo kSecond{"EP902", "second-rule", "", Level::kLikely, {}, {Seam::kReadiness, Seam::kWakeups}, ""};
 
 // Says at each audit what the test put on its list.
@@ -95,7 +95,7 @@ TEST_F(AuditorTest, AddressesThatComeAgainAreOtherSubjects)
     first_[0].pid = 8;
     look(2);
     first_ = {make("EP901", 1, Level::kLikely)};
-    first_[0].subject_ino = 99; // the same program, another connection
+    first_[0].subject_ino = 99;  // the same program, another connection
     look(3);
     ASSERT_EQ(auditor_.findings().size(), 2u);
     unsigned fds = 0;
@@ -193,7 +193,7 @@ TEST_F(AuditorTest, MillionsOfSubjectsStayBounded)
 {
     for (uint64_t file = 0; file < 6000; file++)
         first_.push_back(make("EP901", file, Level::kRisk));
-    first_.push_back(make("EP901", 7000, Level::kConfirmed)); // worse than all of them
+    first_.push_back(make("EP901", 7000, Level::kConfirmed));  // worse than all of them
     look(1000);
     std::vector<Finding> found = auditor_.findings();
     ASSERT_EQ(found.size(), 1u);
@@ -208,7 +208,7 @@ TEST(Fingerprint, StableAcrossRuns)
     f.exe = "/usr/sbin/nginx";
     f.fd.kind = "tcp";
     f.trigger = "level";
-    EXPECT_EQ(fingerprint(f), "1e750a90427aa602"); // baselines hold it: it may never change
+    EXPECT_EQ(fingerprint(f), "1e750a90427aa602");  // baselines hold it: it may never change
     Finding other = f;
     other.pid = 99;
     other.fd.number = 12;
@@ -262,9 +262,10 @@ TEST_F(AuditorTest, SetErrorsSayWhatToDo)
     EXPECT_EQ(complain("zzz.per_s=1"), "unknown rule 'zzz' / `epaudit rules` lists them");
     EXPECT_EQ(complain("EP901.per_sec=1"),
               "rule first-rule has no threshold 'per_sec' / did you mean 'per_s'? It has: per_s, stall_s");
-    EXPECT_EQ(complain("EP901.per_s=ten"),
-              "'ten' in 'EP901.per_s=ten' is not a number / thresholds are numbers, 0 or more, with '.' for the decimal "
-              "point");
+    EXPECT_EQ(
+        complain("EP901.per_s=ten"),
+        "'ten' in 'EP901.per_s=ten' is not a number / thresholds are numbers, 0 or more, with '.' for the decimal "
+        "point");
     for (const char* bad : {"", "EP901", "EP901.per_s", "per_s=1", "EP901.per_s=", "EP901.per_s=1x", "EP901.per_s=-1",
                             "EP901.per_s=nan", "EP901.per_s=inf", "=.", ".="})
         complain(bad);

@@ -32,7 +32,7 @@ TEST(BusyEpollout, ArmedWithNothingToWriteIsConfirmed)
 TEST(BusyEpollout, BetweenTheGatesIsLikely)
 {
     Scenario s;
-    s.add(7, kOut, FILE_TCP).spin(7, kOut, 800, 2500); // 400/s, cheap
+    s.add(7, kOut, FILE_TCP).spin(7, kOut, 800, 2500);  // 400/s, cheap
     EXPECT_EQ(s.alarms(), "EP201 likely");
 }
 
@@ -46,7 +46,7 @@ TEST(BusyEpollout, AQuarterOfACoreConfirmsALowRate)
 TEST(BusyEpollout, BelowTheRateIsQuiet)
 {
     Scenario s;
-    s.cpu(0.9).add(7, kOut, FILE_TCP).spin(7, kOut, 500, 11000); // 90/s
+    s.cpu(0.9).add(7, kOut, FILE_TCP).spin(7, kOut, 500, 11000);  // 90/s
     EXPECT_EQ(s.verdict("EP201"), "none");
 }
 
@@ -63,7 +63,7 @@ TEST(BusyEpollout, ARunThatEndedIsStillTold)
     Scenario s;
     s.add(7, kIn | kOut, FILE_TCP).spin(7, kOut, 2000, 1100).mod(7, kIn).wait();
     s.after_ms(1000);
-    EXPECT_EQ(s.alarms(), "EP201 likely"); // 909/s
+    EXPECT_EQ(s.alarms(), "EP201 likely");  // 909/s
 }
 
 TEST(BusyEpollout, ARunThatDiedWithItsFdIsStillTold)
@@ -118,14 +118,14 @@ TEST(BusyEpollout, MemcachedUsesItOnceAsCallMeAgain)
 {
     Scenario s;
     s.add(7, kIn, FILE_TCP);
-    for (int i = 0; i < 3000; i++) // 20 requests per event, then EPOLLOUT once
+    for (int i = 0; i < 3000; i++)  // 20 requests per event, then EPOLLOUT once
         s.after_us(500).arrives(7, 20).delivered(7, kIn).read(7, 20).mod(7, kOut).delivered(7, kOut).mod(7, kIn);
     EXPECT_EQ(s.alarms(), "");
 }
 
 TEST(BusyEpollout, EdgeTriggeredOutNeverSpins)
 {
-    Scenario s; // nginx: 60 ET EPOLLOUT deliveries in a row without a write
+    Scenario s;  // nginx: 60 ET EPOLLOUT deliveries in a row without a write
     s.add(7, kIn | kOut | EPOLLRDHUP | EPOLLET, FILE_TCP).spin(7, kOut, 3000, 500);
     EXPECT_EQ(s.alarms(), "");
 }
@@ -157,7 +157,7 @@ TEST(BusyEpollout, SharedDataBlamesNobody)
 
 TEST(BusyEpollout, ArmedForAMinuteInVainIsAHazard)
 {
-    Scenario s(Profile::kProduction); // each delivery rides along with a useful one: no spin
+    Scenario s(Profile::kProduction);  // each delivery rides along with a useful one: no spin
     s.add(7, kIn | kOut, FILE_TCP).add(8, kIn, FILE_TCP);
     for (int i = 0; i < 1000; i++)
         s.after_ms(70).arrives(8, 10).delivers({{7, kOut}, {8, kIn}}).read(8, 10).write(8, 10);

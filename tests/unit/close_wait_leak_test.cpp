@@ -8,8 +8,16 @@ namespace {
 
 Scenario& served_and_forgotten(Scenario& s, int fd)
 {
-    return s.add(fd, EPOLLIN, FILE_TCP).arrives(fd, 5).delivered(fd, EPOLLIN).read(fd, 5).write(fd, 20)
-        .peer_closes(fd).delivered(fd, EPOLLIN).read(fd, 0).del(fd).wait();
+    return s.add(fd, EPOLLIN, FILE_TCP)
+        .arrives(fd, 5)
+        .delivered(fd, EPOLLIN)
+        .read(fd, 5)
+        .write(fd, 20)
+        .peer_closes(fd)
+        .delivered(fd, EPOLLIN)
+        .read(fd, 0)
+        .del(fd)
+        .wait();
 }
 
 TEST(CloseWaitLeak, GrowsAndNothingIsClosed)
@@ -51,7 +59,7 @@ TEST(CloseWaitLeak, ManyThatDoNotGrowAreARisk)
 
 TEST(CloseWaitLeak, SlowClosingUnderRisingLoadIsNoLeak)
 {
-    Scenario s; // each is closed in the end, 3 s after the peer; meanwhile more and more come
+    Scenario s;  // each is closed in the end, 3 s after the peer; meanwhile more and more come
     std::vector<std::pair<uint64_t, int>> open;
     int fd = 10;
     for (uint64_t ms = 0; ms < 12000; ms += 100) {
@@ -94,7 +102,7 @@ TEST(CloseWaitLeak, ProductionTakesMinutes)
     Scenario s(Profile::kProduction);
     for (int fd = 10; fd < 110; fd++)
         served_and_forgotten(s.after_ms(3000), fd);
-    EXPECT_EQ(s.alarms(), ""); // 300 s
+    EXPECT_EQ(s.alarms(), "");  // 300 s
     for (int fd = 110; fd < 210; fd++)
         served_and_forgotten(s.after_ms(3000), fd);
     EXPECT_EQ(s.alarms(), "EP302 confirmed");

@@ -70,7 +70,7 @@ TEST(ConcurrentHandlers, ConnectionThatEndsAtOnceIsRemembered)
 
 TEST(ConcurrentHandlers, WorkThatMigratesNeverOverlaps)
 {
-    Scenario s; // asio, Go, tokio, brpc: A, B, A, one after the other
+    Scenario s;  // asio, Go, tokio, brpc: A, B, A, one after the other
     both_told(s).arrives(7, 10000);
     for (int i = 0; i < 100; i++)
         s.thread(100).read(7, 10).thread(101).read(7, 10);
@@ -80,7 +80,7 @@ TEST(ConcurrentHandlers, WorkThatMigratesNeverOverlaps)
 
 TEST(ConcurrentHandlers, WorkersThatNeverWaitHere)
 {
-    Scenario s; // a blocking reader thread, a pool that was handed the fd
+    Scenario s;  // a blocking reader thread, a pool that was handed the fd
     s.add(7, EPOLLIN, FILE_TCP).wait().arrives(7, 100).delivered(7, EPOLLIN);
     for (int i = 0; i < 20; i++) {
         s.thread(102).overlaps(7, 103);
@@ -116,7 +116,7 @@ TEST(ConcurrentHandlers, SecondReadOfTheFasterThreadDoesNotCountForBoth)
 {
     Scenario s;
     both_told(s).thread(101).overlaps(7, 100);
-    s.read(7, 10).read(7, 10).read(7, 10).after_ms(500); // thread 100 is still in its call
+    s.read(7, 10).read(7, 10).read(7, 10).after_ms(500);  // thread 100 is still in its call
     EXPECT_EQ(s.file(7).clashes, 0u);
     s.thread(100).read(7, 10);
     EXPECT_EQ(s.file(7).clashes, 1u);

@@ -71,8 +71,9 @@ private:
             now_us_ += step_us_;
             uint64_t day = now_us_ % (86400ULL * 1000000);
             replace(line, "{t}", fmt::format("{}.{:06}", now_us_ / 1000000, now_us_ % 1000000));
-            replace(line, "{tt}", fmt::format("{:02}:{:02}:{:02}.{:06}", day / 3600000000, day / 60000000 % 60,
-                                              day / 1000000 % 60, day % 1000000));
+            replace(line, "{tt}",
+                    fmt::format("{:02}:{:02}:{:02}.{:06}", day / 3600000000, day / 60000000 % 60, day / 1000000 % 60,
+                                day % 1000000));
             replace(line, "{r}", fmt::format("{}.{:06}", step_us_ / 1000000, step_us_ % 1000000));
         }
         each_(line);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <sys/syscall.h>
+
+#include "src/books/call_names.h"
 #include "src/books/describe.h"
 #include "tests/unit/scenario.h"
 
@@ -45,7 +48,7 @@ TEST(Describe, Addresses)
     name.local[3] = 1;
     name.local_port = 80;
     EXPECT_EQ(local_address(name), "127.0.0.1:80");
-    EXPECT_EQ(peer_address(name), ""); // a listener has none
+    EXPECT_EQ(peer_address(name), "");  // a listener has none
     name.family = 10;
     name.peer[15] = 1;
     name.peer_port = 5555;
@@ -80,7 +83,14 @@ TEST(Describe, Postings)
 TEST(Describe, TimelineRunsForwardAndEndsAtTheNewest)
 {
     Scenario s;
-    s.at_ms(10).add(7, EPOLLIN, FILE_TCP).arrives(7, 5).at_ms(20).delivered(7, EPOLLIN).thread(101).at_ms(23).read(7, 5);
+    s.at_ms(10)
+        .add(7, EPOLLIN, FILE_TCP)
+        .arrives(7, 5)
+        .at_ms(20)
+        .delivered(7, EPOLLIN)
+        .thread(101)
+        .at_ms(23)
+        .read(7, 5);
     std::vector<TimelineEntry> t = timeline(s.file(7), Scenario::kStart);
     ASSERT_EQ(t.size(), 3u);
     EXPECT_EQ(t[0].what, "epoll_ctl(ADD) EPOLLIN");
@@ -104,6 +114,15 @@ TEST(Describe, TimelineOfAFullRing)
     EXPECT_EQ(t.front().what, "wrote 85 bytes");
     EXPECT_EQ(t.back().what, "wrote 100 bytes");
     EXPECT_NEAR(t.front().t, 0.085, 0.0001);
+}
+
+TEST(Describe, CallsByNumberAndByName)
+{
+    EXPECT_EQ(system_call_name(SYS_fsync), "fsync");
+    for (const char* name : {"clock_nanosleep", "futex", "openat", "copy_file_range"})
+        EXPECT_EQ(system_call_name(system_call_number(name)), name);
+    EXPECT_EQ(system_call_number("getpid"), -1);
+    EXPECT_EQ(system_call_number(""), -1);
 }
 
 TEST(Describe, NoTimelineWithoutPostings) { EXPECT_TRUE(timeline(file_row{}, 0).empty()); }

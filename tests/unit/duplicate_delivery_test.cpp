@@ -55,7 +55,7 @@ TEST(DuplicateDelivery, FixedUsesOneshot)
 
 TEST(DuplicateDelivery, EdgeTriggeredIsToldOnce)
 {
-    Scenario s; // Go, tokio, asio
+    Scenario s;  // Go, tokio, asio
     s.add(7, EPOLLIN | EPOLLET, FILE_TCP);
     for (int i = 0; i < 1000; i++)
         twice(s.after_ms(5), 7);
@@ -64,7 +64,7 @@ TEST(DuplicateDelivery, EdgeTriggeredIsToldOnce)
 
 TEST(DuplicateDelivery, WorkThatMovesFromThreadToThread)
 {
-    Scenario s; // A, B, A, each after new input
+    Scenario s;  // A, B, A, each after new input
     s.add(7, EPOLLIN, FILE_TCP);
     for (int i = 0; i < 1000; i++)
         s.after_ms(5).thread(100 + i % 2).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).wait();
@@ -82,9 +82,23 @@ TEST(DuplicateDelivery, MoreInputMakesTheSecondDeliveryRight)
     EXPECT_EQ(s.verdict("EP402"), "none");
 }
 
+// Each finds nothing where the other was faster, but the fault is that they share it: EP503 says so.
+TEST(DuplicateDelivery, AnEpollThatProcessesShareIsAnotherMatter)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP);
+    for (int i = 0; i < 1200; i++) {
+        s.after_ms(5).process(200).thread(202).wait().process(100).thread(101).wait().arrives(7, 10);
+        s.delivered(7, EPOLLIN).after_us(20).process(200).thread(202).delivered(7, EPOLLIN);
+        s.after_us(3000).process(100).thread(101).read(7, 10).process(200).thread(202).read(7, -EAGAIN);
+    }
+    EXPECT_EQ(s.verdict("EP402"), "none");
+    EXPECT_EQ(s.file(7).duplicates, 0u);
+}
+
 TEST(DuplicateDelivery, OnePollerHandsOver)
 {
-    Scenario s; // asio, httpd: the thread that was told handles, another one polls next
+    Scenario s;  // asio, httpd: the thread that was told handles, another one polls next
     s.add(7, EPOLLIN, FILE_TCP);
     for (int i = 0; i < 1000; i++)
         s.after_ms(5).thread(100 + i % 3).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10);

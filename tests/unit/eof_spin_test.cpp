@@ -19,7 +19,7 @@ TEST(EofSpin, ReadOfNothingIgnored)
 
 TEST(EofSpin, RdhupIgnored)
 {
-    Scenario s; // beanstalkd #144: nothing reads, unread data or not
+    Scenario s;  // beanstalkd #144: nothing reads, unread data or not
     s.add(7, EPOLLRDHUP, FILE_TCP).arrives(7, 5).peer_closes(7).spin(7, EPOLLRDHUP, 3000, 500);
     EXPECT_EQ(s.alarms(), "EP203 confirmed");
 }
@@ -47,7 +47,7 @@ TEST(EofSpin, PipeWhoseWriterLeft)
 
 TEST(EofSpin, OneshotRearmedAtTheEndSpinsToo)
 {
-    Scenario s; // fibers #19
+    Scenario s;  // fibers #19
     s.add(7, kIn | EPOLLONESHOT, FILE_TCP).peer_closes(7);
     s.spin(7, kIn, 3000, 500, [](Scenario& t) { t.read(7, 0).mod(7, kIn | EPOLLONESHOT); });
     EXPECT_EQ(s.alarms(), "EP203 confirmed");
@@ -63,7 +63,7 @@ TEST(EofSpin, ClosedByTheProgramInTheEnd)
 
 TEST(EofSpin, EndAfterAnUnreadSpinDoesNotChangeThatOne)
 {
-    Scenario s; // the spin was about data; later the program read all, met the end and closed
+    Scenario s;  // the spin was about data; later the program read all, met the end and closed
     s.add(7, kIn, FILE_TCP).arrives(7, 10).spin(7, kIn, 3000, 500);
     s.read(7, 10).peer_closes(7).delivered(7, kIn).read(7, 0).close(7).wait();
     s.after_ms(2000);
@@ -72,7 +72,7 @@ TEST(EofSpin, EndAfterAnUnreadSpinDoesNotChangeThatOne)
 
 TEST(EofSpin, UnreadDataThatIsReadInTheEndWasUnreadData)
 {
-    Scenario s; // the peer had closed before the spin began, but what spun was data
+    Scenario s;  // the peer had closed before the spin began, but what spun was data
     s.add(7, kIn, FILE_TCP).arrives(7, 10).peer_closes(7).spin(7, kIn, 3000, 500);
     s.after_ms(10).read(7, 10).read(7, 0).close(7).wait();
     s.after_ms(2000);
@@ -89,7 +89,7 @@ TEST(EofSpin, ClosingAtOnceIsQuiet)
 
 TEST(EofSpin, HalfClosedPeerStillServedIsQuiet)
 {
-    Scenario s; // the long answer makes progress at each turn
+    Scenario s;  // the long answer makes progress at each turn
     s.add(7, kInRdhup | EPOLLOUT, FILE_TCP).peer_closes(7);
     s.spin(7, kInRdhup | EPOLLOUT, 3000, 500, [](Scenario& t) { t.write(7, 1000); });
     EXPECT_EQ(s.alarms(), "");

@@ -29,14 +29,14 @@ TEST(EpollFdLeaked, ForkedWorkersAreNotMeant)
 
 TEST(EpollFdLeaked, ItsOwnEpollOfTheNewProgram)
 {
-    Scenario s; // exec with nothing left open: no posting names an epoll; then it makes one
+    Scenario s;  // exec with nothing left open: no posting names an epoll; then it makes one
     s.process(200).epoll(9).creates_epoll().add(7, EPOLLIN, FILE_TCP).wait().after_ms(500);
     EXPECT_EQ(s.verdict("EP603"), "none");
 }
 
 TEST(EpollFdLeaked, UnknownEpoll)
 {
-    Scenario s; // of a process that is not watched
+    Scenario s;  // of a process that is not watched
     s.process(200).epoll(77).exec().after_ms(500);
     EXPECT_EQ(s.verdict("EP603"), "none");
 }

@@ -21,7 +21,7 @@ void gone(Scenario& s, uint32_t pid) { s.tables().set_process({pid, "server", "/
 TEST(EpollSharedAcrossFork, ChildRemovesWhatTheParentUses)
 {
     for (Profile profile : {Profile::kTest, Profile::kProduction}) {
-        Scenario s(profile); // systemd #72
+        Scenario s(profile);  // systemd #72
         forked(s).del(7);
         s.after_ms(3000);
         EXPECT_EQ(s.alarms(), "EP503 confirmed");
@@ -32,7 +32,7 @@ TEST(EpollSharedAcrossFork, ChildRemovesWhatTheParentUses)
 
 TEST(EpollSharedAcrossFork, ChildChangesTheMask)
 {
-    Scenario s; // polling #37
+    Scenario s;  // polling #37
     forked(s).mod(7, EPOLLIN | EPOLLOUT);
     s.after_ms(3000);
     EXPECT_EQ(s.alarms(), "EP503 confirmed");
@@ -49,7 +49,7 @@ TEST(EpollSharedAcrossFork, EventsOfTheParentComeToTheChild)
 
 TEST(EpollSharedAcrossFork, BothWaitAndBothGetEvents)
 {
-    Scenario s; // inherited connections: the number leads to the file on both sides
+    Scenario s;  // inherited connections: the number leads to the file on both sides
     forked(s);
     for (int i = 0; i < 40; i++) {
         s.process(kChild).arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).wait();
@@ -60,11 +60,11 @@ TEST(EpollSharedAcrossFork, BothWaitAndBothGetEvents)
 
 TEST(EpollSharedAcrossFork, ChildThatOnlyClosesIsQuiet)
 {
-    Scenario s; // haproxy, asio, libev, libuv, PostgreSQL
+    Scenario s;  // haproxy, asio, libev, libuv, PostgreSQL
     forked(s);
     posting p = s.blank(POSTING_CLOSE, 7);
     p.epoll = 0;
-    s.post(p); // not the last reference
+    s.post(p);  // not the last reference
     s.after_ms(3000);
     EXPECT_EQ(s.verdict("EP503"), "none");
 }
@@ -88,7 +88,7 @@ TEST(EpollSharedAcrossFork, DaemonWhoseParentExits)
 
 TEST(EpollSharedAcrossFork, HandedOver)
 {
-    Scenario s; // only the child holds the file any more
+    Scenario s;  // only the child holds the file any more
     forked(s);
     posting p = s.blank(POSTING_DEL, 7);
     p.flags = POSTING_LAST;
@@ -114,7 +114,7 @@ TEST(EpollSharedAcrossFork, WhatExistedBeforeHasNoKnownOwner)
 
 TEST(EpollSharedAcrossFork, ShortLivedChild)
 {
-    Scenario s; // gone before anybody looked: no verdict about what may have been an exec's run-up
+    Scenario s;  // gone before anybody looked: no verdict about what may have been an exec's run-up
     forked(s).del(7);
     gone(s, kChild);
     s.after_ms(3000);

@@ -8,10 +8,7 @@ namespace {
 
 constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
 
-Scenario& one_accept_of_three(Scenario& s)
-{
-    return s.arrives(3, 3).delivered(3, EPOLLIN).accept(3, 20).wait();
-}
+Scenario& one_accept_of_three(Scenario& s) { return s.arrives(3, 3).delivered(3, EPOLLIN).accept(3, 20).wait(); }
 
 TEST(EtAcceptNotDrained, BacklogLeftAfterEachEdgeIsConfirmed)
 {
@@ -49,7 +46,7 @@ TEST(EtAcceptNotDrained, DrainedToEagainIsQuiet)
 
 TEST(EtAcceptNotDrained, BurstsThatAreYoungAreQuiet)
 {
-    Scenario s; // connections arrive faster than accepts, but none waits 200 ms
+    Scenario s;  // connections arrive faster than accepts, but none waits 200 ms
     s.add(3, kEdge, FILE_LISTENER);
     for (int i = 0; i < 50; i++) {
         s.after_ms(5).arrives(3, 2).delivered(3, EPOLLIN).accept(3, 20).wait();
@@ -61,7 +58,7 @@ TEST(EtAcceptNotDrained, BurstsThatAreYoungAreQuiet)
 TEST(EtAcceptNotDrained, AsioAcceptsWithoutEvents)
 {
     Scenario s;
-    s.add(3, kEdge, FILE_LISTENER).accept(3, -EAGAIN).wait(); // N2: before the first edge
+    s.add(3, kEdge, FILE_LISTENER).accept(3, -EAGAIN).wait();  // N2: before the first edge
     one_accept_of_three(s.at_ms(500));
     s.at_ms(8000);
     EXPECT_EQ(s.alarms(), "");
@@ -70,18 +67,18 @@ TEST(EtAcceptNotDrained, AsioAcceptsWithoutEvents)
 
 TEST(EtAcceptNotDrained, LimitedListenerComesBackLater)
 {
-    Scenario s; // Go LimitListener, sozu: accepts again when a connection ends
+    Scenario s;  // Go LimitListener, sozu: accepts again when a connection ends
     s.add(3, kEdge, FILE_LISTENER);
     one_accept_of_three(s.at_ms(500));
     s.at_ms(3000);
     EXPECT_EQ(s.alarms(), "EP102 likely");
     s.accept(3, 21).wait().after_ms(500);
-    EXPECT_EQ(s.alarms(), ""); // withdrawn
+    EXPECT_EQ(s.alarms(), "");  // withdrawn
 }
 
 TEST(EtAcceptNotDrained, StarvedAndForgottenIsConfirmed)
 {
-    Scenario s; // lwan under fd exhaustion
+    Scenario s;  // lwan under fd exhaustion
     s.add(3, kEdge, FILE_LISTENER).at_ms(2000).arrives(3, 2).delivered(3, EPOLLIN).accept(3, -EMFILE).wait();
     s.after_ms(3000);
     EXPECT_EQ(s.alarms(), "EP102 confirmed");
@@ -90,7 +87,7 @@ TEST(EtAcceptNotDrained, StarvedAndForgottenIsConfirmed)
 
 TEST(EtAcceptNotDrained, StarvedAndBackInASecondIsQuiet)
 {
-    Scenario s; // Go, axum: sleep up to 1 s, then accept again without an event
+    Scenario s;  // Go, axum: sleep up to 1 s, then accept again without an event
     s.add(3, kEdge, FILE_LISTENER).at_ms(2000).arrives(3, 2).delivered(3, EPOLLIN).accept(3, -EMFILE).wait(900);
     for (int i = 0; i < 5; i++)
         s.after_ms(900).returned(0).accept(3, -EMFILE).wait(900);
@@ -99,7 +96,7 @@ TEST(EtAcceptNotDrained, StarvedAndBackInASecondIsQuiet)
 
 TEST(EtAcceptNotDrained, LevelTriggeredListenersAreLeftAlone)
 {
-    Scenario s; // nginx: one accept per event, never EAGAIN
+    Scenario s;  // nginx: one accept per event, never EAGAIN
     s.add(3, EPOLLIN, FILE_LISTENER);
     for (int i = 0; i < 10; i++)
         one_accept_of_three(s.after_ms(300));

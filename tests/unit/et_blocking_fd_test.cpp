@@ -81,7 +81,7 @@ TEST(EtBlockingFd, OneReadPerEdgeNeverSleeps)
 
 TEST(EtBlockingFd, PreemptedIsNotAsleep)
 {
-    Scenario s; // 40 ms on the runqueue: no voluntary context switch
+    Scenario s;  // 40 ms on the runqueue: no voluntary context switch
     s.add(7, kEdge, FILE_TCP).blocking(7);
     for (int i = 0; i < 5; i++)
         s.after_ms(100).arrives(7, 10).delivered(7, EPOLLIN).enters(7).after_ms(40).read(7, 10).wait();
@@ -98,7 +98,7 @@ TEST(EtBlockingFd, AReadThatFillsItsBufferIsAHazard)
 
 TEST(EtBlockingFd, WakeupDescriptorsMayBlock)
 {
-    Scenario s; // nginx, workflow: blocking eventfd and timerfd, edge-triggered
+    Scenario s;  // nginx, workflow: blocking eventfd and timerfd, edge-triggered
     s.add(5, kEdge, FILE_EVENTFD).add(6, kEdge, FILE_TIMERFD).add(8, kEdge, FILE_OTHER);
     for (int fd : {5, 6, 8})
         s.blocking(fd).delivered(fd, EPOLLIN).enters(fd).after_ms(50).slept(true).read(fd, 8, 8).slept(false);
@@ -117,7 +117,7 @@ TEST(EtBlockingFd, LevelTriggeredFdsMayBlock)
 
 TEST(EtBlockingFd, AThreadOfAnotherEpollMayRead)
 {
-    Scenario s; // the fd was handed to a thread of its own, which waits elsewhere
+    Scenario s;  // the fd was handed to a thread of its own, which waits elsewhere
     s.epoll(5).thread(101).wait().epoll(4).thread(100).add(7, kEdge, FILE_TCP).blocking(7);
     s.arrives(7, 10).delivered(7, EPOLLIN).wait();
     s.epoll(5).thread(101).returned(0).enters(7).after_ms(3000).slept(true).read(7, 10).slept(false);

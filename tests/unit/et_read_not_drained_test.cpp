@@ -9,10 +9,7 @@ namespace {
 constexpr uint32_t kEdge = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 // The buggy server: 12 bytes arrive, 4 are read.
-Scenario& one_short_pass(Scenario& s, int fd)
-{
-    return s.arrives(fd, 12).delivered(fd, EPOLLIN).read(fd, 4, 4).wait();
-}
+Scenario& one_short_pass(Scenario& s, int fd) { return s.arrives(fd, 12).delivered(fd, EPOLLIN).read(fd, 4, 4).wait(); }
 
 TEST(EtReadNotDrained, RescuedAgainAndAgainIsConfirmed)
 {
@@ -93,7 +90,7 @@ TEST(EtReadNotDrained, DrainedIsQuiet)
 
 TEST(EtReadNotDrained, ShortReadThatEmptiedItIsQuiet)
 {
-    Scenario s; // nginx, tokio, Netty stop at a short read
+    Scenario s;  // nginx, tokio, Netty stop at a short read
     s.add(7, kEdge, FILE_TCP);
     for (int i = 0; i < 10; i++)
         s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).read(7, 12).wait();
@@ -106,7 +103,7 @@ TEST(EtReadNotDrained, NginxPipeliningComesBackWithoutAnEvent)
     Scenario s;
     s.add(7, kEdge, FILE_TCP).arrives(7, 3000).delivered(7, EPOLLIN).read(7, 1024, 1024).wait();
     s.at_ms(8000);
-    s.read(7, 1024, 1024).wait(); // N2: knew it all the time
+    s.read(7, 1024, 1024).wait();  // N2: knew it all the time
     s.after_ms(5000);
     EXPECT_EQ(s.alarms(), "");
 }
@@ -124,7 +121,7 @@ TEST(EtReadNotDrained, WithdrawnWhenTheProgramComesBackByItself)
 
 TEST(EtReadNotDrained, GoReadsBeforeTheFirstEdge)
 {
-    Scenario s; // speculative: tries the call, waits on EAGAIN
+    Scenario s;  // speculative: tries the call, waits on EAGAIN
     s.add(8, kEdge | EPOLLOUT, FILE_TCP).read(8, -EAGAIN).wait();
     s.add(7, kEdge | EPOLLOUT, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
@@ -135,7 +132,7 @@ TEST(EtReadNotDrained, GoReadsBeforeTheFirstEdge)
 
 TEST(EtReadNotDrained, IgnoredEdgeIsDeliberate)
 {
-    Scenario s; // nginx "block reading", asio without an operation: N1
+    Scenario s;  // nginx "block reading", asio without an operation: N1
     s.add(7, kEdge, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(700).arrives(7, 5).delivered(7, EPOLLIN).wait();
@@ -145,7 +142,7 @@ TEST(EtReadNotDrained, IgnoredEdgeIsDeliberate)
 
 TEST(EtReadNotDrained, RearmedByModWillBeToldAgain)
 {
-    Scenario s; // Netty, Envoy, asio: MOD with the same mask re-reports
+    Scenario s;  // Netty, Envoy, asio: MOD with the same mask re-reports
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).mod(7, kEdge).wait();
     s.at_ms(6000);
@@ -154,7 +151,7 @@ TEST(EtReadNotDrained, RearmedByModWillBeToldAgain)
 
 TEST(EtReadNotDrained, PausedByMaskIsQuiet)
 {
-    Scenario s; // autoRead off
+    Scenario s;  // autoRead off
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).mod(7, EPOLLRDHUP | EPOLLET).wait();
     s.at_ms(6000);
@@ -163,7 +160,7 @@ TEST(EtReadNotDrained, PausedByMaskIsQuiet)
 
 TEST(EtReadNotDrained, HeldBackBehindABlockedClient)
 {
-    Scenario s; // nginx unbuffered proxy, stalled client: N3
+    Scenario s;  // nginx unbuffered proxy, stalled client: N3
     s.add(7, kEdge, FILE_TCP).add(8, EPOLLOUT | kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 78848).delivered(7, EPOLLIN).read(7, 4096).write(8, 1000, 4096).writable(8, false).wait();
     s.at_ms(6000);
@@ -173,7 +170,7 @@ TEST(EtReadNotDrained, HeldBackBehindABlockedClient)
 
 TEST(EtReadNotDrained, WaitingForAnUpstream)
 {
-    Scenario s; // N4
+    Scenario s;  // N4
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).writes_unwatched(30).wait();
     s.at_ms(6000);
@@ -183,7 +180,7 @@ TEST(EtReadNotDrained, WaitingForAnUpstream)
 
 TEST(EtReadNotDrained, HandedToAnotherThread)
 {
-    Scenario s; // N4
+    Scenario s;  // N4
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wakes_thread().wait();
     s.at_ms(6000);
@@ -192,7 +189,7 @@ TEST(EtReadNotDrained, HandedToAnotherThread)
 
 TEST(EtReadNotDrained, LookedAtAndLeft)
 {
-    Scenario s; // nginx FIONREAD, MSG_PEEK framing: N5
+    Scenario s;  // nginx FIONREAD, MSG_PEEK framing: N5
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).peek(7, 8).wait();
     s.at_ms(6000);
@@ -201,7 +198,7 @@ TEST(EtReadNotDrained, LookedAtAndLeft)
 
 TEST(EtReadNotDrained, IncompleteMessagesPeekedAtAreNoRescue)
 {
-    Scenario s; // reads whole messages only: the rest waits for its other half
+    Scenario s;  // reads whole messages only: the rest waits for its other half
     s.add(7, kEdge, FILE_TCP);
     for (int i = 0; i < 6; i++)
         s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).peek(7, 12).read(7, 10, 10).peek(7, 2).wait();
@@ -212,7 +209,7 @@ TEST(EtReadNotDrained, IncompleteMessagesPeekedAtAreNoRescue)
 
 TEST(EtReadNotDrained, EchoThatWaitsForItsOwnOutputIsNoRescue)
 {
-    Scenario s; // input is held back while output is blocked; EPOLLOUT reports EPOLLIN along with it
+    Scenario s;  // input is held back while output is blocked; EPOLLOUT reports EPOLLIN along with it
     s.add(7, kEdge | EPOLLOUT, FILE_TCP).arrives(7, 100000);
     s.delivered(7, EPOLLIN | EPOLLOUT).read(7, 4096).write(7, 1000, 4096).writable(7, false).wait();
     for (int i = 0; i < 6; i++) {
@@ -225,7 +222,7 @@ TEST(EtReadNotDrained, EchoThatWaitsForItsOwnOutputIsNoRescue)
 
 TEST(EtReadNotDrained, BusyLoopIsNoSleep)
 {
-    Scenario s; // Q8: another thread of this epoll is at work
+    Scenario s;  // Q8: another thread of this epoll is at work
     s.add(7, kEdge, FILE_TCP).add(8, EPOLLIN, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     for (int i = 0; i < 50; i++)
@@ -240,7 +237,7 @@ TEST(EtReadNotDrained, StoppedProgramIsNotJudged)
     one_short_pass(s.at_ms(2000), 7);
     s.stopped(true).at_ms(9000);
     EXPECT_EQ(s.verdict("EP101"), "none");
-    s.stopped(false).at_ms(9600); // the clock starts again
+    s.stopped(false).at_ms(9600);  // the clock starts again
     EXPECT_EQ(s.verdict("EP101"), "none");
     s.at_ms(10800);
     EXPECT_EQ(s.alarms(), "EP101 likely");
@@ -248,18 +245,18 @@ TEST(EtReadNotDrained, StoppedProgramIsNotJudged)
 
 TEST(EtReadNotDrained, PlannedByATimer)
 {
-    Scenario s; // tokio: filled its buffer and sleeps on a timer
+    Scenario s;  // tokio: filled its buffer and sleeps on a timer
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wait(30000);
     s.at_ms(9000);
     EXPECT_EQ(s.alarms(), "");
-    s.returned(0).wait(30000).after_ms(1000); // it woke, and did not come for it
+    s.returned(0).wait(30000).after_ms(1000);  // it woke, and did not come for it
     EXPECT_EQ(s.alarms(), "EP101 likely");
 }
 
 TEST(EtReadNotDrained, PastUnknownAfterAttach)
 {
-    Scenario s; // Q7: its edge came before us
+    Scenario s;  // Q7: its edge came before us
     s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait();
     s.at_ms(20000);
     EXPECT_EQ(s.verdict("EP101"), "none");
@@ -267,7 +264,7 @@ TEST(EtReadNotDrained, PastUnknownAfterAttach)
 
 TEST(EtReadNotDrained, RegisteredTwiceIsNotJudged)
 {
-    Scenario s; // facil.io, photon: another epoll will tell
+    Scenario s;  // facil.io, photon: another epoll will tell
     s.epoll(5).add(7, EPOLLOUT, FILE_TCP).epoll(4).add(7, kEdge, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(6000);
@@ -276,7 +273,7 @@ TEST(EtReadNotDrained, RegisteredTwiceIsNotJudged)
 
 TEST(EtReadNotDrained, WakeupDescriptorsAreLeftUnreadRightly)
 {
-    Scenario s; // nginx, asio, mio, Netty, workflow
+    Scenario s;  // nginx, asio, mio, Netty, workflow
     s.add(5, EPOLLIN | EPOLLET, FILE_EVENTFD).add(6, EPOLLIN | EPOLLET, FILE_TIMERFD);
     for (int i = 0; i < 10; i++)
         s.after_ms(350).arrives(5, 1).arrives(6, 1).delivers({{5, EPOLLIN}, {6, EPOLLIN}}).wait();
@@ -297,7 +294,7 @@ TEST(EtReadNotDrained, TheirIgnoredEdgesSayNothingAboutSockets)
 
 TEST(EtReadNotDrained, LevelTriggeredIsAnotherMatter)
 {
-    Scenario s; // it will be told again
+    Scenario s;  // it will be told again
     s.add(7, EPOLLIN, FILE_TCP);
     for (int i = 0; i < 10; i++)
         one_short_pass(s.after_ms(350), 7);

@@ -31,7 +31,7 @@ TEST(ExclusiveMisuse, AddWithRdhupIsRefused)
 
 TEST(ExclusiveMisuse, FixedDeletesAndAdds)
 {
-    Scenario s; // nginx
+    Scenario s;  // nginx
     s.add(3, kExclusive, FILE_LISTENER);
     for (int i = 0; i < 20; i++)
         s.after_ms(200).del(3).after_ms(100).add(3, kExclusive, FILE_LISTENER);
@@ -42,7 +42,7 @@ TEST(ExclusiveMisuse, RefusedAndThenDoneRight)
 {
     Scenario s;
     s.add(3, kExclusive, FILE_LISTENER).mod(3, 0, -EINVAL).del(3).after_ms(50).add(3, kExclusive, FILE_LISTENER);
-    s.add_shared(7, kExclusive | EPOLLONESHOT, FILE_TCP, 7, -EINVAL).add(7, EPOLLIN, FILE_TCP); // a probe
+    s.add_shared(7, kExclusive | EPOLLONESHOT, FILE_TCP, 7, -EINVAL).add(7, EPOLLIN, FILE_TCP);  // a probe
     s.after_ms(3000);
     EXPECT_EQ(s.verdict("EP403"), "none");
 }
@@ -73,7 +73,12 @@ Scenario& standoff(Scenario& s, uint64_t ms)
 
 Scenario& two_workers(Scenario& s)
 {
-    return s.epoll(5).thread(102).add(3, kExclusive, FILE_LISTENER).epoll(4).thread(101).add(3, kExclusive, FILE_LISTENER);
+    return s.epoll(5)
+        .thread(102)
+        .add(3, kExclusive, FILE_LISTENER)
+        .epoll(4)
+        .thread(101)
+        .add(3, kExclusive, FILE_LISTENER);
 }
 
 TEST(ExclusiveMisuse, StuckBehindABusyWinner)

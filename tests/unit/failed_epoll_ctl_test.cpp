@@ -10,9 +10,16 @@ TEST(FailedEpollCtl, ModOfAnFdThatIsNotIn)
 {
     for (Profile profile : {Profile::kTest, Profile::kProduction}) {
         Scenario s(profile);
-        s.add(7, EPOLLIN, FILE_TCP).wait().arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).del(7).mod(7, EPOLLIN, -ENOENT).wait();
+        s.add(7, EPOLLIN, FILE_TCP)
+            .wait()
+            .arrives(7, 5)
+            .delivered(7, EPOLLIN)
+            .read(7, 5)
+            .del(7)
+            .mod(7, EPOLLIN, -ENOENT)
+            .wait();
         s.after_ms(3000);
-        EXPECT_EQ(s.verdict("EP601"), "none"); // nothing has come yet
+        EXPECT_EQ(s.verdict("EP601"), "none");  // nothing has come yet
         s.arrives(7, 5).after_ms(500);
         EXPECT_EQ(s.verdict("EP601"), "none");
         s.after_ms(6000);
@@ -41,17 +48,17 @@ TEST(FailedEpollCtl, NoRoomAndTheConnectionIsShed)
 
 TEST(FailedEpollCtl, AddForWritingOfAnFdThatIsIn)
 {
-    Scenario s; // ADD instead of MOD: EEXIST, and EPOLLOUT never comes
+    Scenario s;  // ADD instead of MOD: EEXIST, and EPOLLOUT never comes
     s.add(7, EPOLLIN, FILE_TCP).wait().write(7, 400, 1000).add_shared(7, EPOLLIN | EPOLLOUT, FILE_TCP, 7, -EEXIST);
     s.writable(7, false).after_ms(3000);
-    EXPECT_EQ(s.verdict("EP601"), "none"); // there is no room yet
+    EXPECT_EQ(s.verdict("EP601"), "none");  // there is no room yet
     s.writable(7, true).after_ms(3000);
     EXPECT_EQ(s.verdict("EP601"), "confirmed");
 }
 
 TEST(FailedEpollCtl, EexistWithEverythingInTheMask)
 {
-    Scenario s; // mosquitto, 1020 times
+    Scenario s;  // mosquitto, 1020 times
     s.add(7, EPOLLIN | EPOLLOUT, FILE_TCP).wait();
     for (int i = 0; i < 1020; i++)
         s.add_shared(7, EPOLLIN, FILE_TCP, 7, -EEXIST);
@@ -61,7 +68,7 @@ TEST(FailedEpollCtl, EexistWithEverythingInTheMask)
 
 TEST(FailedEpollCtl, EexistThenMod)
 {
-    Scenario s; // libuv, libev, haproxy
+    Scenario s;  // libuv, libev, haproxy
     s.add(7, EPOLLIN, FILE_TCP).wait().write(7, 400, 1000).add_shared(7, EPOLLIN | EPOLLOUT, FILE_TCP, 7, -EEXIST);
     s.mod(7, EPOLLIN | EPOLLOUT).after_ms(3000);
     EXPECT_EQ(s.verdict("EP601"), "none");
@@ -69,7 +76,7 @@ TEST(FailedEpollCtl, EexistThenMod)
 
 TEST(FailedEpollCtl, EnoentThenAdd)
 {
-    Scenario s; // libevent, photon, facil.io, mosquitto
+    Scenario s;  // libevent, photon, facil.io, mosquitto
     s.add(7, EPOLLIN, FILE_TCP).wait().del(7).mod(7, EPOLLIN, -ENOENT).add(7, EPOLLIN, FILE_TCP).arrives(7, 5);
     s.after_ms(10000);
     EXPECT_EQ(s.verdict("EP601"), "none");
@@ -77,7 +84,7 @@ TEST(FailedEpollCtl, EnoentThenAdd)
 
 TEST(FailedEpollCtl, SomebodyReadsItAllTheSame)
 {
-    Scenario s; // it fell back to a thread, or to poll()
+    Scenario s;  // it fell back to a thread, or to poll()
     s.add(7, EPOLLIN, FILE_TCP).wait().del(7).mod(7, EPOLLIN, -ENOENT);
     s.arrives(7, 10).after_ms(500).read(7, 5).after_ms(10000);
     EXPECT_EQ(s.verdict("EP601"), "none");
@@ -85,14 +92,14 @@ TEST(FailedEpollCtl, SomebodyReadsItAllTheSame)
 
 TEST(FailedEpollCtl, FailingDelsDeafenNobody)
 {
-    Scenario s; // libevent, libuv, Python, Netty
+    Scenario s;  // libevent, libuv, Python, Netty
     s.add(7, EPOLLIN, FILE_TCP).wait().del(7).del(7, -ENOENT).arrives(7, 5).after_ms(10000);
     EXPECT_EQ(s.verdict("EP601"), "none");
 }
 
 TEST(FailedEpollCtl, RegularFilesAreAlwaysReady)
 {
-    Scenario s; // EPERM: Go at each os.Open, libev, asio
+    Scenario s;  // EPERM: Go at each os.Open, libev, asio
     s.add(3, EPOLLIN, FILE_LISTENER).wait();
     for (int fd = 20; fd < 40; fd++)
         s.add_shared(fd, EPOLLIN, FILE_OTHER, static_cast<uint64_t>(fd), -EPERM);
@@ -117,7 +124,7 @@ TEST(FailedEpollCtl, AnotherEpollReportsIt)
 
 TEST(FailedEpollCtl, ExclusiveIsAnotherRules)
 {
-    Scenario s; // EP403
+    Scenario s;  // EP403
     s.add(7, EPOLLIN | EPOLLEXCLUSIVE, FILE_LISTENER).wait().mod(7, EPOLLIN | EPOLLOUT, -EINVAL).arrives(7, 1);
     s.after_ms(10000);
     EXPECT_EQ(s.verdict("EP601"), "none");

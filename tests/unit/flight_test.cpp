@@ -40,7 +40,8 @@ TEST(Flight, TimesNeverRunBackwards)
     EXPECT_TRUE(rc::check("a longer time has no smaller code", [] {
         u64 a = *rc::gen::arbitrary<u64>() >> 20;
         u64 b = *rc::gen::arbitrary<u64>() >> 20;
-        RC_ASSERT((a <= b) == (flight_time_code(a) <= flight_time_code(b)) || flight_time_code(a) == flight_time_code(b));
+        RC_ASSERT((a <= b) == (flight_time_code(a) <= flight_time_code(b)) ||
+                  flight_time_code(a) == flight_time_code(b));
     }));
 }
 
@@ -51,7 +52,7 @@ TEST(Flight, Saturates)
     u64 hundred_days = 100ULL * 24 * 3600 * 1000000;
     EXPECT_EQ(flight_time(flight_time_code(~0ULL)), flight_time(flight_time_code((1ULL << 43) - 1)));
     EXPECT_GT(flight_time(flight_time_code(~0ULL)), hundred_days);
-    EXPECT_LT(flight_time_code(~0ULL), 1u << 17); // fits its 17 bits
+    EXPECT_LT(flight_time_code(~0ULL), 1u << 17);  // fits its 17 bits
 }
 
 TEST(Flight, RingKeepsTheLastSixteen)
@@ -63,7 +64,7 @@ TEST(Flight, RingKeepsTheLastSixteen)
     const file_row& f = s.file(7);
     EXPECT_EQ(f.flight_next, 21u);
     EXPECT_EQ(flight_value(f.flight[20 % FLIGHT_SLOTS]), 20);
-    EXPECT_EQ(flight_value(f.flight[21 % FLIGHT_SLOTS]), 5); // the oldest
+    EXPECT_EQ(flight_value(f.flight[21 % FLIGHT_SLOTS]), 5);  // the oldest
     EXPECT_EQ(flight_since_us(f.flight[20 % FLIGHT_SLOTS]), 10u);
     EXPECT_EQ(f.last_at, s.now());
 }

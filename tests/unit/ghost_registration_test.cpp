@@ -10,7 +10,7 @@ TEST(GhostRegistration, EventsForAClosedNumberAreConfirmed)
 {
     for (Profile profile : {Profile::kTest, Profile::kProduction}) {
         Scenario s(profile);
-        s.add(7, EPOLLIN, FILE_TCP).close_number(7); // a dup, or a forked child, keeps the file
+        s.add(7, EPOLLIN, FILE_TCP).close_number(7);  // a dup, or a forked child, keeps the file
         for (int i = 0; i < 4; i++)
             s.after_ms(300).arrives(7, 10).delivered(7, EPOLLIN);
         EXPECT_EQ(s.alarms(), "EP303 likely");
@@ -34,7 +34,7 @@ TEST(GhostRegistration, DelSaysEbadf)
 TEST(GhostRegistration, TheNumberIsAnotherFilesNow)
 {
     Scenario s;
-    s.add(7, EPOLLIN, FILE_TCP).close_number(7).reopen(7); // the number leads to a new connection
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7).reopen(7);  // the number leads to a new connection
     s.mod(7, EPOLLIN, -ENOENT).after_ms(1500);
     EXPECT_EQ(s.alarms(), "EP303 confirmed");
 }
@@ -68,7 +68,7 @@ TEST(GhostRegistration, FixedRemovesItFirst)
 
 TEST(GhostRegistration, TheLastCloseRemovesIt)
 {
-    Scenario s; // nginx, asio, Netty; a sloppy DEL afterwards meets nothing
+    Scenario s;  // nginx, asio, Netty; a sloppy DEL afterwards meets nothing
     s.add(7, EPOLLIN, FILE_TCP).close(7).ctl_closed(POSTING_DEL, 7, -EBADF).after_ms(5000);
     EXPECT_EQ(s.verdict("EP303"), "none");
 }
@@ -93,7 +93,7 @@ TEST(GhostRegistration, BrieflyHeldByAChildOnItsWayToExec)
 TEST(GhostRegistration, Dup2BackToTheNumberHealsIt)
 {
     Scenario s;
-    s.add(7, EPOLLIN, FILE_TCP).close_number(7); // and dup2(dup, 7)
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7);  // and dup2(dup, 7)
     for (int i = 0; i < 20; i++)
         s.after_ms(200).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10);
     EXPECT_EQ(s.verdict("EP303"), "none");
@@ -101,13 +101,13 @@ TEST(GhostRegistration, Dup2BackToTheNumberHealsIt)
 
 TEST(GhostRegistration, TheDuplicateIsUsedOnPurpose)
 {
-    Scenario s; // data.ptr leads to an object that now holds the other number
+    Scenario s;  // data.ptr leads to an object that now holds the other number
     s.add(7, EPOLLIN, FILE_TCP).close_number(7);
     for (int i = 0; i < 20; i++) {
         s.after_ms(200).arrives(7, 10).delivered(7, EPOLLIN);
         s.consumed_unseen(7, 10);
         posting p = s.blank(POSTING_READ, 7);
-        p.fd = 9; // another number of the same file
+        p.fd = 9;  // another number of the same file
         p.result = 10;
         p.amount = 4096;
         s.post(p);

@@ -42,7 +42,7 @@ TEST(HalfCloseMissed, GrowingNumberIsConfirmed)
 
 TEST(HalfCloseMissed, RdhupKeptIsQuiet)
 {
-    Scenario s; // lwan: suspended coroutine = RDHUP only
+    Scenario s;  // lwan: suspended coroutine = RDHUP only
     parked(s, 7, EPOLLRDHUP).peer_closes(7).delivered(7, EPOLLRDHUP).close(7).wait();
     s.after_ms(5000);
     EXPECT_EQ(s.verdict("EP301"), "none");
@@ -50,7 +50,7 @@ TEST(HalfCloseMissed, RdhupKeptIsQuiet)
 
 TEST(HalfCloseMissed, NoRdhupWithInputIsQuiet)
 {
-    Scenario s; // libevent, libuv, redis, Python, muduo: read() == 0 tells
+    Scenario s;  // libevent, libuv, redis, Python, muduo: read() == 0 tells
     parked(s, 7, EPOLLIN).peer_closes(7).delivered(7, EPOLLIN).read(7, 0).close(7).wait();
     s.after_ms(5000);
     EXPECT_EQ(s.alarms(), "");
@@ -58,7 +58,7 @@ TEST(HalfCloseMissed, NoRdhupWithInputIsQuiet)
 
 TEST(HalfCloseMissed, BlockedOutputFindsOutByWriting)
 {
-    Scenario s; // slow client that half-closed: the answer is still under way
+    Scenario s;  // slow client that half-closed: the answer is still under way
     parked(s, 7, EPOLLOUT).write(7, 1000, 5000).writable(7, false).peer_closes(7);
     s.after_ms(6000);
     EXPECT_EQ(s.alarms(), "");
@@ -76,7 +76,7 @@ TEST(HalfCloseMissed, AnswerStillWrittenIsQuiet)
 
 TEST(HalfCloseMissed, AnotherEpollListens)
 {
-    Scenario s; // facil.io: a set for input, a set for output
+    Scenario s;  // facil.io: a set for input, a set for output
     s.epoll(5).add(7, EPOLLIN, FILE_TCP).epoll(4).add(7, EPOLLOUT, FILE_TCP).wait();
     s.peer_closes(7).after_ms(6000);
     EXPECT_EQ(s.verdict("EP301"), "none");
@@ -92,7 +92,7 @@ TEST(HalfCloseMissed, FiredOneshotIsAnotherRules)
 
 TEST(HalfCloseMissed, EndTogetherWithTheLastData)
 {
-    Scenario s; // dotnet #38747
+    Scenario s;  // dotnet #38747
     s.add(7, EPOLLIN | EPOLLET, FILE_TCP).at_ms(500).arrives(7, 10).peer_closes(7);
     s.after_ms(1).delivered(7, EPOLLIN).read(7, 10, 4096).wait();
     s.after_ms(4000);
@@ -111,7 +111,7 @@ TEST(HalfCloseMissed, ReadUntilTheEndIsQuiet)
 
 TEST(HalfCloseMissed, AsioComesBackByItself)
 {
-    Scenario s; // N2: no RDHUP, but it reads before it waits
+    Scenario s;  // N2: no RDHUP, but it reads before it waits
     s.add(8, EPOLLIN | EPOLLET, FILE_TCP).read(8, -EAGAIN).add(7, EPOLLIN | EPOLLET, FILE_TCP);
     s.at_ms(500).arrives(7, 10).peer_closes(7).after_ms(1).delivered(7, EPOLLIN).read(7, 10, 4096).wait();
     s.after_ms(4000);

@@ -10,7 +10,7 @@ constexpr uint32_t kHupErr = EPOLLHUP | EPOLLERR;
 
 TEST(HupErrSpin, MaskOfZeroIsNotOff)
 {
-    Scenario s; // h2o #603, cups #4605
+    Scenario s;  // h2o #603, cups #4605
     s.add(7, 0, FILE_TCP).reset(7).spin(7, kHupErr, 3000, 500);
     EXPECT_EQ(s.alarms(), "EP204 confirmed");
     Finding f = s.finding("EP204");
@@ -27,7 +27,7 @@ TEST(HupErrSpin, HupWithoutInput)
 
 TEST(HupErrSpin, ErrorQueueReadWithPlainRecv)
 {
-    Scenario s; // libuv UDP: recvmsg = EAGAIN, the error queue stays
+    Scenario s;  // libuv UDP: recvmsg = EAGAIN, the error queue stays
     s.add(7, EPOLLIN, FILE_UDP);
     s.state(7).aux = 1 << 16;
     s.spin(7, EPOLLERR, 3000, 500, [](Scenario& t) { t.read(7, -EAGAIN); });
@@ -37,14 +37,14 @@ TEST(HupErrSpin, ErrorQueueReadWithPlainRecv)
 
 TEST(HupErrSpin, ErrorQueueDrainedIsQuiet)
 {
-    Scenario s; // zerocopy completions
+    Scenario s;  // zerocopy completions
     s.add(7, EPOLLIN, FILE_TCP).spin(7, EPOLLERR, 3000, 500, [](Scenario& t) { t.errqueue(7, 48); });
     EXPECT_EQ(s.alarms(), "");
 }
 
 TEST(HupErrSpin, ModIsNoAnswerToHup)
 {
-    Scenario s; // fibers #19: even one-shot and edge-triggered registrations report it again
+    Scenario s;  // fibers #19: even one-shot and edge-triggered registrations report it again
     s.add(7, EPOLLIN | EPOLLET, FILE_TCP).reset(7);
     s.spin(7, EPOLLIN | kHupErr, 3000, 500, [](Scenario& t) { t.mod(7, EPOLLIN | EPOLLET); });
     EXPECT_EQ(s.alarms(), "EP204 confirmed");
@@ -63,7 +63,7 @@ TEST(HupErrSpin, FailedConnectOnceIsQuiet)
 
 TEST(HupErrSpin, DelAtTheFirstReportIsQuiet)
 {
-    Scenario s; // h2o fixed, seastar
+    Scenario s;  // h2o fixed, seastar
     s.add(7, 0, FILE_TCP).reset(7).delivered(7, kHupErr).del(7).wait();
     s.after_ms(10000);
     EXPECT_EQ(s.alarms(), "");

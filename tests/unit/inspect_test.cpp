@@ -74,8 +74,8 @@ inspect_file tcp(uint64_t file, int fd)
     return out;
 }
 
-std::string item_record(const inspect_file& file, int fd, uint32_t mask, bool ready = false,
-                        uint64_t epoll = kEpoll, uint64_t item = 0x1000)
+std::string item_record(const inspect_file& file, int fd, uint32_t mask, bool ready = false, uint64_t epoll = kEpoll,
+                        uint64_t item = 0x1000)
 {
     inspect_item out{};
     out.kind = INSPECT_ITEM;
@@ -176,14 +176,12 @@ TEST(Inspect, TcpStates)
     file.nonblock = 1;
     file.unsent = 300;
     file.state.flags &= static_cast<uint8_t>(~STATE_WRITABLE);
-    EXPECT_EQ(state_of(file),
-              "ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 300 bytes unacknowledged, no room to send");
+    EXPECT_EQ(state_of(file), "ESTABLISHED 127.0.0.1:80 -> 127.0.0.1:5555, 300 bytes unacknowledged, no room to send");
     file = tcp(0xa, 7);
     file.state.sk_state = 8;
     file.state.unread = 1;
     file.state.flags |= STATE_RCV_SHUTDOWN | STATE_EOF_UNREAD;
-    EXPECT_EQ(state_of(file),
-              "CLOSE_WAIT 127.0.0.1:80 -> 127.0.0.1:5555, 1 byte unread, end of stream unread");
+    EXPECT_EQ(state_of(file), "CLOSE_WAIT 127.0.0.1:80 -> 127.0.0.1:5555, 1 byte unread, end of stream unread");
     file.state.flags &= static_cast<uint8_t>(~STATE_EOF_UNREAD);
     file.state.unread = 0;
     file.state.aux = 104 | 2 << 16;
@@ -275,14 +273,12 @@ TEST(Inspect, ClosedAndShared)
     std::string at_home = bytes_of(here) + item_record(here, 7, EPOLLIN);
 
     InterestLook look = look_at(at_child + at_copy + at_home + at_home);
-    ASSERT_EQ(look.lists[0].registrations.size(), 1u)
-        << "one registration, however many descriptors lead to it";
+    ASSERT_EQ(look.lists[0].registrations.size(), 1u) << "one registration, however many descriptors lead to it";
     EXPECT_FALSE(look.lists[0].registrations[0].closed);
     EXPECT_EQ(state_text(look.lists[0].registrations[0], look), "counter 0, also pid 100 fd 9, pid 200 fd 7");
 
     look = look_at(at_child + at_copy);
-    EXPECT_TRUE(look.lists[0].registrations[0].closed)
-        << "the same number in a process without the epoll is another's";
+    EXPECT_TRUE(look.lists[0].registrations[0].closed) << "the same number in a process without the epoll is another's";
     EXPECT_EQ(state_text(look.lists[0].registrations[0], look),
               "counter 0, fd CLOSED, the file lives on as pid 100 fd 9, pid 200 fd 7");
 
@@ -299,8 +295,7 @@ TEST(Inspect, SharedEpollIsListedOnce)
     ASSERT_EQ(look.lists.size(), 1u);
     EXPECT_EQ(look.lists[0].waiters.size(), 1u);
     EXPECT_FALSE(look.lists[0].waiters[0].ran_ago_ns) << "this kernel did not say";
-    EXPECT_NE(text_of(look).find("epoll fd 4, also fd 6, also pid 200 fd 4  0 registrations"),
-              std::string::npos)
+    EXPECT_NE(text_of(look).find("epoll fd 4, also fd 6, also pid 200 fd 4  0 registrations"), std::string::npos)
         << text_of(look);
 }
 
@@ -315,8 +310,8 @@ TEST(Inspect, RecordsCutShortAreLeftOut)
 TEST(Inspect, WhatHasChanged)
 {
     inspect_file a = tcp(0xa, 7), b = tcp(0xb, 8), c = tcp(0xc, 9), d = tcp(0xd, 9);
-    InterestLook then = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN) + bytes_of(b) +
-                                item_record(b, 8, EPOLLIN) + bytes_of(c) + item_record(c, 9, EPOLLIN));
+    InterestLook then = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN) + bytes_of(b) + item_record(b, 8, EPOLLIN) +
+                                bytes_of(c) + item_record(c, 9, EPOLLIN));
     b.state.unread = 5;
     InterestLook now = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN) + bytes_of(b) +
                                item_record(b, 8, EPOLLIN, true) + bytes_of(d) + item_record(d, 9, EPOLLIN));

@@ -41,7 +41,7 @@ TEST(InterleavedWrites, EagainOfTheFirstChangesNothing)
 
 TEST(InterleavedWrites, RestSentByAnotherThreadFromWhereItStopped)
 {
-    Scenario s; // asio composed writes, brpc KeepWrite, Go
+    Scenario s;  // asio composed writes, brpc KeepWrite, Go
     stream(s);
     for (int i = 0; i < 50; i++)
         s.thread(101).writes_from(7, kMine, 400, 1000).thread(102).writes_from(7, kMine + 400, 600, 600);
@@ -51,7 +51,7 @@ TEST(InterleavedWrites, RestSentByAnotherThreadFromWhereItStopped)
 
 TEST(InterleavedWrites, SentPartErasedFromTheBuffer)
 {
-    Scenario s; // out.erase(0, n): the rest, and what was appended since, begins where the message began
+    Scenario s;  // out.erase(0, n): the rest, and what was appended since, begins where the message began
     stream(s);
     for (int i = 0; i < 50; i++)
         s.thread(101).writes_from(7, kMine, 400, 1000).thread(102).writes_from(7, kMine, 700, 700);
@@ -71,7 +71,7 @@ TEST(InterleavedWrites, RestCopiedElsewhere)
 
 TEST(InterleavedWrites, WhoeverIsToldThatThereIsRoomGoesOn)
 {
-    Scenario s; // a pool: the rest was queued elsewhere with later messages, EPOLLOUT hands it to any thread
+    Scenario s;  // a pool: the rest was queued elsewhere with later messages, EPOLLOUT hands it to any thread
     s.add(7, EPOLLIN | EPOLLOUT, FILE_TCP);
     for (int i = 0; i < 50; i++) {
         s.thread(101).writes_from(7, kMine, 400, 1000).wait();
@@ -83,7 +83,7 @@ TEST(InterleavedWrites, WhoeverIsToldThatThereIsRoomGoesOn)
 
 TEST(InterleavedWrites, OneThreadMayDoAsItLikes)
 {
-    Scenario s; // asyncio copies the rest, a broadcaster drops it
+    Scenario s;  // asyncio copies the rest, a broadcaster drops it
     stream(s);
     for (int i = 0; i < 50; i++)
         s.writes_from(7, kMine, 400, 1000).writes_from(7, kOther + 1000 * static_cast<uint64_t>(i), 70, 70);
@@ -93,7 +93,7 @@ TEST(InterleavedWrites, OneThreadMayDoAsItLikes)
 
 TEST(InterleavedWrites, UnknownAddressesProveNothing)
 {
-    Scenario s; // writev, sendmsg
+    Scenario s;  // writev, sendmsg
     stream(s);
     for (int i = 0; i < 50; i++)
         s.thread(101).writes_from(7, kMine, 400, 1000).thread(102).writes_from(7, 0, 50, 50);

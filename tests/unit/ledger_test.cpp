@@ -24,7 +24,7 @@ TEST(Ledger, AddOpensFileRegistrationAndEpoll)
 
 TEST(Ledger, SeedMeetsAFileBeforeItsEpoll)
 {
-    Scenario s; // descriptors are walked by number, and the listener's is the smaller one
+    Scenario s;  // descriptors are walked by number, and the listener's is the smaller one
     s.epoll(5);
     posting file = s.blank(POSTING_SEEDED, 3);
     file.epfd = -1;
@@ -33,7 +33,7 @@ TEST(Ledger, SeedMeetsAFileBeforeItsEpoll)
     EXPECT_EQ(s.epoll_books().fd, -1);
     s.wait();
     EXPECT_EQ(s.epoll_books().fd, 5);
-    file.fd = 9; // and one more file of the same epoll, later
+    file.fd = 9;  // and one more file of the same epoll, later
     s.post(file);
     EXPECT_EQ(s.epoll_books().fd, 5);
 }
@@ -69,7 +69,7 @@ TEST(Ledger, CloseOfADupKeepsTheFile)
 {
     Scenario s;
     s.add(7, EPOLLIN, FILE_TCP);
-    s.post(s.blank(POSTING_CLOSE, 7)); // not LAST
+    s.post(s.blank(POSTING_CLOSE, 7));  // not LAST
     EXPECT_EQ(s.tables().registrations(), 1u);
     EXPECT_TRUE(s.file(7).flags & FILE_CLOSED);
 }
@@ -78,10 +78,10 @@ TEST(Ledger, RequestsAndWhatTheyCost)
 {
     Scenario s;
     s.add(7, EPOLLIN, FILE_TCP).arrives(7, 20).delivered(7, EPOLLIN).read(7, 10).read(7, -EAGAIN).write(7, 10);
-    s.add(8, EPOLLIN, FILE_EVENTFD).delivered(8, EPOLLIN).read(8, 8); // a wake-up is no request
+    s.add(8, EPOLLIN, FILE_EVENTFD).delivered(8, EPOLLIN).read(8, 8);  // a wake-up is no request
     EXPECT_EQ(s.tables().stat(STAT_REQUESTS), 1u);
     EXPECT_EQ(s.tables().stat(STAT_IO), 4u);
-    s.read(7, -EINTR); // has not happened
+    s.read(7, -EINTR);  // has not happened
     EXPECT_EQ(s.tables().stat(STAT_IO), 4u);
 }
 
@@ -95,7 +95,7 @@ TEST(Ledger, ModOfAnUnknownRegistrationMakesItKnown)
     s.post(p);
     EXPECT_EQ(s.registration(7).mask, kEdge);
     EXPECT_EQ(s.epoll_books().registrations, 1u);
-    s.read(7, -EAGAIN); // an edge may have come before we looked: no evidence of event-less I/O
+    s.read(7, -EAGAIN);  // an edge may have come before we looked: no evidence of event-less I/O
     EXPECT_EQ(s.file(7).eventless_io, 0u);
     s.del(7);
     EXPECT_EQ(s.epoll_books().registrations, 0u);
@@ -108,7 +108,7 @@ TEST(Ledger, FailedModIsRememberedUntilOneSucceeds)
     EXPECT_EQ(s.file(7).rearm_errno, uint32_t{ENOENT});
     s.mod(7, EPOLLIN);
     EXPECT_EQ(s.file(7).rearm_errno, 0u);
-    s.mod(7, EPOLLIN, -ENOENT).del(7).add(7, EPOLLIN, FILE_TCP); // libevent, photon
+    s.mod(7, EPOLLIN, -ENOENT).del(7).add(7, EPOLLIN, FILE_TCP);  // libevent, photon
     EXPECT_EQ(s.file(7).rearm_errno, 0u);
 }
 
@@ -125,7 +125,7 @@ TEST(Ledger, SharedDataNamesNobodyUntilOneIsGone)
 
 TEST(Ledger, DataChangedByModIsFound)
 {
-    Scenario s; // libev, haproxy: a new generation at each ctl
+    Scenario s;  // libev, haproxy: a new generation at each ctl
     s.add_shared(7, EPOLLIN, FILE_TCP, 1);
     posting p = s.blank(POSTING_MOD, 7);
     p.mask = EPOLLIN;
@@ -142,7 +142,7 @@ TEST(Ledger, DataChangedByModIsFound)
 
 TEST(Ledger, DeadIncumbentGivesWayToANewcomerWithItsData)
 {
-    Scenario s; // closed without DEL through another process; the pointer was recycled
+    Scenario s;  // closed without DEL through another process; the pointer was recycled
     s.add_shared(7, EPOLLIN, FILE_TCP, 99);
     s.tables().set_gone(s.key(7));
     s.add_shared(8, EPOLLIN, FILE_TCP, 99).delivered(8, EPOLLIN);
@@ -172,7 +172,7 @@ TEST(Ledger, ReadsAreCountedByTheirOutcome)
     EXPECT_EQ(f.bytes_in, 4u);
     EXPECT_EQ(f.read_eagain, 1u);
     EXPECT_EQ(f.eofs, 1u);
-    EXPECT_EQ(f.flight_next, 4u); // ADD and three reads: the interrupted ones did not happen
+    EXPECT_EQ(f.flight_next, 4u);  // ADD and three reads: the interrupted ones did not happen
     EXPECT_NE(f.eof_at, 0u);
 }
 
@@ -219,12 +219,12 @@ TEST(Ledger, CutOutputIsDatedUntilSomethingIsWritten)
 TEST(Ledger, AcceptsAndTheAgeOfTheOldestConnection)
 {
     Scenario s;
-    s.add(3, kEdge, FILE_LISTENER).arrives(3, 3).at_ms(10).accept(3, 20); // two wait
+    s.add(3, kEdge, FILE_LISTENER).arrives(3, 3).at_ms(10).accept(3, 20);  // two wait
     uint64_t then = s.now();
     EXPECT_EQ(s.file(3).backlog_at, then);
-    s.at_ms(20).arrives(3, 1).accept(3, 21); // one of those two is still there
+    s.at_ms(20).arrives(3, 1).accept(3, 21);  // one of those two is still there
     EXPECT_EQ(s.file(3).backlog_at, then);
-    s.at_ms(30).accept(3, 22); // both are gone, the new one waits
+    s.at_ms(30).accept(3, 22);  // both are gone, the new one waits
     EXPECT_EQ(s.file(3).backlog_at, s.now());
     s.accept(3, 23);
     EXPECT_EQ(s.file(3).backlog_at, 0u);

@@ -105,11 +105,11 @@ TEST(LedgerWait, EdgePassesAndEventlessIo)
 {
     Scenario s;
     s.add(7, kEdge, FILE_TCP).arrives(7, 100).delivered(7, EPOLLIN);
-    s.read(7, 10).read(7, 10).after_ms(1).read(7, 10); // one pass
+    s.read(7, 10).read(7, 10).after_ms(1).read(7, 10);  // one pass
     EXPECT_EQ(s.file(7).eventless_io, 0u);
-    s.after_ms(15).read(7, 10); // over after 10 ms
+    s.after_ms(15).read(7, 10);  // over after 10 ms
     EXPECT_EQ(s.file(7).eventless_io, 1u);
-    s.delivered(7, EPOLLIN).read(7, 10).after_us(10).wait().after_ms(1).read(7, 10); // over when its thread waits
+    s.delivered(7, EPOLLIN).read(7, 10).after_us(10).wait().after_ms(1).read(7, 10);  // over when its thread waits
     EXPECT_EQ(s.file(7).eventless_io, 2u);
     EXPECT_EQ(s.epoll_books().eventless_io, 2u);
 }
@@ -118,14 +118,14 @@ TEST(LedgerWait, RescueNeedsAgeAndAFreshEdge)
 {
     Scenario s;
     s.add(7, kEdge, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).read(7, 4, 4).wait();
-    s.after_ms(100).arrives(7, 1).delivered(7, EPOLLIN).read(7, 1, 1).wait(); // too young
+    s.after_ms(100).arrives(7, 1).delivered(7, EPOLLIN).read(7, 1, 1).wait();  // too young
     EXPECT_EQ(s.file(7).rescues, 0u);
-    s.after_ms(250).arrives(7, 1).delivered(7, EPOLLIN).after_ms(20).read(7, 1, 1).wait(); // not at once
+    s.after_ms(250).arrives(7, 1).delivered(7, EPOLLIN).after_ms(20).read(7, 1, 1).wait();  // not at once
     EXPECT_EQ(s.file(7).rescues, 0u);
     s.after_ms(250).arrives(7, 1).delivered(7, EPOLLIN).after_ms(1).read(7, 1, 1).wait();
     EXPECT_EQ(s.file(7).rescues, 1u);
     EXPECT_EQ(s.epoll_books().rescues, 1u);
-    s.after_us(10).mod(7, kEdge).after_ms(250).delivered(7, EPOLLIN).read(7, 1, 1); // told because of the re-arm
+    s.after_us(10).mod(7, kEdge).after_ms(250).delivered(7, EPOLLIN).read(7, 1, 1);  // told because of the re-arm
     EXPECT_EQ(s.file(7).rescues, 1u);
 }
 
@@ -146,7 +146,7 @@ TEST(LedgerWait, ListenerPassesThatLeaveABacklog)
     EXPECT_EQ(s.file(3).left_passes, 1u);
     s.after_ms(250).delivered(3, EPOLLIN).accept(3, 22).accept(3, -EAGAIN);
     EXPECT_EQ(s.file(3).left_passes, 2u);
-    s.after_ms(250).delivered(3, EPOLLIN); // that pass ended in EAGAIN
+    s.after_ms(250).delivered(3, EPOLLIN);  // that pass ended in EAGAIN
     EXPECT_EQ(s.file(3).left_passes, 0u);
 }
 
@@ -168,15 +168,15 @@ TEST(LedgerWait, LatencyAndHandlingAreBinned)
 {
     Scenario s;
     s.add(7, EPOLLIN, FILE_TCP).wait().ready(7).after_us(100).delivered(7, EPOLLIN).after_us(1000).wait();
-    EXPECT_EQ(s.epoll_books().latency[6], 1u);  // 64..127 us
-    EXPECT_EQ(s.epoll_books().handling[9], 1u); // 512..1023 us
+    EXPECT_EQ(s.epoll_books().latency[6], 1u);   // 64..127 us
+    EXPECT_EQ(s.epoll_books().handling[9], 1u);  // 512..1023 us
 }
 
 TEST(LedgerWait, WokenAndFoundNothing)
 {
     Scenario s;
     s.add(3, EPOLLIN, FILE_LISTENER).wait();
-    s.woken(100, 3, 1000).woken(100, 3, 21000); // the first delivered nothing: the next one is its witness
+    s.woken(100, 3, 1000).woken(100, 3, 21000);  // the first delivered nothing: the next one is its witness
     EXPECT_EQ(s.file(3).wakes, 2u);
     EXPECT_EQ(s.file(3).wasted_wakes, 1u);
     s.woken(100, 3, 41000);

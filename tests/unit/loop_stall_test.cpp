@@ -100,7 +100,7 @@ TEST(LoopStall, OldStallsAreForgotten)
 
 TEST(LoopStall, StarvedOrStoppedIsNotTheProgramsFault)
 {
-    Scenario s; // away for long, neither on the CPU nor asleep in a call
+    Scenario s;  // away for long, neither on the CPU nor asleep in a call
     s.cpu(0.05);
     clients(s);
     for (int i = 0; i < 12; i++) {
@@ -115,7 +115,7 @@ TEST(LoopStall, StarvedOrStoppedIsNotTheProgramsFault)
 
 TEST(LoopStall, PostgresHasOneClient)
 {
-    Scenario s(Profile::kProduction); // and a latch and a death pipe, ready as often as they like
+    Scenario s(Profile::kProduction);  // and a latch and a death pipe, ready as often as they like
     s.add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, FILE_SIGNALFD).add(9, EPOLLIN, FILE_PIPE).wait();
     for (int i = 0; i < 12; i++) {
         s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
@@ -150,7 +150,7 @@ TEST(LoopStall, ConnectionsInTheBacklogAreClients)
 
 TEST(LoopStall, AnotherThreadPolls)
 {
-    Scenario s; // asio, gRPC, Go, MariaDB: one sleeps in a handler, the next one takes over
+    Scenario s;  // asio, gRPC, Go, MariaDB: one sleeps in a handler, the next one takes over
     clients(s).thread(101).wait();
     for (int i = 0; i < 12; i++) {
         s.thread(100).arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
@@ -194,7 +194,7 @@ TEST(LoopStall, LargeBatchOfShortHandlersIsLoad)
         for (const auto& [fd, events] : all)
             sends(s, fd);
         s.delivers(all);
-        for (const auto& [fd, events] : all) { // 2 ms each, and new requests keep coming
+        for (const auto& [fd, events] : all) {  // 2 ms each, and new requests keep coming
             s.read(fd, 5).after_ms(2);
         }
         s.wait();
@@ -204,7 +204,7 @@ TEST(LoopStall, LargeBatchOfShortHandlersIsLoad)
 
 TEST(LoopStall, PoolThatWaitsForAWorkerIsARisk)
 {
-    Scenario s; // httpd's listener when all workers are busy
+    Scenario s;  // httpd's listener when all workers are busy
     clients(s);
     for (int i = 0; i < 12; i++)
         stall(s, SYS_futex, 1500);
@@ -214,7 +214,7 @@ TEST(LoopStall, PoolThatWaitsForAWorkerIsARisk)
 
 TEST(LoopStall, InputTakenMeanwhileIsNotTheSameInput)
 {
-    Scenario s; // the handler reads 8 and 9 as well; what is delivered later came later
+    Scenario s;  // the handler reads 8 and 9 as well; what is delivered later came later
     clients(s);
     for (int i = 0; i < 12; i++) {
         s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
@@ -231,7 +231,7 @@ TEST(LoopStall, TheStackOfTheCallIsWantedOnlyAfterAStall)
 {
     Scenario s;
     clients(s);
-    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).asleep_in(SYS_fsync, 120); // nobody waits
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).asleep_in(SYS_fsync, 120);  // nobody waits
     s.wait();
     EXPECT_EQ(s.epoll_books().stacks_wanted, 0u);
     stall(s, SYS_fsync, 120);

@@ -43,7 +43,7 @@ TEST(MixedTriggerModes, FixedKeepsEpollet)
 
 TEST(MixedTriggerModes, DifferentFdsMayDiffer)
 {
-    Scenario s; // nginx, asio, lwan, workflow: a level-triggered listener, edge-triggered connections
+    Scenario s;  // nginx, asio, lwan, workflow: a level-triggered listener, edge-triggered connections
     s.add(3, kIn, FILE_LISTENER).add(7, kEdge, FILE_TCP).add(8, kEdge, FILE_TCP).add(5, kEdge, FILE_EVENTFD);
     s.mod(3, kIn).mod(7, kEdge | EPOLLOUT).after_ms(500);
     EXPECT_EQ(s.verdict("EP602"), "none");
@@ -51,7 +51,7 @@ TEST(MixedTriggerModes, DifferentFdsMayDiffer)
 
 TEST(MixedTriggerModes, OnceMayBeOnPurpose)
 {
-    Scenario s; // folly makes chosen fds edge-triggered by MOD
+    Scenario s;  // folly makes chosen fds edge-triggered by MOD
     s.add(7, kIn, FILE_TCP).mod(7, kEdge).add(8, kIn, FILE_TCP).mod(8, kEdge).add(9, kIn, FILE_TCP).mod(9, kEdge);
     s.after_ms(500);
     EXPECT_EQ(s.verdict("EP602"), "none");
@@ -59,7 +59,7 @@ TEST(MixedTriggerModes, OnceMayBeOnPurpose)
 
 TEST(MixedTriggerModes, AnEmptyMaskIsNeither)
 {
-    Scenario s; // h2o: MOD to bare EPOLLET when a connection is disposed of; others switch off with 0
+    Scenario s;  // h2o: MOD to bare EPOLLET when a connection is disposed of; others switch off with 0
     s.add(7, kIn, FILE_TCP).mod(7, EPOLLET).mod(7, kIn).mod(7, 0).mod(7, EPOLLET).mod(7, kIn).after_ms(500);
     EXPECT_EQ(s.verdict("EP602"), "none");
 }

@@ -32,7 +32,7 @@ TEST(OneshotNotRearmed, ForgottenOnAnEarlyReturn)
 
 TEST(OneshotNotRearmed, PoolThatGoesOnWorkingIsNoExcuse)
 {
-    Scenario s; // the same thread serves others meanwhile
+    Scenario s;  // the same thread serves others meanwhile
     good_habit(s).add(7, kOnce, FILE_TCP);
     s.at_ms(500).arrives(7, 2).delivered(7, EPOLLIN).read(7, 2).wait();
     s.at_ms(550).arrives(7, 7);
@@ -61,7 +61,7 @@ TEST(OneshotNotRearmed, MariaDbHoldsTheFdForAQuery)
     Scenario s(Profile::kProduction);
     s.thread(101).wait().thread(100);
     good_habit(s).add(7, kOnce, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10);
-    s.arrives(7, 4); // the client does not wait for the answer; the thread is still at the query
+    s.arrives(7, 4);  // the client does not wait for the answer; the thread is still at the query
     s.after_ms(60000);
     EXPECT_EQ(s.alarms(), "");
     EXPECT_EQ(s.verdict("EP104"), "risk");
@@ -87,7 +87,7 @@ TEST(OneshotNotRearmed, HandedToAWorker)
 
 TEST(OneshotNotRearmed, ProgramThatTakesItsTimeWithAll)
 {
-    Scenario s; // no habit of re-arming at once
+    Scenario s;  // no habit of re-arming at once
     s.add(20, kOnce, FILE_TCP);
     for (int i = 0; i < 10; i++)
         s.after_ms(5).arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).after_ms(1500).mod(20, kOnce).wait();
@@ -98,9 +98,15 @@ TEST(OneshotNotRearmed, ProgramThatTakesItsTimeWithAll)
 
 TEST(OneshotNotRearmed, NeverRearmsAnything)
 {
-    Scenario s; // kaappi #1481
+    Scenario s;  // kaappi #1481
     for (int fd : {7, 8, 9})
-        s.after_ms(200).add(fd, kOnce, FILE_TCP).arrives(fd, 10).delivered(fd, EPOLLIN).read(fd, 10).write(fd, 5).wait();
+        s.after_ms(200)
+            .add(fd, kOnce, FILE_TCP)
+            .arrives(fd, 10)
+            .delivered(fd, EPOLLIN)
+            .read(fd, 10)
+            .write(fd, 5)
+            .wait();
     s.arrives(7, 10).after_ms(3000);
     EXPECT_EQ(s.alarms(), "EP104 likely");
 }
@@ -115,7 +121,7 @@ TEST(OneshotNotRearmed, FailedRearmIsConfirmed)
 
 TEST(OneshotNotRearmed, PhotonsModThenAddIsNoFailure)
 {
-    Scenario s; // MOD = ENOENT, ADD
+    Scenario s;  // MOD = ENOENT, ADD
     s.add(20, kOnce, FILE_TCP).add(7, kOnce, FILE_TCP).del(7).mod(7, kOnce, -ENOENT).add(7, kOnce, FILE_TCP);
     s.at_ms(500).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).wait().arrives(7, 5);
     s.after_ms(3000);
@@ -124,7 +130,7 @@ TEST(OneshotNotRearmed, PhotonsModThenAddIsNoFailure)
 
 TEST(OneshotNotRearmed, EndAlreadyToldIsNoNews)
 {
-    Scenario s; // EPOLLRDHUP was delivered: re-arming would tell nothing new (EP302)
+    Scenario s;  // EPOLLRDHUP was delivered: re-arming would tell nothing new (EP302)
     good_habit(s).add(7, kOnce, FILE_TCP).peer_closes(7).delivered(7, EPOLLIN | EPOLLRDHUP).wait();
     s.after_ms(3000);
     EXPECT_EQ(s.verdict("EP104"), "none");
@@ -132,10 +138,16 @@ TEST(OneshotNotRearmed, EndAlreadyToldIsNoNews)
 
 TEST(OneshotNotRearmed, ClosedAgainAndAgainUntouched)
 {
-    Scenario s; // 389-ds #7846
+    Scenario s;  // 389-ds #7846
     good_habit(s);
     for (int fd : {7, 8, 9})
-        s.add(fd, kOnce, FILE_TCP).arrives(fd, 10).delivered(fd, EPOLLIN).wakes_thread().wait().after_ms(1100).close(fd);
+        s.add(fd, kOnce, FILE_TCP)
+            .arrives(fd, 10)
+            .delivered(fd, EPOLLIN)
+            .wakes_thread()
+            .wait()
+            .after_ms(1100)
+            .close(fd);
     s.after_ms(500);
     EXPECT_EQ(s.alarms(), "EP104 confirmed");
     EXPECT_EQ(s.finding("EP104").count, 3u);

@@ -20,11 +20,12 @@ Finding with_frames(std::vector<Frame> frames)
 
 TEST(Place, InnermostFrameOfTheProject)
 {
-    const Finding finding = with_frames({{"epoll_ctl", "../sysdeps/unix/syscall-template.S", 120, "/lib/x86_64-linux-gnu/libc.so.6"},
-                                         {"std::function", "/usr/include/c++/12/bits/std_function.h", 590, "/app/server"},
-                                         {"uv__io_poll", "/build/libuv1/src/unix/linux.c", 300, "/usr/lib/x86_64-linux-gnu/libuv.so.1"},
-                                         {"watch", "/home/me/app/watch.cpp", 44, "/app/server"},
-                                         {"main", "/home/me/app/main.cpp", 9, "/app/server"}});
+    const Finding finding = with_frames(
+        {{"epoll_ctl", "../sysdeps/unix/syscall-template.S", 120, "/lib/x86_64-linux-gnu/libc.so.6"},
+         {"std::function", "/usr/include/c++/12/bits/std_function.h", 590, "/app/server"},
+         {"uv__io_poll", "/build/libuv1/src/unix/linux.c", 300, "/usr/lib/x86_64-linux-gnu/libuv.so.1"},
+         {"watch", "/home/me/app/watch.cpp", 44, "/app/server"},
+         {"main", "/home/me/app/main.cpp", 9, "/app/server"}});
     ASSERT_NE(guilty_frame(finding), nullptr);
     EXPECT_EQ(guilty_frame(finding)->function, "watch");
 }
@@ -32,7 +33,8 @@ TEST(Place, InnermostFrameOfTheProject)
 TEST(Place, NoProjectFrameNoLine)
 {
     EXPECT_EQ(guilty_frame(Finding{}), nullptr);
-    EXPECT_EQ(guilty_frame(with_frames({{"epoll_ctl", "", 0, "/lib/libc.so.6", 12}, {"?", "", 0, "/app/server", 99}})), nullptr);
+    EXPECT_EQ(guilty_frame(with_frames({{"epoll_ctl", "", 0, "/lib/libc.so.6", 12}, {"?", "", 0, "/app/server", 99}})),
+              nullptr);
     EXPECT_EQ(guilty_frame(with_frames({{"core", "/rustc/0123/library/std/src/io.rs", 3, "/app/server"}})), nullptr);
 }
 

@@ -96,7 +96,8 @@ TEST(Policy, SuppressedFindingsKeepTheReason)
 
 TEST(Policy, UnusedSuppressionsAreTold)
 {
-    Policy policy = policy_of("[[suppress]]\nrule = 'EP301'\nreason = 'r'\n[[suppress]]\nrule = 'EP401'\nreason = 'r'\n");
+    Policy policy = policy_of(
+        "[[suppress]]\nrule = 'EP301'\nreason = 'r'\n[[suppress]]\nrule = 'EP401'\nreason = 'r'\n");
     policy.judge({found("EP201", "busy-epollout")});
     EXPECT_EQ(remarks_of(policy), "unused suppression epaudit.toml:1: the suppression of EP301 matched nothing\n")
         << "EP401 did not look: it is not blamed";
@@ -109,7 +110,8 @@ TEST(Policy, ExpiredSuppressionsDoNotHoldAndAreTold)
     EXPECT_EQ(last_day.judge({found("EP201", "busy-epollout")}).suppressed.size(), 1U);
     Policy next_day = policy_of(text, "2026-11-22");
     EXPECT_EQ(next_day.judge({found("EP201", "busy-epollout")}).findings.size(), 1U);
-    EXPECT_EQ(remarks_of(next_day), "expired suppression epaudit.toml:1: the suppression of EP201 expired on 2026-11-21\n");
+    EXPECT_EQ(remarks_of(next_day),
+              "expired suppression epaudit.toml:1: the suppression of EP201 expired on 2026-11-21\n");
 }
 
 TEST(Policy, LevelsAreLoweredNeverRaised)
@@ -124,10 +126,12 @@ TEST(Policy, LevelsAreLoweredNeverRaised)
 
 TEST(Policy, ProcessesAreLeftOutOrTreatedTheirOwnWay)
 {
-    Policy policy = policy_of("[[process]]\nexe = 'healthcheck'\naudit = false\n"
-                              "[[process]]\nexe = '*/nginx'\nignore = ['EP3']\nlevels.EP201 = 'info'\n");
-    const Judged judged = policy.judge({found("EP201", "busy-epollout", "/bin/healthcheck"), found("EP301", "half-close-missed"),
-                                        found("EP201", "busy-epollout"), found("EP301", "half-close-missed", "/bin/other")});
+    Policy policy = policy_of(
+        "[[process]]\nexe = 'healthcheck'\naudit = false\n"
+        "[[process]]\nexe = '*/nginx'\nignore = ['EP3']\nlevels.EP201 = 'info'\n");
+    const Judged judged = policy.judge({found("EP201", "busy-epollout", "/bin/healthcheck"),
+                                        found("EP301", "half-close-missed"), found("EP201", "busy-epollout"),
+                                        found("EP301", "half-close-missed", "/bin/other")});
     ASSERT_EQ(judged.findings.size(), 2U);
     EXPECT_EQ(judged.findings[0].level, Level::kInfo);
     EXPECT_EQ(judged.findings[1].exe, "/bin/other");
@@ -160,7 +164,8 @@ TEST(Baseline, WrittenAndReadBack)
 
 TEST(Baseline, StaleEntriesAreTold)
 {
-    auto baseline = Baseline::parse(baseline_text({found("EP201", "busy-epollout"), found("EP401", "thundering-herd")}), "b.json");
+    auto baseline = Baseline::parse(baseline_text({found("EP201", "busy-epollout"), found("EP401", "thundering-herd")}),
+                                    "b.json");
     ASSERT_TRUE(baseline);
     Policy policy({}, *baseline, "2026-11-21");
     policy.judge({});
@@ -195,7 +200,8 @@ TEST(Baseline, DamagedFilesAreRefused)
         {R"({"schema":"epaudit-baseline/2","findings":[]})", "b.json is not a baseline of schema epaudit-baseline/1"},
         {R"({"schema":"epaudit-baseline/1"})", "b.json has no list of findings"},
         {R"({"schema":"epaudit-baseline/1","findings":[1]})", "b.json: finding 1 has no 'fingerprint'"},
-        {R"({"schema":"epaudit-baseline/1","findings":[{"fingerprint":"a","rule":3}]})", "b.json: finding 1 has no 'rule'"},
+        {R"({"schema":"epaudit-baseline/1","findings":[{"fingerprint":"a","rule":3}]})",
+         "b.json: finding 1 has no 'rule'"},
     };
     for (const auto& [text, expected] : cases) {
         auto baseline = Baseline::parse(text, "b.json");

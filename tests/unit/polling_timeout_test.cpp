@@ -43,7 +43,7 @@ TEST(PollingTimeout, RedisTicksTenTimesASecond)
 
 TEST(PollingTimeout, TimersWaitForTheTimeThatIsLeft)
 {
-    Scenario s; // libuv, asyncio, nginx
+    Scenario s;  // libuv, asyncio, nginx
     s.add(7, EPOLLIN, FILE_TCP);
     for (int i = 0; i < 1000; i++)
         s.wait(3 + i % 7).after_ms(static_cast<uint64_t>(3 + i % 7)).returned(0);

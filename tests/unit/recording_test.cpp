@@ -87,9 +87,8 @@ TEST(Recording, HeaderIsReadAsItWasWritten)
 
 RC_GTEST_PROP(RecordingProperty, WhatIsWrittenIsRead, ())
 {
-    const auto records = *rc::gen::container<Records>(
-        rc::gen::pair(rc::gen::inRange<uint32_t>(0, RECORD_END),
-                      rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
+    const auto records = *rc::gen::container<Records>(rc::gen::pair(
+        rc::gen::inRange<uint32_t>(0, RECORD_END), rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
     const auto block = *rc::gen::inRange<size_t>(256, 4096);
     std::string file;
     RecordingWriter writer(into(file), block);
@@ -111,8 +110,8 @@ RC_GTEST_PROP(RecordingProperty, WhatIsWrittenIsRead, ())
 // Any records at all, cut anywhere.
 RC_GTEST_PROP(RecordingProperty, NoPrefixOfAnyRecordingCrashes, ())
 {
-    const auto records = *rc::gen::container<Records>(rc::gen::pair(
-        rc::gen::inRange<uint32_t>(0, 256), rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
+    const auto records = *rc::gen::container<Records>(
+        rc::gen::pair(rc::gen::inRange<uint32_t>(0, 256), rc::gen::container<std::string>(rc::gen::arbitrary<char>())));
     const std::string file = written(records, 1024);
     const size_t length = *rc::gen::inRange<size_t>(0, file.size() + 1);
     const Outcome outcome = replayed(std::string_view(file).substr(0, length));
@@ -304,31 +303,6 @@ TEST(Recording, AFailingDiskIsTold)
     writer.end();
     EXPECT_EQ(writer.trouble(), "the recording could not be written: No space left on device");
     EXPECT_EQ(writer.bytes(), 0U);
-}
-
-// Whichever way a registration ended, the account of its counts is kept.
-TEST(Recording, CountsOfWhatEndedAreKept)
-{
-    Auditor auditor(Profile::kTest);
-    const std::string file = sample_recording(500);
-    auto reader = RecordingReader::open(source_of(file), "test");
-    ASSERT_TRUE(reader);
-    Replay replay(auditor, (*reader)->header());
-    replay.keep_totals();
-    replay.run(**reader);
-    posting gone{};
-    gone.record = RECORD_GONE;
-    gone.epoll = 0x1000;
-    gone.file = 0x2000;
-    gone.fd = 7;
-    for (size_t left : {1U, 0U}) {
-        const auto registrations = replay.tables().registration_account();
-        ASSERT_EQ(registrations.size(), 1U);
-        EXPECT_EQ(registrations[0].deliveries, 500U);
-        EXPECT_EQ(registrations[0].delivered_in, 500U);
-        EXPECT_EQ(replay.tables().registrations(), left);
-        replay.tables().apply_recorded(gone);
-    }
 }
 
 }  // namespace

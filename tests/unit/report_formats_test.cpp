@@ -24,10 +24,7 @@ std::string in_format(const char* name, const Report& report)
     return out.str();
 }
 
-Json sarif_run(const Report& report)
-{
-    return Json::parse(in_format("sarif", report)).at("runs").at(0);
-}
+Json sarif_run(const Report& report) { return Json::parse(in_format("sarif", report)).at("runs").at(0); }
 
 size_t times(const std::string& text, std::string_view part)
 {
@@ -49,7 +46,7 @@ TEST(Formats, NamesAreUniqueAndUnknownOnesAreNotFound)
 TEST(Sarif, ResultPointsAtTheGuiltyLine)
 {
     const Json run = sarif_run(spinning_report());
-    ASSERT_EQ(run.at("results").size(), 1U); // the risk is not shown
+    ASSERT_EQ(run.at("results").size(), 1U);  // the risk is not shown
     const Json& result = run.at("results").at(0);
     EXPECT_EQ(result.at("ruleId"), "EP201");
     EXPECT_EQ(result.at("ruleIndex"), 1);
@@ -127,8 +124,9 @@ TEST(Junit, OneCasePerRuleAndTheGateDecides)
 {
     Report report = spinning_report();
     std::string text = in_format("junit", report);
-    EXPECT_NE(text.find(R"(tests="3" failures="1" errors="0" skipped="0" time="4.000" timestamp="2025-11-21T06:15:00Z")"),
-              std::string::npos)
+    EXPECT_NE(
+        text.find(R"(tests="3" failures="1" errors="0" skipped="0" time="4.000" timestamp="2025-11-21T06:15:00Z")"),
+        std::string::npos)
         << text;
     EXPECT_NE(text.find(R"(name="EP101 et-read-not-drained" time="0"/>)"), std::string::npos) << text;
     EXPECT_NE(text.find(R"(<failure type="confirmed" message="EPOLLOUT stays armed with nothing)"), std::string::npos);
@@ -154,7 +152,8 @@ TEST(Github, AnnotatesTheLine)
               "nothing left to write: the loop spins%0Aserver[4711], epoll fd 4, tcp fd 7, 127.0.0.1:80 -> "
               "127.0.0.1:5555%0Amask: EPOLLIN|EPOLLOUT%0Aseen: 1,234,567 times%0Awake-ups: 51,234 per s%0ACPU: 97 %25 "
               "of a core%0Afix: arm EPOLLOUT only while output is queued\n");
-    EXPECT_TRUE(in_format("github", stalled_report()).starts_with("::warning title=EP101 et-read-not-drained (likely)::"));
+    EXPECT_TRUE(
+        in_format("github", stalled_report()).starts_with("::warning title=EP101 et-read-not-drained (likely)::"));
     EXPECT_EQ(in_format("github", clean_report()), "");
 }
 
@@ -177,7 +176,7 @@ TEST(Markup, Escapes)
 
 TEST(Gate, DecidedOnce)
 {
-    Report report = stalled_report(); // likely
+    Report report = stalled_report();  // likely
     EXPECT_TRUE(fails(report));
     report.gate = Level::kConfirmed;
     EXPECT_FALSE(fails(report));

@@ -122,8 +122,8 @@ TEST(JsonReport, FindingHasEveryFieldOfTheSchema)
         "evidence":{"timeline":[{"t":0.3,"what":"delivered EPOLLOUT","tid":12,"lane":"delivered"}],
           "stacks":[{"what":"armed at","frames":[{"function":"main","file":"server.cpp","line":12}]}]},
         "fix":"arm it later"})"));
-    EXPECT_EQ(keys(json), (std::vector<std::string>{"schema", "version", "target", "observation", "coverage",
-                                                    "findings"}));
+    EXPECT_EQ(keys(json),
+              (std::vector<std::string>{"schema", "version", "target", "observation", "coverage", "findings"}));
     EXPECT_EQ(keys(finding.at("cost")), (std::vector<std::string>{"wakeups_per_s", "cpu_share"}));
 }
 
@@ -172,11 +172,9 @@ TEST(JsonReport, Child)
 {
     Report report = small_report();
     report.child = Child{.ran = true, .exit_status = 3, .signal = 0};
-    EXPECT_EQ(Json::parse(text_of(report)).at("child"),
-              Json::parse(R"({"ran":true,"exit_status":3,"signal":null})"));
+    EXPECT_EQ(Json::parse(text_of(report)).at("child"), Json::parse(R"({"ran":true,"exit_status":3,"signal":null})"));
     report.child = Child{.ran = true, .exit_status = 0, .signal = 9};
-    EXPECT_EQ(Json::parse(text_of(report)).at("child"),
-              Json::parse(R"({"ran":true,"exit_status":null,"signal":9})"));
+    EXPECT_EQ(Json::parse(text_of(report)).at("child"), Json::parse(R"({"ran":true,"exit_status":null,"signal":9})"));
     report.child = Child{.ran = false, .exit_status = 0, .signal = 0};
     EXPECT_EQ(Json::parse(text_of(report)).at("child"), Json::parse(R"({"ran":false})"));
 }

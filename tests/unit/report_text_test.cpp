@@ -67,8 +67,7 @@ Finding busy_epollout()
     finding.timeline = {{0.001, "epoll_ctl ADD EPOLLIN|EPOLLOUT", 4711}};
     for (int i = 0; i < 15; ++i)
         finding.timeline.push_back({0.001010 + i * 0.000007, "delivered EPOLLOUT", 4711});
-    finding.stacks = {
-        {"armed at", {{"Publisher::on_connect", "server.cpp", 81}, {"main", "server.cpp", 150}}}};
+    finding.stacks = {{"armed at", {{"Publisher::on_connect", "server.cpp", 81}, {"main", "server.cpp", 150}}}};
     finding.fix = "arm EPOLLOUT only while output is queued";
     return finding;
 }
@@ -101,9 +100,11 @@ TEST(TextReport, SystemCallsPerRequest)
     report.observation.work = {.requests = 99, .waits = 99, .io = 198, .ctls = 0};
     EXPECT_EQ(text_of(report).find("work "), std::string::npos);
     report.observation.work = {.requests = 2000, .waits = 1000, .io = 4100, .ctls = 20};
-    EXPECT_NE(text_of(report).find("work      2,000 requests (reads that got bytes), 2.56 system calls each: epoll_wait 0.50, reads and\n"
-                                   "          writes 2.05, epoll_ctl 0.01\n"),
-              std::string::npos)
+    EXPECT_NE(
+        text_of(report).find(
+            "work      2,000 requests (reads that got bytes), 2.56 system calls each: epoll_wait 0.50, reads and\n"
+            "          writes 2.05, epoll_ctl 0.01\n"),
+        std::string::npos)
         << text_of(report);
 }
 
@@ -111,35 +112,34 @@ TEST(TextReport, OneFindingInFull)
 {
     Report report = quiet_report();
     report.findings = {busy_epollout()};
-    EXPECT_EQ(
-        text_of(report),
-        "CONFIRMED  EP201 busy-epollout  server[4711]  epoll fd 4  tcp fd 7  "
-        "127.0.0.1:80 -> 127.0.0.1:5555\n"
-        "\n"
-        "  level-triggered EPOLLOUT is armed on a socket that has room while nothing is written, so every\n"
-        "  epoll_wait returns at once\n"
-        "\n"
-        "  mask      EPOLLIN|EPOLLOUT\n"
-        "  pattern   nothing between returns\n"
-        "  seen      1,234,567 times\n"
-        "  wake-ups  51,234 per s\n"
-        "  CPU       97 % of a core\n"
-        "\n"
-        "  timeline, tid 4711\n"
-        "    0.001000 s  epoll_ctl ADD EPOLLIN|EPOLLOUT\n"
-        "    0.001010 s  delivered EPOLLOUT\n"
-        "    ... repeated 14 times, until 0.001108 s\n"
-        "\n"
-        "  armed at\n"
-        "    Publisher::on_connect  server.cpp:81\n"
-        "    main                   server.cpp:150\n"
-        "\n"
-        "  fix  arm EPOLLOUT only while output is queued\n"
-        "\n"
-        "\n"
-        "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-        "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
-        "verdict   1 finding: 1 confirmed\n");
+    EXPECT_EQ(text_of(report),
+              "CONFIRMED  EP201 busy-epollout  server[4711]  epoll fd 4  tcp fd 7  "
+              "127.0.0.1:80 -> 127.0.0.1:5555\n"
+              "\n"
+              "  level-triggered EPOLLOUT is armed on a socket that has room while nothing is written, so every\n"
+              "  epoll_wait returns at once\n"
+              "\n"
+              "  mask      EPOLLIN|EPOLLOUT\n"
+              "  pattern   nothing between returns\n"
+              "  seen      1,234,567 times\n"
+              "  wake-ups  51,234 per s\n"
+              "  CPU       97 % of a core\n"
+              "\n"
+              "  timeline, tid 4711\n"
+              "    0.001000 s  epoll_ctl ADD EPOLLIN|EPOLLOUT\n"
+              "    0.001010 s  delivered EPOLLOUT\n"
+              "    ... repeated 14 times, until 0.001108 s\n"
+              "\n"
+              "  armed at\n"
+              "    Publisher::on_connect  server.cpp:81\n"
+              "    main                   server.cpp:150\n"
+              "\n"
+              "  fix  arm EPOLLOUT only while output is queued\n"
+              "\n"
+              "\n"
+              "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
+              "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
+              "verdict   1 finding: 1 confirmed\n");
 }
 
 TEST(TextReport, SeveralFindingsWorstFirstAndRisksHidden)
@@ -199,8 +199,8 @@ TEST(TextReport, IncompleteDataCannotBeClean)
               "verdict   clean cannot be claimed: nothing found in 12.0 s, but the data is incomplete (see "
               "\"lost\")\n");
     report.findings = {busy_epollout()};
-    EXPECT_TRUE(text_of(report).ends_with(
-        "verdict   1 finding: 1 confirmed; there may be more, the data is incomplete\n"));
+    EXPECT_TRUE(
+        text_of(report).ends_with("verdict   1 finding: 1 confirmed; there may be more, the data is incomplete\n"));
 }
 
 TEST(TextReport, RulesThatCouldNotSeeDidNotPass)
@@ -210,14 +210,13 @@ TEST(TextReport, RulesThatCouldNotSeeDidNotPass)
                        {"EP401", "thundering-herd", Status::kUnavailable, "wake-ups are not seen"},
                        {"EP402", "duplicate-delivery", Status::kUnavailable, "wake-ups are not seen"},
                        {"EP101", "et-read-not-drained", Status::kDegraded, "no socket state"}};
-    EXPECT_EQ(
-        text_of(report),
-        "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-        "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
-        "degraded  EP101 et-read-not-drained: no socket state\n"
-        "not seen  EP401 thundering-herd, EP402 duplicate-delivery: wake-ups are not seen\n"
-        "verdict   no epoll misuse found by 2 of 4 rules in 12.0 s, 123,456 postings, 37 registrations of 2\n"
-        "          epolls\n");
+    EXPECT_EQ(text_of(report),
+              "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
+              "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
+              "degraded  EP101 et-read-not-drained: no socket state\n"
+              "not seen  EP401 thundering-herd, EP402 duplicate-delivery: wake-ups are not seen\n"
+              "verdict   no epoll misuse found by 2 of 4 rules in 12.0 s, 123,456 postings, 37 registrations of 2\n"
+              "          epolls\n");
 }
 
 TEST(TextReport, NoEpollIsNotClean)
@@ -253,8 +252,7 @@ TEST(TextReport, LongCommandsAndManyPidsAreCut)
     Report report = quiet_report();
     report.command = {"java", "-cp", std::string(300, 'x'), "a b"};
     report.pids = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-    EXPECT_TRUE(text_of(report).starts_with(
-        "watched   java -cp ... (pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more), 12.0 s"))
+    EXPECT_TRUE(text_of(report).starts_with("watched   java -cp ... (pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more), 12.0 s"))
         << text_of(report);
 }
 
@@ -301,9 +299,9 @@ TEST(TextReport, ForeignTextCannotDriveTheTerminal)
     report.findings = {finding};
     report.command = {"\x1b]0;x", "a\nb"};
     const std::string text = text_of(report);
-    EXPECT_TRUE(text.starts_with(
-        "LIKELY  EP202 unread-spin  \\x1b[2Jevil\\x0a\xef\xbf\xbd\xef\xbf\xbd[12]  eventfd fd 9"
-        "  @\xe2\x82\xac\\x07\n"))
+    EXPECT_TRUE(
+        text.starts_with("LIKELY  EP202 unread-spin  \\x1b[2Jevil\\x0a\xef\xbf\xbd\xef\xbf\xbd[12]  eventfd fd 9"
+                         "  @\xe2\x82\xac\\x07\n"))
         << text;
     EXPECT_NE(text.find("watched   \\x1b]0;x 'a\\x0ab' (pid 4711)"), std::string::npos) << text;
 }
@@ -383,8 +381,7 @@ TEST(Words, MeasuresSayTheirUnits)
 TEST(RulesList, Text)
 {
     const RuleInfo busy{"EP201", "busy-epollout", "the loop spins", Level::kConfirmed, {}, {}, ""};
-    const RuleInfo herd{
-        "EP401", "thundering-herd", "one connection wakes many waiters", Level::kConfirmed, {}, {}, ""};
+    const RuleInfo herd{"EP401", "thundering-herd", "one connection wakes many waiters", Level::kConfirmed, {}, {}, ""};
     std::ostringstream out;
     write_rules_text({{busy, {}}, {herd, {Status::kDegraded, "wake-ups are guessed"}}}, Options{}, out);
     EXPECT_EQ(out.str(),

@@ -66,6 +66,12 @@ public:
         p.flags = POSTING_STATE;
         p.state = state();
         out_.add(p);
+        p = blank(POSTING_NONE);
+        p.record = RECORD_EPOLL_ROW;
+        out_.add(p);
+        p.record = RECORD_THREAD_ROW;
+        p.fd = kPid;
+        out_.add(p);
         recorded_row row{};
         row.record = RECORD_ROW;
         row.live_mask = EV_IN | EV_ERR | EV_HUP;

@@ -29,16 +29,20 @@ Finding spin()
     for (int i = 0; i < 13; i++)
         finding.timeline.push_back({2.001010 + i * 0.000007, "delivered EPOLLOUT", 4711, Lane::kDelivered});
     finding.timeline.push_back({2.4, "peer closed", 0, Lane::kOther});
-    finding.stacks = {{"armed here",
-                       {{"epoll_ctl", "../sysdeps/unix/syscall-template.S", 120, "/lib/x86_64-linux-gnu/libc.so.6", 0x1080},
-                        {"watch", "/src/app/src/server.cpp", 44, "/src/app/build/server", 0x2210, true},
-                        {"Publisher::on_connect(int)", "/src/app/src/server.cpp", 81, "/src/app/build/server", 0x2230},
-                        {"", "", 0, "/opt/vendor/libloop.so", 0x990},
-                        {"main", "/src/app/src/main.cpp", 15, "/src/app/build/server", 0x1190}}},
-                      {"waits here", {{"run_loop", "/src/app/src/loop.cpp", 30, "/src/app/build/server", 0x3000}}}};
-    finding.source = SourceExcerpt{"/src/app/src/server.cpp", 44, 42,
-                                   {"void watch(int epoll_fd, int fd) {", "\tepoll_event ev{};",
-                                    "\tev.events = EPOLLIN | EPOLLOUT;", "\tepoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev);", "}"}};
+    finding.stacks = {
+        {"armed here",
+         {{"epoll_ctl", "../sysdeps/unix/syscall-template.S", 120, "/lib/x86_64-linux-gnu/libc.so.6", 0x1080},
+          {"watch", "/src/app/src/server.cpp", 44, "/src/app/build/server", 0x2210, true},
+          {"Publisher::on_connect(int)", "/src/app/src/server.cpp", 81, "/src/app/build/server", 0x2230},
+          {"", "", 0, "/opt/vendor/libloop.so", 0x990},
+          {"main", "/src/app/src/main.cpp", 15, "/src/app/build/server", 0x1190}}},
+        {"waits here", {{"run_loop", "/src/app/src/loop.cpp", 30, "/src/app/build/server", 0x3000}}}};
+    finding.source = SourceExcerpt{
+        "/src/app/src/server.cpp",
+        44,
+        42,
+        {"void watch(int epoll_fd, int fd) {", "\tepoll_event ev{};", "\tev.events = EPOLLIN | EPOLLOUT;",
+         "\tepoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev);", "}"}};
     finding.fix = "arm EPOLLOUT only while output is queued";
     finding.fingerprint = "1e750a90427aa602";
     finding.trigger = "level";
@@ -85,7 +89,8 @@ History history()
     loop.row.handling[EPOLL_BUCKETS - 1] = 1;
     loop.row.batch[1] = 200000;
     history.loops = {loop};
-    history.waits = {{4711, 4711, 4, 0.5, 1.25, true}, {4711, 4711, 4, 2.0, 2.00101, true}, {4711, 4712, 4, 0.1, 4.0, false}};
+    history.waits = {
+        {4711, 4711, 4, 0.5, 1.25, true}, {4711, 4711, 4, 2.0, 2.00101, true}, {4711, 4712, 4, 0.1, 4.0, false}};
     return history;
 }
 
@@ -103,8 +108,9 @@ Report clean_report()
     report.observation.postings = 123456;
     report.observation.registrations = 5;
     report.observation.epolls = 1;
-    report.rules = {rule("EP101", "et-read-not-drained", "edge-triggered data is left unread, and nobody will be told again"),
-                    rule("EP201", "busy-epollout", "level-triggered EPOLLOUT is armed with nothing to write: the loop spins")};
+    report.rules = {
+        rule("EP101", "et-read-not-drained", "edge-triggered data is left unread, and nobody will be told again"),
+        rule("EP201", "busy-epollout", "level-triggered EPOLLOUT is armed with nothing to write: the loop spins")};
     report.coverage = {{"EP101", "et-read-not-drained", Status::kAvailable, ""},
                        {"EP201", "busy-epollout", Status::kAvailable, ""}};
     report.started = 1763705700;

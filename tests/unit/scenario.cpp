@@ -13,7 +13,7 @@ constexpr uint64_t kAuditEveryUs = 250 * 1000;
 Scenario::Scenario(Profile profile) : auditor_(profile)
 {
     process(100);
-    post(blank(POSTING_SEEDED)); // observation begins
+    post(blank(POSTING_SEEDED));  // observation begins
 }
 
 Scenario& Scenario::at_us(uint64_t us)
@@ -142,7 +142,7 @@ Scenario& Scenario::add_shared(int fd, uint32_t mask, uint8_t kind, uint64_t dat
     File& f = files_[fd];
     f.kind = kind;
     if (kind == FILE_TCP && !f.state.sk_state)
-        f.state.sk_state = 1; // ESTABLISHED
+        f.state.sk_state = 1;  // ESTABLISHED
     f.state.flags |= STATE_WRITABLE | STATE_STREAM;
     posting p = blank(POSTING_ADD, fd);
     p.mask = mask;
@@ -203,7 +203,7 @@ Scenario& Scenario::delivers(const std::vector<std::pair<int, uint32_t>>& events
         posting p = with_state(POSTING_DELIVERED, fd);
         p.mask = bits;
         p.data = data_[{p.epoll, fd}];
-        p.file = 0; // found by its data
+        p.file = 0;  // found by its data
         p.flags |= events.size() == 1 ? POSTING_SOLE : 0;
         post(p);
     }
@@ -350,7 +350,7 @@ Scenario& Scenario::peek(int fd, int64_t result)
 
 Scenario& Scenario::settime(int fd)
 {
-    files_[fd].state.io = 0; // timerfd_setup() clears the ticks
+    files_[fd].state.io = 0;  // timerfd_setup() clears the ticks
     post(blank(POSTING_SETTIME, fd));
     return *this;
 }
@@ -451,7 +451,7 @@ Scenario& Scenario::peer_closes(int fd)
     f.state.flags |= STATE_RCV_SHUTDOWN;
     if (f.kind == FILE_TCP) {
         f.state.flags |= STATE_EOF_UNREAD;
-        f.state.sk_state = 8; // CLOSE_WAIT
+        f.state.sk_state = 8;  // CLOSE_WAIT
         post(blank(POSTING_PEER_CLOSED, fd));
     }
     return *this;
@@ -461,8 +461,8 @@ Scenario& Scenario::reset(int fd)
 {
     File& f = files_[fd];
     f.state.flags |= STATE_RCV_SHUTDOWN | STATE_SEND_SHUTDOWN;
-    f.state.sk_state = 7; // CLOSE
-    f.state.aux = 104;    // ECONNRESET
+    f.state.sk_state = 7;  // CLOSE
+    f.state.aux = 104;     // ECONNRESET
     return *this;
 }
 

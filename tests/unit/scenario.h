@@ -36,9 +36,9 @@ public:
     Scenario& process(uint32_t pid);
     Scenario& thread(uint32_t tid);
     Scenario& epoll(int epfd);
-    Scenario& stopped(bool stopped);        // SIGSTOP
-    Scenario& spent(uint64_t cpu_ns);       // CPU time of the acting process, in all
-    Scenario& cpu(double share);            // of a core, from here on, for the acting thread
+    Scenario& stopped(bool stopped);   // SIGSTOP
+    Scenario& spent(uint64_t cpu_ns);  // CPU time of the acting process, in all
+    Scenario& cpu(double share);       // of a core, from here on, for the acting thread
 
     // What the program does.
     Scenario& add(int fd, uint32_t mask, uint8_t kind);
@@ -49,34 +49,34 @@ public:
     Scenario& wait(int timeout_ms = -1);
     Scenario& delivered(int fd, uint32_t events);
     Scenario& delivers(const std::vector<std::pair<int, uint32_t>>& events);
-    Scenario& returned(int64_t result);     // without events: 0 or -errno
+    Scenario& returned(int64_t result);  // without events: 0 or -errno
     Scenario& read(int fd, int64_t result, int64_t asked = 4096);
-    Scenario& write(int fd, int64_t result, int64_t asked = 0); // asked 0: the result, so nothing is cut short
+    Scenario& write(int fd, int64_t result, int64_t asked = 0);  // asked 0: the result, so nothing is cut short
     Scenario& accept(int fd, int64_t result);
     Scenario& peek(int fd, int64_t result);
     Scenario& settime(int fd);
     Scenario& errqueue(int fd, int64_t result);
     Scenario& shutdown_write(int fd);
     Scenario& close(int fd);
-    Scenario& wakes_thread();               // futex
-    Scenario& writes_unwatched(int fd);     // a write to a socket that no epoll knows
+    Scenario& wakes_thread();            // futex
+    Scenario& writes_unwatched(int fd);  // a write to a socket that no epoll knows
 
-    Scenario& blocking(int fd);                        // fcntl(F_SETFL) without O_NONBLOCK
-    Scenario& enters(int fd);                          // a call that may sleep begins
-    Scenario& slept(bool slept);                       // the calls from here on gave up the CPU
-    Scenario& close_number(int fd);                    // close() while a duplicate of the file lives on
-    Scenario& ctl_closed(uint8_t kind, int fd, int64_t result); // MOD or DEL on a number that leads nowhere
-    Scenario& maxevents(int most, uint64_t ready);     // of the returns from here on; items then still ready
+    Scenario& blocking(int fd);                                  // fcntl(F_SETFL) without O_NONBLOCK
+    Scenario& enters(int fd);                                    // a call that may sleep begins
+    Scenario& slept(bool slept);                                 // the calls from here on gave up the CPU
+    Scenario& close_number(int fd);                              // close() while a duplicate of the file lives on
+    Scenario& ctl_closed(uint8_t kind, int fd, int64_t result);  // MOD or DEL on a number that leads nowhere
+    Scenario& maxevents(int most, uint64_t ready);               // of the returns from here on; items then still ready
     Scenario& writes_from(int fd, uint64_t address, int64_t result, int64_t asked);
-    Scenario& fails_on(int fd, uint8_t kind, int error); // a call on a number that leads nowhere
+    Scenario& fails_on(int fd, uint8_t kind, int error);  // a call on a number that leads nowhere
     Scenario& creates_epoll();                            // the present one
     Scenario& exec();                                     // and the present epoll stays open
 
     // What happens to it.
-    Scenario& asleep_in(int call, uint64_t ms);    // from now on, for so long, in a system call
-    Scenario& overlaps(int fd, uint32_t tid);      // its read and that of another thread are in flight
-    Scenario& delivered_elsewhere(int fd, uint32_t events); // where the number does not lead to the file
-    Scenario& arrives(int fd, uint32_t amount);    // bytes, datagrams, connections, eventfd counts, expirations
+    Scenario& asleep_in(int call, uint64_t ms);              // from now on, for so long, in a system call
+    Scenario& overlaps(int fd, uint32_t tid);                // its read and that of another thread are in flight
+    Scenario& delivered_elsewhere(int fd, uint32_t events);  // where the number does not lead to the file
+    Scenario& arrives(int fd, uint32_t amount);  // bytes, datagrams, connections, eventfd counts, expirations
     Scenario& peer_closes(int fd);
     Scenario& reset(int fd);
     Scenario& writable(int fd, bool yes);
@@ -96,9 +96,9 @@ public:
     Scenario& reopen(int fd);
 
     // Verdicts.
-    std::string alarms() const;                       // at or above likely: "EP101 confirmed, EP203 likely"
-    std::string verdict(const std::string& rule) const; // "confirmed", ..., "none"
-    Finding finding(const std::string& rule) const;   // the example; a default one when there is none
+    std::string alarms() const;                          // at or above likely: "EP101 confirmed, EP203 likely"
+    std::string verdict(const std::string& rule) const;  // "confirmed", ..., "none"
+    Finding finding(const std::string& rule) const;      // the example; a default one when there is none
     Auditor& auditor() { return auditor_; }
     Tables& tables() { return tables_; }
     Snapshot snapshot();

@@ -43,7 +43,7 @@ TEST(SmallMaxevents, FixedHasRoom)
 
 TEST(SmallMaxevents, PythonAsksForAsManyAsItHas)
 {
-    Scenario s; // maxevents = number of registered fds: always full, never a crowd
+    Scenario s;  // maxevents = number of registered fds: always full, never a crowd
     busy(s, 1, 1, 8000, 500);
     EXPECT_EQ(s.verdict("EP405"), "none");
 }
@@ -57,14 +57,14 @@ TEST(SmallMaxevents, PhotonsSixteenAreEnough)
 
 TEST(SmallMaxevents, ASlowLoopSavesNothing)
 {
-    Scenario s; // beanstalkd: one event at a time, few of them
+    Scenario s;  // beanstalkd: one event at a time, few of them
     busy(s, 1, 4, 500, 20000);
     EXPECT_EQ(s.verdict("EP405"), "none");
 }
 
 TEST(SmallMaxevents, ListsThatNobodyCountedSayNothing)
 {
-    Scenario s; // an strace log
+    Scenario s;  // an strace log
     busy(s, 1, 0, 8000, 500);
     EXPECT_EQ(s.verdict("EP405"), "none");
 }

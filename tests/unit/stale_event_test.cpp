@@ -6,10 +6,7 @@
 namespace epaudit {
 namespace {
 
-Scenario& pair(Scenario& s)
-{
-    return s.add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, FILE_TCP).wait();
-}
+Scenario& pair(Scenario& s) { return s.add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, FILE_TCP).wait(); }
 
 // One batch with events of both; the handler of 7 closes both.
 void both_leave(Scenario& s)
@@ -58,13 +55,17 @@ TEST(StaleEvent, ManyCallsOfOneHandlerAreOneMistake)
 {
     Scenario s;
     both_leave(pair(s));
-    s.fails_on(8, POSTING_READ, EBADF).fails_on(8, POSTING_WRITE, EBADF).fails_on(8, POSTING_READ, EBADF).wait().after_ms(300);
+    s.fails_on(8, POSTING_READ, EBADF)
+        .fails_on(8, POSTING_WRITE, EBADF)
+        .fails_on(8, POSTING_READ, EBADF)
+        .wait()
+        .after_ms(300);
     EXPECT_EQ(s.verdict("EP504"), "risk");
 }
 
 TEST(StaleEvent, ProgramsThatNoticeMakeNoCall)
 {
-    Scenario s; // nginx, haproxy, libev, Go, libuv, redis
+    Scenario s;  // nginx, haproxy, libev, Go, libuv, redis
     for (int i = 0; i < 20; i++) {
         both_leave(pair(s));
         s.wait();
@@ -75,9 +76,17 @@ TEST(StaleEvent, ProgramsThatNoticeMakeNoCall)
 
 TEST(StaleEvent, ClosedAfterTheBatch)
 {
-    Scenario s; // lighttpd, muduo
+    Scenario s;  // lighttpd, muduo
     for (int i = 0; i < 20; i++)
-        pair(s).peer_closes(7).peer_closes(8).delivers({{7, EPOLLIN}, {8, EPOLLIN}}).read(7, 0).read(8, 0).close(7).close(8).wait();
+        pair(s)
+            .peer_closes(7)
+            .peer_closes(8)
+            .delivers({{7, EPOLLIN}, {8, EPOLLIN}})
+            .read(7, 0)
+            .read(8, 0)
+            .close(7)
+            .close(8)
+            .wait();
     s.after_ms(300);
     EXPECT_EQ(s.verdict("EP504"), "none");
 }
@@ -95,7 +104,7 @@ TEST(StaleEvent, BadFdInALaterPassIsAnotherBug)
 
 TEST(StaleEvent, ClosedAfterItsEventWasHandled)
 {
-    Scenario s; // served, closed, and then used once more: not this rule's business
+    Scenario s;  // served, closed, and then used once more: not this rule's business
     for (int i = 0; i < 20; i++) {
         pair(s).peer_closes(8).delivered(8, EPOLLIN).read(8, 0).close(8).fails_on(8, POSTING_READ, EBADF).wait();
         s.close(7);
@@ -116,7 +125,7 @@ TEST(StaleEvent, BadFdWithoutAnEvent)
 
 TEST(StaleEvent, AnotherThreadsBatch)
 {
-    Scenario s; // 101 gets EBADF for a number of 100's batch: it never had an event for it
+    Scenario s;  // 101 gets EBADF for a number of 100's batch: it never had an event for it
     for (int i = 0; i < 20; i++) {
         both_leave(pair(s));
         s.thread(101).fails_on(8, POSTING_READ, EBADF).thread(100).wait();

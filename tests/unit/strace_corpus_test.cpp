@@ -47,9 +47,10 @@ TEST_P(StraceCorpus, YieldsWhatStandsBesideIt)
     EXPECT_EQ(found, wanted) << told;
     for (const std::string& rule : expected.risks) {
         auto findings = auditor.findings();
-        EXPECT_TRUE(std::any_of(findings.begin(), findings.end(), [&](const Finding& f) {
-            return f.rule == rule && f.level == Level::kRisk;
-        })) << rule << " is not at risk\n" << told;
+        EXPECT_TRUE(std::any_of(findings.begin(), findings.end(),
+                                [&](const Finding& f) { return f.rule == rule && f.level == Level::kRisk; }))
+            << rule << " is not at risk\n"
+            << told;
     }
     for (const RuleCoverage& rule : auditor.coverage(log.sight())) {
         auto at = expected.coverage.find(rule.rule);

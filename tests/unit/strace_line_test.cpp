@@ -107,9 +107,9 @@ TEST(StraceArguments, StepsOverStringsBracketsAndDecorations)
 TEST(StraceValues, ReadsEverySpellingOfAnEvent)
 {
     PrintedEvent e;
-    for (const char* text : {"{EPOLLIN|EPOLLET, {u32=5, u64=5}}", "{events=EPOLLIN|EPOLLET, data={u32=5, u64=5}}",
-                             "{events=EPOLLIN|EPOLLET, data=0x5}", "{EPOLLIN|EPOLLET, {u64=5}}",
-                             "{events=0x80000001, data=5}"}) {
+    for (const char* text :
+         {"{EPOLLIN|EPOLLET, {u32=5, u64=5}}", "{events=EPOLLIN|EPOLLET, data={u32=5, u64=5}}",
+          "{events=EPOLLIN|EPOLLET, data=0x5}", "{EPOLLIN|EPOLLET, {u64=5}}", "{events=0x80000001, data=5}"}) {
         ASSERT_TRUE(parse_event(text, e)) << text;
         EXPECT_EQ(e.events, EV_IN | EV_ET) << text;
         EXPECT_TRUE(e.data_known) << text;

@@ -29,8 +29,10 @@ std::string pick_leader(uint32_t pid, uint64_t us)
 
 std::string print_event(uint32_t mask, uint64_t data)
 {
-    static const std::pair<uint32_t, const char*> kNames[] = {{EV_IN, "EPOLLIN"}, {EV_OUT, "EPOLLOUT"},
-                                                              {EV_RDHUP, "EPOLLRDHUP"}, {EV_ET, "EPOLLET"},
+    static const std::pair<uint32_t, const char*> kNames[] = {{EV_IN, "EPOLLIN"},
+                                                              {EV_OUT, "EPOLLOUT"},
+                                                              {EV_RDHUP, "EPOLLRDHUP"},
+                                                              {EV_ET, "EPOLLET"},
                                                               {EV_ONESHOT, "EPOLLONESHOT"}};
     std::string names;
     for (const auto& [bit, name] : kNames)
@@ -63,7 +65,7 @@ RC_GTEST_PROP(StraceProperty, WhatIsPrintedIsReadBack, ())
     auto duration_us = *rc::gen::inRange(0, 999999);
     auto text = *rc::gen::string<std::string>();
     std::string quoted;
-    for (char c : text) // as strace quotes
+    for (char c : text)  // as strace quotes
         quoted += c == '"' || c == '\\' ? fmt::format("\\{}", c)
                   : c >= ' ' && c < 127 ? std::string(1, c)
                                         : fmt::format("\\{:o}", static_cast<unsigned char>(c));
@@ -89,8 +91,8 @@ RC_GTEST_PROP(StraceProperty, WhatIsPrintedIsReadBack, ())
     RC_ASSERT(result.value == 0);
     RC_ASSERT(result.duration == duration_us * 1000LL);
 
-    printed = fmt::format("{}write({}, \"{}\"..., {}) = -1 EAGAIN (Resource temporarily unavailable)", leader, fd, quoted,
-                          text.size() + 1);
+    printed = fmt::format("{}write({}, \"{}\"..., {}) = -1 EAGAIN (Resource temporarily unavailable)", leader, fd,
+                          quoted, text.size() + 1);
     line = parse_line(printed);
     Arguments write(line.rest);
     int64_t size = 0;
@@ -104,13 +106,13 @@ RC_GTEST_PROP(StraceProperty, WhatIsPrintedIsReadBack, ())
 
 // The naive model: tables of numbers, sets of (file, number), the errors of epoll_ctl(2).
 struct Model {
-    using Item = std::pair<int, int>; // file, number
+    using Item = std::pair<int, int>;  // file, number
     struct Epoll {
-        std::map<Item, std::pair<uint32_t, uint64_t>> items; // mask, data
+        std::map<Item, std::pair<uint32_t, uint64_t>> items;  // mask, data
     };
-    std::map<uint32_t, std::map<int, int>> processes; // pid -> number -> file
+    std::map<uint32_t, std::map<int, int>> processes;  // pid -> number -> file
     std::map<int, int> references;
-    std::map<int, Epoll> epolls; // by file
+    std::map<int, Epoll> epolls;  // by file
     int next_file = 1;
 
     int free_number(uint32_t pid) const
@@ -235,12 +237,13 @@ public:
         model.processes[child];
         for (const auto& [fd, file] : copies)
             model.put(child, fd, file);
-        if (*rc::gen::arbitrary<bool>()) { // the child is faster than its parent's return
+        if (*rc::gen::arbitrary<bool>()) {  // the child is faster than its parent's return
             line(pid, "clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD <unfinished ...>");
             line(child, "getpid() = 1");
             line(pid, fmt::format("<... clone resumed>, child_tidptr=0x7f62) = {}", child));
         } else {
-            line(pid, fmt::format("clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f62) = {}", child));
+            line(pid, fmt::format("clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f62) = {}",
+                                  child));
         }
     }
 
@@ -268,7 +271,7 @@ public:
         auto& items = model.epolls[fds[epfd]].items;
         auto open = fds.find(fd);
         if (open != fds.end() && model.epolls.count(open->second))
-            return; // nested sets: another story
+            return;  // nested sets: another story
         uint32_t mask = any_mask();
         uint64_t data = next_data_++;
         std::string event = print_event(mask, data);
@@ -286,14 +289,15 @@ public:
         else
             items[item] = {mask, data};
         const char* names[] = {"EPOLL_CTL_ADD", "EPOLL_CTL_MOD", "EPOLL_CTL_DEL"};
-        line(pid, fmt::format("epoll_ctl({}, {}, {}, {}) = {}", epfd, names[what], fd, what == 2 ? "NULL" : event, result));
+        line(pid,
+             fmt::format("epoll_ctl({}, {}, {}, {}) = {}", epfd, names[what], fd, what == 2 ? "NULL" : event, result));
     }
 
     void compare()
     {
         log.finish();
         Tables& tables = log.audit().tables();
-        tables.snapshot(log.clock().now() + NSEC_PER_SEC); // collects what died beside the newest registration
+        tables.snapshot(log.clock().now() + NSEC_PER_SEC);  // collects what died beside the newest registration
         for (const auto& [pid, fds] : model.processes) {
             for (const auto& [fd, file] : fds) {
                 auto epoll = model.epolls.find(file);
@@ -302,7 +306,7 @@ public:
                 LogThread* thread = log.world().known_thread(pid);
                 LogFile* known = thread ? log.world().known_file(*thread->process, fd) : nullptr;
                 if (!known && epoll->second.items.empty())
-                    continue; // a child that never spoke
+                    continue;  // a child that never spoke
                 RC_ASSERT(known != nullptr);
                 const epoll_row* row = tables.epoll(known->id);
                 RC_ASSERT((row ? row->registrations : 0U) == epoll->second.items.size());

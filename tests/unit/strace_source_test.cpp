@@ -87,7 +87,7 @@ std::string many_lines(size_t count)
 
 TEST_F(StraceSource, ReadsPlainAndCompressedAlike)
 {
-    std::string text = many_lines(200000); // several buffers
+    std::string text = many_lines(200000);  // several buffers
     for (const std::string& bytes : {text, gzip(text), zstd(text)}) {
         Read out = read(bytes);
         ASSERT_EQ(out.lines.size(), 200000U);

@@ -46,9 +46,9 @@ TEST(Tables, StuckSinceTheSameInputWasFirstSeen)
     Scenario s;
     s.add(7, kEdge, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN).at_ms(300);
     uint64_t first = s.file(7).stuck_at;
-    s.arrives(7, 5).at_ms(900); // more of it is still the same unread input
+    s.arrives(7, 5).at_ms(900);  // more of it is still the same unread input
     EXPECT_EQ(s.file(7).stuck_at, first);
-    s.consumed_unseen(7, 1).at_ms(1300); // by io_uring
+    s.consumed_unseen(7, 1).at_ms(1300);  // by io_uring
     EXPECT_GT(s.file(7).stuck_at, first);
     s.consumed_unseen(7, 14).at_ms(1600);
     EXPECT_EQ(s.file(7).stuck_at, 0u);
@@ -140,7 +140,7 @@ TEST(Tables, InterleavedReturnsOfTwoThreadsStayApart)
 {
     Scenario s;
     s.add(7, EPOLLIN, FILE_TCP).add(8, EPOLLIN, FILE_TCP).arrives(7, 9).arrives(8, 9);
-    s.delivered(7, EPOLLIN).delivered(8, EPOLLIN); // the first ones are never futile
+    s.delivered(7, EPOLLIN).delivered(8, EPOLLIN);  // the first ones are never futile
     auto event = [&](uint32_t tid, int fd) {
         posting p = s.blank(POSTING_DELIVERED);
         p.tid = tid;
@@ -151,7 +151,7 @@ TEST(Tables, InterleavedReturnsOfTwoThreadsStayApart)
         s.post(p);
     };
     s.thread(101).wait().thread(102).wait();
-    s.read(8, 1); // progress on 8 only
+    s.read(8, 1);  // progress on 8 only
     event(101, 7);
     event(102, 8);
     s.thread(101).returned(1).thread(102).returned(1);
@@ -207,15 +207,15 @@ TEST(Snapshot, LoopIdle)
 {
     Scenario s;
     uint64_t minute = 60 * NSEC_PER_SEC;
-    EXPECT_FALSE(s.snapshot().loop_idle(s.epoll_id(), minute)); // nobody known
+    EXPECT_FALSE(s.snapshot().loop_idle(s.epoll_id(), minute));  // nobody known
     s.wait();
     EXPECT_TRUE(s.snapshot().loop_idle(s.epoll_id(), minute));
     s.thread(101).wait().returned(-EINTR);
     EXPECT_FALSE(s.snapshot().loop_idle(s.epoll_id(), minute));
     s.after_ms(61000);
-    EXPECT_TRUE(s.snapshot().loop_idle(s.epoll_id(), minute)); // not of this loop any more
+    EXPECT_TRUE(s.snapshot().loop_idle(s.epoll_id(), minute));  // not of this loop any more
     s.thread(100).wait(0);
-    EXPECT_FALSE(s.snapshot().loop_idle(s.epoll_id(), minute)); // polling
+    EXPECT_FALSE(s.snapshot().loop_idle(s.epoll_id(), minute));  // polling
 }
 
 TEST(Snapshot, Waiters)

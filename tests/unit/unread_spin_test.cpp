@@ -18,7 +18,7 @@ TEST(UnreadSpin, EventfdNeverRead)
 
 TEST(UnreadSpin, EventfdStillWrittenToWhileItSpins)
 {
-    Scenario s; // a growing count is not progress
+    Scenario s;  // a growing count is not progress
     s.add(5, kIn, FILE_EVENTFD).arrives(5, 1);
     s.spin(5, kIn, 3000, 500, [](Scenario& t) { t.arrives(5, 1); });
     EXPECT_EQ(s.alarms(), "EP202 confirmed");
@@ -86,7 +86,7 @@ TEST(UnreadSpin, SignalfdAndPipe)
 
 TEST(UnreadSpin, PipeWhoseWriterGoesOnIsStillUnread)
 {
-    Scenario s; // the writer moves the head, the reader the tail
+    Scenario s;  // the writer moves the head, the reader the tail
     s.add(6, kIn, FILE_PIPE).arrives(6, 1).spin(6, kIn, 3000, 500, [](Scenario& t) { t.arrives(6, 1); });
     EXPECT_EQ(s.alarms(), "EP202 confirmed");
 }
@@ -103,7 +103,7 @@ TEST(UnreadSpin, MemcachedIgnoresTheFirstEventOfAConnection)
 
 TEST(UnreadSpin, EdgeTriggeredWakeupNeverReadIsQuiet)
 {
-    Scenario s; // nginx, mio, Netty: one delivery per write
+    Scenario s;  // nginx, mio, Netty: one delivery per write
     s.add(5, kIn | EPOLLET, FILE_EVENTFD).spin(5, kIn, 3000, 500, [](Scenario& t) { t.arrives(5, 1); });
     s.wait().after_ms(5000);
     EXPECT_EQ(s.alarms(), "");
@@ -142,7 +142,7 @@ TEST(UnreadSpin, ListenerNobodyAcceptsFrom)
 
 TEST(UnreadSpin, HerdOnASharedListenerIsNoSpin)
 {
-    Scenario s; // told, but another worker was faster
+    Scenario s;  // told, but another worker was faster
     for (uint32_t pid = 200; pid < 206; pid++)
         s.process(pid).epoll(static_cast<int>(pid)).add(3, kIn, FILE_LISTENER).wait();
     for (int i = 0; i < 2000; i++) {

@@ -74,7 +74,7 @@ TEST(WriteStalled, ThreeTailsAreConfirmed)
 
 TEST(WriteStalled, TheEdgeHasPassed)
 {
-    Scenario s; // Netty #7730: EPOLLOUT told once under EPOLLET, not answered
+    Scenario s;  // Netty #7730: EPOLLOUT told once under EPOLLET, not answered
     s.add(7, kIn | EPOLLOUT | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s.writable(7, true).delivered(7, EPOLLOUT).wait(), 8);
@@ -110,7 +110,7 @@ TEST(WriteStalled, FixedArmsEpollout)
 
 TEST(WriteStalled, ASlowReaderIsNoFault)
 {
-    Scenario s; // the queue is still full
+    Scenario s;  // the queue is still full
     s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s, 60);
@@ -122,7 +122,7 @@ TEST(WriteStalled, NginxLimitRateResumesByTimer)
     Scenario s;
     s.add(7, kIn | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait(1000);
-    s.writable(7, true).after_ms(1000).returned(0).write(7, 4000, 9000).wait(1000); // eventless
+    s.writable(7, true).after_ms(1000).returned(0).write(7, 4000, 9000).wait(1000);  // eventless
     cut(s, 7).wait(5000);
     ticks(s.writable(7, true), 20);
     EXPECT_EQ(s.alarms(), "");
@@ -164,7 +164,7 @@ TEST(WriteStalled, SocketpairInOneProcessIsASelfPipe)
 
 TEST(WriteStalled, AnotherRegistrationMayTell)
 {
-    Scenario s; // facil.io: one epoll for input, one for output
+    Scenario s;  // facil.io: one epoll for input, one for output
     s.epoll(5).add(7, EPOLLOUT, FILE_TCP).epoll(4).add(7, EPOLLIN, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s.writable(7, true), 20);
@@ -182,7 +182,7 @@ TEST(WriteStalled, ShutForWritingOwesNothing)
 
 TEST(WriteStalled, ProgressByIoUringCounts)
 {
-    Scenario s; // write_seq moves, no call is seen
+    Scenario s;  // write_seq moves, no call is seen
     s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait().writable(7, true);
     for (int i = 0; i < 20; i++) {

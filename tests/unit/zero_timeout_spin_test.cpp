@@ -43,7 +43,7 @@ TEST(ZeroTimeoutSpin, FixedWaitsForItsTimer)
 
 TEST(ZeroTimeoutSpin, NodePollsWithEventsWaiting)
 {
-    Scenario s; // 95 % of its waits have timeout 0, and nearly all return events
+    Scenario s;  // 95 % of its waits have timeout 0, and nearly all return events
     s.cpu(0.95).add(7, EPOLLIN, FILE_TCP);
     for (int i = 0; i < 100000; i++) {
         s.after_us(50).arrives(7, 10).wait(0).delivered(7, EPOLLIN).read(7, 10);
@@ -55,7 +55,7 @@ TEST(ZeroTimeoutSpin, NodePollsWithEventsWaiting)
 
 TEST(ZeroTimeoutSpin, WorkBetweenTheWaitsIsNoSpin)
 {
-    Scenario s; // a scheduler that has other things to run
+    Scenario s;  // a scheduler that has other things to run
     poll(s.cpu(0.99), 20000, 300);
     EXPECT_EQ(s.verdict("EP206"), "none");
 }
@@ -77,7 +77,7 @@ TEST(ZeroTimeoutSpin, AsyncioRunsOfSix)
 
 TEST(ZeroTimeoutSpin, BurstsBeforeATimerAreARemark)
 {
-    Scenario s; // redis 6.2: the last millisecond before its timer is rounded down to 0
+    Scenario s;  // redis 6.2: the last millisecond before its timer is rounded down to 0
     s.cpu(0.01);
     for (int i = 0; i < 60; i++)
         poll(s.wait(99).after_ms(99).returned(0), 120, 8);

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 SERVERS = ("redis-server", "redis-cli", "redis-benchmark", "nginx", "wrk", "setpriv")
@@ -41,7 +42,7 @@ class Tree:
     """A directory that becomes the initramfs."""
 
     def __init__(self, root):
-        self.root = pathlib.Path(root)
+        self.root, self.lock = pathlib.Path(root), threading.Lock()
         shutil.rmtree(self.root, ignore_errors=True)
         for name in DIRECTORIES:
             (self.root / name).mkdir(parents=True)
@@ -78,18 +79,21 @@ class Tree:
             if not target.exists():
                 target.symlink_to("busybox")
 
+    def pack_with(self, plan, path):
+        """For guests that are to run these cases. Any thread may ask for one. Returns the path."""
+        with self.lock:
+            self.write("plan", "".join(case.plan() + "\n" for case in plan if case.kind not in ("none", "skip")))
+            self.pack(path)
+        return path
+
     def pack(self, path):
-        """cpio, lightly compressed: the guest's CPU is emulated."""
+        """cpio, not compressed: the guest's CPU, which would unpack it, is emulated."""
+        files = subprocess.run(["find", ".", "-print0"], cwd=self.root, capture_output=True, check=True).stdout
         with open(path, "wb") as out:
-            files = subprocess.run(["find", ".", "-print0"], cwd=self.root, capture_output=True, check=True).stdout
-            archive = subprocess.Popen([program("cpio"), "--null", "-o", "-H", "newc", "--quiet", "--owner=0:0"],
-                                       cwd=self.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            squeeze = subprocess.Popen(["gzip", "-1"], stdin=archive.stdout, stdout=out)
-            archive.stdout.close()
-            archive.stdin.write(files)
-            archive.stdin.close()
-            if archive.wait() or squeeze.wait():
-                raise Missing("cannot pack the initramfs (disk full?)")
+            done = subprocess.run([program("cpio"), "--null", "-o", "-H", "newc", "--quiet", "--owner=0:0"],
+                                  cwd=self.root, input=files, stdout=out, check=False)
+        if done.returncode:
+            raise Missing("cannot pack the initramfs (disk full?)")
 
 
 def compile_helper(source, target):

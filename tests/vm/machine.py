@@ -12,12 +12,19 @@ import zlib
 from initramfs import program
 
 # Emulation: nested KVM is not to be relied on.
-# -icount: the guest's clock counts its instructions (2 ns each) and jumps over idle time. So what a guest does
-# with its time does not depend on how busy the host is, and a demo that sleeps costs nothing.
-CPU = ("-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-m", "1024")
-CPUS = 2
+# -icount: the guest's clock counts its instructions and jumps over idle time. So what a guest does with its time does not
+# depend on how busy the host is, and a demo that sleeps costs nothing. Each takes 2^shift ns: at 4 ns a demo that spins
+# costs the host half of what it does at 2 ns. The newest kernel preempts probes (twins), and at 4 ns they take so long
+# that it often happens twice at once: nginx, under load, is not seen whole.
+CPU = ("-accel", "tcg,thread=single", "-m", "1024")
+SHIFT, NEWEST_SHIFT = 2, 1
 # Without it 6.12 faults early in boot under QEMU 7.2. Newer kernels need cmpxchg16b, or kmalloc_nolock() fails.
-NO_CX16 = ("5.10", "6.1", "6.12")
+ESTABLISHED = NO_CX16 = ("5.10", "6.1", "6.12")
+# Entropy: its instruction count is all the emulated clock shows, and a kernel that has to make entropy of that (the
+# jitter of try_to_generate_entropy()) keeps whoever asks for random numbers busy for minutes.
+MODEL = "qemu64,+rdrand"
+# A second CPU, only for what needs one: QEMU 7.2 with -icount lets the first run until the next timer is due, and whatever
+# spins there starves the second: a sleep of 100 ms takes seconds, or for ever (8.1 shares the time out).
 ONE_CPU = ("5.10", "6.1")  # their second CPU does not come up under -icount
 # An Oops ends the guest; watchdogs measure the emulator, not the kernel.
 KERNEL_LINE = ("console=ttyS0 loglevel=5 oops=panic panic=-1 nowatchdog "
@@ -31,8 +38,8 @@ WALL_FACTOR = 20       # no host is that busy: it hangs without using its CPU
 class Record:
     """What one case left behind. `seconds` is guest time; parts: report, out, err, log, problem (bytes)."""
 
-    def __init__(self, cpus, hooks, name):
-        self.cpus, self.hooks, self.name = cpus, hooks, name
+    def __init__(self, hooks, name):
+        self.hooks, self.name = hooks, name
         self.exit, self.seconds, self.parts = None, 0.0, {}
 
     def text(self, part):
@@ -42,8 +49,7 @@ class Record:
 class Reader:
     """Turns the lines of the second serial line into records."""
 
-    def __init__(self, cpus):
-        self.cpus = cpus
+    def __init__(self):
         self.partial, self.record, self.part, self.encoded = b"", None, None, []
         self.boot, self.bye, self.last = None, None, "nothing"
 
@@ -69,7 +75,7 @@ class Reader:
         elif kind == "bye":
             self.bye = words
         elif kind == "case" and len(words) == 2:
-            cut_short, self.record = self.record, Record(self.cpus, *words)
+            cut_short, self.record = self.record, Record(*words)
             return cut_short
         elif kind == "exit" and self.record:
             self.record.exit = int(words[0])
@@ -111,15 +117,15 @@ class Machine:
     """A guest from power-on to its end. `trouble` says what went wrong with the machine itself; `cpu`, `wall`:
     the seconds it took."""
 
-    def __init__(self, image, initramfs, hooks, directory, stopping):
+    def __init__(self, image, cpus, initramfs, hooks, directory, stopping):
         self.stopping = stopping  # an event: end now
         self.console = directory / f"{image.label}.log"
         self.line = directory / f"{image.label}.records"
-        cpus = 1 if image.label in ONE_CPU else CPUS
-        self.reader, self.trouble, self.cpu, self.wall = Reader(cpus), None, 0.0, 0.0
+        self.reader, self.trouble, self.cpu, self.wall = Reader(), None, 0.0, 0.0
         append = f"{KERNEL_LINE} EPAUDIT_HOOKS={','.join(hooks)}"
-        self.command = [program("qemu-system-x86_64"), *CPU, "-smp", str(cpus),
-                        "-cpu", "qemu64,-cx16" if image.label in NO_CX16 else "qemu64", "-display", "none", "-monitor", "none", "-nodefaults",
+        shift = SHIFT if image.label in ESTABLISHED else NEWEST_SHIFT
+        self.command = [program("qemu-system-x86_64"), *CPU, "-icount", f"shift={shift},sleep=off", "-smp", str(cpus),
+                        "-cpu", MODEL + ",-cx16" * (image.label in NO_CX16), "-display", "none", "-monitor", "none", "-nodefaults",
                         "-no-reboot", "-serial", f"file:{self.console}", "-serial", f"file:{self.line}",
                         "-kernel", str(image.path), "-initrd", str(initramfs), "-append", append]
 

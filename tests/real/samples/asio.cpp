@@ -86,7 +86,8 @@ int main(int argc, char** argv)
     if (argc != 2)
         return 2;
     asio::io_context context;
-    tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), static_cast<unsigned short>(std::atoi(argv[1]))});
+    tcp::acceptor acceptor(context,
+                           {asio::ip::address_v4::loopback(), static_cast<unsigned short>(std::atoi(argv[1]))});
     accept(acceptor);
     std::thread second([&] { context.run(); });
     context.run();

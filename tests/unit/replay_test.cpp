@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recording keeps the books that were kept then, and each look sees the rows that were seen then.
+#include <gtest/gtest.h>
+
+#include "src/recording/replay.h"
+#include "tests/unit/sample_recording.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint64_t kEpoll = 0x1000;
+constexpr uint32_t kThread = 100;
+
+std::string bytes_of(const posting& p) { return {reinterpret_cast<const char*>(&p), RECORD_HEAD_BYTES}; }
+
+posting record_of(uint8_t type, uint8_t kind, uint64_t time)
+{
+    posting p{};
+    p.record = type;
+    p.kind = kind;
+    p.time = time;
+    p.epoll = kEpoll;
+    p.tgid = kThread;
+    p.tid = kThread;
+    p.fd = kThread;
+    return p;
+}
+
+// Whichever way a registration ended, the account of its counts is kept.
+TEST(Replay, CountsOfWhatEndedAreKept)
+{
+    Auditor auditor(Profile::kTest);
+    const std::string file = sample_recording(500);
+    auto reader = RecordingReader::open(source_of(file), "test");
+    ASSERT_TRUE(reader);
+    Replay replay(auditor, (*reader)->header());
+    replay.keep_totals();
+    replay.run(**reader);
+    posting gone{};
+    gone.record = RECORD_GONE;
+    gone.epoll = 0x1000;
+    gone.file = 0x2000;
+    gone.fd = 7;
+    for (size_t left : {1U, 0U}) {
+        const auto registrations = replay.tables().registration_account();
+        ASSERT_EQ(registrations.size(), 1U);
+        EXPECT_EQ(registrations[0].deliveries, 500U);
+        EXPECT_EQ(registrations[0].delivered_in, 500U);
+        EXPECT_EQ(replay.tables().registrations(), left);
+        replay.tables().apply_recorded(gone);
+    }
+}
+
+// While the program runs on, so that more is booked between the sweep's walk and the look.
+TEST(Replay, ALookSeesRowsAsTheSweepShowedThem)
+{
+    Auditor auditor(Profile::kTest);
+    std::vector<Snapshot> looks;
+    Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
+    uint64_t now = sample_header().began;
+    auto apply = [&](uint8_t type, uint8_t kind = POSTING_NONE) {
+        const std::string bytes = bytes_of(record_of(type, kind, ++now));
+        replay.apply({type, bytes});
+    };
+    auto wait = [&] {
+        apply(RECORD_POSTING, POSTING_WAIT);
+        apply(RECORD_POSTING, POSTING_RETURN);
+    };
+    wait();
+    wait();
+    apply(RECORD_EPOLL_ROW);
+    apply(RECORD_THREAD_ROW);
+    wait();
+    apply(RECORD_SWEEP_END);
+    wait();
+    replay.apply({RECORD_LOOK, {reinterpret_cast<const char*>(&now), sizeof(now)}});
+    ASSERT_EQ(looks.size(), 1U);
+    ASSERT_TRUE(looks[0].epoll(kEpoll) && looks[0].thread(kThread));
+    EXPECT_EQ(looks[0].epoll(kEpoll)->waits, 2U);
+    EXPECT_EQ(replay.tables().epoll(kEpoll)->waits, 4U);
+    EXPECT_LT(looks[0].thread(kThread)->return_at, replay.tables().thread(kThread)->return_at);
+}
+
+// An instance that is gone has no row; what a damaged recording says of it is left out.
+TEST(Replay, OnlyRowsThatExistAreShown)
+{
+    Auditor auditor(Profile::kTest);
+    std::vector<Snapshot> looks;
+    Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
+    uint64_t now = sample_header().began;
+    for (uint8_t type : {RECORD_EPOLL_ROW, RECORD_THREAD_ROW, RECORD_SWEEP_END})
+        replay.apply({type, bytes_of(record_of(type, POSTING_NONE, ++now))});
+    replay.apply({RECORD_LOOK, {reinterpret_cast<const char*>(&now), sizeof(now)}});
+    ASSERT_EQ(looks.size(), 1U);
+    EXPECT_TRUE(looks[0].epolls.empty() && looks[0].threads.empty());
+}
+
+}  // namespace
+}  // namespace epaudit
