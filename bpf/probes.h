@@ -94,6 +94,16 @@ struct sweep_record {
     u32 buried;    /* the last words of a registration that died */
 };
 
+/* A walk through a table where the iterator is refused (sweep.bpf.c): asked for and answered in one piece of memory. */
+struct walk_piece {
+    u32 skip;  /* rows to pass over: those that earlier pieces have left in the table */
+    u32 rows;  /* to look at, at most, */
+    u32 bytes; /* and to end when so many wait in the ring */
+    u32 kept;  /* answer: rows it has looked at and left in the table */
+    u32 more;  /* answer: it did not reach the end */
+    u32 pad;
+};
+
 /*
  * A call as its thread left it at the kernel's door: the registers and the top of the user stack, from which
  * src/symbols unwinds. The slice begins at the start of the page that holds the stack pointer, so that each page
@@ -131,6 +141,7 @@ struct learn_record {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct socket_name) == 40);
+static_assert(sizeof(struct walk_piece) == 24);
 static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8);
 static_assert(sizeof(struct sweep_record) ==
               8 + sizeof(struct file_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);

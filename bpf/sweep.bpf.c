@@ -3,234 +3,49 @@
  * The sweep: walks the books in the kernel, a few times a second, and asks the kernel how things stand.
  * It refreshes unread input, backlog, mask and ready-list membership, buries what died unseen, and hands
  * user space only the rows worth a look; healthy idle files are never copied.
+ *
+ * What walks is an iterator, which yields to others between two rows. Where the kernel refuses that one (it may: an
+ * iterator over a map's elements may write them), user space runs programs that walk by themselves, a piece at a time.
  */
-#include "kernel.h"
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
-#include "item.h"
-#include "state.h"
-#include "ledger.h"
-#include "socket_name.h"
+#include "sweep.h"
 
-struct record_table {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, u32);
-    __type(value, struct sweep_record);
-};
 struct record_table records SEC(".maps");
+struct swept_table swept SEC(".maps");
 
-/* Is this still the open file that the row describes? Inode numbers of sockets and pipes never repeat;
- * eventfds and their like share one inode, there the kind must do. */
-static __always_inline bool same_file(struct file *file, const struct file_row *f)
-{
-    if (more_references(file) < 0 || READ(file, f_inode, i_ino) != f->ino)
-        return false;
-    u64 poll = (u64)poll_of(file);
-    u64 kind = f->kind;
-    if (kind == FILE_TCP || kind == FILE_LISTENER || kind == FILE_UDP || kind == FILE_UNIX)
-        kind = FILE_TCP;
-    if (kind < FILE_TCP || kind > FILE_EPOLL)
-        return true;
-    asm volatile("" : "+r"(kind)); /* else clang drops the mask below, which the verifier needs */
-    return poll == facts.poll[kind & (FILE_KIND_SLOTS - 1)];
-}
+/* This makes its layout part of the object, where a test looks it up. */
+const struct walk_piece *walk_piece_layout;
 
-/* The kernel keeps who made the other end (sk_peer_pid): for socketpair() it is the caller itself. */
-static __always_inline void ask_peer(struct file_state *s, struct file *file, const struct file_row *f)
-{
-    if (f->kind != FILE_UNIX || !f->out_cut_at)
-        return;
-    struct sock *sk = sock_of_file(file);
-    struct pid *peer = BPF_CORE_READ(sk, sk_peer_pid);
-    if (peer && (u32)BPF_CORE_READ(peer, numbers[0].nr) == f->tgid)
-        s->flags |= STATE_PEER_SELF;
-}
-
-/* A rule may blame it: its next calls are to say where in the program they are made. */
-static __always_inline void want_stacks(u64 epoll, struct file_row *f)
-{
-    u8 missing = STACK_FILE & ~f->stacks_taken;
-    if (missing & ~f->stacks_wanted)
-        f->stacks_wanted = missing;
-    if (f->kind == FILE_PIPE && (missing & STACK_WRITE))
-        facts.pipe_wakers = 1;
-    struct epoll_row *e = epoll ? books_epoll(NULL, epoll) : NULL;
-    if (e)
-        ledger_want(e, STACK_WAIT);
-}
-
-static __always_inline void emit(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out, u64 epoll,
-                                 struct file_row *f, const struct registration_row *r, s32 fd)
-{
-    want_stacks(epoll, f);
-    out->key.epoll = epoll;
-    out->key.file = out->file_id;
-    out->key.fd = fd;
-    out->key.pad = 0;
-    record_row(out);
-    if (r)
-        out->registration = *r;
-    else
-        __builtin_memset(&out->registration, 0, sizeof(out->registration));
-    bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
-}
-
-static __always_inline bool matters(const struct sweep_record *out, const struct file_row *f, struct epitem *item,
-                                    const struct registration_row *r)
-{
-    return ledger_registration_matters(r, f, &out->state, item_is_ready(item), out->time) || ledger_habit_matters(r, f);
-}
-
-/* All that an idle file costs. Is one of its registrations worth a look? */
-static __always_inline bool refresh_items(struct sweep_record *out, struct file *file, const struct file_row *f)
-{
-    struct item_walk w;
-    bool found = false;
-    out->chain = 0;
-    walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
-            break;
-        out->chain += 1;
-        struct registration_key key = key_of(item, file);
-        struct registration_row *r = books_registration(NULL, &key);
-        if (!r)
-            continue;
-        r->item = (u64)item;
-        if (!found)
-            found = matters(out, f, item, r);
-    }
-    return found;
-}
-
-/* Those worth a look, or all. */
-static __always_inline void show_items(struct bpf_iter__bpf_map_elem *ctx, struct sweep_record *out,
-                                       struct file *file, struct file_row *f, bool all)
-{
-    struct item_walk w;
-    walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
-            break;
-        struct registration_key key = key_of(item, file);
-        struct registration_row *r = books_registration(NULL, &key);
-        if (!r || (!all && !matters(out, f, item, r)))
-            continue;
-        out->live_mask = READ(item, event.events);
-        out->ready = item_is_ready(item);
-        emit(ctx, out, key.epoll, f, r, key.fd);
-    }
-}
-
-static __always_inline void drop_dead_home(struct file_row *f, u64 id)
-{
-    struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
-    if (!f->home || !books_registration(NULL, &key))
-        return;
-    record_gone(RECORD_GONE, key.epoll, id, key.fd);
-    ledger_drop_home(NULL, f, id);
-}
-
-/* A recording needs to know only when it changes something. */
-static __always_inline void refresh(struct file_row *f, u64 id, const struct file_state *s, u64 now)
-{
-    u64 since = f->stuck_at;
-    u64 writable = f->writable_at;
-    bool moved = f->unread != s->unread || f->backlog != s->backlog;
-    ledger_refresh(f, s, now);
-    if (moved || f->stuck_at != since || f->writable_at != writable)
-        record_swept(id, s, now);
-}
+/* --- iterators ------------------------------------------------------------------------------------ */
 
 SEC("iter/bpf_map_elem")
 int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
 {
     u64 *key = ctx->key;
     struct file_row *f = ctx->value;
-    u32 zero = 0;
-    if (!key || !f) {
+    if (key && f)
+        sweep_file(ctx->meta->seq, *key, f);
+    else
         record_gone(RECORD_SWEEP_END, 0, 0, 0);
-        return 0;
-    }
-    u64 id = *key;
-    struct file *file = (void *)id;
-    if (!same_file(file, f)) {
-        drop_dead_home(f, id);
-        record_gone(RECORD_FILE_GONE, 0, id, 0);
-        books_remove_file(NULL, id);
-        return 0;
-    }
-    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
-    if (!out)
-        return 0;
-    out->time = bpf_ktime_get_ns();
-    __builtin_memset(&out->state, 0, sizeof(out->state));
-    read_token(&out->state, file, f->kind);
-    read_output(&out->state, file, f->kind);
-    ask_peer(&out->state, file, f);
-    refresh(f, id, &out->state, out->time);
-    out->file_id = id;
-    bool look = ledger_file_matters(f, &out->state);
-    if (refresh_items(out, file, f) || look) {
-        out->buried = 0;
-        out->file = *f;
-        name_socket(&out->name, file, f->kind);
-        show_items(ctx, out, file, f, look);
-    }
-    if (out->chain)
-        return 0;
-    if (f->home)
-        drop_dead_home(f, id);
-    if (look) {
-        out->live_mask = 0;
-        out->ready = 0;
-        emit(ctx, out, 0, f, NULL, f->fd);
-    }
     return 0;
 }
 
-/* Registrations whose file died, or that went away beside the newest one of their file. */
 SEC("iter/bpf_map_elem")
 int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
 {
-    struct registration_key *at = ctx->key;
+    struct registration_key *key = ctx->key;
     struct registration_row *r = ctx->value;
-    if (!at || !r)
-        return 0;
-    struct registration_key key = *at;
-    struct file_row *f = books_file(NULL, key.file);
-    if (!f)
-        record_gone(RECORD_GONE, key.epoll, key.file, key.fd);
-    if (!f || books_item_gone(NULL, &key, r))
-        ledger_drop_registration(NULL, &key, r, f, true);
+    if (key && r)
+        sweep_registration(key, r);
     return 0;
 }
 
-/*
- * The small tables, whole: key and row, one after another. Not by look-ups from user space, because a recording must
- * say between which postings a row was read. An instance that died unseen, by exit or close_range() under hook set
- * `tracepoint`, goes once it has been shown.
- */
 SEC("iter/bpf_map_elem")
 int on_sweep_epolls(struct bpf_iter__bpf_map_elem *ctx)
 {
     u64 *key = ctx->key;
     struct epoll_row *e = ctx->value;
-    if (!key || !e)
-        return 0;
-    u64 id = *key;
-    record_shown(RECORD_EPOLL_ROW, id, 0);
-    bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
-    /* What does not fit is shown again by the next read. */
-    if (bpf_seq_write(ctx->meta->seq, e, sizeof(*e)) || !e->file)
-        return 0;
-    struct file *file = (void *)e->file;
-    if (more_references(file) < 0 || !is_epoll(file) || (u64)READ(file, private_data) != id)
-        books_remove_epoll(NULL, id);
+    if (key && e)
+        sweep_epoll(ctx->meta->seq, key, e);
     return 0;
 }
 
@@ -239,10 +54,70 @@ int on_sweep_threads(struct bpf_iter__bpf_map_elem *ctx)
 {
     u32 *key = ctx->key;
     struct thread_row *t = ctx->value;
-    if (!key || !t)
-        return 0;
-    record_shown(RECORD_THREAD_ROW, 0, (s32)*key);
-    bpf_seq_write(ctx->meta->seq, key, sizeof(*key));
-    bpf_seq_write(ctx->meta->seq, t, sizeof(*t));
+    if (key && t)
+        sweep_thread(ctx->meta->seq, key, t);
+    return 0;
+}
+
+/* --- walks in pieces ------------------------------------------------------------------------------ */
+
+/*
+ * bpf_for_each_map_elem() (5.13) always begins at the first row, so a piece passes over as many rows as the earlier
+ * ones have left in the table. Rows that come and go meanwhile may shift one row out of this sweep, or show it twice:
+ * the next sweep sees it. Such programs (5.14) are sleepable, and those may use tables without preallocated rows only
+ * since 6.1 (fba1a1c6c912: own allocator).
+ */
+enum turn { TURN_OVER, TURN_LATER, TURN_NOW };
+
+static __always_inline enum turn turn_of_row(struct walk_piece *piece)
+{
+    if (piece->skip) {
+        piece->skip -= 1;
+        return TURN_OVER;
+    }
+    if (!piece->rows || bpf_ringbuf_query(&swept, BPF_RB_AVAIL_DATA) > piece->bytes) {
+        piece->more = 1;
+        return TURN_LATER;
+    }
+    piece->rows -= 1;
+    return TURN_NOW;
+}
+
+/* walk_ROWs: a piece of that table. `keep`: what is done with `row` at `key`; is it still in the table then? */
+#define WALK(row_type, key_type, keep)                                                                           \
+    static long walk_##row_type(struct bpf_map *map, key_type *key, struct row_type *row, struct walk_piece *piece) \
+    {                                                                                                            \
+        enum turn turn = turn_of_row(piece);                                                                     \
+        if (turn == TURN_NOW && (keep))                                                                          \
+            piece->kept += 1;                                                                                    \
+        return turn == TURN_LATER; /* 1: no further row */                                                       \
+    }                                                                                                            \
+    SEC("syscall")                                                                                               \
+    int walk_##row_type##s(struct walk_piece *asked)                                                             \
+    {                                                                                                            \
+        struct walk_piece piece = {.skip = asked->skip, .rows = asked->rows, .bytes = asked->bytes};             \
+        bpf_for_each_map_elem(&row_type##s, walk_##row_type, &piece, 0);                                         \
+        asked->kept = piece.kept;                                                                                \
+        asked->more = piece.more;                                                                                \
+        return 0;                                                                                                \
+    }
+
+/* Global: verified once, not again for each row that a walk may have gone through before. */
+__noinline int sweep_file_alone(u64 id)
+{
+    struct file_row *f = books_file(NULL, id);
+    return f && sweep_file(NULL, id, f);
+}
+
+WALK(file_row, u64, sweep_file_alone(*key))
+WALK(registration_row, struct registration_key, sweep_registration(key, row))
+WALK(epoll_row, u64, sweep_epoll(NULL, key, row))
+WALK(thread_row, u32, (sweep_thread(NULL, key, row), true))
+
+/* What an iterator tells by a call without a row. */
+SEC("syscall")
+int walk_end(void *nothing)
+{
+    record_gone(RECORD_SWEEP_END, 0, 0, 0);
     return 0;
 }

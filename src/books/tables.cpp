@@ -256,7 +256,7 @@ void Tables::forget_epoll(uint64_t epoll)
     books_.epolls.erase(epoll);
 }
 
-// As on_sweep_registrations() in bpf/sweep.bpf.c.
+// As sweep_registration() in bpf/sweep.h.
 void Tables::drop_dead_registrations()
 {
     std::vector<registration_key> dead;

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "src/capture/live_impl.h"
+#include "src/capture/live_walk.h"
 #include "src/support/capabilities.h"
 #include "src/support/clock.h"
 
@@ -66,7 +66,8 @@ Error load_error(int error)
                              "run it as root (sudo), or give it CAP_BPF and CAP_PERFMON");
     rlimit locked{};
     getrlimit(RLIMIT_MEMLOCK, &locked);
-    if (error == EPERM && locked.rlim_cur != RLIM_INFINITY)  // before 5.11 maps count against it
+    bool refused_program = libbpf_said.rfind("prog '", 0) == 0;  // then the maps were made
+    if (error == EPERM && !refused_program && locked.rlim_cur != RLIM_INFINITY)  // before 5.11 maps count against it
         return observe_error("cannot create BPF maps: the limit of locked memory is too low",
                              "ulimit -l unlimited, LimitMEMLOCK=infinity in a unit, or CAP_SYS_RESOURCE");
     return observe_error(fmt::format("cannot load BPF programs: {}", strerror(error)),
@@ -124,6 +125,7 @@ int load_once(LiveCapture::Impl& impl, const LiveOptions& options, bool typed_lo
     size_stacks(skeleton, options.stack_bytes);
     size_recording(skeleton, options.record_ring);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
+    choose_walks(impl, kernel.get());
     chosen = choose_hooks(impl, kernel, options.hooks);
     skeleton.rodata->typed_loads = typed_loads && kernel.have_cast();
     return chosen ? epaudit_bpf__load(&skeleton) : 0;
@@ -161,7 +163,7 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
         return opened.error();
     if (auto attached = attach_hooks(impl); !attached)
         return attached.error();
-    if (auto attached = attach_sweeps(impl); !attached)
+    if (auto attached = attach_walks(impl); !attached)
         return attached.error();
     begin_twins_account(impl);
     impl.began = monotonic_ns();

@@ -19,6 +19,7 @@ HookReport LiveCapture::examine(HookSet hooks)
         report.hint = loaded.error().hint;
     }
     report.sight = sight_of(impl);
+    report.why_not_iterators = impl.why_not_iterators;
     if (!impl.skeleton)
         return report;
     bpf_program* program;

@@ -19,29 +19,6 @@ namespace {
 
 bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-// The smallest program there is, on the function that matters: does the kernel take it?
-int try_load(bpf_attach_type type, const btf* kernel, const char* function)
-{
-    int id = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC);
-    if (id < 0)
-        return -ENOENT;
-    bpf_insn code[2] = {};
-    code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;  // r0 = 0
-    code[1].code = BPF_JMP | BPF_EXIT;
-    LIBBPF_OPTS(bpf_prog_load_opts, options);
-    options.expected_attach_type = type;
-    options.attach_btf_id = static_cast<__u32>(id);
-    int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "on_trial", "GPL", code, 2, &options);
-    if (fd < 0)
-        return -errno;
-    Descriptor program(fd);
-    // Attaching is another question than loading, and a costly one: asked once, for the seam itself.
-    if (strcmp(function, "ep_poll_callback") != 0)
-        return 0;
-    Descriptor link(bpf_raw_tracepoint_open(nullptr, fd));
-    return link ? 0 : -errno;
-}
-
 // What stands in for ep_poll_callback() where it cannot be hooked.
 bool is_readiness_substitute(const epaudit_bpf& skeleton, const bpf_program* program)
 {
@@ -135,6 +112,28 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
 }
 
 }  // namespace
+
+int try_load(bpf_attach_type type, const btf* kernel, const char* function)
+{
+    int id = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC);
+    if (id < 0)
+        return -ENOENT;
+    bpf_insn code[2] = {};
+    code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;  // r0 = 0
+    code[1].code = BPF_JMP | BPF_EXIT;
+    LIBBPF_OPTS(bpf_prog_load_opts, options);
+    options.expected_attach_type = type;
+    options.attach_btf_id = static_cast<__u32>(id);
+    int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "on_trial", "GPL", code, 2, &options);
+    if (fd < 0)
+        return -errno;
+    Descriptor program(fd);
+    // Attaching is another question than loading, and a costly one: asked once, for the seam itself.
+    if (strcmp(function, "ep_poll_callback") != 0)
+        return 0;
+    Descriptor link(bpf_raw_tracepoint_open(nullptr, fd));
+    return link ? 0 : -errno;
+}
 
 std::string hook_name(const bpf_program* program)
 {

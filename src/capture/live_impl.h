@@ -29,14 +29,16 @@ struct SkeletonDeleter {
     void operator()(epaudit_bpf* skeleton) const { epaudit_bpf__destroy(skeleton); }
 };
 
+// Those that are walked at each sweep.
+enum class Table : size_t { kFiles, kRegistrations, kEpolls, kThreads };
+
 struct LiveCapture::Impl {
     // Destroyed in reverse order: ring, links, then programs and maps.
     std::unique_ptr<epaudit_bpf, SkeletonDeleter> skeleton;
     std::vector<Link> links;
-    Link sweep;
-    Link sweep_registrations;
-    Link sweep_epolls;
-    Link sweep_threads;
+    std::array<Link, 4> iterators;  // by Table; none where they are refused
+    std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
+    std::string swept_bytes;                          // to here
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
     std::shared_ptr<StackBook> stacks;  // none: --stack-bytes 0
@@ -53,6 +55,7 @@ struct LiveCapture::Impl {
     bool kprobe_readiness = false;
     bool timeout_in_ms = false;
     std::string why_not_trampolines;
+    std::string why_not_iterators;  // empty: iterators walk the tables (live_walk.h)
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
     std::vector<std::string> attached;
     std::string missing;               // hooks this kernel does not have
@@ -63,9 +66,6 @@ struct LiveCapture::Impl {
 };
 
 constexpr uint32_t kMaxEpolls = 4096;
-
-// The programs that walk the tables (bpf/sweep.bpf.c).
-Result<> attach_sweeps(LiveCapture::Impl& impl);
 
 // Reads everything an iterator writes; false with errno set.
 bool read_iterator(const bpf_link* link, std::string& out);
@@ -98,6 +98,9 @@ public:
 private:
     btf* types_;
 };
+
+// The smallest program there is, on the function that matters: does the kernel take it? 0 or -errno.
+int try_load(bpf_attach_type type, const btf* kernel, const char* function);
 
 // Decides which programs are loaded; attaches them once they are.
 Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSet wanted);

@@ -36,7 +36,7 @@ int load(epaudit_bpf& skeleton, bool typed_loads)
     for (bpf_map* map : {skeleton.maps.file_rows, skeleton.maps.registration_rows, skeleton.maps.index_rows,
                          skeleton.maps.epoll_rows, skeleton.maps.thread_rows})
         bpf_map__set_max_entries(map, 1);
-    for (bpf_map* ring : {skeleton.maps.stacks, skeleton.maps.buried})
+    for (bpf_map* ring : {skeleton.maps.stacks, skeleton.maps.buried, skeleton.maps.swept})
         bpf_map__set_max_entries(ring, static_cast<uint32_t>(getpagesize()));
     skeleton.rodata->typed_loads = typed_loads;
     return epaudit_bpf__load(&skeleton);

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "src/capture/live_impl.h"
+#include "src/capture/live_walk.h"
 #include "src/support/clock.h"
 
 namespace epaudit {
@@ -17,7 +17,7 @@ namespace {
 constexpr uint32_t kSweepsPerCleaning = 10;
 constexpr size_t kManyEpolls = kMaxEpolls / 16;
 
-// What on_sweep_epolls() and on_sweep_threads() write: key, row, key, row.
+// What sweep_epoll() and sweep_thread() in bpf/sweep.h hand over: key, row, key, row.
 template <typename Key, typename Row>
 void read_rows(const std::string& raw, std::map<Key, Row>& out)
 {
@@ -48,25 +48,6 @@ int on_buried(void* context, void* data, size_t size)
 
 }  // namespace
 
-Result<> attach_sweeps(LiveCapture::Impl& impl)
-{
-    auto& maps = impl.skeleton->maps;
-    auto& programs = impl.skeleton->progs;
-    auto attach = [](const bpf_program* program, const bpf_map* map) {
-        bpf_iter_link_info target{};
-        target.map.map_fd = static_cast<__u32>(bpf_map__fd(map));
-        LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &target, .link_info_len = sizeof(target));
-        return Link(bpf_program__attach_iter(program, &over));
-    };
-    impl.sweep = attach(programs.on_sweep, maps.file_rows);
-    impl.sweep_registrations = attach(programs.on_sweep_registrations, maps.registration_rows);
-    impl.sweep_epolls = attach(programs.on_sweep_epolls, maps.epoll_rows);
-    impl.sweep_threads = attach(programs.on_sweep_threads, maps.thread_rows);
-    if (!impl.sweep || !impl.sweep_registrations || !impl.sweep_epolls || !impl.sweep_threads)
-        return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
-    return Done{};
-}
-
 void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out)
 {
     static const int cpus = libbpf_num_possible_cpus();
@@ -92,16 +73,16 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     books.call_sites = impl.stacks;
     std::string raw;
     bool clean = impl.sweeps++ % kSweepsPerCleaning == 0 || impl.epolls_then > kManyEpolls;
-    if (clean && !read_iterator(impl.sweep_registrations.get(), raw))
+    if (clean && !walk(impl, Table::kRegistrations, raw))
         return observe_error(fmt::format("cannot walk the registrations: {}", strerror(errno)));
-    if (!read_iterator(impl.sweep_epolls.get(), raw))
+    if (!walk(impl, Table::kEpolls, raw))
         return observe_error(fmt::format("cannot walk the epoll instances: {}", strerror(errno)));
     read_rows(raw, books.epolls);
-    if (!read_iterator(impl.sweep_threads.get(), raw))
+    if (!walk(impl, Table::kThreads, raw))
         return observe_error(fmt::format("cannot walk the threads: {}", strerror(errno)));
     read_rows(raw, books.threads);
     // Last, because its end is the end of the sweep for a recording.
-    if (!read_iterator(impl.sweep.get(), raw))
+    if (!walk(impl, Table::kFiles, raw))
         return observe_error(fmt::format("cannot walk the books: {}", strerror(errno)));
     books.time = monotonic_ns();
     read_records(raw, books.entries);

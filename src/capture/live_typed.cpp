@@ -26,12 +26,13 @@ struct Prefix {
     bpf_attach_type attach;
 };
 
-constexpr std::array<Prefix, 5> kPrefixes{{
+constexpr std::array<Prefix, 6> kPrefixes{{
     {"tp_btf/", "btf_trace_", BTF_KIND_TYPEDEF, BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP},
     {"fentry/", "", BTF_KIND_FUNC, BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY},
     {"fexit/", "", BTF_KIND_FUNC, BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT},
     {"iter/", "bpf_iter_", BTF_KIND_FUNC, BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER},
     {"kprobe/", nullptr, 0, BPF_PROG_TYPE_KPROBE, bpf_attach_type{}},
+    {"syscall", nullptr, 0, BPF_PROG_TYPE_SYSCALL, bpf_attach_type{}},
 }};
 
 const btf* kernel_types = nullptr;  // libbpf's callbacks take no pointer of ours
@@ -64,6 +65,8 @@ int prepare_load(bpf_program* program, bpf_prog_load_opts* options, long index)
             return id;
         options->attach_btf_id = static_cast<__u32>(id);
     }
+    if (prefix.type == BPF_PROG_TYPE_SYSCALL)
+        options->prog_flags |= BPF_F_SLEEPABLE;  // there are no others
     return cast_id > 0 ? put_in_cast(program) : 0;
 }
 

@@ -103,6 +103,7 @@ Result<int> doctor_command(const CatalogueOptions& options)
         diagnosis.hook_sets.push_back(std::move(line));
         if (report.usable && diagnosis.chosen.empty()) {
             diagnosis.chosen = report.set;
+            diagnosis.why_not_iterators = report.why_not_iterators;
             sight = report.sight;
         }
     }

@@ -65,6 +65,10 @@ void write_doctor_text(const Diagnosis& diagnosis, std::ostream& out)
     fmt::print(out, "\nhook sets\n");
     for (const HookSetLine& set : diagnosis.hook_sets)
         write_hook_set(set, set.name == diagnosis.chosen, out);
+    if (!diagnosis.chosen.empty())
+        fmt::print(out, "  {:<12}{}\n", "sweep",
+                   diagnosis.why_not_iterators.empty() ? "by iterators"
+                                                       : "by programs run from here; refused: " + diagnosis.why_not_iterators);
     fmt::print(out, "\nrules\n");
     write_rules(diagnosis, out);
     if (!diagnosis.advice.empty())
@@ -104,6 +108,7 @@ void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out)
              {"system", system},
              {"hook_sets", sets},
              {"chosen", diagnosis.chosen.empty() ? Json(nullptr) : Json(diagnosis.chosen)},
+             {"sweep", {{"iterators", diagnosis.why_not_iterators.empty()}, {"reason", diagnosis.why_not_iterators}}},
              {"coverage", rules},
              {"advice", advice}};
     out << all.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';

@@ -629,6 +629,18 @@ TEST_F(LayoutTest, InspectItem)
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
+TEST_F(LayoutTest, WalkPiece)
+{
+    EXPECT_SIZE(walk_piece);
+    EXPECT_FIELD(walk_piece, skip);
+    EXPECT_FIELD(walk_piece, rows);
+    EXPECT_FIELD(walk_piece, bytes);
+    EXPECT_FIELD(walk_piece, kept);
+    EXPECT_FIELD(walk_piece, more);
+    EXPECT_FIELD(walk_piece, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
 // arm64 overwrites regs[0] with the result before sys_exit; the first argument is in orig_x0, the number in
 // syscallno, and epoll_event is not packed. The rows are the same on both.
 TEST_F(LayoutTest, Arm64)

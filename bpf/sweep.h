@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * What the sweep does with one row, whichever program walks the table (sweep.bpf.c). A file's row is refreshed from
+ * the kernel's own state, buried when it died unseen, and handed over when it is worth a look. `seq`: the iterator's
+ * output; NULL: the ring `swept`. All say whether the row is still in its table.
+ */
+#pragma once
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "item.h"
+#include "state.h"
+#include "ledger.h"
+#include "socket_name.h"
+
+struct record_table {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __type(value, struct sweep_record);
+};
+extern struct record_table records SEC(".maps");
+
+/* What walks without an iterator hand over; as large as the loader says. */
+struct swept_table {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+};
+extern struct swept_table swept SEC(".maps");
+
+static __always_inline bool hand_over(struct seq_file *seq, const void *data, u32 size)
+{
+    if (seq)
+        return bpf_seq_write(seq, data, size) == 0;
+    if (bpf_ringbuf_output(&swept, (void *)data, size, BPF_RB_NO_WAKEUP) == 0)
+        return true;
+    books_stat(NULL, STAT_MESSAGES_BEYOND); /* cannot be: a piece ends before the ring is full */
+    return false;
+}
+
+
+/* Is this still the open file that the row describes? Inode numbers of sockets and pipes never repeat;
+ * eventfds and their like share one inode, there the kind must do. */
+static __always_inline bool same_file(struct file *file, const struct file_row *f)
+{
+    if (more_references(file) < 0 || READ(file, f_inode, i_ino) != f->ino)
+        return false;
+    u64 poll = (u64)poll_of(file);
+    u64 kind = f->kind;
+    if (kind == FILE_TCP || kind == FILE_LISTENER || kind == FILE_UDP || kind == FILE_UNIX)
+        kind = FILE_TCP;
+    if (kind < FILE_TCP || kind > FILE_EPOLL)
+        return true;
+    asm volatile("" : "+r"(kind)); /* else clang drops the mask below, which the verifier needs */
+    return poll == facts.poll[kind & (FILE_KIND_SLOTS - 1)];
+}
+
+/* The kernel keeps who made the other end (sk_peer_pid): for socketpair() it is the caller itself. */
+static __always_inline void ask_peer(struct file_state *s, struct file *file, const struct file_row *f)
+{
+    if (f->kind != FILE_UNIX || !f->out_cut_at)
+        return;
+    struct sock *sk = sock_of_file(file);
+    struct pid *peer = BPF_CORE_READ(sk, sk_peer_pid);
+    if (peer && (u32)BPF_CORE_READ(peer, numbers[0].nr) == f->tgid)
+        s->flags |= STATE_PEER_SELF;
+}
+
+/* A rule may blame it: its next calls are to say where in the program they are made. */
+static __always_inline void want_stacks(u64 epoll, struct file_row *f)
+{
+    u8 missing = STACK_FILE & ~f->stacks_taken;
+    if (missing & ~f->stacks_wanted)
+        f->stacks_wanted = missing;
+    if (f->kind == FILE_PIPE && (missing & STACK_WRITE))
+        facts.pipe_wakers = 1;
+    struct epoll_row *e = epoll ? books_epoll(NULL, epoll) : NULL;
+    if (e)
+        ledger_want(e, STACK_WAIT);
+}
+
+static __always_inline void emit(struct seq_file *seq, struct sweep_record *out, u64 epoll, struct file_row *f,
+                                 const struct registration_row *r, s32 fd)
+{
+    want_stacks(epoll, f);
+    out->key.epoll = epoll;
+    out->key.file = out->file_id;
+    out->key.fd = fd;
+    out->key.pad = 0;
+    record_row(out);
+    if (r)
+        out->registration = *r;
+    else
+        __builtin_memset(&out->registration, 0, sizeof(out->registration));
+    hand_over(seq, out, sizeof(*out));
+}
+
+static __always_inline bool matters(const struct sweep_record *out, const struct file_row *f, struct epitem *item,
+                                    const struct registration_row *r)
+{
+    return ledger_registration_matters(r, f, &out->state, item_is_ready(item), out->time) || ledger_habit_matters(r, f);
+}
+
+/* All that an idle file costs. Is one of its registrations worth a look? */
+static __always_inline bool refresh_items(struct sweep_record *out, struct file *file, const struct file_row *f)
+{
+    struct item_walk w;
+    bool found = false;
+    out->chain = 0;
+    walk_items(&w, file);
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            break;
+        out->chain += 1;
+        struct registration_key key = key_of(item, file);
+        struct registration_row *r = books_registration(NULL, &key);
+        if (!r)
+            continue;
+        r->item = (u64)item;
+        if (!found)
+            found = matters(out, f, item, r);
+    }
+    return found;
+}
+
+/* Those worth a look, or all. */
+static __always_inline void show_items(struct seq_file *seq, struct sweep_record *out, struct file *file,
+                                       struct file_row *f, bool all)
+{
+    struct item_walk w;
+    walk_items(&w, file);
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            break;
+        struct registration_key key = key_of(item, file);
+        struct registration_row *r = books_registration(NULL, &key);
+        if (!r || (!all && !matters(out, f, item, r)))
+            continue;
+        out->live_mask = READ(item, event.events);
+        out->ready = item_is_ready(item);
+        emit(seq, out, key.epoll, f, r, key.fd);
+    }
+}
+
+static __always_inline void drop_dead_home(struct file_row *f, u64 id)
+{
+    struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
+    if (!f->home || !books_registration(NULL, &key))
+        return;
+    record_gone(RECORD_GONE, key.epoll, id, key.fd);
+    ledger_drop_home(NULL, f, id);
+}
+
+/* A recording needs to know only when it changes something. */
+static __always_inline void refresh(struct file_row *f, u64 id, const struct file_state *s, u64 now)
+{
+    u64 since = f->stuck_at;
+    u64 writable = f->writable_at;
+    bool moved = f->unread != s->unread || f->backlog != s->backlog;
+    ledger_refresh(f, s, now);
+    if (moved || f->stuck_at != since || f->writable_at != writable)
+        record_swept(id, s, now);
+}
+
+static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file_row *f)
+{
+    u32 zero = 0;
+    struct file *file = (void *)id;
+    if (!same_file(file, f)) {
+        drop_dead_home(f, id);
+        record_gone(RECORD_FILE_GONE, 0, id, 0);
+        books_remove_file(NULL, id);
+        return false;
+    }
+    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    if (!out)
+        return true;
+    out->time = bpf_ktime_get_ns();
+    __builtin_memset(&out->state, 0, sizeof(out->state));
+    read_token(&out->state, file, f->kind);
+    read_output(&out->state, file, f->kind);
+    ask_peer(&out->state, file, f);
+    refresh(f, id, &out->state, out->time);
+    out->file_id = id;
+    bool look = ledger_file_matters(f, &out->state);
+    if (refresh_items(out, file, f) || look) {
+        out->buried = 0;
+        out->file = *f;
+        name_socket(&out->name, file, f->kind);
+        show_items(seq, out, file, f, look);
+    }
+    if (out->chain)
+        return true;
+    if (f->home)
+        drop_dead_home(f, id);
+    if (look) {
+        out->live_mask = 0;
+        out->ready = 0;
+        emit(seq, out, 0, f, NULL, f->fd);
+    }
+    return true;
+}
+
+/* Registrations whose file died, or that went away beside the newest one of their file. */
+static __always_inline bool sweep_registration(const struct registration_key *at, struct registration_row *r)
+{
+    struct registration_key key = *at;
+    struct file_row *f = books_file(NULL, key.file);
+    if (!f)
+        record_gone(RECORD_GONE, key.epoll, key.file, key.fd);
+    if (f && !books_item_gone(NULL, &key, r))
+        return true;
+    ledger_drop_registration(NULL, &key, r, f, true);
+    return false;
+}
+
+/*
+ * The small tables, whole: key and row, one after another. Not by look-ups from user space, because a recording must
+ * say between which postings a row was read. An instance that died unseen, by exit or close_range() under hook set
+ * `tracepoint`, goes once it has been shown.
+ */
+static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct epoll_row *e)
+{
+    u64 id = *key;
+    record_shown(RECORD_EPOLL_ROW, id, 0);
+    hand_over(seq, &id, sizeof(id));
+    /* What does not fit is shown again by the next read. */
+    if (!hand_over(seq, e, sizeof(*e)) || !e->file)
+        return true;
+    struct file *file = (void *)e->file;
+    if (more_references(file) >= 0 && is_epoll(file) && (u64)READ(file, private_data) == id)
+        return true;
+    books_remove_epoll(NULL, id);
+    return false;
+}
+
+static __always_inline void sweep_thread(struct seq_file *seq, u32 *key, struct thread_row *t)
+{
+    u32 tid = *key;
+    record_shown(RECORD_THREAD_ROW, 0, (s32)tid);
+    hand_over(seq, &tid, sizeof(tid));
+    hand_over(seq, t, sizeof(*t));
+}

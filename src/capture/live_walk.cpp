@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/capture/live_walk.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace epaudit {
+namespace {
+
+// A piece keeps its CPU to itself: 4,096 rows take some 7 ms at worst. Smaller ones would pass over the same rows more
+// often. The ring is read between two pieces.
+constexpr uint32_t kRowsOfPiece = 4096;
+constexpr uint32_t kRingBytes = 1 << 20;
+
+struct Walker {
+    bpf_program* iterator;
+    bpf_program* piece;
+    const bpf_map* map;
+};
+
+Walker walker(const epaudit_bpf& skeleton, Table table)
+{
+    const auto& p = skeleton.progs;
+    const auto& m = skeleton.maps;
+    switch (table) {
+    case Table::kFiles: return {p.on_sweep, p.walk_file_rows, m.file_rows};
+    case Table::kRegistrations: return {p.on_sweep_registrations, p.walk_registration_rows, m.registration_rows};
+    case Table::kEpolls: return {p.on_sweep_epolls, p.walk_epoll_rows, m.epoll_rows};
+    case Table::kThreads: break;
+    }
+    return {p.on_sweep_threads, p.walk_thread_rows, m.thread_rows};
+}
+
+constexpr Table kTables[] = {Table::kFiles, Table::kRegistrations, Table::kEpolls, Table::kThreads};
+
+int take(void* context, void* data, size_t size)
+{
+    static_cast<std::string*>(context)->append(static_cast<const char*>(data), size);
+    return 0;
+}
+
+bool run(const bpf_program* program, walk_piece* piece)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = piece, .ctx_size_in = piece ? uint32_t{sizeof(*piece)} : 0U);
+    return bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0;
+}
+
+bool walk_in_pieces(LiveCapture::Impl& impl, const bpf_program* program, std::string& out)
+{
+    walk_piece piece{};
+    uint32_t seen = 0;
+    impl.swept_bytes.clear();
+    do {
+        piece = {seen, kRowsOfPiece, kRingBytes / 2, 0, 0, 0};
+        if (!run(program, &piece))
+            return false;
+        ring_buffer__consume(impl.swept.get());
+        seen += piece.kept;
+    } while (piece.more);
+    out.swap(impl.swept_bytes);
+    return true;
+}
+
+}  // namespace
+
+void choose_walks(LiveCapture::Impl& impl, const btf* kernel)
+{
+    epaudit_bpf& skeleton = *impl.skeleton;
+    int error = try_load(BPF_TRACE_ITER, kernel, "bpf_iter_bpf_map_elem");
+    impl.why_not_iterators = error ? fmt::format("iter/bpf_map_elem: {}", strerror(-error)) : "";
+    for (Table table : kTables) {
+        Walker one = walker(skeleton, table);
+        bpf_program__set_autoload(one.iterator, !error);
+        bpf_program__set_autoload(one.piece, error != 0);
+    }
+    bpf_program__set_autoload(skeleton.progs.walk_end, error != 0);
+    bpf_map__set_max_entries(skeleton.maps.swept, error ? kRingBytes : static_cast<uint32_t>(getpagesize()));
+}
+
+Result<> attach_walks(LiveCapture::Impl& impl)
+{
+    if (!impl.why_not_iterators.empty()) {
+        impl.swept.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.swept), take, &impl.swept_bytes, nullptr));
+        if (impl.swept)
+            return Done{};
+        return observe_error(fmt::format("cannot read the sweep: {}", strerror(errno)));
+    }
+    for (Table table : kTables) {
+        Walker one = walker(*impl.skeleton, table);
+        bpf_iter_link_info target{};
+        target.map.map_fd = static_cast<__u32>(bpf_map__fd(one.map));
+        LIBBPF_OPTS(bpf_iter_attach_opts, over, .link_info = &target, .link_info_len = sizeof(target));
+        Link& link = impl.iterators[static_cast<size_t>(table)];
+        link.reset(bpf_program__attach_iter(one.iterator, &over));
+        if (!link)
+            return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
+    }
+    return Done{};
+}
+
+bool walk(LiveCapture::Impl& impl, Table table, std::string& out)
+{
+    out.clear();
+    if (impl.why_not_iterators.empty())
+        return read_iterator(impl.iterators[static_cast<size_t>(table)].get(), out);
+    if (!walk_in_pieces(impl, walker(*impl.skeleton, table).piece, out))
+        return false;
+    return table != Table::kFiles || run(impl.skeleton->progs.walk_end, nullptr);
+}
+
+}  // namespace epaudit
