@@ -125,7 +125,7 @@ int load_once(LiveCapture::Impl& impl, const LiveOptions& options, bool typed_lo
     size_stacks(skeleton, options.stack_bytes);
     size_recording(skeleton, options.record_ring);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
-    choose_walks(impl, kernel.get());
+    choose_walks(impl, kernel.get(), options.walk_in_pieces);
     chosen = choose_hooks(impl, kernel, options.hooks);
     skeleton.rodata->typed_loads = typed_loads && kernel.have_cast();
     return chosen ? epaudit_bpf__load(&skeleton) : 0;

@@ -42,6 +42,7 @@ struct LiveOptions {
     uint32_t max_fds = 65536;      // rows for files and registrations; what does not fit is counted
     uint32_t stack_bytes = 16384;  // of user stack kept with a call that is evidence; 0: no stacks
     uint32_t record_ring = 0;      // bytes of the ring through which a recording comes, a power of two; 0: none is made
+    bool walk_in_pieces = false;   // sweep as where the kernel refuses iterators over tables
     bool verbose = false;          // libbpf's own messages on stderr
 };
 

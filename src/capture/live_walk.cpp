@@ -66,18 +66,19 @@ bool walk_in_pieces(LiveCapture::Impl& impl, const bpf_program* program, std::st
 
 }  // namespace
 
-void choose_walks(LiveCapture::Impl& impl, const btf* kernel)
+void choose_walks(LiveCapture::Impl& impl, const btf* kernel, bool in_pieces)
 {
     epaudit_bpf& skeleton = *impl.skeleton;
-    int error = try_load(BPF_TRACE_ITER, kernel, "bpf_iter_bpf_map_elem");
-    impl.why_not_iterators = error ? fmt::format("iter/bpf_map_elem: {}", strerror(-error)) : "";
+    int error = in_pieces ? 0 : try_load(BPF_TRACE_ITER, kernel, "bpf_iter_bpf_map_elem");
+    impl.why_not_iterators = in_pieces ? "as asked for" : error ? fmt::format("iter/bpf_map_elem: {}", strerror(-error)) : "";
+    bool iterators = impl.why_not_iterators.empty();
     for (Table table : kTables) {
         Walker one = walker(skeleton, table);
-        bpf_program__set_autoload(one.iterator, !error);
-        bpf_program__set_autoload(one.piece, error != 0);
+        bpf_program__set_autoload(one.iterator, iterators);
+        bpf_program__set_autoload(one.piece, !iterators);
     }
-    bpf_program__set_autoload(skeleton.progs.walk_end, error != 0);
-    bpf_map__set_max_entries(skeleton.maps.swept, error ? kRingBytes : static_cast<uint32_t>(getpagesize()));
+    bpf_program__set_autoload(skeleton.progs.walk_end, !iterators);
+    bpf_map__set_max_entries(skeleton.maps.swept, iterators ? static_cast<uint32_t>(getpagesize()) : kRingBytes);
 }
 
 Result<> attach_walks(LiveCapture::Impl& impl)

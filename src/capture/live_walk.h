@@ -9,8 +9,8 @@
 
 namespace epaudit {
 
-// Before loading: which of the two, by trying; the others are not loaded.
-void choose_walks(LiveCapture::Impl& impl, const btf* kernel);
+// Before loading: which of the two, by trying; the others are not loaded. `in_pieces`: do not even try iterators.
+void choose_walks(LiveCapture::Impl& impl, const btf* kernel, bool in_pieces);
 
 // Once they are loaded.
 Result<> attach_walks(LiveCapture::Impl& impl);

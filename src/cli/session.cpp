@@ -107,6 +107,7 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
     live.max_fds = options.max_fds;
     live.stack_bytes = options.stack_bytes;
     live.record_ring = options.record.empty() ? 0 : ring_bytes(options.ring_mib);
+    live.walk_in_pieces = options.walk_in_pieces;
     live.verbose = options.verbose;
     auto capture = LiveCapture::open(live);
     if (!capture)
