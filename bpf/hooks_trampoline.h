@@ -205,7 +205,7 @@ static __always_inline int file_dies(struct file *file)
         }
     }
     record_gone(RECORD_FILE_GONE, 0, id, 0);
-    books_remove_file(NULL, id);
+    ledger_remove_file(NULL, f, id);
     return 0;
 }
 

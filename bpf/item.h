@@ -133,10 +133,11 @@ static __always_inline bool item_is_ready(struct epitem *item)
 
 /* Last words: a past that a rule may want, kept for user space. */
 static __always_inline void books_bury(struct books *b, const struct registration_key *key,
-                                       struct registration_row *r, struct file_row *f, bool file_dies)
+                                       struct registration_row *r, struct file_row *f, const struct fault_row *x,
+                                       bool file_dies)
 {
     record_registration_totals(key, r);
-    if (!f || !ledger_past_matters(r, f, file_dies))
+    if (!f || !ledger_past_matters(r, f, x, file_dies))
         return;
     struct sweep_record *words = bpf_ringbuf_reserve(&buried, sizeof(*words), 0);
     if (!words) {
@@ -146,6 +147,8 @@ static __always_inline void books_bury(struct books *b, const struct registratio
     __builtin_memset(words, 0, sizeof(*words));
     words->file_id = key->file;
     words->file = *f;
+    if (x)
+        words->fault = *x;
     words->key = *key;
     words->registration = *r;
     words->time = bpf_ktime_get_ns();

@@ -9,10 +9,10 @@
  *   file_row *books_file(books *, u64 file)                        NULL when there is none
  *   file_row *books_add_file(books *, u64 file)                    zeroed; NULL when full (counted)
  *   void books_remove_file(books *, u64 file)
- *   ... and the same three for registration, epoll, thread, index
+ *   ... and the same three for fault, registration, epoll, thread, index
  *   bool books_item_gone(books *, const registration_key *, const registration_row *)
  *        the kernel says that this registration no longer exists
- *   void books_bury(books *, const registration_key *, registration_row *, file_row *, bool file_dies)
+ *   void books_bury(books *, const registration_key *, registration_row *, file_row *, const fault_row *, bool file_dies)
  *        a registration dies, alone or with its file; its past may matter to a rule (ledger_past_matters)
  *   u64 books_epoll_file(books *, const posting *)
  *        the open file of the epoll instance that p->epfd names, 0 where that cannot be known
@@ -45,6 +45,47 @@ static __always_inline void ledger_record(struct file_row *f, const struct posti
     f->flight_next = slot + 1;
     f->flight[slot & (FLIGHT_SLOTS - 1)] = flight_entry(p->kind, p->tid, since, value);
     f->last_at = p->time;
+}
+
+/* What went wrong with the file so far; NULL: nothing did. */
+static __always_inline struct fault_row *ledger_fault(struct books *b, const struct file_row *f, u64 file)
+{
+    return f->faulty ? books_fault(b, file) : NULL;
+}
+
+/* The same where something goes wrong now; NULL: the table is full (counted). */
+static __always_inline struct fault_row *ledger_fault_row(struct books *b, struct file_row *f, u64 file)
+{
+    struct fault_row *x = ledger_fault(b, f, file);
+    if (x)
+        return x;
+    x = books_add_fault(b, file);
+    if (x)
+        f->faulty = 1;
+    return x;
+}
+
+static __always_inline void ledger_remove_file(struct books *b, const struct file_row *f, u64 file)
+{
+    if (f->faulty)
+        books_remove_fault(b, file);
+    books_remove_file(b, file);
+}
+
+/* The sweep looks at a file. */
+static __always_inline void ledger_refresh_file(struct books *b, struct file_row *f, u64 file, const struct file_state *s,
+                                                u64 now)
+{
+    struct fault_row *x = ledger_output_waits(f, s) ? ledger_fault_row(b, f, file) : ledger_fault(b, f, file);
+    ledger_refresh(f, x, s, now);
+}
+
+/* Was this registration's number closed while its file lives on (R14)? Then the faults of that file, else NULL. */
+static __always_inline struct fault_row *ledger_ghost_of(struct books *b, const struct file_row *f, u64 epoll, u64 file,
+                                                         s32 fd)
+{
+    struct fault_row *x = f->ghost_at ? ledger_fault(b, f, file) : NULL;
+    return x && x->ghost_epoll == epoll && x->ghost_fd == fd ? x : NULL;
 }
 
 static __always_inline bool ledger_failed(s64 result, u32 error)
@@ -128,13 +169,13 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
                                                      bool file_dies)
 {
     ledger_end_run(r);
-    books_bury(b, key, r, f, file_dies);
+    books_bury(b, key, r, f, f ? ledger_fault(b, f, key->file) : NULL, file_dies);
     ledger_index_remove(b, key, r->data);
     if (f && f->home == key->epoll && f->home_fd == key->fd) {
         f->home = 0;
         f->flags &= ~FILE_EDGE;
     }
-    if (f && f->ghost_at && f->ghost_epoll == key->epoll && f->ghost_fd == key->fd)
+    if (f && ledger_ghost_of(b, f, key->epoll, key->file, key->fd))
         f->ghost_at = 0;
     struct epoll_row *e = books_epoll(b, key->epoll);
     if (e && e->registrations) /* 0: that of an instance which had this address before */
@@ -170,7 +211,7 @@ static __always_inline struct file_row *ledger_open_file(struct books *b, const 
     struct file_row *f = books_file(b, p->file);
     if (f && f->ino != p->ino) { /* the kernel reused the struct file: another open file */
         ledger_drop_home(b, f, p->file);
-        books_remove_file(b, p->file);
+        ledger_remove_file(b, f, p->file);
         f = NULL;
     }
     if (!f) {

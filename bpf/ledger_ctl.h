@@ -32,28 +32,33 @@ static __always_inline void ledger_ghost_ctl(struct books *b, struct epoll_row *
     if (!e->ghost_file || e->ghost_fd != p->fd)
         return;
     struct file_row *f = books_file(b, e->ghost_file);
-    if (!f || !f->ghost_at || f->ghost_epoll != p->epoll || f->ghost_fd != p->fd)
+    struct fault_row *x = f ? ledger_ghost_of(b, f, p->epoll, e->ghost_file, p->fd) : NULL;
+    if (!x)
         return;
-    ledger_count(&f->ghost_errors, 1);
+    ledger_count(&x->ghost_errors, 1);
     if (p->kind == POSTING_DEL)
         f->between |= BETWEEN_DEL_FAILED;
     ledger_record(f, p, p->result);
 }
 
 /* R12. EPOLLEXCLUSIVE cannot be changed by MOD, nor had together with RDHUP, ONESHOT or an epoll (EINVAL). */
-static __always_inline void ledger_exclusive_failed(struct file_row *f, const struct posting *p)
+static __always_inline void ledger_exclusive_failed(struct books *b, struct file_row *f, const struct posting *p)
 {
-    f->exclusive_at = p->time;
-    f->exclusive_epoll = p->epoll;
-    f->exclusive_mask = p->mask;
-    ledger_count(&f->exclusive_errors, 1);
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    if (!x)
+        return;
+    x->exclusive_at = p->time;
+    x->exclusive_epoll = p->epoll;
+    x->exclusive_mask = p->mask;
+    ledger_count(&x->exclusive_errors, 1);
 }
 
 /* EINVAL, then DEL, or ADD with another mask, in the same epoll (nginx): nothing has come of it. */
-static __always_inline void ledger_exclusive_resolved(struct file_row *f, const struct posting *p)
+static __always_inline void ledger_exclusive_resolved(struct books *b, struct file_row *f, const struct posting *p)
 {
-    if (f->exclusive_at && f->exclusive_epoll == p->epoll)
-        f->exclusive_at = 0;
+    struct fault_row *x = ledger_fault(b, f, p->file);
+    if (x && x->exclusive_at && x->exclusive_epoll == p->epoll)
+        x->exclusive_at = 0;
 }
 
 /* A registration that exists: by ADD, by the seed, or by a MOD of one that we had not known. */
@@ -100,12 +105,15 @@ static __always_inline void ledger_refused(struct books *b, const struct posting
         f = ledger_open_file(b, p);
     if (!f)
         return;
-    f->refusals = f->refused_at ? f->refusals + 1 : 1;
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    if (!x)
+        return;
+    x->refusals = f->refused_at ? x->refusals + 1 : 1;
     f->refused_at = p->time;
-    f->refused_epoll = p->epoll;
-    f->refused_mask = p->mask;
-    f->refused_errno = (u16)-p->result;
-    f->refused_kind = p->kind;
+    x->refused_epoll = p->epoll;
+    x->refused_mask = p->mask;
+    x->refused_errno = (u16)-p->result;
+    x->refused_kind = p->kind;
     if (p->kind == POSTING_ADD) /* a failed MOD is on record already */
         ledger_record(f, p, p->result);
 }
@@ -120,7 +128,7 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
         if (ledger_failed(p->result, ERRNO_EINVAL) && (p->mask & EV_EXCLUSIVE) && p->file) {
             struct file_row *denied = ledger_open_file(b, p);
             if (denied) {
-                ledger_exclusive_failed(denied, p);
+                ledger_exclusive_failed(b, denied, p);
                 ledger_record(denied, p, p->result);
             }
         }
@@ -145,8 +153,8 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
             r->flags |= REGISTRATION_ADDED_EDGE;
         ledger_record(f, p, p->mask & 0x7fff);
     }
-    ledger_exclusive_resolved(f, p);
-    if (f->ghost_at && f->ghost_epoll == p->epoll && f->ghost_fd == p->fd)
+    ledger_exclusive_resolved(b, f, p);
+    if (ledger_ghost_of(b, f, p->epoll, p->file, p->fd))
         f->ghost_at = 0;
     /* A new registration starts a new life of edges; what is unread now will be reported at once. */
     f->edge_at = 0;
@@ -168,7 +176,7 @@ static __always_inline void ledger_mod_failed(struct books *b, struct epoll_row 
         struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
         const struct registration_row *r = books_registration(b, &key);
         if ((p->mask & EV_EXCLUSIVE) || (r && (r->mask & EV_EXCLUSIVE)))
-            ledger_exclusive_failed(f, p);
+            ledger_exclusive_failed(b, f, p);
     }
     f->rearm_errno = (u32)-p->result;
     f->between |= BETWEEN_MOD;
@@ -223,8 +231,8 @@ static __always_inline struct registration_row *ledger_mod(struct books *b, cons
     f->armed_at = p->time;
     f->rearm_errno = 0;
     f->refused_at = 0;
-    ledger_exclusive_resolved(f, p);
-    if (f->ghost_at && f->ghost_epoll == p->epoll && f->ghost_fd == p->fd)
+    ledger_exclusive_resolved(b, f, p);
+    if (ledger_ghost_of(b, f, p->epoll, p->file, p->fd))
         f->ghost_at = 0; /* dup2() back to the old number */
     ledger_set_home(f, &key, p->mask);
     ledger_record(f, p, p->mask & 0x7fff);
@@ -247,7 +255,7 @@ static __always_inline void ledger_del(struct books *b, const struct posting *p)
         return;
     }
     if (f)
-        ledger_exclusive_resolved(f, p);
+        ledger_exclusive_resolved(b, f, p);
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row *r = books_registration(b, &key);
     if (!r)
@@ -280,12 +288,15 @@ static __always_inline void ledger_ghost(struct books *b, struct file_row *f, co
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = p->fd, .pad = 0};
     if (!f->home || p->tgid != f->tgid || !books_registration(b, &key))
         return;
-    f->ghost_at = p->time;
-    f->ghost_epoll = key.epoll;
-    f->ghost_fd = p->fd;
-    f->ghost_told = 0;
-    f->ghost_used = 0;
-    f->ghost_errors = 0;
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    if (!x)
+        return;
+    x->ghost_epoll = key.epoll;
+    x->ghost_fd = p->fd;
+    x->ghost_told = 0;
+    x->ghost_used = 0;
+    x->ghost_errors = 0;
+    f->ghost_at = p->time; /* last: who sees it reads the others */
     struct epoll_row *e = books_epoll(b, key.epoll);
     if (!e)
         return;
@@ -314,7 +325,7 @@ static __always_inline void ledger_close(struct books *b, const struct posting *
         ledger_forsaken(b, &key, r, f, p->time);
         ledger_drop_registration(b, &key, r, f, true);
     }
-    books_remove_file(b, p->file);
+    ledger_remove_file(b, f, p->file);
 }
 
 static __always_inline void ledger_shutdown(struct books *b, const struct posting *p)

@@ -103,7 +103,9 @@ static __always_inline void ledger_enter(struct books *b, struct file_row *f, co
     struct thread_row *t = ledger_can_hang(f) ? books_thread(b, p->tid) : NULL;
     if (!t || t->waiting || t->epoll != f->home || t->call_file == p->file)
         return;
-    ledger_count(&f->sleep_calls, 1);
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    if (x)
+        ledger_count(&x->sleep_calls, 1);
     t->call_file = p->file;
     t->call_at = p->time;
     t->call_switches = (u32)p->amount;
@@ -118,13 +120,23 @@ static __always_inline void ledger_leave(struct books *b, struct file_row *f, co
     t->call_file = 0;
     if (!(p->flags & POSTING_SLEPT) || took < LEDGER_SLEPT_NS)
         return;
-    ledger_count(&f->sleeps, 1);
-    f->slept_at = p->time;
-    if (took > f->slept_ns)
-        f->slept_ns = took;
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    if (!x)
+        return;
+    ledger_count(&x->sleeps, 1);
+    x->slept_at = p->time;
+    if (took > x->slept_ns)
+        x->slept_ns = took;
 }
 
 /* --- two threads told of the same input (R11) ----------------------------------------------------- */
+
+static __always_inline void ledger_duplicate_wasted(struct books *b, struct file_row *f, u64 file)
+{
+    struct fault_row *x = ledger_fault_row(b, f, file);
+    if (x)
+        ledger_count(&x->duplicates_wasted, 1);
+}
 
 static __always_inline void ledger_duplicate_tried(struct books *b, struct file_row *f, const struct posting *p,
                                                    bool found)
@@ -134,18 +146,19 @@ static __always_inline void ledger_duplicate_tried(struct books *b, struct file_
         return;
     t->duplicate_file = 0;
     if (!found)
-        ledger_count(&f->duplicates_wasted, 1);
+        ledger_duplicate_wasted(b, f, p->file);
 }
 
 /* R14: does the process still use the file whose registered number it closed? */
-static __always_inline void ledger_ghost_used(struct file_row *f, const struct posting *p)
+static __always_inline void ledger_ghost_used(struct books *b, struct file_row *f, const struct posting *p)
 {
-    if (p->tgid != f->tgid)
+    struct fault_row *x = p->tgid == f->tgid ? ledger_fault(b, f, p->file) : NULL;
+    if (!x)
         return;
-    if (p->fd == f->ghost_fd)
+    if (p->fd == x->ghost_fd)
         f->ghost_at = 0; /* dup2() back: the number leads to it again */
     else
-        ledger_count(&f->ghost_used, 1);
+        ledger_count(&x->ghost_used, 1);
 }
 
 /* --- consuming ----------------------------------------------------------------------------------- */
@@ -166,7 +179,7 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
         return;
     books_stat(b, STAT_IO);
     if (f->ghost_at)
-        ledger_ghost_used(f, p);
+        ledger_ghost_used(b, f, p);
     if (f->duplicates)
         ledger_duplicate_tried(b, f, p, p->result >= 0);
     bool peeked = f->flags & FILE_PEEKED; /* it knew what it left: a message not yet complete (N5) */
@@ -206,7 +219,7 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
     if (f->wakes)
         ledger_tried(b, p, p->result >= 0);
     if (f->clash_a)
-        ledger_clash(f, p);
+        ledger_clash(b, f, p);
     ledger_record(f, p, p->result);
 }
 
@@ -232,6 +245,18 @@ static __always_inline bool ledger_out_of_descriptors(s64 result)
     return result == -23 || result == -24 || result == -105 || result == -12;
 }
 
+static __always_inline void ledger_accept_failed(struct books *b, struct file_row *f, const struct posting *p)
+{
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    ledger_count(&f->accept_errors, 1);
+    if (x) {
+        if (!(f->between & BETWEEN_ACCEPT_ERROR))
+            ledger_count(&x->fail_turns, 1);
+        x->fail_errno = (u32)-p->result;
+    }
+    f->between |= BETWEEN_ACCEPT_ERROR;
+}
+
 static __always_inline void ledger_accept(struct books *b, struct file_row *f, const struct posting *p)
 {
     ledger_leave(b, f, p);
@@ -239,7 +264,7 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
         return;
     books_stat(b, STAT_IO);
     if (f->ghost_at)
-        ledger_ghost_used(f, p);
+        ledger_ghost_used(b, f, p);
     ledger_attempt(b, f, p);
     if (p->result >= 0) {
         ledger_count(&f->accepts, 1);
@@ -252,11 +277,7 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
         f->flags |= FILE_SAW_EAGAIN;
         f->between |= BETWEEN_READ_EAGAIN;
     } else if (ledger_out_of_descriptors(p->result)) {
-        ledger_count(&f->accept_errors, 1);
-        if (!(f->between & BETWEEN_ACCEPT_ERROR))
-            ledger_count(&f->fail_turns, 1);
-        f->fail_errno = (u32)-p->result;
-        f->between |= BETWEEN_ACCEPT_ERROR;
+        ledger_accept_failed(b, f, p);
     }
     if (p->flags & POSTING_STATE)
         ledger_backlog(f, p);
@@ -325,9 +346,10 @@ static __always_inline void ledger_resumes(struct books *b, struct file_row *f, 
     if (!r)
         return;
     if (r->delivered_at > f->out_cut_at && p->time - r->delivered_at <= LEDGER_PASS_NS) {
-        if (p->result > 0 && (f->flags & FILE_TAIL) && f->writable_at &&
-            p->time - f->writable_at >= LEDGER_LATE_NS)
-            ledger_count(&f->late_writes, 1);
+        struct fault_row *x = ledger_fault(b, f, p->file);
+        if (p->result > 0 && (f->flags & FILE_TAIL) && x && x->writable_at &&
+            p->time - x->writable_at >= LEDGER_LATE_NS)
+            ledger_count(&x->late_writes, 1);
         return;
     }
     struct epoll_row *e = books_epoll(b, f->home);
@@ -342,7 +364,7 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
         return;
     books_stat(b, STAT_IO);
     if (f->ghost_at)
-        ledger_ghost_used(f, p);
+        ledger_ghost_used(b, f, p);
     if (f->out_cut_at)
         ledger_resumes(b, f, p);
     f->last_write_tid = p->tid;
@@ -357,7 +379,7 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
         f->between |= BETWEEN_WRITE;
         f->out_cut_at = ledger_cut(p) ? p->time : 0;
         if (f->cut_tid || f->out_cut_at)
-            ledger_between(f, p);
+            ledger_between(b, f, p);
     } else if (ledger_failed(p->result, ERRNO_EAGAIN)) {
         ledger_count(&f->write_eagain, 1);
         f->between |= BETWEEN_WRITE_EAGAIN;

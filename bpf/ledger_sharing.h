@@ -22,7 +22,7 @@ static __always_inline void ledger_overlap(struct books *b, const struct posting
 }
 
 /* One of the two calls has returned. */
-static __always_inline void ledger_clash(struct file_row *f, const struct posting *p)
+static __always_inline void ledger_clash(struct books *b, struct file_row *f, const struct posting *p)
 {
     u32 shift = p->tid == f->clash_b;
     if (!shift && p->tid != f->clash_a)
@@ -35,10 +35,11 @@ static __always_inline void ledger_clash(struct file_row *f, const struct postin
     f->clash_got = got;
     if (!(got & ((CLASH_GOT | CLASH_EAGAIN | CLASH_OTHER) << !shift)))
         return;
-    if ((got & CLASH_GOT) && (got & CLASH_GOT << 1))
-        ledger_count(&f->clashes, 1);
-    else if ((got & (CLASH_GOT | CLASH_GOT << 1)) && (got & (CLASH_EAGAIN | CLASH_EAGAIN << 1)))
-        ledger_count(&f->clash_misses, 1);
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    if (x && (got & CLASH_GOT) && (got & CLASH_GOT << 1))
+        ledger_count(&x->clashes, 1);
+    else if (x && (got & (CLASH_GOT | CLASH_GOT << 1)) && (got & (CLASH_EAGAIN | CLASH_EAGAIN << 1)))
+        ledger_count(&x->clash_misses, 1);
     f->clash_a = 0;
     f->clash_b = 0;
 }
@@ -50,25 +51,33 @@ static __always_inline void ledger_clash(struct file_row *f, const struct postin
  * They are when they come from where it stopped (asio, Go, brpc), from where it began (the sent part was erased
  * from the buffer), or are as many as were missing (copied). Where the address is not known, nothing is.
  */
-static __always_inline void ledger_between(struct file_row *f, const struct posting *p)
+static __always_inline bool ledger_is_rest(const struct fault_row *x, const struct posting *p)
+{
+    return p->data == x->cut_next || p->data == x->cut_next - x->cut_done || p->amount == x->cut_left;
+}
+
+static __always_inline void ledger_between(struct books *b, struct file_row *f, const struct posting *p)
 {
     if (f->cut_tid && f->cut_tid != p->tid && p->data) {
-        bool rest = p->data == f->cut_next || p->data == f->cut_next - f->cut_done || p->amount == f->cut_left;
-        if (!rest) {
-            ledger_count(&f->mixed, 1);
-            ledger_count(&f->mixed_bytes, (u32)p->result);
-            f->mixed_tid = p->tid;
-            f->mixed_victim = f->cut_tid;
+        struct fault_row *x = ledger_fault(b, f, p->file);
+        if (x && !ledger_is_rest(x, p)) {
+            ledger_count(&x->mixed, 1);
+            ledger_count(&x->mixed_bytes, (u32)p->result);
+            x->mixed_tid = p->tid;
+            x->mixed_victim = f->cut_tid;
             return; /* the rest is still to come */
         }
     }
     f->cut_tid = 0;
     if ((f->kind != FILE_TCP && f->kind != FILE_UNIX) || !p->data || p->amount <= p->result)
         return;
+    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    if (!x)
+        return;
     f->cut_tid = p->tid;
-    f->cut_next = p->data + (u64)p->result;
-    f->cut_done = (u32)p->result;
-    f->cut_left = (u32)(p->amount - p->result);
+    x->cut_next = p->data + (u64)p->result;
+    x->cut_done = (u32)p->result;
+    x->cut_left = (u32)(p->amount - p->result);
 }
 
 /* --- two processes -------------------------------------------------------------------------------- */

@@ -13,27 +13,37 @@ static __always_inline bool ledger_input_waits(const struct file_state *s)
     return s->unread || s->backlog || (s->flags & STATE_EOF_UNREAD) || (u16)s->aux;
 }
 
-/* Since when has there been room for the output that was cut? Whoever sent something meanwhile starts it anew. */
-static __always_inline void ledger_refresh_output(struct file_row *f, const struct file_state *s, u64 now)
+/* Since when has there been room for the output that was cut? Whoever sent something meanwhile starts it anew. `x`:
+ * faults of the file; there is a row where output was cut and there is room. */
+static __always_inline void ledger_refresh_output(const struct file_row *f, struct fault_row *x,
+                                                  const struct file_state *s, u64 now)
 {
     u32 sent = f->kind == FILE_TCP ? (u32)s->io : 0;
+    if (!x)
+        return;
     if (!f->out_cut_at || !(s->flags & STATE_WRITABLE)) {
-        f->writable_at = 0;
+        x->writable_at = 0;
         return;
     }
-    if (f->writable_at && f->writable_at >= f->out_cut_at && f->out_token == sent)
+    if (x->writable_at && x->writable_at >= f->out_cut_at && x->out_token == sent)
         return;
-    f->writable_at = now;
-    f->out_token = sent;
+    x->writable_at = now;
+    x->out_token = sent;
 }
 
-/* Since when has the same input been waiting? */
-static __always_inline void ledger_refresh(struct file_row *f, const struct file_state *s, u64 now)
+/* Does ledger_refresh() need a row for faults? */
+static __always_inline bool ledger_output_waits(const struct file_row *f, const struct file_state *s)
+{
+    return f->out_cut_at && (s->flags & STATE_WRITABLE);
+}
+
+/* Since when has the same input been waiting? `x`: faults of the file, NULL: none, and no output waits. */
+static __always_inline void ledger_refresh(struct file_row *f, struct fault_row *x, const struct file_state *s, u64 now)
 {
     u32 token = f->kind == FILE_TCP ? (u32)(s->io >> 32) : (u32)s->io;
     f->unread = s->unread;
     f->backlog = s->backlog;
-    ledger_refresh_output(f, s, now);
+    ledger_refresh_output(f, x, s, now);
     if (!ledger_input_waits(s)) {
         f->stuck_at = 0;
         return;
@@ -45,16 +55,20 @@ static __always_inline void ledger_refresh(struct file_row *f, const struct file
     f->stuck_token = token;
 }
 
-/* Something about the file alone that a rule may want to see. */
-static __always_inline bool ledger_file_matters(const struct file_row *f, const struct file_state *s)
+static __always_inline bool ledger_faults_matter(const struct fault_row *x)
+{
+    return x->sleep_calls || x->late_writes || x->exclusive_at || x->mixed || x->clashes || x->clash_misses;
+}
+
+/* Something about the file alone that a rule may want to see. `x`: its faults, NULL: none. */
+static __always_inline bool ledger_file_matters(const struct file_row *f, const struct fault_row *x,
+                                                const struct file_state *s)
 {
     if (s->flags & STATE_RCV_SHUTDOWN)
         return true;
-    if (f->ghost_at || f->sleep_calls || f->late_writes || f->accept_errors || f->exclusive_at ||
-        f->duplicates >= LEDGER_FEW)
+    if (f->ghost_at || f->accept_errors || f->duplicates >= LEDGER_FEW || (x && ledger_faults_matter(x)))
         return true;
-    return f->out_cut_at || f->rescues || f->left_passes || f->wasted_wakes || f->rearm_errno || f->refused_at ||
-           f->mixed || f->clashes || f->clash_misses;
+    return f->out_cut_at || f->rescues || f->left_passes || f->wasted_wakes || f->rearm_errno || f->refused_at;
 }
 
 /* Worth showing, and never urgent: what a program does all the time. */
@@ -84,11 +98,12 @@ static __always_inline bool ledger_registration_matters(const struct registratio
 /* A program that takes a registration off and puts it back (nginx its listener, every 16 accepts) loses
  * nothing: the file keeps its own past. */
 static __always_inline bool ledger_past_matters(const struct registration_row *r, const struct file_row *f,
-                                                bool file_dies)
+                                                const struct fault_row *x, bool file_dies)
 {
     if (r->best_run >= LEDGER_RUN)
         return true;
-    return file_dies && f &&
-           (f->rescues || f->left_passes || f->wasted_wakes || f->late_writes || f->sleeps || f->duplicates_wasted ||
-            f->mixed || f->clashes);
+    if (!file_dies || !f)
+        return false;
+    return f->rescues || f->left_passes || f->wasted_wakes ||
+           (x && (x->late_writes || x->sleeps || x->duplicates_wasted || x->mixed || x->clashes));
 }

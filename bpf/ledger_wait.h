@@ -93,7 +93,7 @@ static __always_inline void ledger_fire(struct epoll_row *e, struct registration
 static __always_inline void ledger_latency(struct epoll_row *e, struct registration_row *r, u64 now)
 {
     if (r->ready_at && now > r->ready_at)
-        ledger_count(&e->latency[ledger_bucket((now - r->ready_at) / NSEC_PER_USEC)], 1);
+        ledger_count(&e->latency[ledger_bucket(flight_microseconds(now - r->ready_at))], 1);
     r->ready_at = 0;
 }
 
@@ -130,6 +130,14 @@ static __always_inline void ledger_duplicate(struct books *b, struct file_row *f
     second->duplicate_file = p->file;
 }
 
+static __always_inline void ledger_ghost_told(struct books *b, const struct file_row *f, const struct registration_key *key,
+                                              const struct posting *p)
+{
+    struct fault_row *x = ledger_ghost_of(b, f, key->epoll, key->file, key->fd);
+    if (x && p->tgid == f->tgid && p->time - f->ghost_at > LEDGER_PASS_NS) /* else it may have been in the batch already */
+        ledger_count(&x->ghost_told, 1);
+}
+
 /* One event of a return. `key` was found by its data. */
 static __always_inline void ledger_deliver(struct books *b, const struct posting *p, struct epoll_row *e,
                                            struct file_row *f, const struct registration_key *key,
@@ -161,9 +169,8 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         ledger_duplicate(b, f, r, p);
     if (p->mask & EV_OUT)
         f->out_told_at = p->time;
-    if (f->ghost_at && f->ghost_epoll == key->epoll && f->ghost_fd == key->fd && p->tgid == f->tgid &&
-        p->time - f->ghost_at > LEDGER_PASS_NS) /* else it may have been in the batch already */
-        ledger_count(&f->ghost_told, 1);
+    if (f->ghost_at)
+        ledger_ghost_told(b, f, key, p);
     ledger_count_events(r, p->mask);
     ledger_kept_waiting(e, r, f, p);
     ledger_latency(e, r, p->time);
@@ -240,14 +247,14 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
         books_stat(b, STAT_RETURNS_MISSED);
     t->seeded = 0;
     if (t->return_at && t->epoll == p->epoll && p->time > t->return_at)
-        ledger_count(&e->handling[ledger_bucket((p->time - t->return_at) / NSEC_PER_USEC)], 1);
+        ledger_count(&e->handling[ledger_bucket(flight_microseconds(p->time - t->return_at))], 1);
     if (t->trying_file && t->trying_sole) /* told of nothing else, and did not even try */
         ledger_wasted(b, t, t->trying_file);
     t->trying_file = 0;
     if (t->duplicate_file) {
         struct file_row *f = books_file(b, t->duplicate_file);
         if (f) /* told together with another thread, and did not even try */
-            ledger_count(&f->duplicates_wasted, 1);
+            ledger_duplicate_wasted(b, f, t->duplicate_file);
         t->duplicate_file = 0;
     }
     t->call_file = 0;

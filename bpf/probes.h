@@ -83,6 +83,7 @@ struct socket_name {
 struct sweep_record {
     u64 file_id;
     struct file_row file;
+    struct fault_row fault; /* zeros: nothing went wrong with it */
     struct file_state state;
     struct socket_name name;
     struct registration_key key; /* epoll 0: no registration (any more) */
@@ -144,5 +145,5 @@ static_assert(sizeof(struct socket_name) == 40);
 static_assert(sizeof(struct walk_piece) == 24);
 static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8);
 static_assert(sizeof(struct sweep_record) ==
-              8 + sizeof(struct file_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);
+              8 + sizeof(struct file_row) + sizeof(struct fault_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);
 #endif

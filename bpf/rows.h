@@ -112,51 +112,68 @@ struct file_row {
     u8 kind;          /* enum file_kind */
     u8 stacks_wanted; /* enum stack_role: the next such call leaves its user stack (stacks.h) */
     u8 stacks_taken;  /* those that did */
-    u8 pad[5];
+    u8 faulty;        /* it has a fault_row. A byte of its own: `flags` are changed by many, and the last writer wins */
+    u32 duplicates;   /* level-triggered deliveries of what another thread was told and had not touched yet */
     u64 flight[FLIGHT_SLOTS];
 
-    u64 writable_at;  /* sweep: first saw room for the output that was cut; 0: none, or nothing cut */
     u64 out_told_at;  /* newest delivery of EPOLLOUT */
     u64 ghost_at;     /* a registered number was closed by the process that registered it, and the file lives on */
+    u64 refused_at;   /* epoll_ctl failed and nobody has made up for it since; 0: none */
+    u32 cut_tid;      /* whose write was cut short; 0: none was, or its rest was taken care of */
+    u32 clash_a;      /* two threads now inside a read of it; 0: none. Here, because they are seen where no row can */
+    u32 clash_b;      /* be made (sched_waking holds the lock of a run queue) */
+    u8 clash_got;     /* enum clash_bit */
+    u8 pad[3];
+};
+
+/*
+ * What went wrong with a file, if anything ever did, as far as it is not wanted at each call. Most files never have
+ * this row (ledger_fault_row()), so that theirs fits an allocation of 512 bytes. It goes when the file's row goes.
+ */
+struct fault_row {
+    /* EP105: output that was cut short */
+    u64 writable_at;  /* sweep: first saw room for it; 0: none, or nothing cut */
+    u32 out_token;    /* write_seq then */
+    u32 late_writes;  /* tails that had room for LEDGER_LATE_NS and went out only because something else rang */
+    /* EP303: file_row.ghost_at */
     u64 ghost_epoll;  /* where that registration is */
-    u64 slept_at;     /* newest call that slept on an edge-triggered file without O_NONBLOCK */
-    u64 slept_ns;     /* the longest of them */
-    u64 exclusive_at; /* an epoll_ctl that EPOLLEXCLUSIVE forbids failed and nothing has come of it yet */
-    u64 exclusive_epoll;
     s32 ghost_fd;
     u32 ghost_told;   /* deliveries of the ghost to the process that had closed the number */
     u32 ghost_used;   /* calls of that process on the file since, under another number */
     u32 ghost_errors; /* epoll_ctl(MOD, DEL) on the closed number */
-    u32 out_token;    /* write_seq when writable_at was set */
-    u32 late_writes;  /* tails that had room for LEDGER_LATE_NS and went out only because something else rang */
-    u32 fail_turns;   /* deliveries answered by an accept that failed for want of descriptors */
-    u32 fail_errno;
+    /* EP103: calls that slept on an edge-triggered file without O_NONBLOCK */
+    u64 slept_at;     /* the newest */
+    u64 slept_ns;     /* the longest */
     u32 sleep_calls;  /* POSTING_ENTER */
     u32 sleeps;       /* of these, calls that slept LEDGER_SLEPT_NS and more */
-    u32 exclusive_mask;   /* what the forbidden epoll_ctl asked for */
+    /* EP403: an epoll_ctl that EPOLLEXCLUSIVE forbids failed, and nothing has come of it yet */
+    u64 exclusive_at;
+    u64 exclusive_epoll;
+    u32 exclusive_mask; /* what it asked for */
     u32 exclusive_errors;
-    u32 duplicates;       /* level-triggered deliveries of what another thread was told and had not touched yet */
-    u32 duplicates_wasted; /* of the threads concerned, those that found nothing, or did not look */
-    /* EP501, EP502: two threads on one stream; EP601: a registration that failed */
-    u64 cut_next;     /* address of the first byte that a short write of cut_tid left unsent */
-    u64 refused_at;   /* epoll_ctl failed and nobody has made up for it since; 0: none */
-    u64 refused_epoll;
-    u32 cut_tid;      /* 0: no write was cut short, or its rest was taken care of */
+    /* EP205 */
+    u32 fail_turns;   /* deliveries answered by an accept that failed for want of descriptors */
+    u32 fail_errno;
+    /* EP402 */
+    u32 duplicates_wasted; /* of the threads told of the same input, those that found nothing, or did not look */
+    /* EP502: a write of file_row.cut_tid was cut short */
     u32 cut_left;     /* bytes it left unsent, */
     u32 cut_done;     /* and bytes it had sent */
     u32 mixed;        /* writes of another thread that came in between */
     u32 mixed_bytes;
     u32 mixed_tid;    /* whose, */
     u32 mixed_victim; /* and into whose message */
-    u32 clash_a;      /* two threads now inside a read of it; 0: none */
-    u32 clash_b;
+    /* EP501 */
     u32 clashes;      /* overlapping reads that both got bytes */
     u32 clash_misses; /* overlapping reads of which one got EAGAIN */
+    /* EP601: file_row.refused_at */
     u32 refusals;     /* in a row */
     u32 refused_mask;
     u16 refused_errno;
     u8 refused_kind;  /* POSTING_ADD or POSTING_MOD */
-    u8 clash_got;     /* enum clash_bit */
+    u8 pad;
+    u64 refused_epoll;
+    u64 cut_next;     /* EP502: address of the first byte left unsent */
 };
 
 /* How the two reads of a clash ended, shifted by one for the second thread. */
@@ -437,7 +454,9 @@ enum ledger_stat {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128 + 8 * 8 + 14 * 4 + 3 * 8 + 14 * 4);
+static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128 + 3 * 8 + 3 * 4 + 4);
+static_assert(sizeof(struct file_row) <= 456, "with a hash element's 48 bytes and the key it fits kmalloc-512");
+static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4 + 16);
 static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8 + 8 + 8 + 8);
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +

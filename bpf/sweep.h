@@ -155,14 +155,20 @@ static __always_inline void drop_dead_home(struct file_row *f, u64 id)
     ledger_drop_home(NULL, f, id);
 }
 
+static __always_inline u64 writable_since(const struct file_row *f, u64 id)
+{
+    const struct fault_row *x = ledger_fault(NULL, f, id);
+    return x ? x->writable_at : 0;
+}
+
 /* A recording needs to know only when it changes something. */
 static __always_inline void refresh(struct file_row *f, u64 id, const struct file_state *s, u64 now)
 {
     u64 since = f->stuck_at;
-    u64 writable = f->writable_at;
+    u64 writable = writable_since(f, id);
     bool moved = f->unread != s->unread || f->backlog != s->backlog;
-    ledger_refresh(f, s, now);
-    if (moved || f->stuck_at != since || f->writable_at != writable)
+    ledger_refresh_file(NULL, f, id, s, now);
+    if (moved || f->stuck_at != since || writable_since(f, id) != writable)
         record_swept(id, s, now);
 }
 
@@ -173,7 +179,7 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
     if (!same_file(file, f)) {
         drop_dead_home(f, id);
         record_gone(RECORD_FILE_GONE, 0, id, 0);
-        books_remove_file(NULL, id);
+        ledger_remove_file(NULL, f, id);
         return false;
     }
     struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
@@ -186,10 +192,15 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
     ask_peer(&out->state, file, f);
     refresh(f, id, &out->state, out->time);
     out->file_id = id;
-    bool look = ledger_file_matters(f, &out->state);
+    const struct fault_row *x = ledger_fault(NULL, f, id);
+    bool look = ledger_file_matters(f, x, &out->state);
     if (refresh_items(out, file, f) || look) {
         out->buried = 0;
         out->file = *f;
+        if (x)
+            out->fault = *x;
+        else
+            __builtin_memset(&out->fault, 0, sizeof(out->fault));
         name_socket(&out->name, file, f->kind);
         show_items(seq, out, file, f, look);
     }

@@ -5,6 +5,7 @@
 #include "twins.h"
 
 struct file_table file_rows SEC(".maps");
+struct fault_table fault_rows SEC(".maps");
 struct registration_table registration_rows SEC(".maps");
 struct epoll_table epoll_rows SEC(".maps");
 struct thread_table thread_rows SEC(".maps");
@@ -26,6 +27,7 @@ const volatile bool twins = false;
 const volatile bool recording = false;
 
 const struct file_row empty_file = {};
+const struct fault_row empty_fault = {};
 const struct registration_row empty_registration = {};
 const struct epoll_row empty_epoll = {};
 const struct thread_row empty_thread = {};

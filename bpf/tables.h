@@ -22,6 +22,7 @@
     extern struct name##_table name##_rows SEC(".maps")
 
 TABLE(file, u64, struct file_row);
+TABLE(fault, u64, struct fault_row);
 TABLE(registration, struct registration_key, struct registration_row);
 TABLE(epoll, u64, struct epoll_row);
 TABLE(thread, u32, struct thread_row);
@@ -44,6 +45,7 @@ struct buried_table {
 extern struct buried_table buried SEC(".maps");
 
 extern struct probe_facts facts;
+extern const volatile bool twins; /* twins.h */
 extern const volatile u8 call_classes[CALL_TABLE];
 extern const volatile bool probe_registers; /* hooks_trampoline.h */
 
@@ -52,14 +54,19 @@ struct books;
 static __always_inline void books_stat(struct books *b, u32 stat)
 {
     u64 *slot = bpf_map_lookup_elem(&stats, &stat);
-    if (slot)
-        __sync_fetch_and_add(slot, 1); /* per CPU, but trampolines (and since 7.0 tracepoints) can be preempted */
+    if (!slot)
+        return;
+    if (twins)
+        __sync_fetch_and_add(slot, 1); /* of this CPU, but probes can be preempted here (twins.h) */
+    else
+        *slot += 1;
 }
 
 #include "record.h"
 
 /* Values for new rows; a row is too large for the 512-byte stack. */
 extern const struct file_row empty_file;
+extern const struct fault_row empty_fault;
 extern const struct registration_row empty_registration;
 extern const struct epoll_row empty_epoll;
 extern const struct thread_row empty_thread;
@@ -82,6 +89,7 @@ extern const struct index_row empty_index;
     }
 
 BOOKS(file, u64, STAT_FILES_FULL)
+BOOKS(fault, u64, STAT_FILES_FULL)
 BOOKS(registration, const struct registration_key, STAT_REGISTRATIONS_FULL)
 BOOKS(epoll, u64, STAT_EPOLLS_FULL)
 BOOKS(thread, u32, STAT_THREADS_FULL)
@@ -95,6 +103,9 @@ static __always_inline void books_remove_file(struct books *b, u64 file)
     record_file_totals(file);
     bpf_map_delete_elem(&file_rows, &file);
 }
+static __always_inline struct fault_row *books_fault(struct books *b, u64 file) { return books_fault_at(&file); }
+static __always_inline struct fault_row *books_add_fault(struct books *b, u64 file) { return books_add_fault_at(b, &file); }
+static __always_inline void books_remove_fault(struct books *b, u64 file) { bpf_map_delete_elem(&fault_rows, &file); }
 static __always_inline struct epoll_row *books_epoll(struct books *b, u64 epoll) { return books_epoll_at(&epoll); }
 static __always_inline struct epoll_row *books_add_epoll(struct books *b, u64 epoll) { return books_add_epoll_at(b, &epoll); }
 static __always_inline void books_remove_epoll(struct books *b, u64 epoll)

@@ -40,15 +40,13 @@ struct mark_table {
 };
 extern struct mark_table marks SEC(".maps");
 
-/* Set by the loader where twins are needed; elsewhere all this is dead code, which the verifier removes. */
-extern const volatile bool twins;
-
 static __always_inline u32 *mark_of_thread(void)
 {
     return bpf_task_storage_get(&marks, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
-/* The first thing that the first program of a pair does. `slot`: its own in `calls`. */
+/* The first thing that the first program of a pair does. `slot`: its own in `calls`. `twins` is set by the loader where
+ * they are needed; elsewhere all this is dead code, which the verifier removes. */
 static __always_inline void leave_mark(u32 slot)
 {
     if (!twins)

@@ -18,7 +18,7 @@ static __always_inline u64 delay_of(struct task_struct *task, u64 now, u64 cpu)
 
 static __always_inline void note_usage(struct posting *p, struct task_struct *task)
 {
-    p->cpu = BPF_CORE_READ(task, se.sum_exec_runtime);
+    p->cpu = READ(task, se.sum_exec_runtime);
     p->delay = delay_of(task, p->time, p->cpu);
 }
 

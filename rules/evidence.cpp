@@ -66,7 +66,8 @@ uint32_t present_mask(const Entry& entry) { return entry.buried ? entry.registra
 bool is_ghost(const Entry& entry)
 {
     const file_row& f = entry.file;
-    return f.ghost_at && entry.key.epoll && entry.key.epoll == f.ghost_epoll && entry.key.fd == f.ghost_fd;
+    return f.ghost_at && entry.key.epoll && entry.key.epoll == entry.fault.ghost_epoll &&
+           entry.key.fd == entry.fault.ghost_fd;
 }
 
 bool input_waits(const Entry& entry)

@@ -39,7 +39,7 @@ bool eof_in_run(const Entry& entry, const Spin& spin)
 
 SpinShape shape_of(const Entry& entry, const Spin& spin)
 {
-    if (is_ghost(entry) && !entry.file.ghost_used)
+    if (is_ghost(entry) && !entry.fault.ghost_used)
         return SpinShape::kNone;  // nobody can consume or remove it: EP303
     if (spin.events & EV_ERR)
         return SpinShape::kHupErr;

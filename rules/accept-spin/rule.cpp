@@ -53,11 +53,11 @@ public:
             const file_row& f = entry.file;
             if (f.kind != FILE_LISTENER || !f.accept_errors)
                 continue;
-            auto span = windows_.note({entry.file_id, f.ino}, {f.fail_turns, f.accept_errors, f.accepts}, books.time,
-                                      settings.ns("window_s"));
+            auto span = windows_.note({entry.file_id, f.ino}, {entry.fault.fail_turns, f.accept_errors, f.accepts},
+                                      books.time, settings.ns("window_s"));
             Spinning spinning;
             if (span)
-                spinning = measure(f, span->then, span->seconds);
+                spinning = measure(entry, span->then, span->seconds);
             report(books, entry, spinning, span && spins(f, span->then, spinning, settings), out);
         }
         windows_.forget_others();
@@ -67,11 +67,11 @@ public:
     Coverage coverage(const Sight&) const override { return {}; }
 
 private:
-    static Spinning measure(const file_row& f, const Failures& then, double seconds)
+    static Spinning measure(const Entry& entry, const Failures& then, double seconds)
     {
         Spinning s;
-        double errors = f.accept_errors - then.errors;
-        double turns = f.fail_turns - then.turns;
+        double errors = entry.file.accept_errors - then.errors;
+        double turns = entry.fault.fail_turns - then.turns;
         s.turns_per_s = turns / seconds;
         s.errors_per_s = errors / seconds;
         s.in_handler = errors >= 5 * turns;
@@ -91,10 +91,11 @@ private:
                        std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
-        std::string error = errno_text(f.fail_errno);
+        const fault_row& x = entry.fault;
+        std::string error = errno_text(x.fail_errno);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = spins ? Level::kConfirmed : Level::kInfo;
-        finding.summary = !spins ? fmt::format("accept failed with {}: {}", error, remedy(f.fail_errno))
+        finding.summary = !spins ? fmt::format("accept failed with {}: {}", error, remedy(x.fail_errno))
                           : s.in_handler
                               ? fmt::format("accept = {} is tried again at once, for ever: the handler spins", error)
                               : fmt::format("accept = {} and the listener stays armed: the loop spins", error);
@@ -104,7 +105,7 @@ private:
         finding.count = f.accept_errors;
         if (spins)
             add_costs(finding, entry, s);
-        add_fact(finding, "limit", remedy(f.fail_errno));
+        add_fact(finding, "limit", remedy(x.fail_errno));
         add_fact(finding, "accepts", fmt::format("{} accepted, {} failed", f.accepts, f.accept_errors));
         finding.fix =
             !spins ? "raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit), or refuse clients before the limit is "

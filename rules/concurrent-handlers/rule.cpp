@@ -46,10 +46,10 @@ public:
 private:
     static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
-        const file_row& f = entry.file;
-        bool confirmed = f.clashes >= settings["overlaps"];
+        const fault_row& x = entry.fault;
+        bool confirmed = x.clashes >= settings["overlaps"];
         // Level-triggered input is reported to every thread that asks until it is read: that is EP402's matter.
-        bool missed = (entry.registration.mask & EV_ET) && f.clash_misses >= settings["misses"];
+        bool missed = (entry.registration.mask & EV_ET) && x.clash_misses >= settings["misses"];
         if (!confirmed && !missed)
             return;
         Finding finding = begin_finding(kInfo, books, entry);
@@ -58,11 +58,11 @@ private:
             confirmed ? "two threads read this stream at the same time: each gets a part of the messages, in no order"
                       : "two threads are told of the same input and read this stream at the same time";
         finding.shape = "reads overlap in time";
-        finding.count = confirmed ? f.clashes : f.clash_misses;
-        finding.cost.emplace_back("torn_reads", f.clashes);
-        finding.cost.emplace_back("useless_reads", f.clash_misses);
+        finding.count = confirmed ? x.clashes : x.clash_misses;
+        finding.cost.emplace_back("torn_reads", x.clashes);
+        finding.cost.emplace_back("useless_reads", x.clash_misses);
         add_fact(finding, "overlaps",
-                 fmt::format("{} in which both got bytes, {} in which one found nothing", f.clashes, f.clash_misses));
+                 fmt::format("{} in which both got bytes, {} in which one found nothing", x.clashes, x.clash_misses));
         finding.fix =
             "register the fd with EPOLLONESHOT and re-arm it when its handler is done, so that one thread has it at "
             "a time; a lock per connection around read() does not keep messages together";

@@ -52,8 +52,9 @@ public:
             const registration_row& r = entry.registration;
             if (!entry.key.epoll || entry.key.epoll != f.home || !f.duplicates || (r.mask & (EV_ET | EV_ONESHOT)))
                 continue;
-            auto span = windows_.note({entry.file_id, f.ino}, {f.duplicates, f.duplicates_wasted, r.deliveries},
-                                      books.time, settings.ns("window_s"));
+            auto span = windows_.note({entry.file_id, f.ino},
+                                      {f.duplicates, entry.fault.duplicates_wasted, r.deliveries}, books.time,
+                                      settings.ns("window_s"));
             if (!span || f.duplicates == span->then.duplicates)
                 continue;
             Group& group = groups[entry.key.epoll];
@@ -61,7 +62,7 @@ public:
             if (!group.example || f.duplicates > group.example->file.duplicates)
                 group.example = &entry;
             group.duplicates += duplicates;
-            group.wasted += f.duplicates_wasted - span->then.wasted;
+            group.wasted += entry.fault.duplicates_wasted - span->then.wasted;
             group.deliveries += r.deliveries - span->then.deliveries;
             group.seconds = span->seconds;
             group.fds += 1;

@@ -70,12 +70,13 @@ private:
                       std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
-        if (!f.sleep_calls || !(entry.registration.mask & EV_ET) || entry.key.epoll != f.home ||
+        const fault_row& x = entry.fault;
+        if (!x.sleep_calls || !(entry.registration.mask & EV_ET) || entry.key.epoll != f.home ||
             (f.flags & FILE_NONBLOCK))
             return;
         bool hangs = hang.ns >= settings.ns("hang_s");  // one that began just now may still find data
-        uint64_t longest = std::max(f.slept_ns, hangs ? hang.ns : 0);
-        uint64_t sleeps = f.sleeps + hangs;
+        uint64_t longest = std::max(x.slept_ns, hangs ? hang.ns : 0);
+        uint64_t sleeps = x.sleeps + hangs;
         bool filled = f.last_read > 0 && static_cast<uint32_t>(f.last_read) == f.last_asked;
         if (!sleeps && !filled)
             return;

@@ -69,11 +69,11 @@ private:
     static void judge_forbidden(const Snapshot& books, std::span<const Entry> file, const Settings& settings,
                                 std::vector<Finding>& out)
     {
-        const file_row& f = file.front().file;
-        if (!f.exclusive_at || f.exclusive_at + settings.ns("unresolved_s") > books.time)
+        const fault_row& x = file.front().fault;
+        if (!x.exclusive_at || x.exclusive_at + settings.ns("unresolved_s") > books.time)
             return;
         auto at = std::find_if(file.begin(), file.end(),
-                               [&](const Entry& e) { return e.key.epoll == f.exclusive_epoll; });
+                               [&](const Entry& e) { return e.key.epoll == x.exclusive_epoll; });
         bool registered = at != file.end();
         const Entry& entry = registered ? *at : file.front();
         Finding finding = begin_finding(kInfo, books, entry);
@@ -82,10 +82,10 @@ private:
                               ? "epoll_ctl(MOD) on an EPOLLEXCLUSIVE registration failed: it still has its old mask"
                               : "epoll_ctl(ADD) with EPOLLEXCLUSIVE failed: the epoll will never report it";
         finding.shape = registered ? "epoll_ctl(MOD) = EINVAL" : "epoll_ctl(ADD) = EINVAL";
-        finding.count = f.exclusive_errors;
-        finding.cost.emplace_back("failed_calls", f.exclusive_errors);
-        finding.cost.emplace_back("unresolved_s", static_cast<double>(books.time - f.exclusive_at) / NSEC_PER_SEC);
-        add_fact(finding, "asked for", mask_text(f.exclusive_mask));
+        finding.count = x.exclusive_errors;
+        finding.cost.emplace_back("failed_calls", x.exclusive_errors);
+        finding.cost.emplace_back("unresolved_s", static_cast<double>(books.time - x.exclusive_at) / NSEC_PER_SEC);
+        add_fact(finding, "asked for", mask_text(x.exclusive_mask));
         finding.fix = registered
                           ? "to change or switch off an EPOLLEXCLUSIVE registration use EPOLL_CTL_DEL, then "
                             "EPOLL_CTL_ADD with the new mask; EPOLL_CTL_MOD is always refused"

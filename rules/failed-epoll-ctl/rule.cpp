@@ -27,7 +27,7 @@ const RuleInfo kInfo{
     "failures on fds that are of no known kind; an fd that a thread takes up later without epoll",
     {StackRole::kRefused, StackRole::kArmed}};
 
-bool no_room(const file_row& f) { return f.refused_errno == ENOSPC || f.refused_errno == ENOMEM; }
+bool no_room(const fault_row& x) { return x.refused_errno == ENOSPC || x.refused_errno == ENOMEM; }
 
 class FailedEpollCtl : public Rule {
 public:
@@ -54,7 +54,7 @@ private:
     // What was asked for and no registration of the file, in whichever epoll, reports.
     static uint32_t unheard(std::span<const Entry> file)
     {
-        uint32_t missing = file.front().file.refused_mask & (kInputBits | EV_OUT);
+        uint32_t missing = file.front().fault.refused_mask & (kInputBits | EV_OUT);
         for (const Entry& entry : file) {
             if (!entry.key.epoll)
                 continue;
@@ -79,14 +79,14 @@ private:
     void judge(const Snapshot& books, std::span<const Entry> file, const Settings& settings, std::vector<Finding>& out)
     {
         const Entry& entry = file.front();
-        const file_row& f = entry.file;
-        bool exclusive = f.refused_mask & EV_EXCLUSIVE;
+        const fault_row& x = entry.fault;
+        bool exclusive = x.refused_mask & EV_EXCLUSIVE;
         bool fired = false;
         for (const Entry& e : file) {
             exclusive = exclusive || (e.registration.mask & EV_EXCLUSIVE);
             fired = fired || (e.registration.flags & REGISTRATION_FIRED);
         }
-        if ((f.refused_errno == EINVAL && exclusive) || fired)  // EP403, EP104
+        if ((x.refused_errno == EINVAL && exclusive) || fired)  // EP403, EP104
             return;
         uint32_t missing = unheard(file);
         // Registrations that the sweep did not show (it always does for such files) would be unknown.
@@ -101,42 +101,43 @@ private:
     {
         const file_row& f = entry.file;
         uint64_t refused = patience_.since(f.tgid, f.refused_at);
-        if (no_room(f) && refused + settings.ns("at_once_s") <= books.time)
+        if (no_room(entry.fault) && refused + settings.ns("at_once_s") <= books.time)
             return Level::kConfirmed;
         uint64_t since = true_since(entry, missing);
         if (since && patience_.since(f.tgid, since) + settings.ns("unseen_s") <= books.time)
             return Level::kConfirmed;
-        return f.refusals >= settings["refusals"] ? std::optional(Level::kRisk) : std::nullopt;
+        return entry.fault.refusals >= settings["refusals"] ? std::optional(Level::kRisk) : std::nullopt;
     }
 
     static Finding describe(const Snapshot& books, const Entry& entry, uint32_t missing, Level level)
     {
         const file_row& f = entry.file;
-        const char* call = f.refused_kind == POSTING_ADD ? "ADD" : "MOD";
+        const fault_row& x = entry.fault;
+        const char* call = x.refused_kind == POSTING_ADD ? "ADD" : "MOD";
         Finding finding = begin_finding(kInfo, books, entry);
         finding.subject_epoll = 0;  // it is about the file
         finding.level = level;
-        if (const epoll_row* epoll = books.epoll(f.refused_epoll))
+        if (const epoll_row* epoll = books.epoll(x.refused_epoll))
             finding.epoll_fd = epoll->fd;
         finding.summary = fmt::format(
             "epoll_ctl({}) failed with {} and nothing made up for it: {} will never be reported", call,
-            errno_text(f.refused_errno), missing & kInputBits ? "the fd's input" : "that there is room to write");
-        finding.shape = fmt::format("{} = {}, {}", call, errno_text(f.refused_errno),
+            errno_text(x.refused_errno), missing & kInputBits ? "the fd's input" : "that there is room to write");
+        finding.shape = fmt::format("{} = {}, {}", call, errno_text(x.refused_errno),
                                     entry.key.epoll ? "registered with a smaller mask" : "registered nowhere");
         finding.trigger = finding.shape;
-        finding.count = f.refusals;
+        finding.count = x.refusals;
         finding.cost.emplace_back("deaf_s", static_cast<double>(books.time - f.refused_at) / NSEC_PER_SEC);
         if (entry.state.unread)
             finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        add_fact(finding, "asked for", mask_text(f.refused_mask));
+        add_fact(finding, "asked for", mask_text(x.refused_mask));
         add_fact(finding, "unheard", mask_text(missing));
-        finding.fix = fix_for(f);
+        finding.fix = fix_for(x.refused_errno);
         return finding;
     }
 
-    static const char* fix_for(const file_row& f)
+    static const char* fix_for(uint16_t error)
     {
-        switch (f.refused_errno) {
+        switch (error) {
         case ENOENT: return "the fd is not in this epoll: EPOLL_CTL_ADD it (or fall back to ADD when MOD says ENOENT)";
         case EEXIST:
             return "the fd is in this epoll already: change its mask with EPOLL_CTL_MOD (or fall back to MOD when ADD "

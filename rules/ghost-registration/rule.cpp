@@ -48,32 +48,33 @@ private:
     static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
+        const fault_row& x = entry.fault;
         double age = static_cast<double>(books.time - f.ghost_at) / NSEC_PER_SEC;
         Doubts doubts;
-        if (f.ghost_used)
+        if (x.ghost_used)
             doubts.push_back("the process goes on using the file under another number");
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = !doubts.empty()                                      ? Level::kRisk
-                        : f.ghost_errors || f.ghost_told >= settings["told"] ? Level::kConfirmed
-                        : f.ghost_told >= settings["told_likely"]            ? Level::kLikely
+                        : x.ghost_errors || x.ghost_told >= settings["told"] ? Level::kConfirmed
+                        : x.ghost_told >= settings["told_likely"]            ? Level::kLikely
                                                                              : Level::kRisk;
         finding.summary = fmt::format(
-            "fd {} was closed, but its registration lives on with a duplicate of the file: {}", f.ghost_fd,
-            f.ghost_errors ? "epoll_ctl can no longer reach it"
-            : f.ghost_told ? "events for the closed number keep coming"
+            "fd {} was closed, but its registration lives on with a duplicate of the file: {}", x.ghost_fd,
+            x.ghost_errors ? "epoll_ctl can no longer reach it"
+            : x.ghost_told ? "events for the closed number keep coming"
                            : "events for the closed number may come");
-        finding.shape = f.ghost_errors ? "epoll_ctl on the closed number = EBADF or ENOENT"
+        finding.shape = x.ghost_errors ? "epoll_ctl on the closed number = EBADF or ENOENT"
                                        : "close() while a duplicate exists (dup, fork, SCM_RIGHTS)";
-        finding.count = f.ghost_told;
-        finding.cost.emplace_back("ghost_events_per_s", f.ghost_told / age);
+        finding.count = x.ghost_told;
+        finding.cost.emplace_back("ghost_events_per_s", x.ghost_told / age);
         if (double share = cpu_share(entry.registration); share > 0)
             finding.cost.emplace_back("cpu_share", share);
         add_fact(finding, "closed",
                  duration_text(books.time - f.ghost_at) + " ago, not the last descriptor of the file");
-        if (f.ghost_errors)
+        if (x.ghost_errors)
             add_fact(
                 finding, "epoll_ctl",
-                fmt::format("failed {} time{} on the closed number", f.ghost_errors, f.ghost_errors == 1 ? "" : "s"));
+                fmt::format("failed {} time{} on the closed number", x.ghost_errors, x.ghost_errors == 1 ? "" : "s"));
         if (entry.registration.run >= LEDGER_RUN)
             add_fact(finding, "spin",
                      fmt::format("{} futile returns, {}", entry.registration.run,

@@ -32,8 +32,8 @@ public:
 private:
     static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
-        const file_row& f = entry.file;
-        if (f.mixed < settings["writes"])
+        const fault_row& x = entry.fault;
+        if (x.mixed < settings["writes"])
             return;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = Level::kLikely;
@@ -41,12 +41,12 @@ private:
             "a message was cut short, and another thread's bytes follow where its rest should: the peer gets "
             "a broken stream";
         finding.shape = "short write, then a write of another thread from other memory";
-        finding.count = f.mixed;
-        finding.cost.emplace_back("interleaved_bytes", f.mixed_bytes);
-        add_fact(finding, "cut short", fmt::format("a write of tid {}", f.mixed_victim));
+        finding.count = x.mixed;
+        finding.cost.emplace_back("interleaved_bytes", x.mixed_bytes);
+        add_fact(finding, "cut short", fmt::format("a write of tid {}", x.mixed_victim));
         add_fact(
             finding, "in between",
-            fmt::format("{} write{} of others, the last by tid {}", f.mixed, f.mixed == 1 ? "" : "s", f.mixed_tid));
+            fmt::format("{} write{} of others, the last by tid {}", x.mixed, x.mixed == 1 ? "" : "s", x.mixed_tid));
         finding.fix =
             "give each connection one output queue and one lock that is held until the whole message is sent or "
             "queued; after a short write keep the rest in the queue, and let EPOLLOUT continue it";

@@ -47,7 +47,7 @@ bool stalled(std::span<const Entry> file)
                 (s.sk_state == kEstablished || (f.kind == FILE_TCP && s.sk_state == kCloseWait));
     if (f.flags & FILE_CUT_GUESSED)  // node and the JVM fill the buffer exactly as often as not
         return false;
-    if (!stream || !open || !f.out_cut_at || !f.writable_at || !(s.flags & STATE_WRITABLE))
+    if (!stream || !open || !f.out_cut_at || !entry.fault.writable_at || !(s.flags & STATE_WRITABLE))
         return false;
     return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
         bool used = (e.live_mask & EV_ET) && !e.ready && f.out_told_at >= f.out_cut_at;
@@ -98,15 +98,15 @@ private:
                            std::vector<Finding>& out)
     {
         const epoll_row* epoll = books.epoll(entry.key.epoll);
-        if (entry.file.late_writes < settings["late_writes"] || !entry.key.epoll)
+        if (entry.fault.late_writes < settings["late_writes"] || !entry.key.epoll)
             return;
         bool plans = !epoll || epoll->eventless_writes;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = plans ? Level::kRisk : Level::kConfirmed;
         finding.summary = "output that was cut short is resumed only when something else happens on the fd";
         finding.shape = "the rest sent after an unrelated event";
-        finding.count = entry.file.late_writes;
-        finding.cost.emplace_back("late_writes", entry.file.late_writes);
+        finding.count = entry.fault.late_writes;
+        finding.cost.emplace_back("late_writes", entry.fault.late_writes);
         finding.fix = kFix;
         if (plans)
             add_fact(finding, "speaks against it", "the program also writes without being told");
@@ -120,7 +120,7 @@ private:
         const file_row& f = entry.file;
         if (!stalled(file) || books.stopped(f.tgid))
             return;
-        uint64_t since = patience_.since(f.tgid, std::max({f.writable_at, f.out_cut_at, f.armed_at}));
+        uint64_t since = patience_.since(f.tgid, std::max({entry.fault.writable_at, f.out_cut_at, f.armed_at}));
         bool timer_gone = patience_.no_timer_pending(books, entry, f.out_cut_at);
         if (since + settings.ns("stall_s") > books.time ||
             !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))

@@ -9,6 +9,7 @@
 
 static void books_removing_epoll(books*, u64) {}
 static void books_removing_thread(books*, u32) {}
+static void books_removing_fault(books*, u64) {}
 
 // Last counts, for whoever compares this account with another one of the same run.
 static void books_removing_file(books* b, u64 id)
@@ -38,6 +39,7 @@ static void books_removing_file(books* b, u64 id)
 TABLE(epoll, u64, epolls)
 TABLE(thread, u32, threads)
 TABLE(file, u64, files)
+TABLE(fault, u64, faults)
 #undef TABLE
 
 static registration_row* books_registration(books* b, const registration_key* key)
@@ -80,15 +82,18 @@ static bool books_item_gone(books* b, const registration_key* key, const registr
 static u64 books_epoll_file(books*, const posting*) { return 0; }
 
 // As books_bury() in bpf/item.h.
-static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, bool file_dies)
+static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, const fault_row* x,
+                       bool file_dies)
 {
     if (b->keep_totals)
         totals_of_registration(&b->ended_registrations.emplace_back(), key, r, b->now);
-    if (!f || !ledger_past_matters(r, f, file_dies))
+    if (!f || !ledger_past_matters(r, f, x, file_dies))
         return;
     epaudit::Entry words{};
     words.file_id = key->file;
     words.file = *f;
+    if (x)
+        words.fault = *x;
     words.key = *key;
     words.registration = *r;
     words.time = b->now;

@@ -51,6 +51,13 @@ bool wants_input(uint32_t mask) { return mask & (EV_IN | EV_RDNORM); }
 }  // namespace
 
 const file_row* Tables::file(uint64_t id) const { return find_row(books_.files, id); }
+
+fault_row Tables::fault(uint64_t file) const
+{
+    const fault_row* x = find_row(books_.faults, file);
+    return x ? *x : fault_row{};
+}
+
 const epoll_row* Tables::epoll(uint64_t id) const { return find_row(books_.epolls, id); }
 const thread_row* Tables::thread(uint32_t tid) const { return find_row(books_.threads, tid); }
 
@@ -81,7 +88,7 @@ void Tables::forget_file(uint64_t file, uint64_t epoll)
 {
     if (file_row* f = books_file(&books_, file)) {
         ledger_drop_home(&books_, f, file);
-        books_remove_file(&books_, file);
+        ledger_remove_file(&books_, f, file);
     }
     states_.erase(file);
     names_.erase(file);
@@ -290,14 +297,15 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
     auto known = states_.find(id);
     if (known != states_.end())
         entry.state = known->second;
-    ledger_refresh(&f, &entry.state, out.time);
+    ledger_refresh_file(&books_, &f, id, &entry.state, out.time);
     entry.time = out.time;
     entry.file_id = id;
     entry.file = f;
+    entry.fault = fault(id);
     auto name = names_.find(id);
     if (name != names_.end())
         entry.name = name->second;
-    bool look = ledger_file_matters(&f, &entry.state);
+    bool look = ledger_file_matters(&f, &entry.fault, &entry.state);
     auto at = by_file.find(id);
     if (at == by_file.end()) {
         entry.key = {0, id, f.fd, 0};

@@ -53,6 +53,7 @@ struct SameIndex {
 // which the ledger relies on as it does with BPF maps.
 struct books {
     std::unordered_map<u64, file_row> files;
+    std::unordered_map<u64, fault_row> faults;  // by file
     std::unordered_map<registration_key, registration_row, epaudit::RegistrationHash, epaudit::SameRegistration>
         registrations;
     std::unordered_map<u64, epoll_row> epolls;
@@ -121,6 +122,7 @@ public:
     void set_gone(const registration_key& key) { books_.gone.insert(identity(key)); }
 
     const file_row* file(uint64_t id) const;
+    fault_row fault(uint64_t file) const;  // zeros: nothing went wrong with it
     const registration_row* registration(const registration_key& key) const;
     const epoll_row* epoll(uint64_t id) const;
     const thread_row* thread(uint32_t tid) const;

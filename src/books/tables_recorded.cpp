@@ -29,10 +29,13 @@ void Tables::apply_recorded(const posting& p)
     case RECORD_WROTE: return ledger_wrote(&books_, &p);
     case RECORD_SWEPT:
         if (file_row* f = books_file(&books_, p.file))
-            ledger_refresh(f, &p.state, p.time);
+            ledger_refresh_file(&books_, f, p.file, &p.state, p.time);
         return;
     case RECORD_GONE: return drop_registration(&books_, key);
-    case RECORD_FILE_GONE: return books_remove_file(&books_, p.file);
+    case RECORD_FILE_GONE:
+        if (const file_row* f = books_file(&books_, p.file))
+            ledger_remove_file(&books_, f, p.file);
+        return;
     case RECORD_EPOLL_GONE: return books_remove_epoll(&books_, p.epoll);
     case RECORD_THREAD_GONE:
         turns_.erase(static_cast<u32>(p.fd));
@@ -130,6 +133,7 @@ void Tables::show(const recorded_row& row, Shown& shown) const
     Entry& out = shown.entries.emplace_back();
     out.file_id = row.file;
     out.file = *f;
+    out.fault = fault(row.file);
     out.state = row.state;
     static_assert(sizeof(out.name) == sizeof(row.name));
     memcpy(&out.name, row.name, sizeof(out.name));

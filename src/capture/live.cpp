@@ -66,7 +66,7 @@ Error load_error(int error)
                              "run it as root (sudo), or give it CAP_BPF and CAP_PERFMON");
     rlimit locked{};
     getrlimit(RLIMIT_MEMLOCK, &locked);
-    bool refused_program = libbpf_said.rfind("prog '", 0) == 0;  // then the maps were made
+    bool refused_program = libbpf_said.rfind("prog '", 0) == 0;                  // then the maps were made
     if (error == EPERM && !refused_program && locked.rlim_cur != RLIM_INFINITY)  // before 5.11 maps count against it
         return observe_error("cannot create BPF maps: the limit of locked memory is too low",
                              "ulimit -l unlimited, LimitMEMLOCK=infinity in a unit, or CAP_SYS_RESOURCE");
@@ -86,6 +86,7 @@ namespace {
 void size_tables(epaudit_bpf& skeleton, uint32_t max_fds)
 {
     bpf_map__set_max_entries(skeleton.maps.file_rows, max_fds);
+    bpf_map__set_max_entries(skeleton.maps.fault_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.registration_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.index_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.epoll_rows, kMaxEpolls);

@@ -222,49 +222,57 @@ TEST_F(LayoutTest, FileRow)
     EXPECT_FIELD(file_row, kind);
     EXPECT_FIELD(file_row, stacks_wanted);
     EXPECT_FIELD(file_row, stacks_taken);
-    EXPECT_FIELD(file_row, pad);
+    EXPECT_FIELD(file_row, faulty);
+    EXPECT_FIELD(file_row, duplicates);
     EXPECT_FIELD(file_row, flight);
-    EXPECT_FIELD(file_row, writable_at);
     EXPECT_FIELD(file_row, out_told_at);
     EXPECT_FIELD(file_row, ghost_at);
-    EXPECT_FIELD(file_row, ghost_epoll);
-    EXPECT_FIELD(file_row, slept_at);
-    EXPECT_FIELD(file_row, slept_ns);
-    EXPECT_FIELD(file_row, exclusive_at);
-    EXPECT_FIELD(file_row, exclusive_epoll);
-    EXPECT_FIELD(file_row, ghost_fd);
-    EXPECT_FIELD(file_row, ghost_told);
-    EXPECT_FIELD(file_row, ghost_used);
-    EXPECT_FIELD(file_row, ghost_errors);
-    EXPECT_FIELD(file_row, out_token);
-    EXPECT_FIELD(file_row, late_writes);
-    EXPECT_FIELD(file_row, fail_turns);
-    EXPECT_FIELD(file_row, fail_errno);
-    EXPECT_FIELD(file_row, sleep_calls);
-    EXPECT_FIELD(file_row, sleeps);
-    EXPECT_FIELD(file_row, exclusive_mask);
-    EXPECT_FIELD(file_row, exclusive_errors);
-    EXPECT_FIELD(file_row, duplicates);
-    EXPECT_FIELD(file_row, duplicates_wasted);
-    EXPECT_FIELD(file_row, cut_next);
     EXPECT_FIELD(file_row, refused_at);
-    EXPECT_FIELD(file_row, refused_epoll);
     EXPECT_FIELD(file_row, cut_tid);
-    EXPECT_FIELD(file_row, cut_left);
-    EXPECT_FIELD(file_row, cut_done);
-    EXPECT_FIELD(file_row, mixed);
-    EXPECT_FIELD(file_row, mixed_bytes);
-    EXPECT_FIELD(file_row, mixed_tid);
-    EXPECT_FIELD(file_row, mixed_victim);
     EXPECT_FIELD(file_row, clash_a);
     EXPECT_FIELD(file_row, clash_b);
-    EXPECT_FIELD(file_row, clashes);
-    EXPECT_FIELD(file_row, clash_misses);
-    EXPECT_FIELD(file_row, refusals);
-    EXPECT_FIELD(file_row, refused_mask);
-    EXPECT_FIELD(file_row, refused_errno);
-    EXPECT_FIELD(file_row, refused_kind);
     EXPECT_FIELD(file_row, clash_got);
+    EXPECT_FIELD(file_row, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, FaultRow)
+{
+    EXPECT_SIZE(fault_row);
+    EXPECT_FIELD(fault_row, writable_at);
+    EXPECT_FIELD(fault_row, out_token);
+    EXPECT_FIELD(fault_row, late_writes);
+    EXPECT_FIELD(fault_row, ghost_epoll);
+    EXPECT_FIELD(fault_row, ghost_fd);
+    EXPECT_FIELD(fault_row, ghost_told);
+    EXPECT_FIELD(fault_row, ghost_used);
+    EXPECT_FIELD(fault_row, ghost_errors);
+    EXPECT_FIELD(fault_row, slept_at);
+    EXPECT_FIELD(fault_row, slept_ns);
+    EXPECT_FIELD(fault_row, sleep_calls);
+    EXPECT_FIELD(fault_row, sleeps);
+    EXPECT_FIELD(fault_row, exclusive_at);
+    EXPECT_FIELD(fault_row, exclusive_epoll);
+    EXPECT_FIELD(fault_row, exclusive_mask);
+    EXPECT_FIELD(fault_row, exclusive_errors);
+    EXPECT_FIELD(fault_row, fail_turns);
+    EXPECT_FIELD(fault_row, fail_errno);
+    EXPECT_FIELD(fault_row, duplicates_wasted);
+    EXPECT_FIELD(fault_row, cut_left);
+    EXPECT_FIELD(fault_row, cut_done);
+    EXPECT_FIELD(fault_row, mixed);
+    EXPECT_FIELD(fault_row, mixed_bytes);
+    EXPECT_FIELD(fault_row, mixed_tid);
+    EXPECT_FIELD(fault_row, mixed_victim);
+    EXPECT_FIELD(fault_row, clashes);
+    EXPECT_FIELD(fault_row, clash_misses);
+    EXPECT_FIELD(fault_row, refusals);
+    EXPECT_FIELD(fault_row, refused_mask);
+    EXPECT_FIELD(fault_row, refused_errno);
+    EXPECT_FIELD(fault_row, refused_kind);
+    EXPECT_FIELD(fault_row, pad);
+    EXPECT_FIELD(fault_row, refused_epoll);
+    EXPECT_FIELD(fault_row, cut_next);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -522,6 +530,7 @@ TEST_F(LayoutTest, SweepRecord)
     EXPECT_SIZE(sweep_record);
     EXPECT_FIELD(sweep_record, file_id);
     EXPECT_FIELD(sweep_record, file);
+    EXPECT_FIELD(sweep_record, fault);
     EXPECT_FIELD(sweep_record, state);
     EXPECT_FIELD(sweep_record, name);
     EXPECT_FIELD(sweep_record, key);
@@ -649,7 +658,8 @@ TEST_F(LayoutTest, Arm64)
     ASSERT_TRUE(arm) << "no BTF in " << EPAUDIT_BPF_ARM64;
     Layout call = layout_of(arm.get(), "pt_regs___call");
     EXPECT_TRUE(call.offsets.count("orig_x0") && call.offsets.count("syscallno") && call.offsets.count("regs"));
-    for (const char* name : {"posting", "file_row", "registration_row", "epoll_row", "thread_row", "sweep_record"}) {
+    for (const char* name :
+         {"posting", "file_row", "fault_row", "registration_row", "epoll_row", "thread_row", "sweep_record"}) {
         Layout here = layout_of(object_.get(), name), there = layout_of(arm.get(), name);
         EXPECT_EQ(here.size, there.size) << name;
         EXPECT_EQ(here.offsets, there.offsets) << name;

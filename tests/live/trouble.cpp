@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Correct programs in trouble: each role does something that has confused observers before, handles every event
-// properly, and prints what it did. Nothing here may yield a finding.
+// properly, and prints what it did. Nothing here may yield a finding, but for `halves`.
 //
 //   trouble forks N | threads N | reuse SECONDS | idle N | nested ROUNDS | thrice ROUNDS | handover ROUNDS
+//   trouble halves N               N half-closes that nobody asked to be told of (EP301), all there at every look
 //   trouble exec PROGRAM...        leaves unread edge-triggered input behind and becomes another program
 //   trouble as-pid PID PROGRAM...  starts PROGRAM under that process number (clone3 with set_tid) and waits for it
 #include <fcntl.h>
@@ -150,15 +151,21 @@ int reuse(double seconds)
     return 0;
 }
 
-// In as many processes as the limit on descriptors, which may not be ours to raise, demands.
-// The pipe is their barrier: it ends when the last of them has registered all of its files.
-int idle_behind(long count, const int (&barrier)[2])
+// Descriptors that this process may open, once it has raised its limit as far as it may.
+long room_for_descriptors()
 {
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     must(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-    long room = static_cast<long>(limit.rlim_max) - 64;
+    return static_cast<long>(limit.rlim_max) - 64;
+}
+
+// In as many processes as the limit on descriptors, which may not be ours to raise, demands.
+// The pipe is their barrier: it ends when the last of them has registered all of its files.
+int idle_behind(long count, const int (&barrier)[2])
+{
+    long room = room_for_descriptors();
     pid_t next = count > room ? must(fork(), "fork") : -1;
     if (next == 0)
         return idle_behind(count - room, barrier);
@@ -182,6 +189,21 @@ int idle(long count)
     int barrier[2];
     must(pipe(barrier), "pipe");
     return idle_behind(count, barrier);
+}
+
+int halves(long count)
+{
+    int epoll = new_epoll();
+    if (2 * count > room_for_descriptors())
+        return 3;
+    for (long i = 0; i < count; i++) {
+        auto [ours, theirs] = new_pair();
+        watch(epoll, ours, 0);
+        must(shutdown(theirs, SHUT_WR), "shutdown");
+    }
+    epoll_event got{};
+    must(epoll_wait(epoll, &got, 1, 5000), "epoll_wait");
+    return 0;
 }
 
 // The outer instance learns through two others that a file is ready.
@@ -347,8 +369,9 @@ int main(int argc, char** argv)
         const char* name;
         int (*run)(long);
     };
-    for (const Role& known : {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle},
-                              Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}})
+    for (const Role& known :
+         {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle}, Role{"halves", halves},
+          Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}})
         if (role == known.name)
             return known.run(atol(argv[2]));
     fprintf(stderr, "usage: trouble ROLE COUNT (see the source)\n");

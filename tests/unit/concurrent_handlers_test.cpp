@@ -117,9 +117,9 @@ TEST(ConcurrentHandlers, SecondReadOfTheFasterThreadDoesNotCountForBoth)
     Scenario s;
     both_told(s).thread(101).overlaps(7, 100);
     s.read(7, 10).read(7, 10).read(7, 10).after_ms(500);  // thread 100 is still in its call
-    EXPECT_EQ(s.file(7).clashes, 0u);
+    EXPECT_EQ(s.fault(7).clashes, 0u);
     s.thread(100).read(7, 10);
-    EXPECT_EQ(s.file(7).clashes, 1u);
+    EXPECT_EQ(s.fault(7).clashes, 1u);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ TEST(DuplicateDelivery, LevelTriggeredForTwoThreadsIsLikely)
             twice(s.after_ms(5), 7);
         EXPECT_EQ(s.alarms(), "EP402 likely");
         EXPECT_EQ(s.file(7).duplicates, 1200u);
-        EXPECT_EQ(s.file(7).duplicates_wasted, 1200u);
+        EXPECT_EQ(s.fault(7).duplicates_wasted, 1200u);
         EXPECT_NEAR(s.finding("EP402").cost[1].second, 0.5, 0.01);
     }
 }

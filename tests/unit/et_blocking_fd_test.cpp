@@ -67,7 +67,7 @@ TEST(EtBlockingFd, FixedReadsUntilEagain)
     for (int i = 0; i < 20; i++)
         s.after_ms(100).arrives(7, 10).delivered(7, EPOLLIN).enters(7).read(7, 10).enters(7).read(7, -EAGAIN).wait();
     EXPECT_EQ(s.verdict("EP103"), "none");
-    EXPECT_EQ(s.file(7).sleep_calls, 0u);
+    EXPECT_EQ(s.fault(7).sleep_calls, 0u);
 }
 
 TEST(EtBlockingFd, OneReadPerEdgeNeverSleeps)

@@ -107,6 +107,7 @@ public:
     uint64_t epoll_id() const { return 0x10000000ULL + static_cast<uint64_t>(epfd_); }
     registration_key key(int fd) const { return {epoll_id(), file_id(fd), fd, 0}; }
     const file_row& file(int fd) const { return *tables_.file(file_id(fd)); }
+    fault_row fault(int fd) const { return tables_.fault(file_id(fd)); }
     const registration_row& registration(int fd) const { return *tables_.registration(key(fd)); }
     const epoll_row& epoll_books() const { return *tables_.epoll(epoll_id()); }
     posting blank(uint8_t kind, int fd = -1) const;

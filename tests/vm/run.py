@@ -118,7 +118,7 @@ class Guest:
         self.failed = {}    # in the first: (hooks, case name) -> (seconds, verdict)
         self.judged = set()
         self.missing = {(each, case.name) for each in hooks for case in plan
-                        if case.kind != "refuse" or each == hooks[0]}
+                        if case.kind != "once" or each == hooks[0]}
         self.reports = {}  # (hooks, case name) -> report
         self.directory = directory
         directory.mkdir(exist_ok=True)
@@ -181,6 +181,9 @@ class Guest:
         machine = Machine(self.image, self.cpus, archive, self.hooks, self.directory, STOPPING)
         for record in machine.run(limit):
             self.take(record)
+        if STOPPING.is_set():
+            self.results.add(self.image.label, "-", "interrupted", machine.wall, f"FAILED: {len(self.missing)} cases not reached")
+            return
         for hooks, case in itertools.product(self.hooks, self.plan):
             if (hooks, case.name) not in self.missing:
                 continue
