@@ -10,8 +10,8 @@ TEST_PACKAGES=(nginx-light redis-server redis-tools wrk strace zstd procps iprou
 REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto unbound nodejs postgresql-15 mariadb-server-core
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
-TOOLS=(clang bpftool cmake ninja g++ pkg-config python3 git nginx redis-server redis-benchmark wrk strace zstd pgrep ss
-    qemu-system-x86_64 busybox cpio xmllint)
+BUILD_TOOLS=(clang bpftool cmake ninja g++ pkg-config python3 git)
+TEST_TOOLS=(nginx redis-server redis-benchmark wrk strace zstd pgrep ss qemu-system-x86_64 busybox cpio xmllint)
 MODULES=(libbpf libelf zlib fmt nlohmann_json tomlplusplus libzstd libdw gtest)
 
 on_debian_12() {
@@ -20,18 +20,20 @@ on_debian_12() {
 
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
+# Of those named.
 missing_packages() {
     local package
-    for package in "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${REAL_PACKAGES[@]}"; do
+    for package in "$@"; do
         installed "$package" && continue
         [[ $package == nginx-light ]] && command -v nginx >/dev/null && continue # another flavour
         say "$package"
     done
 }
 
+# Of those named, and the modules.
 missing_tools() {
     local tool module
-    for tool in "${TOOLS[@]}"; do
+    for tool in "$@"; do
         command -v "$tool" >/dev/null || [[ -x /usr/sbin/$tool ]] || say "$tool"
     done
     command -v pkg-config >/dev/null || return 0
@@ -65,22 +67,27 @@ install_packages() {
     done
 }
 
+# All that is needed; with `build`, only what building needs.
 setup() {
-    local missing
+    local missing wanted=("${BUILD_PACKAGES[@]}") tools=("${BUILD_TOOLS[@]}")
+    if [[ ${1:-} != build ]]; then
+        wanted+=("${TEST_PACKAGES[@]}" "${REAL_PACKAGES[@]}")
+        tools+=("${TEST_TOOLS[@]}")
+    fi
     if on_debian_12; then
-        mapfile -t missing < <(missing_packages)
+        mapfile -t missing < <(missing_packages "${wanted[@]}")
         if [[ ${#missing[@]} -eq 0 ]]; then return; fi
         say "installing: ${missing[*]}"
         install_packages "${missing[@]}"
         return
     fi
-    mapfile -t missing < <(missing_tools)
+    mapfile -t missing < <(missing_tools "${tools[@]}")
     if [[ ${#missing[@]} -eq 0 ]]; then return; fi
     {
         say "dev: setup installs packages on Debian 12 only. Missing here:"
         printf '  %s\n' "${missing[@]}"
         say "The packages it would install there:"
-        printf '%s ' "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" | fold -s -w 98 | sed 's/^/  /'
+        printf '%s ' "${wanted[@]}" | fold -s -w 98 | sed 's/^/  /'
         say ""
     } >&2
     exit 2

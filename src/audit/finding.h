@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "src/books/trail.h"
+
 namespace epaudit {
 
 // How sure we are, apart from how bad it is.
@@ -21,33 +23,6 @@ enum class Level {
 
 const char* level_name(Level level);
 std::optional<Level> parse_level(std::string_view name);
-
-// Which side of the books an entry of the timeline is on; drawn as a lane of its own.
-enum class Lane { kDelivered, kRead, kWrite, kControl, kOther };
-
-const char* lane_name(Lane lane);  // "delivered", "read", "write", "epoll_ctl", "other"
-
-struct TimelineEntry {
-    double t = 0;      // seconds since observation began
-    std::string what;  // "delivered EPOLLOUT", "read 4 of 4 bytes"
-    uint32_t tid = 0;
-    Lane lane = Lane::kOther;
-};
-
-// One frame of a user stack. What is not known is empty or 0; a report shows what there is.
-struct Frame {
-    std::string function;  // demangled
-    std::string file;      // source file, as the debug information names it
-    int line = 0;          // from 1
-    std::string module{};  // path of the executable or library it lies in
-    uint64_t offset = 0;   // into the module's file, as addr2line takes it; counts only with a module
-    bool inlined = false;  // into the frame after it
-};
-
-struct Stack {
-    std::string what;           // its role: "armed here", "last read here", "waits here", "blocked in"
-    std::vector<Frame> frames;  // innermost first
-};
 
 // The line a finding points at, and its neighbours.
 struct SourceExcerpt {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "bpf/probes.h"
-#include "src/audit/finding.h"
+#include "src/books/trail.h"
 
 namespace epaudit {
 

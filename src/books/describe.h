@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bpf/probes.h"
-#include "src/audit/finding.h"
+#include "src/books/trail.h"
 
 namespace epaudit {
 

@@ -33,7 +33,7 @@ struct HookReport {
     std::string reason;  // why not
     std::string hint;
     std::vector<ProgramReport> programs;  // those that belong to the set
-    std::string why_not_iterators;        // programs run from user space walk the tables, because ...; empty: iterators do
+    std::string why_not_iterators;  // programs run from user space walk the tables, because ...; empty: iterators do
     Sight sight;
 };
 

@@ -36,6 +36,12 @@ Walker walker(const epaudit_bpf& skeleton, Table table)
 
 constexpr Table kTables[] = {Table::kFiles, Table::kRegistrations, Table::kEpolls, Table::kThreads};
 
+std::string why_not_iterators(const btf* kernel)
+{
+    int error = try_load(BPF_TRACE_ITER, kernel, "bpf_iter_bpf_map_elem");
+    return error ? fmt::format("iter/bpf_map_elem: {}", strerror(-error)) : "";
+}
+
 int take(void* context, void* data, size_t size)
 {
     static_cast<std::string*>(context)->append(static_cast<const char*>(data), size);
@@ -57,7 +63,11 @@ bool walk_in_pieces(LiveCapture::Impl& impl, const bpf_program* program, std::st
         piece = {seen, kRowsOfPiece, kRingBytes / 2, 0, 0, 0};
         if (!run(program, &piece))
             return false;
-        ring_buffer__consume(impl.swept.get());
+        // Or the next piece would find the ring as full, and end at once.
+        if (int taken = ring_buffer__consume(impl.swept.get()); taken < 0) {
+            errno = -taken;
+            return false;
+        }
         seen += piece.kept;
     } while (piece.more);
     out.swap(impl.swept_bytes);
@@ -69,8 +79,7 @@ bool walk_in_pieces(LiveCapture::Impl& impl, const bpf_program* program, std::st
 void choose_walks(LiveCapture::Impl& impl, const btf* kernel, bool in_pieces)
 {
     epaudit_bpf& skeleton = *impl.skeleton;
-    int error = in_pieces ? 0 : try_load(BPF_TRACE_ITER, kernel, "bpf_iter_bpf_map_elem");
-    impl.why_not_iterators = in_pieces ? "as asked for" : error ? fmt::format("iter/bpf_map_elem: {}", strerror(-error)) : "";
+    impl.why_not_iterators = in_pieces ? "as asked for" : why_not_iterators(kernel);
     bool iterators = impl.why_not_iterators.empty();
     for (Table table : kTables) {
         Walker one = walker(skeleton, table);

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "src/audit/finding.h"
+#include "src/books/trail.h"
 #include "src/symbols/stack_slice.h"
 
 namespace epaudit {
