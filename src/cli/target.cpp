@@ -56,12 +56,20 @@ Result<> find_command(const std::string& name)
     const bool searched = name.find('/') == std::string::npos;
     if (searched && !path)
         return Done{};  // libc knows where to look
-    bool found = !searched && access(name.c_str(), F_OK) == 0;
+    int error = ENOENT;
+    auto is_there = [&](const std::string& file) {
+        if (access(file.c_str(), F_OK) == 0)
+            return true;
+        if (errno == EACCES)  // it may be there, in a directory that is closed to us
+            error = EACCES;
+        return false;
+    };
+    bool found = !searched && is_there(name);
     std::istringstream directories(searched ? path : "");
     for (std::string directory; !found && std::getline(directories, directory, ':');)
-        found = access(fmt::format("{}/{}", directory.empty() ? "." : directory, name).c_str(), F_OK) == 0;
+        found = is_there(fmt::format("{}/{}", directory.empty() ? "." : directory, name));
     if (!found)
-        return cannot_execute(name, ENOENT);
+        return cannot_execute(name, error);
     return Done{};
 }
 
