@@ -36,7 +36,7 @@ struct LiveCapture::Impl {
     // Destroyed in reverse order: ring, links, then programs and maps.
     std::unique_ptr<epaudit_bpf, SkeletonDeleter> skeleton;
     std::vector<Link> links;
-    std::array<Link, 4> iterators;  // by Table; none where they are refused
+    std::array<Link, 4> iterators;                    // by Table; none where they are refused
     std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
     std::string swept_bytes;                          // to here
     std::unique_ptr<ring_buffer, RingDeleter> ring;
@@ -55,7 +55,7 @@ struct LiveCapture::Impl {
     bool kprobe_readiness = false;
     bool timeout_in_ms = false;
     std::string why_not_trampolines;
-    std::string why_not_iterators;  // empty: iterators walk the tables (live_walk.h)
+    std::string why_not_iterators;               // empty: iterators walk the tables (live_walk.h)
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
     std::vector<std::string> attached;
     std::string missing;               // hooks this kernel does not have

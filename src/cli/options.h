@@ -37,10 +37,10 @@ struct AuditOptions {
     bool quiet = false;
     bool verbose = false;
     std::string color = "auto";
-    std::string record;      // also write a recording to this file
-    uint32_t ring_mib = 0;   // of its ring; 0: by the memory there is
-    std::string books_file;  // tests: the counts of the account, as JSON lines
-    std::string ready_file;  // tests: created once hooks are on
+    std::string record;           // also write a recording to this file
+    uint32_t ring_mib = 0;        // of its ring; 0: by the memory there is
+    std::string books_file;       // tests: the counts of the account, as JSON lines
+    std::string ready_file;       // tests: created once hooks are on
     bool walk_in_pieces = false;  // tests: sweep as where iterators are refused
 };
 

@@ -111,7 +111,7 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->check(CLI::IsMember({"auto", "trampoline", "tracepoint"}))
         ->capture_default_str();
     app.add_flag("--verbose", audit.verbose, "show what libbpf says");
-    app.add_option("--ready-file", audit.ready_file)->group("");  // for tests: made once hooks are on
+    app.add_option("--ready-file", audit.ready_file)->group("");        // for tests: made once hooks are on
     app.add_flag("--walk-in-pieces", audit.walk_in_pieces)->group("");  // for tests: as where iterators are refused
 }
 

@@ -67,8 +67,9 @@ void write_doctor_text(const Diagnosis& diagnosis, std::ostream& out)
         write_hook_set(set, set.name == diagnosis.chosen, out);
     if (!diagnosis.chosen.empty())
         fmt::print(out, "  {:<12}{}\n", "sweep",
-                   diagnosis.why_not_iterators.empty() ? "by iterators"
-                                                       : "by programs run from here; refused: " + diagnosis.why_not_iterators);
+                   diagnosis.why_not_iterators.empty()
+                       ? "by iterators"
+                       : "by programs run from here; refused: " + diagnosis.why_not_iterators);
     fmt::print(out, "\nrules\n");
     write_rules(diagnosis, out);
     if (!diagnosis.advice.empty())

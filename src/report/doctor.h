@@ -35,7 +35,7 @@ struct Diagnosis {
     std::string version;
     std::vector<std::pair<std::string, std::string>> system;  // kernel, btf, lockdown, capabilities, sysctls
     std::vector<HookSetLine> hook_sets;
-    std::string chosen;  // empty: nothing can be observed
+    std::string chosen;             // empty: nothing can be observed
     std::string why_not_iterators;  // why programs run from user space walk the tables; empty: iterators do
     std::vector<RuleCoverage> coverage;
     std::vector<Advice> advice;
