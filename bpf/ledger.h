@@ -72,12 +72,13 @@ static __always_inline void ledger_remove_file(struct books *b, const struct fil
     books_remove_file(b, file);
 }
 
-/* The sweep looks at a file. */
-static __always_inline void ledger_refresh_file(struct books *b, struct file_row *f, u64 file, const struct file_state *s,
-                                                u64 now)
+/* The sweep looks at a file. Returns its faults. */
+static __always_inline struct fault_row *ledger_refresh_file(struct books *b, struct file_row *f, u64 file,
+                                                             const struct file_state *s, u64 now)
 {
     struct fault_row *x = ledger_output_waits(f, s) ? ledger_fault_row(b, f, file) : ledger_fault(b, f, file);
     ledger_refresh(f, x, s, now);
+    return x;
 }
 
 /* Was this registration's number closed while its file lives on (R14)? Then the faults of that file, else NULL. */

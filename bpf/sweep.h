@@ -155,21 +155,17 @@ static __always_inline void drop_dead_home(struct file_row *f, u64 id)
     ledger_drop_home(NULL, f, id);
 }
 
-static __always_inline u64 writable_since(const struct file_row *f, u64 id)
+/* A recording needs to know only when it changes something. Returns the faults of the file. */
+static __always_inline struct fault_row *refresh(struct file_row *f, u64 id, const struct file_state *s, u64 now)
 {
-    const struct fault_row *x = ledger_fault(NULL, f, id);
-    return x ? x->writable_at : 0;
-}
-
-/* A recording needs to know only when it changes something. */
-static __always_inline void refresh(struct file_row *f, u64 id, const struct file_state *s, u64 now)
-{
+    const struct fault_row *before = recording ? ledger_fault(NULL, f, id) : NULL;
     u64 since = f->stuck_at;
-    u64 writable = writable_since(f, id);
+    u64 writable = before ? before->writable_at : 0;
     bool moved = f->unread != s->unread || f->backlog != s->backlog;
-    ledger_refresh_file(NULL, f, id, s, now);
-    if (moved || f->stuck_at != since || writable_since(f, id) != writable)
+    struct fault_row *x = ledger_refresh_file(NULL, f, id, s, now);
+    if (moved || f->stuck_at != since || (x ? x->writable_at : 0) != writable)
         record_swept(id, s, now);
+    return x;
 }
 
 static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file_row *f)
@@ -190,9 +186,8 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
     read_token(&out->state, file, f->kind);
     read_output(&out->state, file, f->kind);
     ask_peer(&out->state, file, f);
-    refresh(f, id, &out->state, out->time);
+    const struct fault_row *x = refresh(f, id, &out->state, out->time);
     out->file_id = id;
-    const struct fault_row *x = ledger_fault(NULL, f, id);
     bool look = ledger_file_matters(f, x, &out->state);
     if (refresh_items(out, file, f) || look) {
         out->buried = 0;

@@ -297,15 +297,16 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
     auto known = states_.find(id);
     if (known != states_.end())
         entry.state = known->second;
-    ledger_refresh_file(&books_, &f, id, &entry.state, out.time);
+    const fault_row* x = ledger_refresh_file(&books_, &f, id, &entry.state, out.time);
     entry.time = out.time;
     entry.file_id = id;
     entry.file = f;
-    entry.fault = fault(id);
+    if (x)
+        entry.fault = *x;
     auto name = names_.find(id);
     if (name != names_.end())
         entry.name = name->second;
-    bool look = ledger_file_matters(&f, &entry.fault, &entry.state);
+    bool look = ledger_file_matters(&f, x, &entry.state);
     auto at = by_file.find(id);
     if (at == by_file.end()) {
         entry.key = {0, id, f.fd, 0};

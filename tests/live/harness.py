@@ -21,6 +21,11 @@ EPAUDIT = str(BUILD / "epaudit")
 SPEED = float(os.environ.get("EPAUDIT_SLOWNESS", "1"))  # VMs: how much slower than the development machine
 
 
+# Runs a command as nobody, with the two capabilities that README promises are enough.
+NOBODY_WITH_TWO = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", "-all,+bpf,+perfmon",
+                   "--ambient-caps", "-all,+bpf,+perfmon", "--bounding-set", "-all,+bpf,+perfmon"]
+
+
 class Skip(Exception):
     """The kernel or the machine truly refuses; the text says why."""
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import BUILD, EPAUDIT, Skip, check, epaudit, programs_of, wait_for
+from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, Skip, check, epaudit, programs_of, wait_for
 from servers import answers, nginx, redis
 
 KINDS = str(BUILD / "tests/kinds")
@@ -186,10 +186,8 @@ def waiters():
 
 
 def without_ptrace():
-    words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", "-all,+bpf,+perfmon",
-             "--ambient-caps", "-all,+bpf,+perfmon", "--bounding-set", "-all,+bpf,+perfmon"]
     with Kinds() as target:
-        report = inspect(target.pid, prefix=words)
+        report = inspect(target.pid, prefix=NOBODY_WITH_TWO)
         check(any("CAP_SYS_PTRACE" in note for note in report["notes"]), str(report["notes"]))
         epoll = epoll_of(report, target.pid, target.fds["epoll"])
         wanted = [r for r in fdinfo(target.pid, target.fds["epoll"]) if r[2] != 0xdead2]

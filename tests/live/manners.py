@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import source_lines
-from harness import BUILD, EPAUDIT, ROOT, Started, check, epaudit, programs, programs_of, serving, wait_for
+from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, ROOT, Started, check, epaudit, programs, programs_of, serving, wait_for
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -115,12 +115,10 @@ def own_descriptors():
 
 
 def only_two_capabilities():
-    words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", "-all,+bpf,+perfmon",
-             "--ambient-caps", "-all,+bpf,+perfmon", "--bounding-set", "-all,+bpf,+perfmon"]
     with tempfile.TemporaryDirectory() as directory:  # this checkout may lie where nobody else may go
         os.chmod(directory, 0o755)
         tool, demo = (shutil.copy(program, directory) for program in (EPAUDIT, BUG))
-        outcome = epaudit("run", "--", demo, "--seconds", "3", prefix=words, json_report=False, program=tool)
+        outcome = epaudit("run", "--", demo, "--seconds", "3", prefix=NOBODY_WITH_TWO, json_report=False, program=tool)
     check(outcome.code == 1 and "EP201" in outcome.out, f"exit {outcome.code}: {outcome.out} {outcome.err}")
 
 
