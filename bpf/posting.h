@@ -60,11 +60,17 @@ enum file_kind {
     FILE_TIMERFD = 7,
     FILE_SIGNALFD = 8,
     FILE_EPOLL = 9,
-    FILE_OTHER = 10, /* known not to be one of the above (tty, inotify, io_uring, device) */
+    FILE_OTHER = 10, /* known not to be one of these (io_uring, perf event, device) */
     /* As much as a log of system calls may tell; the kernel's own answer is never one of these. */
     FILE_SOCKET = 11, /* a socket of some kind */
     FILE_BYTES = 12,  /* it was read or written by read() and write() */
-    FILE_KINDS = 13,
+    /* We ask the kernel for no number that would tell progress on these, but nothing consumes them unseen either: only
+     * read() or recv() take what inotify, a terminal and netlink hold, and what a pidfd says stays true for good. */
+    FILE_INOTIFY = 13,
+    FILE_PIDFD = 14,
+    FILE_TTY = 15, /* terminals, pseudo terminals and their masters */
+    FILE_NETLINK = 16,
+    FILE_KINDS = 17,
 };
 
 enum posting_flag {

@@ -9,7 +9,7 @@
  * kallsyms nor kptr_restrict matters. They tell what a file is by its f_op->poll, and which wait-queue
  * entries belong to epoll.
  */
-#define FILE_KIND_SLOTS 16 /* a power of two above FILE_KINDS: lets the verifier see the bound */
+#define FILE_KIND_SLOTS 32 /* a power of two above FILE_KINDS: lets the verifier see the bound */
 
 struct probe_facts {
     u64 poll[FILE_KIND_SLOTS]; /* by enum file_kind; all sockets stand at FILE_TCP */

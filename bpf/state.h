@@ -74,6 +74,8 @@ static __always_inline u8 socket_kind(struct sock *sk)
     u8 state = READ(sk, __sk_common.skc_state);
     if (family == AF_UNIX)
         return state == TCP_LISTEN ? FILE_LISTENER : FILE_UNIX;
+    if (family == AF_NETLINK)
+        return FILE_NETLINK;
     if (family != AF_INET && family != AF_INET6)
         return FILE_OTHER;
     if (type == SOCK_STREAM && protocol == IPPROTO_TCP)
@@ -108,6 +110,12 @@ static __always_inline u8 kind_of_file(struct file *file)
         return FILE_SIGNALFD;
     if (poll == facts.poll[FILE_EPOLL])
         return FILE_EPOLL;
+    if (poll == facts.poll[FILE_INOTIFY])
+        return FILE_INOTIFY;
+    if (poll == facts.poll[FILE_PIDFD])
+        return FILE_PIDFD;
+    if (poll == facts.poll[FILE_TTY])
+        return FILE_TTY;
     return FILE_OTHER;
 }
 

@@ -23,3 +23,8 @@ set_target_properties(epaudit_trouble PROPERTIES OUTPUT_NAME trouble)
 add_executable(epaudit_kinds live/kinds.cpp)
 target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_kinds PROPERTIES OUTPUT_NAME kinds)
+
+# The target of tests/live/readers.py.
+add_executable(epaudit_readers live/readers.cpp)
+target_link_libraries(epaudit_readers PRIVATE epaudit_warnings)
+set_target_properties(epaudit_readers PROPERTIES OUTPUT_NAME readers)

@@ -15,6 +15,7 @@ std::string summary(const Entry& entry, const Spin&)
     case FILE_TIMERFD: return "the timerfd's expirations are never read: the loop spins";
     case FILE_SIGNALFD: return "the signalfd is never read: the loop spins";
     case FILE_LISTENER: return "a waiting connection is never accepted: the loop spins";
+    case FILE_PIDFD: return "the process has ended and its pidfd stays registered: the loop spins";
     default: return "input is reported and never consumed: the loop spins";
     }
 }
@@ -28,6 +29,11 @@ std::string fix(const Entry& entry, const Spin& spin)
     case FILE_SIGNALFD: return "read() a struct signalfd_siginfo from the signalfd each time it is reported";
     case FILE_LISTENER:
         return "accept4() when the listener is reported; to stop accepting for a while, EPOLL_CTL_DEL the listener";
+    case FILE_INOTIFY: return "read() the events from the inotify fd each time it is reported";
+    case FILE_PIDFD:
+        return "waitid(P_PIDFD) the process and close() its pidfd, or EPOLL_CTL_DEL it: a pidfd stays readable for "
+               "good "
+               "once its process has ended";
     default: break;
     }
     if (spin.between_known && (spin.between & BETWEEN_READ_EAGAIN))

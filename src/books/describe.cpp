@@ -11,8 +11,9 @@
 namespace epaudit {
 namespace {
 
-constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",      "listener", "udp",   "unix",   "pipe", "eventfd",
-                                                "timerfd", "signalfd", "epoll",    "other", "socket", "file"};
+constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",     "listener", "udp",      "unix",   "pipe",
+                                                "eventfd", "timerfd", "signalfd", "epoll",    "other",  "socket",
+                                                "file",    "inotify", "pidfd",    "terminal", "netlink"};
 
 // include/net/tcp_states.h
 constexpr const char* kTcpStates[] = {"",          "ESTABLISHED", "SYN_SENT",    "SYN_RECV",   "FIN_WAIT1",

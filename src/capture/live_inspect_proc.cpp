@@ -167,7 +167,8 @@ void add_detail(OpenFile& file, const Holder& holder)
 
 bool has_details(uint8_t kind)
 {
-    return kind == FILE_TIMERFD || kind == FILE_SIGNALFD || kind == FILE_EVENTFD || kind == FILE_OTHER;
+    return kind == FILE_TIMERFD || kind == FILE_SIGNALFD || kind == FILE_EVENTFD || kind == FILE_OTHER ||
+           kind == FILE_INOTIFY || kind == FILE_PIDFD || kind == FILE_TTY;
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -51,6 +53,10 @@ struct Samples {
     Descriptor signal;
     Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     Descriptor pipe_read, pipe_write;
+    // Not everywhere: no inotify left for this user, no /dev/pts in a container. Such files are then of kind OTHER.
+    Descriptor watch{inotify_init1(IN_CLOEXEC)};
+    Descriptor process{static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0))};
+    Descriptor terminal{open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)};
 
     bool prepare()
     {
@@ -96,6 +102,12 @@ Result<> learn_facts(epaudit_bpf& skeleton)
             facts.poll[FILE_PIPE] = record.poll;
         if (fd == samples.signal.get())
             facts.poll[FILE_SIGNALFD] = record.poll;
+        if (fd == samples.watch.get())
+            facts.poll[FILE_INOTIFY] = record.poll;
+        if (fd == samples.process.get())
+            facts.poll[FILE_PIDFD] = record.poll;
+        if (fd == samples.terminal.get())
+            facts.poll[FILE_TTY] = record.poll;
         if (fd == samples.epoll.get())
             facts.poll[FILE_EPOLL] = record.poll;
         if (fd == samples.event.get()) {

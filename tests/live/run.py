@@ -8,6 +8,7 @@ import demos
 import differential
 import interest
 import manners
+import readers
 import reports
 import servers
 import trouble
@@ -17,6 +18,7 @@ suite = Suite(sys.argv[1:])
 demos.register(suite)
 differential.register(suite)
 manners.register(suite)
+readers.register(suite)
 reports.register(suite)
 servers.register(suite)
 trouble.register(suite)

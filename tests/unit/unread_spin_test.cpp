@@ -164,5 +164,31 @@ TEST(UnreadSpin, ASpinThatReadsOnceASecondIsOneFinding)
     EXPECT_EQ(s.finding("EP202").fds, 1u);
 }
 
+// Kinds without a number in the kernel that tells progress: read() alone empties them, and a pidfd nothing.
+class UnreadSpinByCalls : public testing::TestWithParam<uint8_t> {};
+
+TEST_P(UnreadSpinByCalls, IgnoredSpins)
+{
+    Scenario s;
+    s.add(7, kIn, GetParam()).spin(7, kIn, 3000, 500);
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+}
+
+TEST_P(UnreadSpinByCalls, ReadEachTimeIsNone)
+{
+    Scenario s;
+    s.add(7, kIn, GetParam()).spin(7, kIn, 3000, 500, [](Scenario& t) { t.read(7, 16); });
+    EXPECT_EQ(s.alarms(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, UnreadSpinByCalls, testing::Values(FILE_INOTIFY, FILE_PIDFD, FILE_TTY, FILE_NETLINK));
+
+TEST(UnreadSpin, WhatSharedMemoryEmptiesIsNotJudged)
+{
+    Scenario s;  // io_uring, perf events: nobody sees the consumer
+    s.add(7, kIn, FILE_OTHER).spin(7, kIn, 3000, 500);
+    EXPECT_EQ(s.alarms(), "");
+}
+
 }  // namespace
 }  // namespace epaudit
