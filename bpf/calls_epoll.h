@@ -59,6 +59,8 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
     }
     if (operation == 1) {
         p->kind = POSTING_ADD;
+        if (p->file_kind == FILE_TCP)
+            p->amount = READ(sock_of_file(file), __sk_common.skc_state);
         ledger_add(NULL, p);
         record(p, RECORD_POSTING);
         take_refused(c);

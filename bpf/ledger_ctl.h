@@ -50,15 +50,49 @@ static __always_inline void ledger_exclusive_failed(struct books *b, struct file
     x->exclusive_at = p->time;
     x->exclusive_epoll = p->epoll;
     x->exclusive_mask = p->mask;
+    x->exclusive_mod = p->kind == POSTING_MOD;
     ledger_count(&x->exclusive_errors, 1);
 }
 
-/* EINVAL, then DEL, or ADD with another mask, in the same epoll (nginx): nothing has come of it. */
+/* EINVAL, then DEL, or ADD with another mask, in the same epoll (nginx): nothing has come of it. A DEL alone may
+ * still be the end of a client. */
 static __always_inline void ledger_exclusive_resolved(struct books *b, struct file_row *f, const struct posting *p)
 {
     struct fault_row *x = ledger_fault(b, f, p->file);
-    if (x && x->exclusive_at && x->exclusive_epoll == p->epoll)
-        x->exclusive_at = 0;
+    if (!x || x->exclusive_epoll != p->epoll)
+        return;
+    x->exclusive_at = 0;
+    if (p->kind != POSTING_DEL)
+        x->exclusive_mod = 0;
+}
+
+/* The last answer to the refused MOD was close(). */
+static __always_inline void ledger_exclusive_dropped(struct books *b, struct file_row *f, u64 file)
+{
+    struct fault_row *x = ledger_fault(b, f, file);
+    struct epoll_row *e = x && x->exclusive_mod ? books_epoll(b, x->exclusive_epoll) : NULL;
+    if (!e)
+        return;
+    ledger_count(&e->exclusive_drops, 1);
+    e->exclusive_mask = x->exclusive_mask;
+}
+
+/* A connection that is being made is heard of by EPOLLOUT. */
+static __always_inline void ledger_connect_asked(struct file_row *f, u32 mask)
+{
+    if ((f->flags & FILE_CONNECTING) && (mask & EV_OUT))
+        f->flags |= FILE_CONNECT_ASKED;
+}
+
+/* Does input come back into a mask that lacked it? */
+static __always_inline void ledger_resumed(struct epoll_row *e, const struct registration_row *r, const struct posting *p)
+{
+    const u32 input = EV_IN | EV_RDNORM;
+    if ((r->mask & input) || !(p->mask & input))
+        return;
+    ledger_count(&e->resumes, 1);
+    if (p->time - r->armed_at <= LEDGER_REARM_NS)
+        ledger_count(&e->resumes_fast, 1);
 }
 
 /* A registration that exists: by ADD, by the seed, or by a MOD of one that we had not known. */
@@ -154,6 +188,9 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
         ledger_record(f, p, p->mask & 0x7fff);
     }
     ledger_exclusive_resolved(b, f, p);
+    if (p->kind == POSTING_ADD && f->kind == FILE_TCP && p->amount == SK_SYN_SENT)
+        f->flags |= FILE_CONNECTING;
+    ledger_connect_asked(f, p->mask);
     if (ledger_ghost_of(b, f, p->epoll, p->file, p->fd))
         f->ghost_at = 0;
     /* A new registration starts a new life of edges; what is unread now will be reported at once. */
@@ -223,6 +260,8 @@ static __always_inline struct registration_row *ledger_mod(struct books *b, cons
         !(r->mask & p->mask & EV_ONESHOT))
         ledger_count(&r->flips, 1);
     f->between |= r->mask == p->mask ? BETWEEN_MOD_SAME : BETWEEN_MOD;
+    ledger_connect_asked(f, p->mask);
+    ledger_resumed(e, r, p);
     r->mask = p->mask;
     r->armed_at = p->time;
     r->ctl_tid = p->tid;
@@ -325,6 +364,7 @@ static __always_inline void ledger_close(struct books *b, const struct posting *
         ledger_forsaken(b, &key, r, f, p->time);
         ledger_drop_registration(b, &key, r, f, true);
     }
+    ledger_exclusive_dropped(b, f, p->file);
     ledger_remove_file(b, f, p->file);
 }
 

@@ -185,6 +185,8 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
     bool peeked = f->flags & FILE_PEEKED; /* it knew what it left: a message not yet complete (N5) */
     bool fresh = ledger_attempt(b, f, p);
     f->last_read = p->result > 0x7fffffff ? 0x7fffffff : (s32)p->result;
+    if (p->result >= 0)
+        f->flags &= ~FILE_CONNECTING;
     if (p->result > 0) {
         if (fresh && !peeked)
             ledger_rescue(b, f, p);
@@ -369,7 +371,7 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
         ledger_resumes(b, f, p);
     f->last_write_tid = p->tid;
     if (p->result > 0) {
-        f->flags &= ~(FILE_TAIL | FILE_CUT_GUESSED);
+        f->flags &= ~(FILE_TAIL | FILE_CUT_GUESSED | FILE_CONNECTING);
         if (ledger_cut(p))
             f->flags |= p->amount ? FILE_TAIL : FILE_CUT_GUESSED;
         ledger_count(&f->writes, 1);
@@ -400,6 +402,10 @@ static __always_inline void ledger_handoff(struct books *b, const struct posting
 
 static __always_inline void ledger_connect(struct books *b, struct file_row *f, const struct posting *p)
 {
+    if (ledger_failed(p->result, ERRNO_EINPROGRESS))
+        f->flags = (f->flags & ~FILE_CONNECT_ASKED) | FILE_CONNECTING;
+    else if (!ledger_failed(p->result, ERRNO_EALREADY) && !ledger_interrupted(p->result))
+        f->flags &= ~FILE_CONNECTING;
     ledger_count(&f->moves, 1);
     ledger_record(f, p, p->result);
 }

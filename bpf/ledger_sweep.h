@@ -13,6 +13,17 @@ static __always_inline bool ledger_input_waits(const struct file_state *s)
     return s->unread || s->backlog || (s->flags & STATE_EOF_UNREAD) || (u16)s->aux;
 }
 
+/*
+ * A read that takes the last data takes a FIN that lies in the same buffer along (found_fin_ok in tcp_recvmsg()), and
+ * returns the data: the sequence numbers say that all was taken, and the program has not been told of the end. Not of
+ * files that we found: they may have read it before. `s`: as the sweep has read it.
+ */
+static __always_inline void ledger_end_untold(const struct file_row *f, struct file_state *s)
+{
+    if (f->kind == FILE_TCP && s->sk_state == SK_CLOSE_WAIT && f->reads && !f->eofs && !(f->flags & FILE_SEEDED))
+        s->flags |= STATE_EOF_UNREAD;
+}
+
 /* Since when has there been room for the output that was cut? Whoever sent something meanwhile starts it anew. `x`:
  * faults of the file; there is a row where output was cut and there is room. */
 static __always_inline void ledger_refresh_output(const struct file_row *f, struct fault_row *x,
@@ -41,6 +52,9 @@ static __always_inline bool ledger_output_waits(const struct file_row *f, const 
 static __always_inline void ledger_refresh(struct file_row *f, struct fault_row *x, const struct file_state *s, u64 now)
 {
     u32 token = f->kind == FILE_TCP ? (u32)(s->io >> 32) : (u32)s->io;
+    bool counts = f->kind == FILE_EVENTFD || f->kind == FILE_TIMERFD;
+    /* Who adds to a count takes nothing from it. */
+    u32 moves = f->kind == FILE_EVENTFD ? f->reads : f->moves;
     f->unread = s->unread;
     f->backlog = s->backlog;
     ledger_refresh_output(f, x, s, now);
@@ -48,10 +62,9 @@ static __always_inline void ledger_refresh(struct file_row *f, struct fault_row 
         f->stuck_at = 0;
         return;
     }
-    if (f->stuck_at && f->stuck_moves == f->moves && f->stuck_token == token)
-        return;
-    f->stuck_at = now;
-    f->stuck_moves = f->moves;
+    if (!f->stuck_at || f->stuck_moves != moves || (counts ? token < f->stuck_token : token != f->stuck_token))
+        f->stuck_at = now;
+    f->stuck_moves = moves;
     f->stuck_token = token;
 }
 
@@ -85,12 +98,37 @@ static __always_inline bool ledger_armed_in_vain(const struct registration_row *
            r->armed_at + LEDGER_ARMED_NS < now && f->wrote_at + LEDGER_ARMED_NS < now;
 }
 
+/* EPOLLOUT is asked for and there is no room: output is pending, whether we saw it cut short or not. */
+static __always_inline bool ledger_output_pending(const struct registration_row *r, const struct file_row *f,
+                                                  const struct file_state *s)
+{
+    return (f->kind == FILE_TCP || f->kind == FILE_UNIX) && (r->mask & EV_OUT) && (s->flags & STATE_STREAM) &&
+           !(s->flags & STATE_WRITABLE);
+}
+
+/* Input waits that this registration does not ask for. */
+static __always_inline bool ledger_unasked(const struct registration_row *r, const struct file_row *f,
+                                           const struct file_state *s)
+{
+    return (f->kind == FILE_TCP || f->kind == FILE_UNIX) && s->unread && !(r->mask & (EV_IN | EV_RDNORM));
+}
+
+/* The connection stands, and nothing that this registration asks for says so. */
+static __always_inline bool ledger_connect_untold(const struct registration_row *r, const struct file_row *f,
+                                                  const struct file_state *s)
+{
+    const u16 asked = FILE_CONNECTING | FILE_CONNECT_ASKED;
+    return (f->flags & asked) == asked && s->sk_state == SK_ESTABLISHED && !(r->mask & EV_OUT);
+}
+
 static __always_inline bool ledger_registration_matters(const struct registration_row *r, const struct file_row *f,
                                                         const struct file_state *s, bool ready, u64 now)
 {
     if (r->run >= 64 || r->best_run >= 64 || r->flips)
         return true;
     if (((r->mask & EV_EXCLUSIVE) && s->backlog) || ledger_armed_in_vain(r, f, s, now))
+        return true;
+    if (ledger_output_pending(r, f, s) || ledger_connect_untold(r, f, s) || (!ready && ledger_unasked(r, f, s)))
         return true;
     return ledger_input_waits(s) && !ready && ((r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED));
 }

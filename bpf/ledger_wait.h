@@ -169,6 +169,8 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         ledger_duplicate(b, f, r, p);
     if (p->mask & EV_OUT)
         f->out_told_at = p->time;
+    if (p->mask & (EV_OUT | EV_ERR | EV_HUP))
+        f->flags &= ~FILE_CONNECTING;
     if (f->ghost_at)
         ledger_ghost_told(b, f, key, p);
     ledger_count_events(r, p->mask);

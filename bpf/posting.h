@@ -12,7 +12,7 @@
 
 enum posting_kind {
     POSTING_NONE = 0,
-    POSTING_ADD = 1,          /* epoll_ctl(ADD): mask, data, result */
+    POSTING_ADD = 1,          /* epoll_ctl(ADD): mask, data, result; amount = state of a TCP socket (TCP_SYN_SENT) */
     POSTING_MOD = 2,          /* epoll_ctl(MOD): mask, data, result */
     POSTING_DEL = 3,          /* epoll_ctl(DEL): result */
     POSTING_WAIT = 4,         /* a thread enters epoll_wait: amount = timeout in ms, -1 for ever */
@@ -142,6 +142,11 @@ static_assert(sizeof(struct file_state) == 32);
 static_assert(sizeof(struct posting) == 128);
 #endif
 
+/* sk_state, as far as the ledger asks for it. */
+#define SK_ESTABLISHED 1
+#define SK_SYN_SENT 2
+#define SK_CLOSE_WAIT 8
+
 /* The epoll bits, named here because BPF code cannot include <sys/epoll.h>. */
 enum epoll_bit {
     EV_IN = 0x001,
@@ -159,6 +164,8 @@ enum epoll_bit {
 #define EV_PRIVATE (EV_ET | EV_ONESHOT | (1U << 29) | EV_EXCLUSIVE)
 
 #define ERRNO_EAGAIN 11
+#define ERRNO_EALREADY 114
+#define ERRNO_EINPROGRESS 115
 #define ERRNO_EINVAL 22
 #define ERRNO_EINTR 4
 #define ERRNO_EBADF 9

@@ -39,6 +39,8 @@ enum file_flag {
     FILE_TOLD_RDHUP = 256, /* EPOLLRDHUP was delivered: the program knows that the peer closed */
     FILE_TAIL = 512,       /* the last write that moved bytes was short: a tail is left for sure */
     FILE_CUT_GUESSED = 1024, /* out_cut_at stands for a full send buffer after a vector of unknown length */
+    FILE_CONNECTING = 2048,  /* connect() was left in progress, and the program has not heard how it ended */
+    FILE_CONNECT_ASKED = 4096, /* meanwhile a registration asked for EPOLLOUT, which would tell */
 };
 
 /* Which call a user stack shows. */
@@ -100,7 +102,7 @@ struct file_row {
     u32 backlog;
     u32 backlog_then; /* listener: backlog and accepts when backlog_at was set */
     u32 accepts_then;
-    u32 stuck_moves;  /* moves when stuck_at was set */
+    u32 stuck_moves;  /* moves (an eventfd: reads) when stuck_at was set */
     u32 stuck_token;  /* the consuming half of the progress token then */
     u32 rearm_errno;  /* a re-arm of a fired ONESHOT registration failed with this */
     u32 tgid;         /* who registered it */
@@ -171,7 +173,7 @@ struct fault_row {
     u32 refused_mask;
     u16 refused_errno;
     u8 refused_kind;  /* POSTING_ADD or POSTING_MOD */
-    u8 pad;
+    u8 exclusive_mod; /* the call of exclusive_at was a MOD; it stays when a DEL answers it, until an ADD does */
     u64 refused_epoll;
     u64 cut_next;     /* EP502: address of the first byte left unsent */
 };
@@ -358,6 +360,13 @@ struct epoll_row {
 
     u32 stacks_wanted;   /* as in file_row: STACK_WAIT */
     u32 stacks_taken;
+
+    /* EP106: a MOD brought input back into a mask that lacked it, */
+    u32 resumes;
+    u32 resumes_fast;    /* within 1 s of the MOD or ADD before */
+    /* EP403: files closed after a MOD that EPOLLEXCLUSIVE forbids, with nothing else done about it */
+    u32 exclusive_drops;
+    u32 exclusive_mask;  /* what the newest of them asked for */
 };
 
 #define STALE_FDS 4
@@ -460,6 +469,6 @@ static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4
 static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8 + 8 + 8 + 8);
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
-                                              5 * 8 + 3 * 8 + 8 + 8);
+                                              5 * 8 + 3 * 8 + 8 + 8 + 16);
 static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8);
 #endif

@@ -185,6 +185,7 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
     __builtin_memset(&out->state, 0, sizeof(out->state));
     read_token(&out->state, file, f->kind);
     read_output(&out->state, file, f->kind);
+    ledger_end_untold(f, &out->state);
     ask_peer(&out->state, file, f);
     const struct fault_row *x = refresh(f, id, &out->state, out->time);
     out->file_id = id;

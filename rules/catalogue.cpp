@@ -12,6 +12,7 @@ std::vector<std::unique_ptr<Rule>> make_rules()
     rules.push_back(make_et_blocking_fd());
     rules.push_back(make_oneshot_not_rearmed());
     rules.push_back(make_write_stalled());
+    rules.push_back(make_deaf_registration());
     rules.push_back(make_busy_epollout());
     rules.push_back(make_unread_spin());
     rules.push_back(make_eof_spin());

@@ -13,6 +13,7 @@ std::unique_ptr<Rule> make_et_accept_not_drained();
 std::unique_ptr<Rule> make_et_blocking_fd();
 std::unique_ptr<Rule> make_oneshot_not_rearmed();
 std::unique_ptr<Rule> make_write_stalled();
+std::unique_ptr<Rule> make_deaf_registration();
 std::unique_ptr<Rule> make_busy_epollout();
 std::unique_ptr<Rule> make_unread_spin();
 std::unique_ptr<Rule> make_eof_spin();

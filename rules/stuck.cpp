@@ -14,12 +14,6 @@ namespace {
 // Entries that no audit has asked about for this long are forgotten.
 constexpr uint64_t kForgetNs = 60 * NSEC_PER_SEC;
 
-bool holds_output_back(const Entry& entry)
-{
-    bool stream = entry.file.kind == FILE_TCP || entry.file.kind == FILE_UNIX;
-    return stream && entry.file.out_cut_at && !(entry.state.flags & STATE_WRITABLE);
-}
-
 // Wake-up descriptors are left unread under EPOLLET as a matter of course; that says nothing about sockets.
 bool carries_data(uint8_t kind)
 {
@@ -56,7 +50,7 @@ void doubt_eventless_io(const Snapshot& books, const Entry& entry, Doubts& doubt
 void doubt_blocked_output(const Snapshot& books, const Entry& entry, Doubts& doubts)
 {
     for (const Entry& other : books.entries) {
-        if (other.file.tgid == entry.file.tgid && holds_output_back(other)) {
+        if (other.file.tgid == entry.file.tgid && output_pending(other)) {
             doubts.push_back("output of the process is blocked: it may be holding input back");
             return;
         }
@@ -85,6 +79,27 @@ void doubt_peeked(const Entry& entry, Doubts& doubts)
 }
 
 std::string doubts_text(const Doubts& doubts) { return fmt::format("{}", fmt::join(doubts, "; ")); }
+
+bool output_pending(const Entry& entry)
+{
+    bool stream = entry.file.kind == FILE_TCP || entry.file.kind == FILE_UNIX;
+    return stream && !(entry.state.flags & STATE_WRITABLE) &&
+           (entry.file.out_cut_at || (entry.key.epoll && (present_mask(entry) & EV_OUT)));
+}
+
+uint32_t last_toucher(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    if (std::max(f.attempt_at, f.wrote_at) <= f.armed_at)
+        return entry.registration.ctl_tid;
+    return f.attempt_at >= f.wrote_at ? f.last_read_tid : f.last_write_tid;
+}
+
+bool serves_loop(const Snapshot& books, uint32_t tid, uint64_t epoll)
+{
+    const thread_row* thread = books.thread(tid);
+    return thread && thread->epoll == epoll;
+}
 
 bool sole_registration(const Snapshot& books, const Entry& entry)
 {

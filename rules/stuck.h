@@ -31,6 +31,15 @@ void doubt_peeked(const Entry& entry, Doubts& doubts);
 
 std::string doubts_text(const Doubts& doubts);
 
+// Output of this file waits for room, seen cut short or not: who sent it before epoll_ctl(ADD), before we looked, or in
+// chunks that each went out whole, waits for EPOLLOUT like any other.
+bool output_pending(const Entry& entry);
+
+// Who touched the file last: read, wrote, or armed it. 0: not known.
+uint32_t last_toucher(const Entry& entry);
+// That thread waits on this epoll, now or when it is done: it is one of the loop's.
+bool serves_loop(const Snapshot& books, uint32_t tid, uint64_t epoll);
+
 // Its only registration anywhere?
 bool sole_registration(const Snapshot& books, const Entry& entry);
 

@@ -102,19 +102,29 @@ CODE
     write_template "rules/$NAME/explain.md" <<'CODE'
 # @ID@ @NAME@
 
-What the program does wrong, and what its users notice.
+## What
+
+What the program does wrong.
+
+## Why it matters
+
+What its users notice.
 
 ## How epaudit knows
 
-What must be seen in the books, for how long, and what makes it confirmed.
+What must be seen, for how long (`seconds`, 5 s; 1 s in the test profile), and what makes it confirmed.
 
-## When it stays quiet
+## Counter-evidence, and what is not flagged
 
 Which correct programs look alike, and what tells them apart.
 
-## How to fix it
+## How to fix
 
 The change, with the calls by name.
+
+## Blind spots
+
+What it cannot see.
 CODE
 }
 

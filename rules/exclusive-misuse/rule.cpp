@@ -19,6 +19,7 @@ const RuleInfo kInfo{
     "EPOLLEXCLUSIVE with MOD/ONESHOT/RDHUP, mixed with plain, stuck behind a busy winner",
     Level::kConfirmed,
     {{"unresolved_s", 1, 1, "seconds after a forbidden epoll_ctl without a successful one on the fd"},
+     {"dropped", 3, 3, "files of one epoll that were closed after a forbidden EPOLL_CTL_MOD, to be confirmed"},
      {"stuck_s", 1, 1, "seconds connections wait behind a busy worker while another one sleeps"},
      {"episodes", 3, 3, "times that this happened, to be confirmed"},
      {"mixed_s", 10, 2, "seconds a file is exclusive in some epolls and plain in others"},
@@ -43,6 +44,8 @@ public:
             judge_stuck(books, file, settings, out);
             judge_mixed(books, file, settings, out);
         }
+        for (const auto& [id, epoll] : books.epolls)
+            judge_dropped(books, id, epoll, settings, out);
         std::erase_if(files_, [&](const auto& f) {
             return !f.second.episodes && !seen.count(f.first);
         });  // healthy listeners are not in the books
@@ -91,6 +94,27 @@ private:
                             "EPOLL_CTL_ADD with the new mask; EPOLL_CTL_MOD is always refused"
                           : "EPOLLEXCLUSIVE goes with EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLET and EPOLLWAKEUP "
                             "only: leave out EPOLLRDHUP and EPOLLONESHOT, and do not use it for an epoll fd";
+        out.push_back(std::move(finding));
+    }
+
+    // Each refusal was answered by close(): the clients are gone, the epoll remembers how many.
+    static void judge_dropped(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Settings& settings,
+                              std::vector<Finding>& out)
+    {
+        if (epoll.exclusive_drops < settings["dropped"])
+            return;
+        Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
+        finding.trigger = trigger_text(EV_EXCLUSIVE);
+        finding.level = Level::kConfirmed;
+        finding.summary =
+            "epoll_ctl(MOD) on EPOLLEXCLUSIVE registrations failed, and each time the connection was closed";
+        finding.shape = "epoll_ctl(MOD) = EINVAL, then close()";
+        finding.count = epoll.exclusive_drops;
+        finding.cost.emplace_back("connections_dropped", epoll.exclusive_drops);
+        add_fact(finding, "asked for", mask_text(epoll.exclusive_mask));
+        finding.fix =
+            "register connections without EPOLLEXCLUSIVE, which is for listeners that several epolls share; to change "
+            "an EPOLLEXCLUSIVE registration use EPOLL_CTL_DEL, then EPOLL_CTL_ADD";
         out.push_back(std::move(finding));
     }
 

@@ -14,7 +14,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint8_t kCloseWait = 8;
 constexpr uint32_t kWindows = 3;
 constexpr uint32_t kTells = EV_IN | EV_RDNORM | EV_RDHUP;
 
@@ -25,6 +24,7 @@ const RuleInfo kInfo{
     Level::kConfirmed,
     {{"half_close_s", 300, 2, "seconds since the peer's close, and since anybody touched the fd, when nobody asked"},
      {"short_read_s", 10, 2, "the same, when the end of the stream came with the last data under EPOLLET"},
+     {"held_s", 300, 30, "the same, when a thread that never waits on the epoll touched the fd last: it may hold it"},
      {"sockets", 10, 10, "such sockets in one process from which it is confirmed, if they keep growing"},
      {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
@@ -39,7 +39,8 @@ bool peer_closed(const Entry& entry)
     if (f.eof_at || f.eofs)
         return false;  // it knows (EP302)
     if (f.kind == FILE_TCP)
-        return entry.state.sk_state == kCloseWait && (entry.state.flags & STATE_EOF_UNREAD);
+        return entry.state.sk_state == SK_CLOSE_WAIT && (entry.state.flags & STATE_EOF_UNREAD) &&
+               !entry.state.unread;  // EP106's
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN) &&
            !(entry.state.flags & STATE_SEND_SHUTDOWN) && !entry.state.unread;
 }
@@ -67,6 +68,15 @@ bool short_read(const Snapshot& books, const Entry& entry, const Settings& setti
            !f.ignored_edges && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
 }
 
+// Told of something, and nobody has looked since: it is in a queue (slapd and its thread pool).
+bool told_and_queued(std::span<const Entry> file)
+{
+    return std::any_of(file.begin(), file.end(), [](const Entry& e) {
+        const registration_row& r = e.registration;
+        return (r.delivered_events & (kTells | EV_HUP | EV_ERR)) && r.delivered_at > e.file.attempt_at;
+    });
+}
+
 class HalfCloseMissed : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
@@ -87,8 +97,10 @@ public:
             uint64_t patience = settings.ns(way == Way::kShortRead ? "short_read_s" : "half_close_s");
             if (way == Way::kNone || since + patience > books.time)
                 continue;
-            members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
-            cases[entry.file.tgid].push_back({&entry, way, books.time - since});
+            Objection against = objection(books, file, books.time - since, settings);
+            if (!against.text || against.fades)
+                members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
+            cases[entry.file.tgid].push_back({&entry, way, books.time - since, against});
         }
         for (auto& [pid, group] : members)
             growth_.note(pid, group, books.time, settings.ns("window_s"));
@@ -97,10 +109,17 @@ public:
     }
 
 private:
+    // What speaks against it. `fades`: a number of such sockets that only grows refutes it.
+    struct Objection {
+        const char* text = nullptr;
+        bool fades = false;
+    };
+
     struct Case {
         const Entry* entry;
         Way way;
         uint64_t age;
+        Objection objection;
     };
 
     static Way way_of(const Snapshot& books, std::span<const Entry> file, const Settings& settings)
@@ -108,6 +127,20 @@ private:
         if (nobody_asked(file))
             return Way::kNobodyAsked;
         return file.size() == 1 && short_read(books, file.front(), settings) ? Way::kShortRead : Way::kNone;
+    }
+
+    static Objection objection(const Snapshot& books, std::span<const Entry> file, uint64_t age,
+                               const Settings& settings)
+    {
+        const Entry& entry = file.front();
+        // The reset that answers the next write will tell.
+        if (entry.file.out_cut_at || std::any_of(file.begin(), file.end(), output_pending))
+            return {"output is pending: the next write may find out"};
+        if (told_and_queued(file))
+            return {"it was told of input and has not looked since: the fd may be waiting for a thread of a pool"};
+        if (age < settings.ns("held_s") && !serves_loop(books, last_toucher(entry), entry.key.epoll))
+            return {"the thread that touched it last never waits on this epoll: it may come back", true};
+        return {};
     }
 
     uint64_t waiting_since(const Entry& entry) const
@@ -124,15 +157,15 @@ private:
             finding.summary = "the peer closed, and the fd is registered for nothing that would tell";
             finding.shape = "mask without EPOLLIN and EPOLLRDHUP";
             finding.fix =
-                "keep EPOLLRDHUP in the mask while the connection is parked (EPOLL_CTL_MOD), and close() the fd "
-                "when it is reported";
+                "keep EPOLLRDHUP in the mask while the connection is parked (EPOLL_CTL_MOD); when it is reported, "
+                "close() the fd once what it asked for is answered";
         } else {
             finding.summary =
                 "the peer's close came together with its last data, and a short read was taken for the end of it";
             finding.shape = "short read under EPOLLET, end of stream unread";
             finding.fix =
-                "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP and close() "
-                "the fd when it is reported";
+                "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP; then close() "
+                "the fd once what it asked for is answered";
         }
         finding.cost.emplace_back("stuck_s", static_cast<double>(c.age) / NSEC_PER_SEC);
         add_fact(finding, "untouched for", duration_text(c.age));
@@ -144,16 +177,15 @@ private:
     {
         bool leak = static_cast<double>(cases.size()) >= settings["sockets"] && growth_.grew(pid);
         for (const Case& c : cases) {
-            // The reset that answers the next write will tell.
-            bool pending = c.entry->file.out_cut_at;
-            Level level = pending ? Level::kRisk : leak ? Level::kConfirmed : Level::kLikely;
+            bool doubted = c.objection.text && !(leak && c.objection.fades);
+            Level level = doubted ? Level::kRisk : leak ? Level::kConfirmed : Level::kLikely;
             if (!told_.worth_saying({c.entry->file_id, c.entry->file.ino}, level, &c == &cases.front()))
                 continue;
             Finding finding = describe(books, c);
             finding.level = level;
             finding.count = cases.size();
-            if (pending)
-                add_fact(finding, "speaks against it", "output is pending: the next write may find out");
+            if (doubted)
+                add_fact(finding, "speaks against it", c.objection.text);
             out.push_back(std::move(finding));
         }
     }

@@ -27,6 +27,9 @@ const RuleInfo kInfo{
     "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely",
     {StackRole::kArmed, StackRole::kWait}};
 
+// Writes to a fired wake-up descriptor, seen from the first look on, that show that it is still in use.
+constexpr uint64_t kCallsAgain = 2;
+
 constexpr const char* kFix =
     "epoll_ctl(EPOLL_CTL_MOD) the fd with EPOLLONESHOT again on every path out of the handler, early returns and "
     "errors "
@@ -39,10 +42,15 @@ bool news_waits(const Entry& entry)
     return entry.state.unread || entry.state.backlog || end || static_cast<uint16_t>(entry.state.aux);
 }
 
+// Others write to it to wake the loop; that touches nothing of what the loop has to do about it.
+bool wakes_the_loop(const Entry& entry) { return entry.file.kind == FILE_EVENTFD || entry.file.kind == FILE_PIPE; }
+
+uint64_t last_written(const Entry& entry) { return wakes_the_loop(entry) ? 0 : entry.file.wrote_at; }
+
 uint64_t last_touch(const Entry& entry)
 {
     const file_row& f = entry.file;
-    return std::max({entry.registration.fired_at, f.attempt_at, f.wrote_at, f.armed_at});
+    return std::max({entry.registration.fired_at, f.attempt_at, last_written(entry), f.armed_at});
 }
 
 // A MOD that failed since the registration fired. The recorder's times are exact to 1/2048.
@@ -81,6 +89,7 @@ public:
             if (entry.key.epoll && (entry.registration.flags & REGISTRATION_FIRED))
                 judge(books, entry, settings, out);
         }
+        std::erase_if(calls_, [&](const auto& c) { return c.second.seen_at != books.time; });
         for (const auto& [id, epoll] : books.epolls)
             judge_abandoned(books, id, epoll, settings, out);
     }
@@ -94,11 +103,12 @@ private:
             return;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, last_touch(entry)));
         bool failed = rearm_failed(entry);
+        bool called = goes_on(entry, books.time);
         if (since + settings.ns(failed ? "failed_s" : "stall_s") > books.time)
             return;
         Doubts doubts;
         if (!failed)
-            collect_doubts(books, entry, settings, doubts);
+            collect_doubts(books, entry, called, settings, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = failed ? Level::kConfirmed : doubts.empty() ? Level::kLikely : Level::kRisk;
         finding.summary = failed ? "re-arming the fired registration failed: its input will never be reported"
@@ -116,17 +126,24 @@ private:
 
     // There is no need for the whole loop to sleep (pools wake for timers and other fds): what counts is that
     // the thread which had the fd has gone back to waiting without it.
-    static void collect_doubts(const Snapshot& books, const Entry& entry, const Settings& settings, Doubts& doubts)
+    static void collect_doubts(const Snapshot& books, const Entry& entry, bool called, const Settings& settings,
+                               Doubts& doubts)
     {
         const file_row& f = entry.file;
         uint64_t touched = last_touch(entry);
-        uint64_t handled = std::max(f.attempt_at, f.wrote_at);
+        uint64_t wrote = last_written(entry);
+        uint64_t handled = std::max(f.attempt_at, wrote);
         uint32_t tid = handled <= entry.registration.fired_at ? entry.registration.delivered_tid
-                       : f.attempt_at >= f.wrote_at           ? f.last_read_tid
+                       : f.attempt_at >= wrote                ? f.last_read_tid
                                                               : f.last_write_tid;
         const thread_row* thread = books.thread(tid);
         if (!thread || thread->wait_at < touched)
             doubts.push_back("the thread that last had it has not waited again: it may still be at work");
+        if (called) {  // nobody holds a wake-up back for an answer, and it is a habit of its own
+            if (thread && thread->handoff_at >= touched && thread->handoff_at - touched <= settings.ns("turn_s"))
+                doubts.push_back("its thread woke another thread since, which may be at work on it");
+            return;
+        }
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         if (!epoll || !habit_known(*epoll, settings))
             doubts.push_back("the program does not re-arm others at once either");
@@ -167,7 +184,31 @@ private:
         out.push_back(std::move(finding));
     }
 
+    // A descriptor that wakes the loop fired once, and others go on writing to it.
+    bool goes_on(const Entry& entry, uint64_t now)
+    {
+        if (!wakes_the_loop(entry))
+            return false;
+        const registration_row& r = entry.registration;
+        Calls& calls = calls_[{entry.key.epoll, entry.file_id, entry.key.fd}];
+        bool pipe = entry.file.kind == FILE_PIPE;  // of a child, it may be held back on purpose
+        uint32_t readies = pipe ? r.self_readies : r.readies;
+        if (calls.fired_at != r.fired_at)
+            calls = {r.fired_at, readies, entry.state.io, 0};
+        calls.seen_at = now;
+        uint64_t counted = !pipe && entry.state.io > calls.count ? entry.state.io - calls.count : 0;
+        return std::max<uint64_t>(readies - calls.readies, counted) >= kCallsAgain;
+    }
+
+    struct Calls {
+        uint64_t fired_at = 0;
+        uint32_t readies = 0;  // at the first look after that
+        uint64_t count = 0;
+        uint64_t seen_at = 0;
+    };
+
     Patience patience_;
+    std::map<std::tuple<uint64_t, uint64_t, int32_t>, Calls> calls_;
 };
 
 }  // namespace

@@ -287,7 +287,7 @@ bool Tables::on_ready_list(const registration_key& key, const registration_row& 
     if (r.flags & REGISTRATION_FIRED)
         return false;
     if (r.ready_at)
-        return true;
+        return wants_input(r.mask);  // ep_poll_callback() looks at the mask first
     return !(r.mask & EV_ET) && wants_input(r.mask) && ledger_input_waits(&s);
 }
 
@@ -297,6 +297,7 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
     auto known = states_.find(id);
     if (known != states_.end())
         entry.state = known->second;
+    ledger_end_untold(&f, &entry.state);
     const fault_row* x = ledger_refresh_file(&books_, &f, id, &entry.state, out.time);
     entry.time = out.time;
     entry.file_id = id;

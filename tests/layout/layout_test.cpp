@@ -254,6 +254,7 @@ TEST_F(LayoutTest, FaultRow)
     EXPECT_FIELD(fault_row, exclusive_at);
     EXPECT_FIELD(fault_row, exclusive_epoll);
     EXPECT_FIELD(fault_row, exclusive_mask);
+    EXPECT_FIELD(fault_row, exclusive_mod);
     EXPECT_FIELD(fault_row, exclusive_errors);
     EXPECT_FIELD(fault_row, fail_turns);
     EXPECT_FIELD(fault_row, fail_errno);
@@ -270,7 +271,6 @@ TEST_F(LayoutTest, FaultRow)
     EXPECT_FIELD(fault_row, refused_mask);
     EXPECT_FIELD(fault_row, refused_errno);
     EXPECT_FIELD(fault_row, refused_kind);
-    EXPECT_FIELD(fault_row, pad);
     EXPECT_FIELD(fault_row, refused_epoll);
     EXPECT_FIELD(fault_row, cut_next);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
@@ -438,6 +438,10 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, ticks);
     EXPECT_FIELD(epoll_row, stacks_wanted);
     EXPECT_FIELD(epoll_row, stacks_taken);
+    EXPECT_FIELD(epoll_row, resumes);
+    EXPECT_FIELD(epoll_row, resumes_fast);
+    EXPECT_FIELD(epoll_row, exclusive_drops);
+    EXPECT_FIELD(epoll_row, exclusive_mask);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

@@ -130,5 +130,62 @@ TEST(ExclusiveMisuse, MixedWithPlainIsAHazard)
     EXPECT_EQ(s.verdict("EP403"), "risk");
 }
 
+// uwsgi #1224: connections are registered with EPOLLEXCLUSIVE, the first MOD is refused, the client is dropped.
+Scenario& drops(Scenario& s, int clients, bool deletes)
+{
+    for (int fd = 10; fd < 10 + clients; fd++) {
+        s.after_ms(50).add(fd, kExclusive, FILE_TCP).arrives(fd, 5).delivered(fd, EPOLLIN).read(fd, 5);
+        s.mod(fd, EPOLLOUT, -EINVAL);
+        if (deletes)
+            s.del(fd);
+        s.close(fd);
+    }
+    return s.wait().after_ms(1000);
+}
+
+TEST(ExclusiveMisuse, RefusedAndThenDropped)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        for (bool deletes : {false, true}) {
+            Scenario s(profile);
+            drops(s, 15, deletes);
+            EXPECT_EQ(s.alarms(), "EP403 confirmed");
+            EXPECT_EQ(s.finding("EP403").count, 15u);
+            EXPECT_EQ(s.finding("EP403").epoll_fd, 4);
+        }
+    }
+}
+
+TEST(ExclusiveMisuse, OneDroppedIsNoHabit)
+{
+    Scenario s;
+    drops(s, 1, false);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(ExclusiveMisuse, RefusedThenReplacedThenClosedIsQuiet)
+{
+    Scenario s;  // nginx: DEL and ADD answer the EINVAL, and the client is served
+    for (int fd = 10; fd < 25; fd++)
+        s.after_ms(50)
+            .add(fd, kExclusive, FILE_TCP)
+            .mod(fd, EPOLLOUT, -EINVAL)
+            .del(fd)
+            .add(fd, EPOLLOUT, FILE_TCP)
+            .write(fd, 10)
+            .close(fd);
+    s.after_ms(1000);
+    EXPECT_EQ(s.verdict("EP403"), "none");
+}
+
+TEST(ExclusiveMisuse, ProbesAreNotDroppedClients)
+{
+    Scenario s;  // does this kernel know the flag? an ADD that must fail, and the descriptor is closed
+    for (int fd = 10; fd < 25; fd++)
+        s.after_ms(50).add_shared(fd, kExclusive | EPOLLONESHOT, FILE_EVENTFD, 7, -EINVAL).close(fd);
+    s.after_ms(1000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
 }  // namespace
 }  // namespace epaudit

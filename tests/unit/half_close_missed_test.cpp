@@ -125,5 +125,108 @@ TEST(HalfCloseMissed, UnixPeerThatShutItsHalf)
     EXPECT_EQ(s.alarms(), "EP301 likely");
 }
 
+TEST(HalfCloseMissed, EndTakenTogetherWithTheData)
+{
+    Scenario s;  // send() and close() right after one another: recv() takes the FIN along and returns the data
+    s.add(7, EPOLLIN, FILE_TCP).at_ms(500).arrives(7, 5).peer_closes(7).delivered(7, EPOLLIN);
+    s.read_to_the_end(7, 5).mod(7, 0).wait().at_ms(2000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+    s.at_ms(5000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, EndTakenTogetherWithTheDataUnderAnEdge)
+{
+    Scenario s;
+    s.add(7, EPOLLIN | EPOLLET, FILE_TCP).at_ms(500).arrives(7, 5).peer_closes(7).after_ms(1);
+    s.delivered(7, EPOLLIN).read_to_the_end(7, 5).wait().at_ms(5000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, EndTakenTogetherAndReadAfterwardsIsKnown)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).at_ms(500).arrives(7, 5).peer_closes(7).delivered(7, EPOLLIN);
+    s.read_to_the_end(7, 5).read(7, 0).mod(7, 0).wait().at_ms(5000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+}
+
+TEST(HalfCloseMissed, EndTakenBeforeWeLookedMayBeKnown)
+{
+    Scenario s;  // attached later: it may have read the end before
+    s.seeded(7, 0, FILE_TCP).wait().peer_closes(7);
+    s.state(7).flags &= ~STATE_EOF_UNREAD;
+    s.at_ms(8000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+}
+
+TEST(HalfCloseMissed, OutputBlockedBeforeItWasRegistered)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);  // gevent, tornado, trio: send(), EAGAIN, and only then epoll_ctl(ADD)
+        s.add(7, EPOLLOUT, FILE_TCP).writable(7, false).wait().after_ms(100).peer_closes(7).after_ms(400000);
+        EXPECT_EQ(s.alarms(), "");
+    }
+}
+
+TEST(HalfCloseMissed, OutputBlockedBeforeWeLooked)
+{
+    Scenario s(Profile::kProduction);
+    s.seeded(7, EPOLLOUT, FILE_TCP).writable(7, false).wait().peer_closes(7).after_ms(400000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(HalfCloseMissed, ChunksWrittenWholeUntilThereIsNoRoom)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).mod(7, EPOLLOUT);
+    for (int i = 0; i < 5; i++)
+        s.after_ms(1).delivered(7, EPOLLOUT).write(7, 4096);
+    s.writable(7, false).wait().peer_closes(7).after_ms(8000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(HalfCloseMissed, QueuedForABusyThreadPool)
+{
+    for (uint32_t bytes : {200u, 0u}) {
+        Scenario s;  // slapd: told of input, mask 0, and a pool thread reads when its turn comes
+        s.add(7, EPOLLIN, FILE_TCP).at_ms(500).arrives(7, bytes);
+        if (!bytes)
+            s.peer_closes(7);
+        s.delivered(7, EPOLLIN).mod(7, 0).wakes_thread().wait();
+        if (bytes)
+            s.after_ms(100).peer_closes(7);
+        s.after_ms(8000);
+        EXPECT_EQ(s.alarms(), "") << bytes;
+    }
+}
+
+TEST(HalfCloseMissed, PassiveForThreeSecondsOnPurpose)
+{
+    Scenario s;  // RabbitMQ and a broken greeting: schedulers read, poll threads wait
+    s.thread(101).wait().thread(100);
+    s.add(7, EPOLLIN, FILE_TCP).at_ms(500).arrives(7, 5).thread(101).delivered(7, EPOLLIN).wait();
+    s.thread(102).read(7, 5).write(7, 8).mod(7, 0).peer_closes(7).after_ms(3000).close(7).after_ms(2000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(HalfCloseMissed, ThreadsThatNeverWaitAreNoExcuseForEver)
+{
+    Scenario s;
+    s.thread(101).wait().thread(100);
+    s.add(7, EPOLLIN, FILE_TCP).at_ms(500).arrives(7, 5).thread(101).delivered(7, EPOLLIN).wait();
+    s.thread(102).read(7, 5).write(7, 8).mod(7, 0).peer_closes(7).after_ms(5000);
+    EXPECT_EQ(s.verdict("EP301"), "risk");
+    s.after_ms(30000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, TheAdviceKeepsWhoStillWaits)
+{
+    Scenario s;
+    parked(s, 7, 0).at_ms(500).peer_closes(7).at_ms(4000);
+    EXPECT_NE(s.finding("EP301").fix.find("once what it asked for is answered"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace epaudit

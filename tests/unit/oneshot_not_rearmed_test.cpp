@@ -172,5 +172,78 @@ TEST(OneshotNotRearmed, ClosingOnThePeersCloseNeedsNoRead)
     EXPECT_EQ(s.alarms(), "");
 }
 
+// Other threads go on writing to a descriptor that wakes the loop; each write calls ep_poll_callback().
+Scenario& others_write(Scenario& s, int fd, int times, uint64_t every_ms)
+{
+    for (int i = 0; i < times; i++)
+        s.thread(101).after_ms(every_ms).ready(fd).arrives(fd, 1).write(fd, 8).thread(100);
+    return s;
+}
+
+TEST(OneshotNotRearmed, WakeUpThatIsWrittenAgainAndAgain)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);  // the count grows, nobody takes any of it: the wait is one, and it lasts
+        s.add(7, EPOLLIN | EPOLLONESHOT, FILE_EVENTFD).wait();
+        s.at_ms(500).arrives(7, 1).delivered(7, EPOLLIN).read(7, 8, 8).wait();
+        others_write(s, 7, 80, 200);
+        EXPECT_EQ(s.alarms(), "EP104 likely");
+    }
+}
+
+TEST(OneshotNotRearmed, WakeUpByAPipe)
+{
+    Scenario s;  // one byte more in a buffer that is there already: only the callbacks tell
+    s.add(7, EPOLLIN | EPOLLONESHOT, FILE_PIPE).wait();
+    s.at_ms(500).arrives(7, 1).delivered(7, EPOLLIN).read(7, 1).wait().arrives(7, 1);
+    for (int i = 0; i < 20; i++)
+        s.after_ms(200).ready(7);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
+TEST(OneshotNotRearmed, WakeUpOfAProgramThatAlsoServesSlowly)
+{
+    Scenario s;  // the habit of its sockets says nothing about a registration that fires once and for all
+    s.add(20, kOnce, FILE_TCP);
+    for (int i = 0; i < 10; i++)
+        s.after_ms(5).arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).after_ms(1500).mod(20, kOnce).wait();
+    s.add(7, EPOLLIN | EPOLLONESHOT, FILE_EVENTFD).arrives(7, 1).delivered(7, EPOLLIN).read(7, 8, 8).wait();
+    others_write(s, 7, 20, 200);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
+TEST(OneshotNotRearmed, WakeUpThatIsReadWithoutBeingToldIsQuiet)
+{
+    Scenario s;  // its reader comes by itself, now and then
+    s.add(7, EPOLLIN | EPOLLONESHOT, FILE_EVENTFD).wait();
+    s.at_ms(500).arrives(7, 1).delivered(7, EPOLLIN).read(7, 8, 8).wait();
+    for (int i = 0; i < 10; i++)
+        others_write(s, 7, 3, 200).read(7, 8, 8).wait();
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(OneshotNotRearmed, SignalGivenOnceForAllIsQuiet)
+{
+    Scenario s;  // "shut down", said once: the loop knows, and nobody says more
+    s.add(7, EPOLLIN | EPOLLONESHOT, FILE_EVENTFD).wait().at_ms(500).arrives(7, 1).delivered(7, EPOLLIN).wait();
+    s.after_ms(10000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(OneshotNotRearmed, WakeUpRearmedIsQuiet)
+{
+    Scenario s;
+    s.add(7, EPOLLIN | EPOLLONESHOT, FILE_EVENTFD).wait();
+    for (int i = 0; i < 20; i++)
+        s.after_ms(200)
+            .ready(7)
+            .arrives(7, 1)
+            .delivered(7, EPOLLIN)
+            .read(7, 8, 8)
+            .mod(7, EPOLLIN | EPOLLONESHOT)
+            .wait();
+    EXPECT_EQ(s.verdict("EP104"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit

@@ -2,6 +2,7 @@
 #include "tests/unit/scenario.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace epaudit {
 namespace {
@@ -148,6 +149,7 @@ Scenario& Scenario::add_shared(int fd, uint32_t mask, uint8_t kind, uint64_t dat
     p.mask = mask;
     p.data = data;
     p.result = result;
+    p.amount = kind == FILE_TCP ? f.state.sk_state : 0;
     p.flags = POSTING_NONBLOCK;
     data_[{p.epoll, fd}] = data;
     post(p);
@@ -338,6 +340,28 @@ Scenario& Scenario::accept(int fd, int64_t result)
     p.result = result;
     post(p);
     return *this;
+}
+
+Scenario& Scenario::connect(int fd, int64_t result)
+{
+    files_[fd].kind = FILE_TCP;
+    files_[fd].state.sk_state = result == -EINPROGRESS ? 2 : 1;
+    posting p = blank(POSTING_CONNECT, fd);
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::connected(int fd)
+{
+    files_[fd].state.sk_state = 1;
+    return *this;
+}
+
+Scenario& Scenario::read_to_the_end(int fd, int64_t result, int64_t asked)
+{
+    files_[fd].state.flags &= ~STATE_EOF_UNREAD;  // tcp_recvmsg(): found_fin_ok
+    return read(fd, result, asked);
 }
 
 Scenario& Scenario::peek(int fd, int64_t result)

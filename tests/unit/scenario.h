@@ -53,6 +53,10 @@ public:
     Scenario& read(int fd, int64_t result, int64_t asked = 4096);
     Scenario& write(int fd, int64_t result, int64_t asked = 0);  // asked 0: the result, so nothing is cut short
     Scenario& accept(int fd, int64_t result);
+    Scenario& connect(int fd, int64_t result);  // -EINPROGRESS: the socket is in SYN_SENT from now on
+    Scenario& connected(int fd);                // ... and now it is not
+    // The end of the stream lies in the same segment as the data: one read takes both, and returns the data.
+    Scenario& read_to_the_end(int fd, int64_t result, int64_t asked = 4096);
     Scenario& peek(int fd, int64_t result);
     Scenario& settime(int fd);
     Scenario& errqueue(int fd, int64_t result);

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Registered only for what cannot come. Deaf: the program answered, was asked again, and its mask has no EPOLLIN.
+// Connect: EPOLLOUT would have told that the connection stands, and was taken out before it did.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "rules/catalogue.h"
+#include "rules/evidence.h"
+#include "rules/stuck.h"
+#include "src/books/describe.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kInput = EV_IN | EV_RDNORM;
+constexpr uint16_t kConnectUntold = FILE_CONNECTING | FILE_CONNECT_ASKED;
+
+const RuleInfo kInfo{
+    "EP106",
+    "deaf-registration",
+    "registered only for what cannot come, while input waits",
+    Level::kConfirmed,
+    {{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd"},
+     {"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd"},
+     {"sockets", 3, 3, "such sockets of one process at once, to be confirmed"},
+     {"fast_share", 0.9, 0.9,
+      "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "
+      "does so at once"},
+     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"}},
+    {Seam::kState},
+    "programs that pause all their clients on purpose after answering them look the same at likely",
+    {StackRole::kArmed, StackRole::kWait}};
+
+constexpr const char* kFix =
+    "when the output is sent, epoll_ctl(EPOLL_CTL_MOD) the fd to a mask with EPOLLIN again; to change one direction, "
+    "change its bit in the mask you keep, instead of writing the mask anew";
+constexpr const char* kConnectFix =
+    "keep EPOLLOUT in the mask until it is reported and getsockopt(SO_ERROR) says 0; to add EPOLLIN meanwhile, set "
+    "both "
+    "bits";
+
+bool stream_socket(const Entry& entry)
+{
+    return entry.file.kind == FILE_TCP || (entry.file.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM));
+}
+
+// All registrations are in the snapshot, none is a ONESHOT that fired (EP104), and none has a bit of `tells`.
+bool all_without(std::span<const Entry> file, uint32_t tells)
+{
+    return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
+        return e.key.epoll && e.chain <= file.size() && !(e.live_mask & tells) &&
+               !(e.registration.flags & REGISTRATION_FIRED);
+    });
+}
+
+// EPOLLRDHUP alone is how a parked connection is kept on purpose. Output under way excuses: EPOLLOUT will come.
+bool deaf(std::span<const Entry> file)
+{
+    const Entry& entry = file.front();
+    return stream_socket(entry) && entry.state.unread && entry.file.stuck_at && !entry.file.out_cut_at &&
+           !static_cast<uint16_t>(entry.state.aux) && (entry.state.flags & STATE_WRITABLE) && !entry.ready &&
+           all_without(file, kInput | EV_RDHUP);
+}
+
+bool connect_untold(std::span<const Entry> file)
+{
+    const Entry& entry = file.front();
+    return entry.file.kind == FILE_TCP && (entry.file.flags & kConnectUntold) == kConnectUntold &&
+           entry.state.sk_state == SK_ESTABLISHED && !input_waits(entry) && all_without(file, EV_OUT);
+}
+
+// Did what waits come after the program had answered what it read? Then its client has all it asked for, and asks
+// again. The callback tells, or the delivery of EPOLLOUT before the answer, which saw nothing unread.
+bool asked_again(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    const registration_row& r = entry.registration;
+    bool came_later = r.ready_at && r.ready_at >= f.wrote_at;
+    bool nothing_before = r.delivered_at >= f.consumed_at && (r.delivered_events & EV_OUT) && !r.delivered_unread;
+    return f.wrote_at && f.wrote_at >= f.consumed_at && !f.left_at && (came_later || nothing_before);
+}
+
+bool told_and_queued(const Entry& entry)
+{
+    const registration_row& r = entry.registration;
+    return (r.delivered_events & kInput) && r.delivered_at > entry.file.attempt_at;
+}
+
+class DeafRegistration : public Rule {
+public:
+    const RuleInfo& info() const override { return kInfo; }
+
+    void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
+    {
+        patience_.look(books);
+        stalls_.take_back(kInfo, books, out);
+        std::map<uint32_t, std::vector<Finding>> found;  // by process
+        std::map<uint32_t, unsigned> sure;
+        for (std::span<const Entry> file : by_file(books.entries)) {
+            uint32_t tgid = file.front().file.tgid;
+            if (books.stopped(tgid))
+                continue;
+            std::optional<Finding> finding = deaf(file)             ? judge_deaf(books, file.front(), settings)
+                                             : connect_untold(file) ? judge_connect(books, file.front(), settings)
+                                                                    : std::nullopt;
+            if (!finding)
+                continue;
+            sure[tgid] += finding->level == Level::kLikely;
+            found[tgid].push_back(std::move(*finding));
+        }
+        std::erase_if(stands_, [&](const auto& s) { return s.second.seen_at != books.time; });
+        for (auto& [tgid, findings] : found) {
+            for (Finding& finding : findings) {
+                if (finding.level == Level::kLikely && sure[tgid] >= settings["sockets"])
+                    finding.level = Level::kConfirmed;
+                out.push_back(std::move(finding));
+            }
+        }
+    }
+
+private:
+    std::optional<Finding> judge_deaf(const Snapshot& books, const Entry& entry, const Settings& settings)
+    {
+        const file_row& f = entry.file;
+        uint64_t touched = std::max({f.attempt_at, f.wrote_at, f.armed_at});
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, touched));
+        bool timer_gone = patience_.no_timer_pending(books, entry, touched);
+        if (since + settings.ns("deaf_s") > books.time)
+            return std::nullopt;
+        Doubts doubts;
+        if (told_and_queued(entry))
+            doubts.push_back("it was told of input and has not looked since: the fd may be waiting for a thread");
+        else if (!asked_again(entry))
+            doubts.push_back("it has not answered since it last read: it may be at work for this client");
+        if (!resumes_at_once(books, entry, settings))
+            doubts.push_back("the program takes its time to ask for input again with others too");
+        doubt_eventless_io(books, entry, doubts);
+        doubt_blocked_output(books, entry, doubts);
+        doubt_peeked(entry, doubts);
+        doubt_thread(books, entry, touched, settings, doubts);
+        if (!timer_gone)
+            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.summary = "input waits, and the fd is registered for nothing that would tell";
+        finding.shape = "answered, asked again, mask without EPOLLIN";
+        finding.cost.emplace_back("unread_bytes", entry.state.unread);
+        finding.fix = kFix;
+        finish(finding, books, entry, since, doubts);
+        if (doubts.empty())
+            stalls_.remember(entry);
+        return finding;
+    }
+
+    std::optional<Finding> judge_connect(const Snapshot& books, const Entry& entry, const Settings& settings)
+    {
+        const file_row& f = entry.file;
+        Stand& stand = stands_[{entry.file_id, f.ino}];
+        stand.at = stand.at ? stand.at : books.time;
+        stand.seen_at = books.time;
+        uint64_t touched = std::max({f.attempt_at, f.wrote_at, f.armed_at});
+        uint64_t since = patience_.since(f.tgid, std::max(stand.at, touched));
+        bool timer_gone = patience_.no_timer_pending(books, entry, touched);
+        if (since + settings.ns("connect_s") > books.time)
+            return std::nullopt;
+        Doubts doubts;
+        doubt_thread(books, entry, touched, settings, doubts);
+        if (!timer_gone)
+            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.summary = "the connection stands, and the mask was changed to one that does not tell";
+        finding.shape = "connect() = EINPROGRESS, EPOLLOUT taken out before it was reported";
+        finding.fix = kConnectFix;
+        finish(finding, books, entry, since, doubts);
+        return finding;
+    }
+
+    // One that takes its time with all may be taking it now. One that never did it has no time to take.
+    static bool resumes_at_once(const Snapshot& books, const Entry& entry, const Settings& settings)
+    {
+        const epoll_row* epoll = books.epoll(entry.key.epoll);
+        return epoll && epoll->resumes_fast >= settings["fast_share"] * epoll->resumes;
+    }
+
+    // The thread that last had it must be one of the loop's, have gone back to waiting, and have woken nobody.
+    static void doubt_thread(const Snapshot& books, const Entry& entry, uint64_t touched, const Settings& settings,
+                             Doubts& doubts)
+    {
+        uint32_t tid = last_toucher(entry);
+        const thread_row* thread = books.thread(tid);
+        if (!thread || !serves_loop(books, tid, entry.key.epoll))
+            doubts.push_back("the thread that touched it last does not wait on this epoll: it may come back");
+        else if (thread->wait_at < touched)
+            doubts.push_back("the thread that last had it has not waited again: it may still be at work");
+        else if (thread->handoff_at >= touched && thread->handoff_at - touched <= settings.ns("turn_s"))
+            doubts.push_back("its thread woke another thread since, which may hold the fd");
+    }
+
+    static void finish(Finding& finding, const Snapshot& books, const Entry& entry, uint64_t since,
+                       const Doubts& doubts)
+    {
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.count = 1;
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        add_fact(finding, "mask now", mask_text(entry.live_mask));
+        add_fact(finding, "untouched for", duration_text(books.time - since));
+        if (!doubts.empty())
+            add_fact(finding, "speaks against it", doubts_text(doubts));
+    }
+
+    struct Stand {
+        uint64_t at = 0;  // first seen established
+        uint64_t seen_at = 0;
+    };
+
+    Patience patience_;
+    Stalls stalls_;
+    std::map<std::pair<uint64_t, uint64_t>, Stand> stands_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_deaf_registration() { return std::make_unique<DeafRegistration>(); }
+
+}  // namespace epaudit
