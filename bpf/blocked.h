@@ -12,6 +12,7 @@
 #include "arch.h"
 #include "item.h"
 #include "ledger.h"
+#include "stopped.h"
 
 /*
  * The registers with which a task entered the kernel, as an address for probe reads. bpf_task_pt_regs(): since
@@ -95,7 +96,18 @@ static __always_inline void want_nap(struct thread_row *t, const struct posting 
     facts.naps_until = p->time + NSEC_PER_SEC;
 }
 
-static __always_inline void wakes_blocked(struct task_struct *task, struct thread_row *t, u32 tid)
+static __always_inline bool is_wait(s64 number)
+{
+    u8 class = (u64)number < CALL_TABLE ? call_classes[number] : CALL_NONE;
+    return class == CALL_EPOLL_WAIT || class == CALL_EPOLL_PWAIT2;
+}
+
+/*
+ * A stop looks like a sleep: it ends in a wake-up, and the registers still name the call before it. What the task is
+ * woken from tells them apart. A sleep "in epoll_wait" after that call has returned is none of the program's either: the
+ * kernel holds it back on its way to user space (memory.high, a throttled disk).
+ */
+static __always_inline void wakes_blocked(struct task_struct *task, struct thread_row *t, u32 tid, bool stopped)
 {
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
@@ -106,8 +118,12 @@ static __always_inline void wakes_blocked(struct task_struct *task, struct threa
     p.amount = regs ? probe_call_number(regs) : -1;
     note_usage(&p, task);
     p.result = (s64)ledger_slept(t, &p);
+    if (stopped || (is_wait(p.amount) && !t->waiting))
+        p.flags = POSTING_STOPPED;
     ledger_blocked(NULL, &p);
     record(&p, RECORD_POSTING);
+    if (p.flags)
+        return;
     want_nap(t, &p);
     if (regs && is_read(p.amount) && !peeks(regs, p.amount))
         wakes_reader(task, regs, &p);

@@ -129,11 +129,18 @@ struct task_struct {
     void *stack;
     int pid, tgid;
     char comm[16];
+    unsigned int __state; /* since 5.14 (2f064a59a11f) */
+    unsigned int flags;
+    unsigned frozen : 1; /* with CONFIG_CGROUPS: stopped, traced, or in the trap of the cgroup v2 freezer */
     unsigned long nvcsw; /* voluntary context switches */
     struct files_struct *files;
     struct signal_struct *signal;
     struct sighand_struct *sighand;
     struct sched_entity se;
+};
+
+struct task_struct___state { /* up to 5.13 */
+    long state;
 };
 
 /* --- epoll (fs/eventpoll.c) --- */
@@ -338,3 +345,7 @@ struct bpf_iter__bpf_map_elem {
 #define MSG_DONTWAIT_BIT 0x40
 #define MSG_ERRQUEUE_BIT 0x2000
 #define TS_COMPAT_BIT 2
+#define TASK_STOPPED_BIT 0x4
+#define TASK_TRACED_BIT 0x8
+#define TASK_FROZEN_BIT 0x8000 /* the cgroup v1 freezer and suspend, since 6.1 (f5d39b020809); */
+#define PF_FROZEN_BIT 0x10000  /* up to 6.0 */

@@ -181,6 +181,8 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
     struct epoll_row *e = books_epoll(b, key->epoll);
     if (e && e->registrations) /* 0: that of an instance which had this address before */
         ledger_count(&e->registrations, -1);
+    if (e && e->clients && (r->flags & REGISTRATION_CLIENT))
+        ledger_count(&e->clients, -1);
     books_remove_registration(b, key);
 }
 

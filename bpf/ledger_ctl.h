@@ -116,8 +116,15 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
     r->tgid = p->kind == POSTING_ADD ? p->tgid : 0;
     ledger_index_add(b, key, p->data);
     struct epoll_row *e = books_epoll(b, key->epoll);
-    if (e)
-        ledger_count(&e->registrations, 1);
+    if (!e)
+        return r;
+    ledger_count(&e->registrations, 1);
+    if (p->file_kind == FILE_TCP || p->file_kind == FILE_UDP)
+        e->flags |= EPOLL_STREAM;
+    else if (p->file_kind != FILE_LISTENER)
+        return r;
+    r->flags |= REGISTRATION_CLIENT;
+    ledger_count(&e->clients, 1);
     return r;
 }
 

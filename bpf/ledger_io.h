@@ -77,11 +77,26 @@ static __always_inline void ledger_wasted(struct books *b, struct thread_row *t,
     t->waste_file = file; /* the CPU it costs is known when the thread is woken again */
 }
 
+/*
+ * A thread that was not told found something: whoever was told handed it over (pollers that leave accept() to a
+ * scheduler), and was woken for a reason. A thread that waits for this file itself needed nobody to tell it.
+ */
+static __always_inline void ledger_handed(struct books *b, const struct thread_row *t, const struct posting *p)
+{
+    struct registration_key key = {.epoll = t ? t->epoll : 0, .file = p->file, .fd = p->fd, .pad = 0};
+    struct file_row *f = books_file(b, p->file);
+    if (f && f->wasted_wakes && (!t || !books_registration(b, &key)))
+        ledger_count(&f->wasted_wakes, -1);
+}
+
 static __always_inline void ledger_tried(struct books *b, const struct posting *p, bool found)
 {
     struct thread_row *t = books_thread(b, p->tid);
-    if (!t || t->trying_file != p->file)
+    if (!t || t->trying_file != p->file) {
+        if (found)
+            ledger_handed(b, t, p);
         return;
+    }
     t->trying_file = 0;
     if (!found)
         ledger_wasted(b, t, p->file);

@@ -118,12 +118,17 @@ static __always_inline void ledger_foreign_event(struct books *b, const struct p
     e->foreign_result = p->mask;
 }
 
-/* A program image was replaced, and the new one still has this epoll under p->epfd. */
+/* A program image was replaced, and the new one still has this epoll under p->epfd; or has closed it by now. */
 static __always_inline void ledger_exec(struct books *b, const struct posting *p)
 {
     struct epoll_row *e = books_epoll(b, p->epoll);
     if (!e)
         return;
+    if (p->flags & POSTING_LET_GO) {
+        if (e->leaks)
+            ledger_count(&e->leaks, -1);
+        return;
+    }
     ledger_count(&e->leaks, 1);
     e->leaked_at = p->time;
     e->leaked_tgid = p->tgid;

@@ -23,6 +23,7 @@ static __always_inline void ledger_base(struct thread_row *t, const struct posti
     t->base_delay = p->delay;
     t->naps_ns = 0;
     t->nap_ns = 0;
+    t->stopped_ns = 0;
 }
 
 /* How long has this thread, now woken outside epoll_wait, been asleep? Only ever called for a sleeping thread,
@@ -32,7 +33,7 @@ static __always_inline u64 ledger_slept(const struct thread_row *t, const struct
     if (!t->base_at || !t->return_at || p->cpu < t->base_cpu || p->delay < t->base_delay)
         return 0;
     u64 elapsed = p->time - t->base_at;
-    u64 known = (p->cpu - t->base_cpu) + (p->delay - t->base_delay) + t->naps_ns;
+    u64 known = (p->cpu - t->base_cpu) + (p->delay - t->base_delay) + t->naps_ns + t->stopped_ns;
     u64 slept = elapsed > known ? elapsed - known : 0;
     u64 turn = p->time - t->return_at;
     return slept < turn ? slept : turn;
@@ -41,13 +42,29 @@ static __always_inline u64 ledger_slept(const struct thread_row *t, const struct
 static __always_inline void ledger_blocked(struct books *b, const struct posting *p)
 {
     struct thread_row *t = books_thread(b, p->tid);
-    if (!t || t->waiting || p->result <= 0)
+    if (!t)
+        return;
+    if (p->flags & POSTING_STOPPED) {
+        t->stopped_at = p->time;
+        t->stopped_ns += (u64)p->result;
+        return;
+    }
+    if (t->waiting || p->result <= 0)
         return;
     t->naps_ns += (u64)p->result;
     if ((u64)p->result > t->nap_ns) {
         t->nap_ns = (u64)p->result;
         t->nap_call = (s32)p->amount;
+        t->nap_until = p->time;
     }
+}
+
+/* The sweep asked how its thread stands: what lasts has no wake-up yet. */
+static __always_inline void ledger_thread_seen(struct thread_row *t, bool stopped, u64 now)
+{
+    t->stopped = stopped;
+    if (stopped)
+        t->stopped_at = now;
 }
 
 /* Before the return is booked: how much this thread has used so far. */
@@ -60,9 +77,19 @@ static __always_inline void ledger_turn_begins(struct books *b, const struct pos
     ledger_base(t, p);
 }
 
+/* For how much of a gap did the thread wait for a CPU, if for most of it? 0: it did not, or this kernel does not count it
+ * (delay_of()). */
+static __always_inline u64 ledger_starved(const struct posting *p, const struct thread_row *t, u64 gap)
+{
+    u64 delay = t->base_at && p->delay > t->base_delay ? p->delay - t->base_delay : 0;
+    if (delay < gap / 2 || p->delay + p->cpu == p->time)
+        return 0;
+    return delay < gap ? delay : gap;
+}
+
 /*
- * A thread is about to wait, and it was away for long. A gap in which it was mostly stopped or waiting for a CPU
- * is nobody's fault; a gap made of many short handlers is load.
+ * A thread is about to wait, and it was away for long. A gap in which it was mostly stopped is nobody's fault; one
+ * in which it mostly waited for a CPU is the machine's; a gap made of many short handlers is load.
  */
 static __always_inline void ledger_gap(struct books *b, const struct posting *p, struct epoll_row *e,
                                        const struct thread_row *t)
@@ -74,12 +101,19 @@ static __always_inline void ledger_gap(struct books *b, const struct posting *p,
     u64 gap = p->time - from;
     u64 cpu = t->base_cpu && p->cpu > t->base_cpu ? p->cpu - t->base_cpu : 0;
     u64 busy = t->naps_ns + cpu;
-    if (busy < gap / 2)
+    u64 starved = busy < gap / 2 ? ledger_starved(p, t, gap) : 0;
+    if (busy < gap / 2 && !starved)
         return;
-    if (busy < gap)
+    if (starved)
+        gap = starved;
+    else if (busy < gap)
         gap = busy;
-    if (gap < LEDGER_STALL_NS || (t->nap_ns < LEDGER_NAP_NS && gap < t->batch * LEDGER_SLOW_NS))
+    if (gap < LEDGER_STALL_NS || (!starved && t->nap_ns < LEDGER_NAP_NS && gap < t->batch * LEDGER_SLOW_NS))
         return;
+    e->away_turn = t->return_at;
+    e->away_nap_until = t->nap_until;
+    e->away_delay_ns = starved;
+    e->away_counted = 0;
     e->away_from = from;
     e->away_until = p->time;
     e->away_ns = gap;
@@ -91,7 +125,18 @@ static __always_inline void ledger_gap(struct books *b, const struct posting *p,
     e->away_kept = 0;
 }
 
-/* The gap kept a second ready socket waiting: it counts. */
+/* The gap kept a ready socket waiting, and its thread had no CPU. */
+static __always_inline void ledger_was_starved(struct epoll_row *e)
+{
+    ledger_count(&e->starves, 1);
+    if (e->away_delay_ns <= e->starve_ns)
+        return;
+    e->starve_until = e->away_until;
+    e->starve_ns = e->away_delay_ns;
+    e->starve_tid = e->away_tid;
+}
+
+/* The gap kept enough ready sockets waiting: it counts. */
 static __always_inline void ledger_stalled(struct epoll_row *e)
 {
     ledger_count(&e->stalls, 1);
@@ -124,14 +169,42 @@ static __always_inline bool ledger_client(const struct file_row *f, const struct
            (p->mask & (EV_IN | EV_RDNORM | EV_RDHUP));
 }
 
-static __always_inline void ledger_keep(struct epoll_row *e, u32 clients)
+/* `alone`: it is evidence without a second one. */
+static __always_inline void ledger_keep(struct epoll_row *e, u32 clients, bool alone)
 {
-    u32 before = e->away_kept;
-    e->away_kept = before + clients;
-    if (before < 2 && before + clients >= 2)
-        ledger_stalled(e);
-    if (e->stall_until == e->away_until)
-        e->stall_kept = before + clients;
+    bool starved = e->away_delay_ns != 0;
+    e->away_kept += clients;
+    if (!e->away_counted && (starved || alone || e->away_kept >= 2)) {
+        e->away_counted = 1;
+        if (starved)
+            ledger_was_starved(e);
+        else
+            ledger_stalled(e);
+    }
+    if (starved && e->starve_until == e->away_until)
+        e->starve_kept = e->away_kept;
+    else if (e->stall_until == e->away_until)
+        e->stall_kept = e->away_kept;
+}
+
+/*
+ * Computing for one client while one other waits is how a loop works. Sleeping in one call while one other waits is
+ * not, if it became ready meanwhile, is not the one being handled (not in the batch, and nothing was read from it,
+ * written to it or armed for it since), and nobody but this thread polls. With one client in all there is no other.
+ */
+static __always_inline bool ledger_kept_alone(const struct epoll_row *e, const struct registration_row *r,
+                                              const struct file_row *f)
+{
+    if (e->clients < 2 || e->away_nap_ns < LEDGER_STALL_NS || r->ready_at < e->away_from)
+        return false;
+    u64 asleep_at = e->away_nap_until - e->away_nap_ns;
+    u64 since = r->ready_at > asleep_at ? r->ready_at : asleep_at;
+    if (since + LEDGER_STALL_NS > e->away_nap_until)
+        return false;
+    if (e->polled_other_at && e->polled_other_at + LEDGER_POLLED_NS > e->away_from)
+        return false;
+    u64 turn = e->away_turn;
+    return r->delivered_at < turn && r->armed_at < turn && f->attempt_at < turn && f->wrote_at < turn;
 }
 
 /*
@@ -148,7 +221,7 @@ static __always_inline void ledger_kept_waiting(struct epoll_row *e, const struc
         !ledger_input_of(p))
         return;
     /* Two connections in a backlog are two clients. */
-    ledger_keep(e, f->kind == FILE_LISTENER && p->state.backlog > 1 ? 2 : 1);
+    ledger_keep(e, f->kind == FILE_LISTENER && p->state.backlog > 1 ? 2 : 1, ledger_kept_alone(e, r, f));
 }
 
 /*
@@ -160,7 +233,7 @@ static __always_inline void ledger_kept_unseen(struct books *b, struct epoll_row
 {
     const struct thread_row *t = books_thread(b, p->tid);
     if (t && e->away_until && e->away_until == t->wait_at && e->away_tid == p->tid && ledger_client(f, p))
-        ledger_keep(e, 1);
+        ledger_keep(e, 1, false);
 }
 
 /* A wait that timed out: a clock, or a poll for something that could have woken it (EP605)? */

@@ -280,6 +280,11 @@ static __always_inline void ledger_return(struct books *b, const struct posting 
 {
     ledger_turn_begins(b, p, t);
     e->polled_at = p->time;
+    if (e->polled_tid != p->tid) {
+        if (e->polled_tid)
+            e->polled_other_at = p->time;
+        e->polled_tid = p->tid;
+    }
     if (p->result > 0) {
         ledger_count(&e->returns, 1);
         if (p->tgid != e->tgid)
@@ -363,7 +368,8 @@ static __always_inline void ledger_woken(struct books *b, const struct posting *
     }
     t->woken_cpu = p->cpu;
     t->woken_file = p->file;
-    struct file_row *f = p->file ? books_file(b, p->file) : NULL;
+    bool shared = p->file && !(p->flags & POSTING_SOLE); /* one waiter is no herd */
+    struct file_row *f = shared ? books_file(b, p->file) : NULL;
     if (f)
         ledger_count(&f->wakes, 1);
     else

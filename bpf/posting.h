@@ -37,13 +37,14 @@ enum posting_kind {
     POSTING_SEEDED = 23,      /* existed before we attached */
     POSTING_FCNTL = 24,       /* F_SETFL: amount = the new flags */
     POSTING_FORK = 25,        /* result = the child */
-    POSTING_EXEC = 26,        /* epoll, epfd: an epoll that the new program image still holds */
+    POSTING_EXEC = 26,        /* epoll, epfd: an epoll that the new program image still holds, or has let go */
     POSTING_EXIT = 27,
     POSTING_ENTER = 28,       /* a call that may sleep begins on an edge-triggered file without O_NONBLOCK:
                                  amount = voluntary context switches of the thread so far */
     POSTING_URING = 29,       /* io_uring_enter: what it did to which file is not seen */
     POSTING_BLOCKED = 30,     /* a thread that handles events is woken from a sleep inside a system call:
-                                 amount = number of the call (-1: none, a page fault), result = ns asleep */
+                                 amount = number of the call (-1: none, a page fault), result = ns asleep, or
+                                 ns stopped (POSTING_STOPPED) */
     POSTING_OVERLAP = 31,     /* tid and the thread `amount` are inside a read of this file at the same time */
     POSTING_KINDS = 32,       /* fits the 5 bits a flight recorder entry has */
 };
@@ -77,9 +78,12 @@ enum posting_flag {
     POSTING_NONBLOCK = 1, /* the file has O_NONBLOCK, or the call asked for it */
     POSTING_LAST = 2,     /* CLOSE, MOD, DEL: nobody but the caller holds the file */
     POSTING_STATE = 4,    /* `state` was read from the kernel; without it nothing in it may be used */
-    POSTING_SOLE = 8,     /* DELIVERED: the only event of its return */
+    POSTING_SOLE = 8,     /* DELIVERED: the only event of its return; WOKEN: no other waiter was to be woken by it */
     POSTING_SLEPT = 16,   /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
     POSTING_STRANGER = 32, /* DELIVERED: to a process in which the number does not lead to the file */
+    POSTING_STOPPED = 32, /* BLOCKED: it was not asleep in a call but kept from running: stopped, traced, frozen, or
+                             held back by the kernel on its way out of one */
+    POSTING_LET_GO = 2,   /* EXEC: the new program image has closed it again */
     POSTING_BLIND = 64,   /* DELIVERED without state: what answers it may not be among the postings */
     POSTING_KEPT = 128,   /* DELIVERED without readiness (logs): it came while the thread slept in another call, and
                              the wait that took it did not have to wait */

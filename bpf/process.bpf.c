@@ -9,6 +9,7 @@
 #include "twins.h"
 #include "call.h"
 #include "ledger.h"
+#include "heir.h"
 
 /* Marks of these hooks (twins.h): beyond the slots of the calls. */
 enum { PROCESS_FORKS = CALL_SLOTS, PROCESS_EXECS, PROCESS_EXITS };
@@ -64,6 +65,13 @@ __noinline int exec_keeps(u32 fd)
     p.epoll = epoll;
     ledger_exec(NULL, &p);
     record(&p, RECORD_POSTING);
+    u32 tgid = p.tgid;
+    struct process_row *heir = bpf_map_lookup_elem(&process_rows, &tgid);
+    if (!heir || (heir->leaked && heir->leaked != epoll)) /* the first one stands for all */
+        return 0;
+    heir->leaked_fd = (s32)fd;
+    heir->leaked_task = (u64)current_task();
+    heir->leaked = epoll;
     return 0;
 }
 
@@ -105,6 +113,9 @@ static __always_inline int process_exits(struct task_struct *task)
     record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
     if (READ(task, signal, live.counter) == 0) {
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
+        struct process_row *heir = bpf_map_lookup_elem(&process_rows, &tgid);
+        if (heir && heir->leaked && epoll_of_fd(task, (u32)heir->leaked_fd) != heir->leaked)
+            heir_let_go(heir, tgid);
         bpf_map_delete_elem(&process_rows, &tgid);
         __sync_fetch_and_add(&facts.processes_changed, 1);
     }

@@ -93,6 +93,36 @@ int BPF_PROG(on_signal_generate, int signal, void *info, struct task_struct *tas
     return 0;
 }
 
+/* epoll_ctl(ADD, MOD) of what is ready already wakes one thread of that very epoll, as asked. */
+static __always_inline bool asked_by_ctl(const struct thread_row *t)
+{
+    if (bpf_get_current_pid_tgid() >> 32 != t->tgid)
+        return false;
+    struct pt_regs *waker = entry_registers(waker_task());
+    s64 number = waker ? probe_call_number(waker) : -1;
+    return (u64)number < CALL_TABLE && call_classes[number] == CALL_EPOLL_CTL;
+}
+
+/* Is it armed for input in more than one epoll? Where ONESHOT has fired, or the mask is 0, nobody is told. */
+static __always_inline bool told_to_several(struct file *file)
+{
+    struct item_walk w;
+    struct eventpoll *first = NULL;
+    walk_items(&w, file);
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            return false;
+        if (!(READ(item, event.events) & (EV_IN | EV_RDNORM)))
+            continue;
+        struct eventpoll *epoll = READ(item, ep);
+        if (first && epoll != first)
+            return true;
+        first = epoll;
+    }
+    return true; /* there may be more */
+}
+
 /*
  * A thread asleep in epoll_wait is woken. Why sched_waking and not sched_wakeup: it runs in the waker's
  * context, right after ep_poll_callback() put the item at the tail of the ready list, so the tail names
@@ -106,8 +136,10 @@ int BPF_PROG(on_sched_waking, struct task_struct *task)
     struct thread_row *t = books_thread(NULL, tid);
     if (!t)
         return 0;
-    if (!t->waiting) {
-        wakes_blocked(task, t, tid);
+    t->task = (u64)task;
+    bool stopped = t->waiting ? task_halted(task) : task_stopped(task);
+    if (stopped || !t->waiting) {
+        wakes_blocked(task, t, tid, stopped);
         return 0;
     }
     struct eventpoll *epoll = (void *)t->epoll;
@@ -124,6 +156,8 @@ int BPF_PROG(on_sched_waking, struct task_struct *task)
     struct file_row *f = p.file ? books_file(NULL, p.file) : NULL;
     if (!f || (f->kind != FILE_LISTENER && f->kind != FILE_EVENTFD && f->kind != FILE_PIPE))
         p.file = 0;
+    if (p.file && (asked_by_ctl(t) || !told_to_several((struct file *)p.file)))
+        p.flags = POSTING_SOLE;
     ledger_woken(NULL, &p);
     record(&p, RECORD_POSTING);
     return 0;

@@ -69,10 +69,10 @@ static __always_inline void record_gone(u32 type, u64 epoll, u64 file, s32 fd)
 }
 
 /* A row of a small table is about to be copied. */
-static __always_inline void record_shown(u32 type, u64 epoll, s32 fd)
+static __always_inline void record_shown(u32 type, u64 epoll, s32 fd, u64 data)
 {
     if (recording)
-        record_facts(type, epoll, 0, fd, 0);
+        record_facts(type, epoll, 0, fd, data);
 }
 
 static __always_inline void record_swept(u64 file, const struct file_state *s, u64 now)

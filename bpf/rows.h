@@ -200,6 +200,7 @@ enum registration_flag {
     REGISTRATION_READY = 16,   /* sweep: on the ready list */
     REGISTRATION_IDLE = 32,    /* no progress before the delivery now being booked */
     REGISTRATION_ADDED_EDGE = 64, /* EPOLLET was in the mask of its ADD */
+    REGISTRATION_CLIENT = 128, /* counted in epoll_row.clients */
 };
 
 struct registration_row {
@@ -265,6 +266,10 @@ struct index_row {
 };
 
 #define EPOLL_BUCKETS 24
+
+enum epoll_flag {
+    EPOLL_STREAM = 1, /* it held a connection, or a socket for datagrams, at some time: not listeners alone */
+};
 
 struct epoll_row {
     u64 file;            /* its struct file *, by which the sweep learns of its death; 0: not known */
@@ -367,6 +372,22 @@ struct epoll_row {
     /* EP403: files closed after a MOD that EPOLLEXCLUSIVE forbids, with nothing else done about it */
     u32 exclusive_drops;
     u32 exclusive_mask;  /* what the newest of them asked for */
+    /* EP404, more of the newest gap, */
+    u64 away_turn;      /* the return with which it began: its batch was delivered at this time */
+    u64 away_nap_until; /* end of the longest sleep */
+    u64 away_delay_ns;  /* its thread waited for a CPU for most of it, so long; 0: it did not */
+    /* and of gaps in which a ready socket waited for a CPU, not for the program: the longest */
+    u64 starve_until;
+    u64 starve_ns;
+    u32 starve_tid;
+    u32 starve_kept;
+    u32 starves;        /* how many */
+    u32 clients;        /* registrations of connections, listeners and datagram sockets */
+    u64 polled_other_at; /* newest return in another thread than the one before; 0: one thread alone polls it */
+    u32 polled_tid;
+    u8 flags;           /* enum epoll_flag */
+    u8 away_counted;    /* the newest gap is among the stalls */
+    u8 pad[2];
 };
 
 #define STALE_FDS 4
@@ -414,7 +435,12 @@ struct thread_row {
     u64 stale_closed_at;
     s32 stale_fds[STALE_FDS];
     u32 stale_next;
-    u32 stale_pad;
+    u8 stopped;      /* the sweep found it stopped, traced or frozen */
+    u8 stale_pad[3];
+    u64 nap_until;   /* EP404: end of the sleep of nap_ns */
+    u64 stopped_ns;  /* since base_at: stopped, not asleep */
+    u64 stopped_at;  /* newest moment at which it was known to be stopped; 0: never */
+    u64 task;        /* struct task_struct *, by which the sweep asks; 0: not seen yet */
 };
 
 /* Not a row: what one return of epoll_wait has brought so far. */
@@ -426,8 +452,12 @@ struct ledger_batch {
 
 struct process_row {
     u64 seen_at;
+    u64 leaked;      /* EP603: an epoll that came with an exec and was not let go yet; 0: none */
+    u64 leaked_task; /* struct task_struct * of the process */
+    s32 leaked_fd;
     u32 parent;
     u32 flags; /* enum process_flag */
+    u32 pad;
 };
 
 enum process_flag {
@@ -469,6 +499,6 @@ static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4
 static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8 + 8 + 8 + 8);
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
-                                              5 * 8 + 3 * 8 + 8 + 8 + 16);
-static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8);
+                                              5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8);
+static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
 #endif

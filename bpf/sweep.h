@@ -14,6 +14,8 @@
 #include "state.h"
 #include "ledger.h"
 #include "socket_name.h"
+#include "heir.h"
+#include "stopped.h"
 
 struct record_table {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -233,7 +235,8 @@ static __always_inline bool sweep_registration(const struct registration_key *at
 static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct epoll_row *e)
 {
     u64 id = *key;
-    record_shown(RECORD_EPOLL_ROW, id, 0);
+    ask_heir(id, e);
+    record_shown(RECORD_EPOLL_ROW, id, 0, 0);
     hand_over(seq, &id, sizeof(id));
     /* What does not fit is shown again by the next read. */
     if (!hand_over(seq, e, sizeof(*e)) || !e->file)
@@ -248,7 +251,10 @@ static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct e
 static __always_inline void sweep_thread(struct seq_file *seq, u32 *key, struct thread_row *t)
 {
     u32 tid = *key;
-    record_shown(RECORD_THREAD_ROW, 0, (s32)tid);
+    struct task_struct *task = (void *)t->task;
+    bool stopped = task && READ(task, pid) == (s32)tid && task_stopped(task);
+    ledger_thread_seen(t, stopped, bpf_ktime_get_ns());
+    record_shown(RECORD_THREAD_ROW, 0, (s32)tid, stopped);
     hand_over(seq, &tid, sizeof(tid));
     hand_over(seq, t, sizeof(*t));
 }

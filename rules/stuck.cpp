@@ -129,6 +129,10 @@ void Patience::look(const Snapshot& books)
         if (process.state == RunState::kStopped)
             stopped_at_[pid] = books.time;
     }
+    for (const auto& [tid, thread] : books.threads) {
+        if (thread.stopped_at)
+            stopped_at_[thread.tgid] = std::max(stopped_at_[thread.tgid], thread.stopped_at);
+    }
     std::erase_if(sights_, [&](const auto& s) { return s.second.seen_at + kForgetNs < books.time; });
 }
 

@@ -59,7 +59,8 @@ class Patience {
 public:
     // Once per audit, first.
     void look(const Snapshot& books);
-    // `at`, or the last moment its process was seen stopped (SIGSTOP, debugger), whichever is later.
+    // `at`, or the last moment its process was known to be stopped (SIGSTOP, debugger, frozen cgroup), whichever is
+    // later.
     uint64_t since(uint32_t tgid, uint64_t at) const;
     // Nobody will come back by the clock: all threads of the loop wait without timeout, or it has gone to sleep
     // again since this wait for `entry` (begun at `mark`) was first asked about and still did not touch it.

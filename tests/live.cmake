@@ -19,6 +19,11 @@ add_executable(epaudit_trouble live/trouble.cpp)
 target_link_libraries(epaudit_trouble PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_trouble PROPERTIES OUTPUT_NAME trouble)
 
+# The roles of tests/live/stops.py.
+add_executable(epaudit_stops live/stops.cpp)
+target_link_libraries(epaudit_stops PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_stops PROPERTIES OUTPUT_NAME stops)
+
 # The target of tests/live/interest.py.
 add_executable(epaudit_kinds live/kinds.cpp)
 target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)

@@ -32,7 +32,10 @@ struct Sample {
     uint32_t stalls = 0;
     uint32_t asleep = 0;
     uint64_t stalled_ns = 0;
+    uint32_t starves = 0;
 };
+
+std::string clients_text(uint32_t clients) { return fmt::format("{} client{}", clients, clients == 1 ? "" : "s"); }
 
 bool asleep(const epoll_row& e) { return e.stall_nap_ns >= LEDGER_NAP_NS || e.stall_cpu_ns < e.stall_ns / 2; }
 
@@ -84,18 +87,20 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         for (const auto& [id, epoll] : books.epolls) {
-            if (!epoll.stalls)
+            if (!epoll.stalls && !epoll.starves)
                 continue;
             std::deque<Sample>& samples = samples_[id];
-            if (!samples.empty() && samples.back().stalls > epoll.stalls)  // another instance at the same address
+            // Another instance at the same address?
+            if (!samples.empty() && (samples.back().stalls > epoll.stalls || samples.back().starves > epoll.starves))
                 samples.clear();
             if (samples.empty())
-                samples.push_back({books.began, 0, 0, 0});
-            if (samples.back().stalls != epoll.stalls)
-                samples.push_back({books.time, epoll.stalls, epoll.stalls_asleep, epoll.stalled_ns});
+                samples.push_back({books.began, 0, 0, 0, 0});
+            if (samples.back().stalls != epoll.stalls || samples.back().starves != epoll.starves)
+                samples.push_back({books.time, epoll.stalls, epoll.stalls_asleep, epoll.stalled_ns, epoll.starves});
             while (samples.size() > 1 && samples[1].time + settings.ns("window_s") <= books.time)
                 samples.pop_front();
-            judge(books, id, epoll, samples.front(), settings, out);
+            if (!judge(books, id, epoll, samples.front(), settings, out))
+                remark(books, id, epoll, samples.front(), settings, out);
         }
         std::erase_if(samples_, [&](const auto& s) { return !books.epoll(s.first); });
     }
@@ -128,6 +133,9 @@ private:
             return often ? std::optional(Level::kRisk) : std::nullopt;
         if (!books.state_known)  // a log: that clients waited is concluded, not seen
             return often ? std::optional(Level::kLikely) : std::nullopt;
+        // Listeners alone: a worker that serves one connection at a time, outside of its epoll, means it (uwsgi).
+        if (!(e.flags & EPOLL_STREAM))
+            return often ? std::optional(Level::kRisk) : std::nullopt;
         // Loading code, filling caches: once is no habit. A blocking call of a second is one time too many.
         bool lasting = e.stall_ns >= settings.ns("confirm_s") && (asleep(e) || often);
         if (lasting || stalls >= settings["confirm_stalls"])
@@ -135,19 +143,44 @@ private:
         return often ? std::optional(Level::kLikely) : std::nullopt;
     }
 
-    static void judge(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then,
+    // The machine's fault, not the program's: no finding, but what the clients waited for.
+    static void remark(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then,
+                       const Settings& settings, std::vector<Finding>& out)
+    {
+        uint32_t starves = e.starves - then.starves;
+        if (starves < settings["stalls"])
+            return;
+        const thread_row* thread = books.thread(e.starve_tid);
+        Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
+        finding.level = Level::kInfo;
+        finding.summary = fmt::format("{} waited while the epoll's thread waited for a CPU: {} on the run queue",
+                                      clients_text(e.starve_kept), duration_text(e.starve_ns));
+        finding.shape = finding.trigger = "not given a CPU";
+        finding.count = e.starves;
+        finding.cost.emplace_back("longest_run_queue_delay_s", static_cast<double>(e.starve_ns) / NSEC_PER_SEC);
+        add_fact(finding, "waits for a CPU", fmt::format("{} of 100 ms and more", starves));
+        finding.timeline.push_back(moment(books, e.starve_until, e.starve_tid,
+                                          fmt::format("waits again; {} had been waiting, as it had been for a CPU ({})",
+                                                      clients_text(e.starve_kept), duration_text(e.starve_ns))));
+        finding.fix =
+            "the program is not at fault: give it more CPU time (the quota of its cgroup, its nice value, the "
+            "load of the machine)";
+        out.push_back(std::move(finding));
+    }
+
+    static bool judge(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then,
                       const Settings& settings, std::vector<Finding>& out)
     {
         uint32_t stalls = e.stalls - then.stalls;
-        std::optional<Level> level = level_of(books, e, stalls, settings);
+        std::optional<Level> level = stalls ? level_of(books, e, stalls, settings) : std::nullopt;
         if (!level)
-            return;
+            return false;
         const thread_row* thread = books.thread(e.stall_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
         finding.level = *level;
-        finding.summary = fmt::format("nobody polled the epoll for {}{} {} clients {}: its thread was {}",
-                                      duration_text(e.stall_ns), books.state_known ? " while" : ", then", e.stall_kept,
-                                      books.state_known ? "were ready" : "had input at once", cause(e));
+        finding.summary = fmt::format("nobody polled the epoll for {}{} {} {}: its thread was {}",
+                                      duration_text(e.stall_ns), books.state_known ? " while" : ", then",
+                                      clients_text(e.stall_kept), waited(books, e), asleep(e) ? cause(e) : "computing");
         finding.shape = asleep(e) ? "blocked " + cause(e) : "handler on the CPU";
         finding.trigger = finding.shape;
         finding.count = e.stalls;
@@ -164,6 +197,14 @@ private:
         finding.timeline = story(books, e);
         finding.fix = fix_for(e);
         out.push_back(std::move(finding));
+        return true;
+    }
+
+    static const char* waited(const Snapshot& books, const epoll_row& e)
+    {
+        if (!books.state_known)
+            return "had input at once";
+        return e.stall_kept == 1 ? "was ready" : "were ready";
     }
 
     static std::vector<TimelineEntry> story(const Snapshot& books, const epoll_row& e)
@@ -175,9 +216,10 @@ private:
         if (asleep(e))
             lines.push_back(moment(books, e.stall_until, e.stall_tid,
                                    fmt::format("had slept {} {}", duration_text(e.stall_nap_ns), cause(e))));
-        lines.push_back(moment(books, e.stall_until, e.stall_tid,
-                               fmt::format("waits again{} {} clients {}", books.state_known ? ";" : ", and is told of",
-                                           e.stall_kept, books.state_known ? "had been waiting" : "at once")));
+        lines.push_back(
+            moment(books, e.stall_until, e.stall_tid,
+                   fmt::format("waits again{} {} {}", books.state_known ? ";" : ", and is told of",
+                               clients_text(e.stall_kept), books.state_known ? "had been waiting" : "at once")));
         return lines;
     }
 

@@ -53,7 +53,10 @@ unsigned Snapshot::waiters(uint64_t epoll) const
 bool Snapshot::stopped(uint32_t tgid) const
 {
     auto at = processes.find(tgid);
-    return at != processes.end() && at->second.state == RunState::kStopped;
+    if (at != processes.end() && at->second.state == RunState::kStopped)
+        return true;
+    return std::any_of(threads.begin(), threads.end(),
+                       [tgid](const auto& t) { return t.second.tgid == tgid && t.second.stopped; });
 }
 
 }  // namespace epaudit

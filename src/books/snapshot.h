@@ -53,7 +53,7 @@ struct Snapshot {
     bool loop_idle(uint64_t epoll, uint64_t window) const;
     // Threads now blocked in epoll_wait on it.
     unsigned waiters(uint64_t epoll) const;
-    // The process that registered the file was stopped (SIGSTOP, debugger): no verdict about waiting.
+    // It, or a thread of it that polls, is stopped now (SIGSTOP, debugger, frozen cgroup): no verdict about waiting.
     bool stopped(uint32_t tgid) const;
 };
 

@@ -330,6 +330,12 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
     }
 }
 
+void Tables::see_stopped(uint32_t tid, bool stopped, uint64_t now)
+{
+    if (thread_row* t = books_thread(&books_, tid))
+        ledger_thread_seen(t, stopped, now);
+}
+
 Snapshot Tables::snapshot(uint64_t now)
 {
     Snapshot out;

@@ -89,7 +89,7 @@ public:
     // What the sweep showed, as it is now: a file and a registration, an epoll instance or a thread. What has no row
     // here is left out.
     void show(const recorded_row& row, Shown& out) const;
-    void show(const posting& p, Shown& out) const;
+    void show(const posting& p, Shown& out);
     Snapshot recorded_snapshot(uint64_t now, Shown shown);
 
     // Keeps the counts of rows that end, from now on, for whoever compares this account with another.
@@ -117,6 +117,8 @@ public:
     // The file that an event with this data is about; 0 when that is no single one.
     uint64_t find_file(uint64_t epoll, uint64_t data) const;
     // Overrides what is derived from the books: is this registration on the ready list?
+    // What the sweep sees of a thread: kept from running (stopped, frozen), or not.
+    void see_stopped(uint32_t tid, bool stopped, uint64_t now);
     void set_ready(const registration_key& key, bool ready) { ready_[identity(key)] = ready; }
     // The registration died without a DEL or a close that we saw.
     void set_gone(const registration_key& key) { books_.gone.insert(identity(key)); }

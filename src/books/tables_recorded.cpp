@@ -114,13 +114,15 @@ void Tables::recorded_waits(const posting& p)
     row.timeout_ms = -1;
 }
 
-void Tables::show(const posting& p, Shown& out) const
+void Tables::show(const posting& p, Shown& out)
 {
     const auto tid = static_cast<u32>(p.fd);
     if (const epoll_row* row = p.record == RECORD_EPOLL_ROW ? epoll(p.epoll) : nullptr)
         out.epolls[p.epoll] = *row;
-    if (const thread_row* row = p.record == RECORD_THREAD_ROW ? thread(tid) : nullptr)
+    if (thread_row* row = p.record == RECORD_THREAD_ROW ? books_thread(&books_, tid) : nullptr) {
+        ledger_thread_seen(row, p.data != 0, p.time);
         out.threads[tid] = *row;
+    }
 }
 
 void Tables::show(const recorded_row& row, Shown& shown) const

@@ -442,6 +442,20 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, resumes_fast);
     EXPECT_FIELD(epoll_row, exclusive_drops);
     EXPECT_FIELD(epoll_row, exclusive_mask);
+    EXPECT_FIELD(epoll_row, away_turn);
+    EXPECT_FIELD(epoll_row, away_nap_until);
+    EXPECT_FIELD(epoll_row, away_delay_ns);
+    EXPECT_FIELD(epoll_row, starve_until);
+    EXPECT_FIELD(epoll_row, starve_ns);
+    EXPECT_FIELD(epoll_row, starve_tid);
+    EXPECT_FIELD(epoll_row, starve_kept);
+    EXPECT_FIELD(epoll_row, starves);
+    EXPECT_FIELD(epoll_row, clients);
+    EXPECT_FIELD(epoll_row, polled_other_at);
+    EXPECT_FIELD(epoll_row, polled_tid);
+    EXPECT_FIELD(epoll_row, flags);
+    EXPECT_FIELD(epoll_row, away_counted);
+    EXPECT_FIELD(epoll_row, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -486,7 +500,12 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, stale_closed_at);
     EXPECT_FIELD(thread_row, stale_fds);
     EXPECT_FIELD(thread_row, stale_next);
+    EXPECT_FIELD(thread_row, stopped);
     EXPECT_FIELD(thread_row, stale_pad);
+    EXPECT_FIELD(thread_row, nap_until);
+    EXPECT_FIELD(thread_row, stopped_ns);
+    EXPECT_FIELD(thread_row, stopped_at);
+    EXPECT_FIELD(thread_row, task);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -494,8 +513,12 @@ TEST_F(LayoutTest, ProcessRow)
 {
     EXPECT_SIZE(process_row);
     EXPECT_FIELD(process_row, seen_at);
+    EXPECT_FIELD(process_row, leaked);
+    EXPECT_FIELD(process_row, leaked_task);
+    EXPECT_FIELD(process_row, leaked_fd);
     EXPECT_FIELD(process_row, parent);
     EXPECT_FIELD(process_row, flags);
+    EXPECT_FIELD(process_row, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

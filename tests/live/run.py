@@ -11,6 +11,7 @@ import manners
 import readers
 import reports
 import servers
+import stops
 import trouble
 from harness import Suite
 
@@ -23,4 +24,5 @@ reports.register(suite)
 servers.register(suite)
 trouble.register(suite)
 interest.register(suite)
+stops.register(suite)
 suite.close()

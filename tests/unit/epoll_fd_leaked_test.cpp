@@ -11,12 +11,25 @@ TEST(EpollFdLeaked, HeldByAnotherProgram)
     for (Profile profile : {Profile::kTest, Profile::kProduction}) {
         Scenario s(profile);
         s.process(100).creates_epoll().add(7, EPOLLIN, FILE_TCP).wait();
-        s.process(200).exec().after_ms(500);
+        s.process(200).exec().after_ms(750);
         EXPECT_EQ(s.alarms(), "");
         EXPECT_EQ(s.verdict("EP603"), "risk");
         EXPECT_EQ(s.finding("EP603").pid, 100u);
         EXPECT_EQ(s.finding("EP603").count, 1u);
     }
+}
+
+TEST(EpollFdLeaked, ClosedRightAfterExecIsNotHeld)
+{
+    Scenario s;
+    s.process(100).creates_epoll().add(7, EPOLLIN, FILE_TCP).wait();
+    for (int i = 0; i < 5; i++)
+        s.process(200).exec().after_ms(300).lets_go().after_ms(100);
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP603"), "none");
+    s.process(201).exec().after_ms(800);  // and one that does not
+    EXPECT_EQ(s.verdict("EP603"), "risk");
+    EXPECT_EQ(s.finding("EP603").count, 1u);
 }
 
 TEST(EpollFdLeaked, ForkedWorkersAreNotMeant)

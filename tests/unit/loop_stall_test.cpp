@@ -113,6 +113,188 @@ TEST(LoopStall, StarvedOrStoppedIsNotTheProgramsFault)
     EXPECT_EQ(s.verdict("EP404"), "none");
 }
 
+TEST(LoopStall, StoppedAsItComesBackFromItsWait)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);
+        clients(s);
+        for (int i = 0; i < 12; i++) {
+            s.returned(-EINTR).frozen(true);  // a signal, or the freezer, ended the wait
+            sends(s, 8);
+            sends(s, 9);
+            s.after_ms(3000).frozen(false);
+            catch_up(s);
+        }
+        EXPECT_EQ(s.verdict("EP404"), "none");
+        EXPECT_EQ(s.epoll_books().stalls, 0u);
+    }
+}
+
+TEST(LoopStall, StoppedInTheMiddleOfAHandlerThatAlsoSleeps)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 12; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        s.asleep_in(SYS_fsync, 20).frozen(true).after_ms(3000).frozen(false).asleep_in(SYS_fsync, 20);
+        catch_up(s);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, ASleepOfItsOwnStillCountsBesideAStop)
+{
+    Scenario s;
+    clients(s);
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+    sends(s, 8);
+    sends(s, 9);
+    s.asleep_in(SYS_fsync, 1500).frozen(true).after_ms(500).frozen(false);
+    catch_up(s);
+    s.after_ms(250);
+    EXPECT_EQ(s.alarms(), "EP404 confirmed");
+    EXPECT_NEAR(s.finding("EP404").cost[0].second, 1.5, 0.01);
+}
+
+TEST(LoopStall, WaitsForACpu)
+{
+    Scenario s;  // a remark that names the delay, and no finding
+    clients(s);
+    for (int i = 0; i < 4; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        s.waits_for_cpu(700);
+        s.wait().delivered(8, EPOLLIN).read(8, 5).wait().after_ms(200);
+    }
+    EXPECT_EQ(s.alarms(), "");
+    ASSERT_EQ(s.verdict("EP404"), "info");
+    Finding f = s.finding("EP404");
+    EXPECT_EQ(f.shape, "not given a CPU");
+    EXPECT_EQ(f.count, 4u);
+    EXPECT_NEAR(f.cost[0].second, 0.7, 0.01);
+    EXPECT_EQ(s.epoll_books().stalls, 0u);
+}
+
+// --- one client waits ---
+
+// The handler of 7 sleeps, and 8 alone sends something meanwhile.
+void one_waits(Scenario& s, int call, uint64_t ms)
+{
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+    sends(s.after_ms(1), 8);
+    s.asleep_in(call, ms);
+    s.wait().delivered(8, EPOLLIN).read(8, 5).wait().after_ms(200);
+}
+
+TEST(LoopStall, OneOtherClientWaitsForABlockingCall)
+{
+    Scenario s;
+    clients(s).after_ms(10);
+    for (int i = 0; i < 3; i++)
+        one_waits(s, SYS_fsync, 300);
+    s.after_ms(250);
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").cost[2].second, 1);
+    EXPECT_NE(s.finding("EP404").summary.find("1 client was ready: its thread was in fsync"), std::string::npos)
+        << s.finding("EP404").summary;
+    one_waits(s, SYS_fsync, 1200);
+    s.after_ms(250);
+    EXPECT_EQ(s.alarms(), "EP404 confirmed");
+}
+
+TEST(LoopStall, ComputingWhileOneWaitsIsWork)
+{
+    Scenario s;
+    s.cpu(1);
+    clients(s);
+    for (int i = 0; i < 12; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s.after_ms(1), 8);
+        s.after_ms(1500);
+        s.wait().delivered(8, EPOLLIN).read(8, 5).wait().after_ms(200);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, ShortSleepsWhileOneWaitsAreNoEvidence)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 12; i++) {
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s.after_ms(1), 8);
+        for (int nap = 0; nap < 5; nap++)
+            s.asleep_in(SYS_fsync, 60);
+        s.wait().delivered(8, EPOLLIN).read(8, 5).wait().after_ms(200);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, TheHandlersOwnClientIsNobodyElse)
+{
+    Scenario s;  // woken by a latch, it goes on with the query of 8, which already sends the next one
+    clients(s).add(5, EPOLLIN, FILE_EVENTFD).wait();
+    for (int i = 0; i < 12; i++) {
+        s.arrives(5, 1).delivered(5, EPOLLIN).read(5, 8).write(8, 100);
+        sends(s.after_ms(1), 8);
+        s.asleep_in(SYS_fsync, 1500);
+        s.wait().delivered(8, EPOLLIN).read(8, 5).wait().after_ms(200);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, JustAcceptedAndAskedForItsNameIsTheHandlersOwn)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).add(7, EPOLLIN, FILE_TCP).wait();
+    for (int fd = 20; fd < 32; fd++) {
+        s.arrives(3, 1).delivered(3, EPOLLIN).accept(3, fd).add(fd, EPOLLIN, FILE_TCP);
+        sends(s.after_ms(1), fd);
+        s.asleep_in(SYS_poll, 1500);
+        s.wait().delivered(fd, EPOLLIN).read(fd, 5).wait().after_ms(200);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, OneConnectionInAllIsAScript)
+{
+    Scenario s;  // a timer's callback sleeps; the only connection has an answer meanwhile
+    s.add(7, EPOLLIN, FILE_TCP).add(5, EPOLLIN, FILE_TIMERFD).wait();
+    for (int i = 0; i < 12; i++) {
+        s.arrives(5, 1).delivered(5, EPOLLIN).read(5, 8);
+        sends(s.after_ms(1), 7);
+        s.asleep_in(SYS_clock_nanosleep, 1500);
+        s.wait().delivered(7, EPOLLIN).read(7, 5).wait().after_ms(200);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, PoolInWhichThreadsTakeTurnsNeedsTwo)
+{
+    Scenario s;  // while one handles, the next one polls as soon as the pool sees the need (MariaDB: 0.5 s)
+    clients(s).thread(101).wait().returned(0).thread(100).wait();
+    for (int i = 0; i < 12; i++) {
+        s.thread(100 + i % 2);
+        one_waits(s, SYS_fsync, 400);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, ListenersAloneAreARiskAtMost)
+{
+    Scenario s;  // uwsgi: one connection at a time, by poll(), outside of the epoll
+    s.add(3, EPOLLIN, FILE_LISTENER).add(4, EPOLLIN, FILE_LISTENER).wait();
+    for (int i = 0; i < 12; i++) {
+        s.arrives(3, 1).delivered(3, EPOLLIN).accept(3, 20);
+        s.after_ms(1).arrives(3, 2).ready(3).asleep_in(SYS_poll, 4000);
+        s.wait().delivered(3, EPOLLIN).accept(3, 21).accept(3, 22).wait().after_ms(200);
+    }
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP404"), "risk");
+}
+
 TEST(LoopStall, PostgresHasOneClient)
 {
     Scenario s(Profile::kProduction);  // and a latch and a death pipe, ready as often as they like

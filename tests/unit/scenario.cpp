@@ -36,6 +36,8 @@ Snapshot Scenario::snapshot()
         refresh(file);
         tables_.state(file_id(fd)) = file.state;
     }
+    if (frozen_tid_)
+        tables_.see_stopped(frozen_tid_, true, now());
     return tables_.snapshot(now());
 }
 
@@ -49,6 +51,28 @@ Scenario& Scenario::stopped(bool stopped)
 {
     tables_.set_process({pid_, "server", "/usr/sbin/server", stopped ? RunState::kStopped : RunState::kAlive, 0});
     return *this;
+}
+
+Scenario& Scenario::frozen(bool frozen)
+{
+    if (frozen) {
+        frozen_tid_ = tid_;
+        frozen_at_ = now();
+        return *this;
+    }
+    posting p = blank(POSTING_BLOCKED);
+    p.flags = POSTING_STOPPED;
+    p.tid = frozen_tid_;
+    p.result = static_cast<int64_t>(now() - frozen_at_);
+    post(p);
+    tables_.see_stopped(std::exchange(frozen_tid_, 0), false, now());
+    return *this;
+}
+
+Scenario& Scenario::waits_for_cpu(uint64_t ms)
+{
+    delay_ns_ += ms * NSEC_PER_MSEC;
+    return after_ms(ms);
 }
 
 Scenario& Scenario::spent(uint64_t cpu_ns)
@@ -101,6 +125,7 @@ posting Scenario::blank(uint8_t kind, int fd) const
     p.epfd = epfd_;
     p.fd = fd;
     p.cpu = static_cast<uint64_t>(cpu_share_ * static_cast<double>(now()));
+    p.delay = delay_ns_;
     p.file = fd >= 0 ? file_id(fd) : 0;
     p.ino = p.file;
     auto at = files_.find(fd);
@@ -288,6 +313,14 @@ Scenario& Scenario::creates_epoll()
 Scenario& Scenario::exec()
 {
     post(blank(POSTING_EXEC));
+    return *this;
+}
+
+Scenario& Scenario::lets_go()
+{
+    posting p = blank(POSTING_EXEC);
+    p.flags = POSTING_LET_GO;
+    post(p);
     return *this;
 }
 
@@ -505,9 +538,10 @@ Scenario& Scenario::ready(int fd)
     return *this;
 }
 
-Scenario& Scenario::woken(uint32_t tid, int fd, uint64_t cpu_ns)
+Scenario& Scenario::woken(uint32_t tid, int fd, uint64_t cpu_ns, bool alone)
 {
     posting p = blank(POSTING_WOKEN, fd);
+    p.flags = alone ? POSTING_SOLE : 0;
     p.tid = tid;
     p.cpu = cpu_ns;
     post(p);

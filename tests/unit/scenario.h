@@ -37,6 +37,7 @@ public:
     Scenario& thread(uint32_t tid);
     Scenario& epoll(int epfd);
     Scenario& stopped(bool stopped);   // SIGSTOP
+    Scenario& frozen(bool frozen);     // the acting thread is kept from running until it is not
     Scenario& spent(uint64_t cpu_ns);  // CPU time of the acting process, in all
     Scenario& cpu(double share);       // of a core, from here on, for the acting thread
 
@@ -75,9 +76,11 @@ public:
     Scenario& fails_on(int fd, uint8_t kind, int error);  // a call on a number that leads nowhere
     Scenario& creates_epoll();                            // the present one
     Scenario& exec();                                     // and the present epoll stays open
+    Scenario& lets_go();                                  // closes what came with the exec
 
     // What happens to it.
     Scenario& asleep_in(int call, uint64_t ms);              // from now on, for so long, in a system call
+    Scenario& waits_for_cpu(uint64_t ms);                    // from now on, for so long, on a run queue
     Scenario& overlaps(int fd, uint32_t tid);                // its read and that of another thread are in flight
     Scenario& delivered_elsewhere(int fd, uint32_t events);  // where the number does not lead to the file
     Scenario& arrives(int fd, uint32_t amount);  // bytes, datagrams, connections, eventfd counts, expirations
@@ -85,7 +88,8 @@ public:
     Scenario& reset(int fd);
     Scenario& writable(int fd, bool yes);
     Scenario& ready(int fd);
-    Scenario& woken(uint32_t tid, int fd, uint64_t cpu_ns);
+    Scenario& woken(uint32_t tid, int fd, uint64_t cpu_ns,
+                    bool alone = false);  // alone: no other waiter was to be told
 
     // Without calls: io_uring, splice in another process.
     Scenario& consumed_unseen(int fd, uint32_t amount);
@@ -144,6 +148,9 @@ private:
     uint32_t tid_ = 100;
     int epfd_ = 4;
     double cpu_share_ = 0;
+    uint64_t delay_ns_ = 0;
+    uint32_t frozen_tid_ = 0;
+    uint64_t frozen_at_ = 0;
     uint8_t slept_ = 0;
     int maxevents_ = 64;
     uint64_t ready_ = 0;

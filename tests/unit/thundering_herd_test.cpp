@@ -147,6 +147,60 @@ TEST(ThunderingHerd, OneEpollWakesOneThread)
     EXPECT_EQ(s.verdict("EP401"), "none");
 }
 
+// ivykis (syslog-ng): one eventfd that is never read, in each thread's epoll with mask 0; a MOD to ONESHOT wakes one.
+TEST(ThunderingHerd, AWakeUpForOneWaiterIsNoHerd)
+{
+    Scenario s;
+    for (uint32_t tid = kFirst; tid < kFirst + 8; tid++)
+        s.process(kFirst).thread(tid).epoll(static_cast<int>(tid)).add(3, 0, FILE_EVENTFD).wait();
+    s.arrives(3, 1);
+    uint64_t clock = 0;
+    for (int i = 0; i < 8000; i++) {
+        uint32_t tid = kFirst + i % 8;
+        s.process(kFirst).thread(tid).epoll(static_cast<int>(tid)).mod(3, EPOLLIN | EPOLLONESHOT);
+        s.after_us(1000).woken(tid, 3, clock += 20000, true).delivered(3, EPOLLIN).wait();
+    }
+    EXPECT_EQ(s.verdict("EP401"), "none");
+    EXPECT_EQ(s.file(3).wasted_wakes, 0u);
+}
+
+// Pollers that leave accept() to a thread which waits for nothing (Erlang's schedulers).
+TEST(ThunderingHerd, AcceptHandedToASchedulerIsNotWasted)
+{
+    for (bool before : {true, false}) {
+        Scenario s;
+        for (uint32_t tid = kFirst; tid < kFirst + 6; tid++)
+            s.process(kFirst).thread(tid).epoll(static_cast<int>(tid)).add(3, EPOLLIN, FILE_LISTENER).wait();
+        uint64_t clock = 0;
+        for (int i = 0; i < 3000; i++) {
+            uint32_t tid = kFirst + i % 6;
+            s.after_us(2000).arrives(3, 1).process(kFirst).thread(tid).epoll(static_cast<int>(tid));
+            s.woken(tid, 3, clock += 20000).delivered(3, EPOLLIN);
+            if (before)
+                s.thread(900).accept(3, 50).thread(tid).wait();
+            else
+                s.wait().thread(900).accept(3, 50);
+        }
+        EXPECT_EQ(s.verdict("EP401"), "none");
+    }
+}
+
+TEST(ThunderingHerd, AHerdThatHandsOverIsOne)
+{
+    Scenario s;  // all six pollers are told, and one of the six finds a scheduler's thanks
+    for (uint32_t tid = kFirst; tid < kFirst + 6; tid++)
+        s.process(kFirst).thread(tid).epoll(static_cast<int>(tid)).add(3, EPOLLIN, FILE_LISTENER).wait();
+    uint64_t clock = 0;
+    for (int i = 0; i < 2000; i++) {
+        s.after_us(3000).arrives(3, 1);
+        clock += 20000;
+        for (uint32_t tid = kFirst; tid < kFirst + 6; tid++)
+            s.thread(tid).epoll(static_cast<int>(tid)).woken(tid, 3, clock).delivered(3, EPOLLIN).wait();
+        s.thread(900).accept(3, 50);
+    }
+    EXPECT_EQ(s.alarms(), "EP401 confirmed");
+}
+
 TEST(ThunderingHerd, ExclusiveWakesOne)
 {
     Scenario s;

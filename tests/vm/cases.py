@@ -155,6 +155,19 @@ def together(everything):
     return judge
 
 
+def stops(expected):
+    """A role of tests/live/stops.cpp: just these rules speak, at likely or more."""
+    def judge(record):
+        no_problem(record)
+        result = outcome(record)
+        check(result.report is not None, result.describe())
+        check(result.report["observation"]["hooks"].startswith(record.hooks), "another hook set: " + result.describe())
+        if result.rules() != expected:
+            raise Final(result.describe())
+        check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+    return judge
+
+
 def refuses(code, text):
     """One clear line, the right exit code."""
     def judge(record):
@@ -243,6 +256,12 @@ def plan(missing, only=(), cpus=1):
     cases = [
         Case("attach", "attach", " ".join(ATTACHED), together([(folder, "bug") for folder in attached])),
         *(Case("none", f"attach/{folder.name}", "", demo(folder, "bug", beside_others=True), source="attach") for folder in attached),
+        Case("stops", "stops/signal", "signal", stops([])),
+        Case("stops", "stops/ptrace", "ptrace", stops([])),
+        Case("stops", "stops/freeze2", "freeze2 /tmp/cgroup2/frozen", stops([])),
+        Case("stops", "stops/freeze1", "freeze1 /tmp/freezer/frozen", stops([])),
+        Case("stops", "stops/nap", "nap 5", stops(["EP404"])),
+        Case("stops", "stops/ring", "ring 3000", stops([])),
         Case("redis", "redis", "", silent_server),
         Case("nginx", "nginx", "", silent_server),
         Case("capabilities", "capabilities", "busy-epollout", demo(demos.ROOT / "demo_bugs/busy-epollout", "bug")),

@@ -108,6 +108,7 @@ def build(binaries, demos, nginx_config, directory):
     tree.add_program(binaries / "epaudit", "bin/epaudit")
     for demo in demos:
         tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}", debug=demo.endswith("/bug"))  # it names lines
+    tree.add_program(binaries / "tests/stops", "bin/stops")
     missing = []
     for name in SERVERS:
         try:
