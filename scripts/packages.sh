@@ -7,7 +7,7 @@ BUILD_PACKAGES=(clang-14 llvm-14 libclang-rt-14-dev bpftool libbpf-dev libelf-de
 TEST_PACKAGES=(nginx-light redis-server redis-tools wrk strace zstd procps iproute2
     qemu-system-x86 busybox-static cpio python3-jsonschema libxml2-utils chromium-headless-shell fonts-dejavu-core)
 # Real servers, and the libraries and compilers of the small ones in tests/real/samples.
-REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto unbound nodejs postgresql-15 mariadb-server-core
+REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core unbound nodejs postgresql-15 mariadb-server-core
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
 BUILD_TOOLS=(clang bpftool cmake ninja g++ pkg-config python3 git)

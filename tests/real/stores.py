@@ -321,6 +321,41 @@ def dns_load(site, seconds):
              lambda: trickle(site.port, seconds / 2, framed, answer), lambda: hold(site.port, seconds, 5))
 
 
+SYSLOG_NG = """
+@version: 3.38
+options {{ threaded(yes); stats-freq(0); }};
+source s {{ network(ip("127.0.0.1") port({port}) transport("tcp") max-connections(64)); }};
+destination d {{ file("{dir}/messages"); }};
+log {{ source(s); destination(d); }};
+"""
+
+
+def syslog_ng(directory):
+    port = free_port()
+    config = pathlib.Path(directory, "syslog-ng.conf")
+    config.write_text(SYSLOG_NG.format(dir=directory, port=port))
+    return Site([need("syslog-ng"), "-F", "--no-caps", "--worker-threads=8", "-f", str(config), "-R", f"{directory}/persist",
+                 "-p", f"{directory}/pid", "-c", f"{directory}/control"], port, directory)
+
+
+def syslog_load(site, seconds):
+    """Bursts of messages, so that its threads sleep in between; senders that come and go, stay silent or write slowly."""
+    message = b"<13>Jan  1 00:00:00 host program[1]: " + b"m" * 160 + b"\n"
+
+    def talk():
+        with connect(site.port) as client:
+            for _ in until(seconds * 0.8):
+                client.sendall(message * 20)
+                time.sleep(0.004)
+
+    def come_and_leave():
+        for _ in until(seconds / 2):
+            with connect(site.port) as client:
+                client.sendall(message)
+            time.sleep(0.02)
+    together(*[talk] * 12, come_and_leave, lambda: hold(site.port, seconds, 8))
+
+
 CASES = [
     Case("redis", redis, redis_load, "redis-benchmark plain and pipelined, deaf subscriber, BLPOP, stalled readers",
          version("redis-server")),
@@ -332,5 +367,7 @@ CASES = [
          version("postgresql-15")),
     Case("MariaDB, thread pool", mariadb, sql_load, "short, long and large queries; clients that leave in one",
          version("mariadb-server-core")),
+    Case("syslog-ng, 8 threads", syslog_ng, syslog_load, "12 senders of bursts, short-lived and silent ones",
+         version("syslog-ng-core")),
     Case("unbound", unbound, dns_load, "UDP and TCP queries, two threads", version("unbound")),
 ]
