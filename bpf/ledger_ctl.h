@@ -109,7 +109,8 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
     if (!r)
         return NULL;
     r->data = p->data;
-    r->mask = p->mask;
+    /* The kernel adds ERR and HUP to what it is given, and the seed reads what the kernel has. */
+    r->mask = p->kind == POSTING_SEEDED ? p->mask & ~(EV_ERR | EV_HUP) : p->mask;
     r->added_at = p->time;
     r->armed_at = p->time;
     r->ctl_tid = p->tid;

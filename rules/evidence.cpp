@@ -63,6 +63,8 @@ void add_fact(Finding& finding, std::string name, std::string text)
 
 uint32_t present_mask(const Entry& entry) { return entry.buried ? entry.registration.mask : entry.live_mask; }
 
+std::string kernel_mask_text(uint32_t mask) { return mask_text(mask & ~(EV_ERR | EV_HUP)); }
+
 bool is_ghost(const Entry& entry)
 {
     const file_row& f = entry.file;

@@ -30,6 +30,8 @@ void add_fact(Finding& finding, std::string name, std::string text);
 
 // The mask as the kernel has it now, or as it was when the registration died.
 uint32_t present_mask(const Entry& entry);
+// A mask as the kernel has it, in words, without ERR and HUP: those the kernel adds to each.
+std::string kernel_mask_text(uint32_t mask);
 
 // Its number was closed by the process that registered it, and the file lives on (EP303).
 bool is_ghost(const Entry& entry);

@@ -203,7 +203,7 @@ private:
         finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
         finding.count = 1;
         finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
-        add_fact(finding, "mask now", mask_text(entry.live_mask));
+        add_fact(finding, "mask now", kernel_mask_text(entry.live_mask));
         add_fact(finding, "untouched for", duration_text(books.time - since));
         if (!doubts.empty())
             add_fact(finding, "speaks against it", doubts_text(doubts));

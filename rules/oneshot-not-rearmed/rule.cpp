@@ -155,7 +155,7 @@ private:
     static void describe(Finding& finding, const Snapshot& books, const Entry& entry, const Doubts& doubts,
                          uint64_t since)
     {
-        add_fact(finding, "mask now", mask_text(entry.live_mask));
+        add_fact(finding, "mask now", kernel_mask_text(entry.live_mask));
         add_fact(finding, "untouched for", duration_text(books.time - since));
         if (entry.file.rearm_errno)
             add_fact(finding, "re-arm", "epoll_ctl(MOD) = " + errno_text(entry.file.rearm_errno));
