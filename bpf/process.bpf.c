@@ -67,11 +67,8 @@ __noinline int exec_keeps(u32 fd)
     record(&p, RECORD_POSTING);
     u32 tgid = p.tgid;
     struct process_row *heir = bpf_map_lookup_elem(&process_rows, &tgid);
-    if (!heir || (heir->leaked && heir->leaked != epoll)) /* the first one stands for all */
-        return 0;
-    heir->leaked_fd = (s32)fd;
-    heir->leaked_task = (u64)current_task();
-    heir->leaked = epoll;
+    if (heir)
+        remember_heir(heir, current_task(), epoll, (s32)fd);
     return 0;
 }
 
@@ -114,8 +111,8 @@ static __always_inline int process_exits(struct task_struct *task)
     if (READ(task, signal, live.counter) == 0) {
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         struct process_row *heir = bpf_map_lookup_elem(&process_rows, &tgid);
-        if (heir && heir->leaked && epoll_of_fd(task, (u32)heir->leaked_fd) != heir->leaked)
-            heir_let_go(heir, tgid);
+        if (heir)
+            ask_heir(task, heir, tgid, 0);
         bpf_map_delete_elem(&process_rows, &tgid);
         __sync_fetch_and_add(&facts.processes_changed, 1);
     }

@@ -450,14 +450,15 @@ struct ledger_batch {
     u64 woken_file; /* the thread was woken through this file, 0: not known */
 };
 
+#define LEAKED_EPOLLS 4
+
 struct process_row {
     u64 seen_at;
-    u64 leaked;      /* EP603: an epoll that came with an exec and was not let go yet; 0: none */
-    u64 leaked_task; /* struct task_struct * of the process */
-    s32 leaked_fd;
+    u64 leaked[LEAKED_EPOLLS]; /* EP603: epolls that came with an exec and were not let go yet; 0: none */
+    u64 leaked_task;           /* struct task_struct * of the process */
+    s32 leaked_fd[LEAKED_EPOLLS];
     u32 parent;
     u32 flags; /* enum process_flag */
-    u32 pad;
 };
 
 enum process_flag {

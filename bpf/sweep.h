@@ -235,7 +235,7 @@ static __always_inline bool sweep_registration(const struct registration_key *at
 static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct epoll_row *e)
 {
     u64 id = *key;
-    ask_heir(id, e);
+    ask_newest_heir(id, e);
     record_shown(RECORD_EPOLL_ROW, id, 0, 0);
     hand_over(seq, &id, sizeof(id));
     /* What does not fit is shown again by the next read. */

@@ -518,7 +518,6 @@ TEST_F(LayoutTest, ProcessRow)
     EXPECT_FIELD(process_row, leaked_fd);
     EXPECT_FIELD(process_row, parent);
     EXPECT_FIELD(process_row, flags);
-    EXPECT_FIELD(process_row, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

@@ -6,7 +6,7 @@
 //   stops nap ROUNDS        one client waits while the handler of another one sleeps: EP404
 //   stops relay ROUNDS      pollers that hand accept() to a scheduler: nothing
 //   stops ring ROUNDS       threads woken one at a time by MOD of an eventfd that nobody reads: nothing
-//   stops lend              an epoll without close-on-exec, closed by the child right after exec: nothing
+//   stops lend              two epolls without close-on-exec, closed by the child right after exec: nothing
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -385,6 +385,7 @@ int lend(const char* self)
     std::array<int, 2> pair{};
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
     watch(epoll, pair[0], EPOLLIN);
+    watch(static_cast<int>(must(epoll_create1(0), "epoll_create1")), pair[1], EPOLLIN);
     for (int i = 0; i < 3; i++) {
         pid_t child = static_cast<pid_t>(must(vfork(), "vfork"));
         if (child == 0) {
