@@ -262,6 +262,13 @@ static __always_inline struct thread_row *ledger_open_thread(struct books *b, co
     return t;
 }
 
+/* Was this thread kept from running at some time since `at`? Then what came late is none of the program's doing. */
+static __always_inline bool ledger_stopped_since(struct books *b, u32 tid, u64 at)
+{
+    const struct thread_row *t = books_thread(b, tid);
+    return t && t->stopped_at > at;
+}
+
 #include "ledger_sharing.h"
 #include "ledger_stale.h"
 #include "ledger_stall.h"

@@ -322,7 +322,7 @@ static __always_inline void ledger_closed_unarmed(struct books *b, const struct 
 {
     if (!(r->flags & REGISTRATION_FIRED) || now - r->fired_at < LEDGER_REARM_NS ||
         !(r->delivered_events & (EV_IN | EV_RDNORM)) || (r->delivered_events & (EV_RDHUP | EV_HUP | EV_ERR)) ||
-        f->attempt_at > r->fired_at || f->wrote_at > r->fired_at)
+        f->attempt_at > r->fired_at || f->wrote_at > r->fired_at || ledger_stopped_since(b, r->delivered_tid, r->fired_at))
         return;
     struct epoll_row *e = books_epoll(b, key->epoll);
     if (e)

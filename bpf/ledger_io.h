@@ -59,7 +59,7 @@ static __always_inline void ledger_rescue(struct books *b, struct file_row *f, c
     if (f->out_cut_at || f->wrote_at >= f->edge_at)
         return;
     if (!f->left_at || f->armed_at > f->left_at || f->edge_at < f->left_at + LEDGER_RESCUE_NS ||
-        p->time - f->edge_at > LEDGER_PASS_NS)
+        p->time - f->edge_at > LEDGER_PASS_NS || ledger_stopped_since(b, p->tid, f->left_at))
         return;
     ledger_count(&f->rescues, 1);
     struct epoll_row *e = books_epoll(b, f->home);
@@ -365,7 +365,7 @@ static __always_inline void ledger_resumes(struct books *b, struct file_row *f, 
     if (r->delivered_at > f->out_cut_at && p->time - r->delivered_at <= LEDGER_PASS_NS) {
         struct fault_row *x = ledger_fault(b, f, p->file);
         if (p->result > 0 && (f->flags & FILE_TAIL) && x && x->writable_at &&
-            p->time - x->writable_at >= LEDGER_LATE_NS)
+            p->time - x->writable_at >= LEDGER_LATE_NS && !ledger_stopped_since(b, p->tid, x->writable_at))
             ledger_count(&x->late_writes, 1);
         return;
     }

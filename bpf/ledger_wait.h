@@ -50,16 +50,17 @@ static __always_inline bool ledger_repeats(const struct file_row *f, const struc
     return (r->flags & REGISTRATION_REARMED) && ((events & (EV_HUP | EV_ERR | EV_RDHUP)) || f->eof_at);
 }
 
-static __always_inline void ledger_edge(struct file_row *f, const struct posting *p)
+static __always_inline void ledger_edge(struct books *b, struct file_row *f, const struct posting *p)
 {
     if (f->edge_at && !(f->flags & FILE_EDGE_USED) && f->unread &&
-        p->time - f->edge_at > LEDGER_IGNORED_NS)
+        p->time - f->edge_at > LEDGER_IGNORED_NS && !ledger_stopped_since(b, p->tid, f->edge_at))
         ledger_count(&f->ignored_edges, 1);
     if (f->kind == FILE_LISTENER && (f->flags & FILE_EDGE_USED)) {
         bool left = f->pass_accepts && f->backlog && !(f->flags & FILE_SAW_EAGAIN);
         if (!left)
             f->left_passes = 0;
-        else if (f->backlog_at && p->time - f->backlog_at >= LEDGER_RESCUE_NS)
+        else if (f->backlog_at && p->time - f->backlog_at >= LEDGER_RESCUE_NS &&
+                 !ledger_stopped_since(b, p->tid, f->backlog_at))
             ledger_count(&f->left_passes, 1);
     }
     f->edge_at = p->time;
@@ -178,7 +179,7 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
     ledger_latency(e, r, p->time);
     ledger_fire(e, r, p->time);
     if ((r->mask & EV_ET) && (p->mask & (EV_IN | EV_RDNORM | EV_RDHUP | EV_HUP | EV_ERR)))
-        ledger_edge(f, p);
+        ledger_edge(b, f, p);
     if ((p->mask & EV_RDHUP) && !f->eof_at) {
         f->eof_at = p->time;
         f->flags |= FILE_TOLD_RDHUP;

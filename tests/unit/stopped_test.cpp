@@ -94,6 +94,91 @@ TEST_P(Stopped, BetweenTwoLooks)
     EXPECT_EQ(s.verdict(GetParam().rule), "none");
 }
 
+// --- what is counted as it happens ---
+
+// A program that reads a part per turn and comes back for the rest by itself; `frozen`: not at once, that time.
+void parts(Scenario& s, bool frozen)
+{
+    for (int fd = 7; fd < 12; fd++)
+        s.add(fd, EPOLLIN | EPOLLET, FILE_TCP);
+    s.after_ms(300);
+    for (int fd = 7; fd < 12; fd++)
+        s.arrives(fd, 12).delivered(fd, EPOLLIN).read(fd, 4, 4);
+    s.wait(0).returned(-EINTR);
+    if (frozen)
+        s.frozen(true);
+    s.after_ms(900);
+    if (frozen)
+        s.frozen(false);
+    for (int fd = 7; fd < 12; fd++)
+        s.arrives(fd, 12).delivered(fd, EPOLLIN).read(fd, 20, 4096);
+    s.wait().after_ms(300);
+}
+
+TEST(StoppedBooks, WhatWasLeftBeforeAFreezeIsNotRescuedAfterIt)
+{
+    Scenario awake;
+    parts(awake, false);
+    EXPECT_EQ(awake.alarms(), "EP101 confirmed");
+    Scenario s;
+    parts(s, true);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+void tails(Scenario& s, bool frozen)
+{
+    s.add(7, EPOLLIN | EPOLLRDHUP, FILE_TCP);
+    for (int i = 0; i < 3; i++) {
+        s.arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).write(7, 5000, 9000).write(7, -EAGAIN);
+        s.writable(7, false).wait().returned(-EINTR).writable(7, true);
+        if (frozen)
+            s.frozen(true);
+        s.after_ms(1800);
+        if (frozen)
+            s.frozen(false);
+        s.arrives(7, 3).delivered(7, EPOLLIN).read(7, 3).write(7, 4000).wait();
+    }
+    s.after_ms(300);
+}
+
+TEST(StoppedBooks, OutputThatWaitedForAThawIsNotLate)
+{
+    Scenario awake;
+    tails(awake, false);
+    EXPECT_EQ(awake.alarms(), "EP105 confirmed");
+    Scenario s;
+    tails(s, true);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+void abandons(Scenario& s, bool frozen)
+{
+    constexpr uint32_t kOnce = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+    s.add(20, kOnce, FILE_TCP);
+    for (int i = 0; i < 20; i++)
+        s.after_ms(5).arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).write(20, 10).mod(20, kOnce);
+    for (int fd : {7, 8, 9}) {
+        s.add(fd, kOnce, FILE_TCP).arrives(fd, 10).delivered(fd, EPOLLIN).wakes_thread().wait().returned(-EINTR);
+        if (frozen)
+            s.frozen(true);
+        s.after_ms(1100);
+        if (frozen)
+            s.frozen(false);
+        s.close(fd);
+    }
+    s.after_ms(500);
+}
+
+TEST(StoppedBooks, ClosedAfterAThawIsNotAbandoned)
+{
+    Scenario awake;
+    abandons(awake, false);
+    EXPECT_EQ(awake.alarms(), "EP104 confirmed");
+    Scenario s;
+    abandons(s, true);
+    EXPECT_EQ(s.verdict("EP104"), "none");
+}
+
 INSTANTIATE_TEST_SUITE_P(Rules, Stopped, testing::ValuesIn(kWaits),
                          [](const auto& wait) { return std::string(wait.param.rule); });
 
