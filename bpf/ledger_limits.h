@@ -39,6 +39,8 @@
 #define LEDGER_SLOW_NS (10 * NSEC_PER_MSEC)
 /* How old the base of a thread's usage may be when it returns with events; see rows.h. */
 #define LEDGER_BASE_NS (20 * NSEC_PER_MSEC)
+/* A stop of this length delays what a program does. */
+#define LEDGER_STOP_NS (10 * NSEC_PER_MSEC)
 /* For so long after two threads polled one epoll in turn, either may do so again (R20). */
 #define LEDGER_POLLED_NS (60 * NSEC_PER_SEC)
 /* A wait that times out within this many ms may be a poll for something else (EP605). */

@@ -45,8 +45,10 @@ static __always_inline void ledger_blocked(struct books *b, const struct posting
     if (!t)
         return;
     if (p->flags & POSTING_STOPPED) {
-        t->stopped_at = p->time;
         t->stopped_ns += (u64)p->result;
+        /* A tracer of system calls stops it all the time, for a moment each. Where no base is known, neither is how long. */
+        if (!t->base_at || !t->return_at || p->result >= (s64)LEDGER_STOP_NS)
+            t->stopped_at = p->time;
         return;
     }
     if (t->waiting || p->result <= 0)

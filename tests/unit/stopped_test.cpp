@@ -179,6 +179,22 @@ TEST(StoppedBooks, ClosedAfterAThawIsNotAbandoned)
     EXPECT_EQ(s.verdict("EP104"), "none");
 }
 
+TEST(StoppedBooks, StopsOfAMomentDelayNothing)
+{
+    Scenario s;  // under strace: at each system call of a busy thread
+    s.add(7, EPOLLIN | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP).after_ms(500).wait();
+    s.arrives(7, 100).delivered(7, EPOLLIN).read(7, 40, 40).wait();
+    for (int i = 0; i < 40; i++) {
+        s.after_ms(100).arrives(9, 1).delivered(9, EPOLLIN);
+        posting stop = s.blank(POSTING_BLOCKED);
+        stop.flags = POSTING_STOPPED;
+        stop.result = NSEC_PER_MSEC;
+        s.post(stop);
+        s.read(9, 1).wait();
+    }
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
 INSTANTIATE_TEST_SUITE_P(Rules, Stopped, testing::ValuesIn(kWaits),
                          [](const auto& wait) { return std::string(wait.param.rule); });
 
