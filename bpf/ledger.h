@@ -161,6 +161,7 @@ static __always_inline void ledger_end_run(struct registration_row *r)
         r->best_run = r->run;
         r->best_run_ns = r->run_last_at - r->run_at;
         r->best_run_events = r->run_events;
+        r->best_run_mask = r->mask; /* a MOD that ends a run has not changed it yet */
     }
     r->run = 0;
 }

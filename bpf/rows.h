@@ -245,6 +245,8 @@ struct registration_row {
     u32 delivered_unread; /* state.unread at the last delivery */
     u32 tgid;         /* who added it; 0: existed before we attached */
     u32 self_readies; /* readiness calls made in the context of that process */
+    u32 best_run_mask; /* in force during best_run */
+    u32 mask_pad;
 
     u64 armed_site;   /* where the last ADD or MOD was called (stacks.h); 0: not known */
 };
@@ -498,7 +500,7 @@ static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128 + 3 *
 static_assert(sizeof(struct file_row) <= 456, "with a hash element's 48 bytes and the key it fits kmalloc-512");
 static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4 + 16);
 static_assert(sizeof(struct registration_key) == 24);
-static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8 + 8 + 8 + 8);
+static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8 + 8 + 8 + 8 + 8);
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
                                               5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8);
 static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);

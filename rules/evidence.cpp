@@ -63,6 +63,15 @@ void add_fact(Finding& finding, std::string name, std::string text)
 
 uint32_t present_mask(const Entry& entry) { return entry.buried ? entry.registration.mask : entry.live_mask; }
 
+void tell_mask(Finding& finding, uint32_t mask)
+{
+    finding.trigger = trigger_text(mask);
+    for (auto& [name, text] : finding.facts) {
+        if (name == "mask")
+            text = mask_text(mask);
+    }
+}
+
 std::string kernel_mask_text(uint32_t mask) { return mask_text(mask & ~(EV_ERR | EV_HUP)); }
 
 bool is_ghost(const Entry& entry)

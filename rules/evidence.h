@@ -30,6 +30,8 @@ void add_fact(Finding& finding, std::string name, std::string text);
 
 // The mask as the kernel has it now, or as it was when the registration died.
 uint32_t present_mask(const Entry& entry);
+// Where another mask than the present one was in force when it mattered.
+void tell_mask(Finding& finding, uint32_t mask);
 // A mask as the kernel has it, in words, without ERR and HUP: those the kernel adds to each.
 std::string kernel_mask_text(uint32_t mask);
 

@@ -187,6 +187,8 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
     if (!spin || spin->shape != advice_.shape)
         return;
     Finding finding = begin_finding(info_, books, entry);
+    if (!spin->running && entry.registration.best_run)
+        tell_mask(finding, entry.registration.best_run_mask);
     bool dear = books.times_known &&
                 (spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"]);
     finding.level = dear ? Level::kConfirmed : Level::kLikely;

@@ -329,6 +329,8 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, delivered_unread);
     EXPECT_FIELD(registration_row, tgid);
     EXPECT_FIELD(registration_row, self_readies);
+    EXPECT_FIELD(registration_row, best_run_mask);
+    EXPECT_FIELD(registration_row, mask_pad);
     EXPECT_FIELD(registration_row, armed_site);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
