@@ -143,7 +143,7 @@ std::vector<Threshold> spin_thresholds()
 {
     return {{"returns", 100, 100, "consecutive futile returns of epoll_wait that make a run"},
             {"per_s", 100, 100, "futile returns per second that the run must reach"},
-            {"seconds", 1, 1, "seconds the run must last"},
+            {"seconds", 1, 1, "seconds the run must last", kPatience},
             {"confirm_per_s", 1000, 1000, "futile returns per second from which it is confirmed"},
             {"confirm_cpu", 0.1, 0.1, "share of a core from which it is confirmed"}};
 }

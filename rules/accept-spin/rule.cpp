@@ -15,7 +15,7 @@ const RuleInfo kInfo{
     "accept-spin",
     "accept fails (EMFILE ...), the backlog stays, the loop spins",
     Level::kConfirmed,
-    {{"window_s", 1, 1, "seconds over which failing accepts are counted"},
+    {{"window_s", 1, 1, "seconds over which failing accepts are counted", kPatience},
      {"turns_per_s", 100, 100, "deliveries of the listener per second, each answered by a failing accept"},
      {"burst_per_s", 1000, 1000, "failing accepts per second that a handler makes without waiting in between"},
      {"accepted_share", 0.1, 0.1, "accepts that succeed, to failing ones, from which descriptors are found"}},

@@ -22,8 +22,8 @@ const RuleInfo kInfo{
     "deaf-registration",
     "registered only for what cannot come, while input waits",
     Level::kConfirmed,
-    {{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd"},
-     {"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd"},
+    {{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd", kPatience},
+     {"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd", kPatience},
      {"sockets", 3, 3, "such sockets of one process at once, to be confirmed"},
      {"fast_share", 0.9, 0.9,
       "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "

@@ -15,7 +15,7 @@ const RuleInfo kInfo{
     "duplicate-delivery",
     "one level-triggered event handed to several threads of one epoll",
     Level::kConfirmed,
-    {{"window_s", 5, 2, "seconds over which deliveries are compared"},
+    {{"window_s", 5, 2, "seconds over which deliveries are compared", kPatience},
      {"share", 0.5, 0.3, "duplicates to deliveries in the window, over the fds of an epoll"},
      {"duplicates", 100, 20, "duplicates in the window, of which a thread found nothing"},
      {"per_s", 10, 10, "such duplicates per second"},

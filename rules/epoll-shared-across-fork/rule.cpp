@@ -19,7 +19,7 @@ const RuleInfo kInfo{
     Level::kConfirmed,
     {{"alive_s", 2, 0.5,
       "seconds after the deed for which both processes must still live (a parent that forks and exits is fine)"},
-     {"both_s", 10, 1, "seconds for which both must wait on the epoll and get events, to be likely"}},
+     {"both_s", 10, 1, "seconds for which both must wait on the epoll and get events, to be likely", kPatience}},
     {},
     "a child that is not watched (attach without --follow-forks); registrations made before the audit began",
     {StackRole::kChanged, StackRole::kWait}};

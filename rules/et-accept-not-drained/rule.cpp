@@ -17,7 +17,7 @@ const RuleInfo kInfo{
     "edge-triggered listener left with a backlog",
     Level::kConfirmed,
     {{"left_passes", 3, 3, "successive edges whose accepts left a connection older than 200 ms waiting"},
-     {"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps"},
+     {"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps", kPatience},
      {"starved_s", 2, 1, "seconds a backlog must wait after accept failed for want of descriptors"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
      {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},

@@ -18,7 +18,7 @@ const RuleInfo kInfo{
     "edge-triggered on a blocking fd: the drain loop hangs the thread",
     Level::kConfirmed,
     {{"sleeps", 2, 2, "calls on one fd that slept 10 ms and more, to be confirmed"},
-     {"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself"}},
+     {"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself", kPatience}},
     {},
     "calls by threads that do not wait on the fd's epoll; with hook set trampoline also Unix streams and pipes",
     {StackRole::kRead, StackRole::kArmed}};

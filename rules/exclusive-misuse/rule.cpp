@@ -22,7 +22,7 @@ const RuleInfo kInfo{
      {"dropped", 3, 3, "files of one epoll that were closed after a forbidden EPOLL_CTL_MOD, to be confirmed"},
      {"stuck_s", 1, 1, "seconds connections wait behind a busy worker while another one sleeps"},
      {"episodes", 3, 3, "times that this happened, to be confirmed"},
-     {"mixed_s", 10, 2, "seconds a file is exclusive in some epolls and plain in others"},
+     {"mixed_s", 10, 2, "seconds a file is exclusive in some epolls and plain in others", kPatience},
      {"mixed_wasted", 100, 100, "wasted wake-ups meanwhile, to be worth a remark"}},
     {Seam::kState, Seam::kWakeups},
     "EPOLLEXCLUSIVE in a single epoll, where it does nothing, and uneven load among workers are not told",

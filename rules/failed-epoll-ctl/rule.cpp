@@ -20,7 +20,7 @@ const RuleInfo kInfo{
     "failed-epoll-ctl",
     "an epoll_ctl failed, was not resolved, and the fd is now deaf",
     Level::kConfirmed,
-    {{"unseen_s", 5, 1, "seconds for which readiness that was asked for in vain must have been there"},
+    {{"unseen_s", 5, 1, "seconds for which readiness that was asked for in vain must have been there", kPatience},
      {"at_once_s", 1, 0.2, "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it"},
      {"refusals", 100, 100, "failures in a row, none of them made up for, from which it is a risk without harm"}},
     {Seam::kState},

@@ -18,7 +18,7 @@ const RuleInfo kInfo{
     "ghost-registration",
     "fd closed, description alive through dup/fork: events keep coming, DEL cannot work",
     Level::kConfirmed,
-    {{"exists_s", 1, 1, "seconds the registration must outlive its descriptor"},
+    {{"exists_s", 1, 1, "seconds the registration must outlive its descriptor", kPatience},
      {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
      {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
     {},

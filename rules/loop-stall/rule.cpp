@@ -22,7 +22,7 @@ const RuleInfo kInfo{"EP404",
                      {{"window_s", 60, 60, "seconds over which stalls of 100 ms and more are counted"},
                       {"stalls", 3, 3, "such stalls in the window, to be likely"},
                       {"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"},
-                      {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed"}},
+                      {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed", kPatience}},
                      {Seam::kReadiness, Seam::kWakeups},
                      "connections over UNIX sockets, and the source of a stall on the CPU",
                      {StackRole::kBlocked, StackRole::kWait}};

@@ -16,7 +16,7 @@ const RuleInfo kInfo{
     "oneshot-not-rearmed",
     "ONESHOT fired and nobody re-armed it while data waits",
     Level::kConfirmed,
-    {{"stall_s", 10, 1, "seconds input must wait, untouched, on a fired registration"},
+    {{"stall_s", 10, 1, "seconds input must wait, untouched, on a fired registration", kPatience},
      {"failed_s", 1, 1, "the same, when a re-arm was tried and failed"},
      {"fast_share", 0.9, 0.9, "share of re-arms within 1 s from which the program counts as one that re-arms at once"},
      {"habit", 10, 3, "re-arms needed to know that habit"},

@@ -16,7 +16,7 @@ const RuleInfo kInfo{
     "polling-timeout",
     "short timeouts that nearly always return nothing stand in for a wake-up",
     Level::kInfo,
-    {{"window_s", 10, 2, "seconds over which returns are compared"},
+    {{"window_s", 10, 2, "seconds over which returns are compared", kPatience},
      {"per_s", 20, 20, "waits per second that time out within 50 ms"},
      {"share", 0.9, 0.9, "share of all returns that they are"},
      {"same", 0.9, 0.9, "share of them with the same timeout as the one before: a clock's timeouts vary"}},

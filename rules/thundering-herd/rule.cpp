@@ -22,7 +22,7 @@ const RuleInfo kInfo{
     "thundering-herd",
     "one connection wakes many waiters; no EPOLLEXCLUSIVE, no SO_REUSEPORT",
     Level::kConfirmed,
-    {{"window_s", 5, 2, "seconds over which wake-ups are compared"},
+    {{"window_s", 5, 2, "seconds over which wake-ups are compared", kPatience},
      {"waste", 0.5, 0.5, "share of wake-ups that found nothing to do"},
      {"waiters", 5, 5, "threads that wait on epolls with this file, to be likely or more"},
      {"herd_waste", 0.8, 0.8, "share of wake-ups that found nothing to do, to be likely or more"},

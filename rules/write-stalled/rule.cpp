@@ -21,7 +21,7 @@ const RuleInfo kInfo{
     "write-stalled",
     "output cut short by EAGAIN and no EPOLLOUT to resume it",
     Level::kConfirmed,
-    {{"stall_s", 10, 1, "seconds there must have been room, with nothing sent, while the loop sleeps"},
+    {{"stall_s", 10, 1, "seconds there must have been room, with nothing sent, while the loop sleeps", kPatience},
      {"sockets", 3, 3, "such sockets of one process at once, each with a tail for sure, to be confirmed"},
      {"late_writes", 2, 2, "tails that went out only because something else rang, to be confirmed"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},

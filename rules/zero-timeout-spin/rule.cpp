@@ -18,7 +18,7 @@ const RuleInfo kInfo{
     "zero-timeout-spin",
     "epoll_wait(0) in a tight loop",
     Level::kLikely,
-    {{"window_s", 5, 2, "seconds it must last"},
+    {{"window_s", 5, 2, "seconds it must last", kPatience},
      {"empty_per_s", 1000, 1000, "waits per second with timeout 0 that find nothing"},
      {"share", 0.95, 0.95, "share of such waits among all of the thread"},
      {"cpu", 0.9, 0.1, "share of a core that the thread burns"},

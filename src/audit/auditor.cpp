@@ -18,13 +18,6 @@ namespace {
 // fingerprint, only one that is worse than all of them is kept.
 constexpr size_t kMaxSubjects = 5000;
 
-bool names_rule(const RuleInfo& info, std::string_view text)
-{
-    std::string_view id = info.id;
-    bool family = text.size() >= 3 && text.substr(0, 2) == "EP" && id.substr(0, text.size()) == text;
-    return family || text == info.name;
-}
-
 bool replaces(const Finding& newer, const Finding& older)
 {
     return newer.level > older.level || (newer.level == older.level && newer.count >= older.count);
@@ -49,6 +42,13 @@ bool worse(const Finding& a, const Finding& b)
 }
 
 }  // namespace
+
+bool names_rule(const RuleInfo& info, std::string_view text)
+{
+    std::string_view id = info.id;
+    bool family = text.size() >= 3 && text.substr(0, 2) == "EP" && id.substr(0, text.size()) == text;
+    return family || text == info.name;
+}
 
 std::string program_name(const Finding& finding)
 {
@@ -257,8 +257,10 @@ std::vector<Finding> Auditor::findings() const
         unsigned fds = example.fds + 1;
         uint64_t first = example.first_at && finding.first_at ? std::min(example.first_at, finding.first_at)
                                                               : example.first_at + finding.first_at;
+        auto inconclusive = example.inconclusive ? example.inconclusive : finding.inconclusive;
         if (finding.level > example.level || (finding.level == example.level && finding.count > example.count))
             example = finding;
+        example.inconclusive = std::move(inconclusive);
         example.fds = fds;
         example.first_at = first;
     }
@@ -266,6 +268,17 @@ std::vector<Finding> Auditor::findings() const
     for (auto& [print, finding] : merged)
         result.push_back(std::move(finding));
     std::sort(result.begin(), result.end(), worse);
+    return result;
+}
+
+std::map<double, std::vector<std::string>> Auditor::impatient(double seconds, const Sight& sight) const
+{
+    std::map<double, std::vector<std::string>> result;
+    for (const Slot& slot : slots_) {
+        const double needs = slot.rule->patience(slot.settings);
+        if (slot.on && needs > seconds && slot.rule->coverage(sight).status != Status::kUnavailable)
+            result[needs].push_back(slot.rule->info().id);
+    }
     return result;
 }
 

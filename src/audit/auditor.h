@@ -23,6 +23,9 @@ std::string fingerprint(const Finding& finding);
 // The executable without its folder, the same after an upgrade replaced it.
 std::string program_name(const Finding& finding);
 
+// By id (EP201), name (busy-epollout) or a family's prefix (EP2).
+bool names_rule(const RuleInfo& info, std::string_view text);
+
 class Auditor {
 public:
     explicit Auditor(Profile profile, std::vector<std::unique_ptr<Rule>> rules = make_rules());
@@ -46,6 +49,8 @@ public:
     std::vector<RuleInfo> rules() const;
     std::vector<RuleCoverage> coverage(const Sight& sight) const;
     const Settings* settings(std::string_view id_or_name) const;
+    // Seconds that rules which are on and can look need before they can say anything: those that need more than `seconds`.
+    std::map<double, std::vector<std::string>> impatient(double seconds, const Sight& sight) const;
     size_t rules_on() const;
     bool is_on(std::string_view id_or_name) const;
 

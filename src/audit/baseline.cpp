@@ -73,10 +73,15 @@ Result<Baseline> Baseline::parse(std::string_view text, const std::string& file)
 Result<Baseline> Baseline::read(const std::string& path)
 {
     std::ifstream in(path, std::ios::binary);
+    const std::string hint = "make one with --write-baseline " + path;
+    if (!in)
+        return usage_error(fmt::format("cannot read the baseline {}: {}", path, strerror(errno ? errno : EIO)), hint);
     std::ostringstream text;
-    if (!in || !(text << in.rdbuf()))
-        return usage_error(fmt::format("cannot read the baseline {}: {}", path, strerror(errno ? errno : EIO)),
-                           "make one with --write-baseline " + path);
+    if (in.peek() == EOF && !in.bad())  // inserting nothing would count as a failure
+        return usage_error(fmt::format("the baseline {} is empty", path), hint);
+    in.clear();
+    if (!(text << in.rdbuf()))
+        return usage_error(fmt::format("cannot read the baseline {}: {}", path, strerror(EIO)), hint);
     return parse(text.str(), path);
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/audit/inconclusive.h"
 #include "src/books/trail.h"
 
 namespace epaudit {
@@ -74,6 +75,9 @@ struct Finding {
     std::string trigger;  // how its registration is told: level, edge, oneshot; part of the fingerprint
 
     std::optional<Suppression> suppression;
+
+    // While it stands, clean may not be claimed, whatever its level.
+    std::optional<InconclusiveReason> inconclusive;
 
     bool withdrawn = false;  // the rule takes back what it said of this subject, unless that was confirmed
 

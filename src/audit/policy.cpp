@@ -90,30 +90,38 @@ Policy::Policy(Config config, std::optional<Baseline> baseline, const std::strin
         known_.push_back({entry, !entry.expires.empty() && entry.expires < today, false});
 }
 
-bool Policy::is_dropped(const Finding& finding) const
+bool Policy::is_dropped(const Finding& finding)
 {
     for (const ProcessMatch& process : config_.processes) {
         if (!matches_exe(process.exe, finding) || !matches(process.comm, finding.comm))
             continue;
-        if (!process.audit)
-            return true;
-        for (const std::string& rule : process.ignore)
-            if (names(rule, finding.rule, finding.name))
-                return true;
+        const bool ignored = std::any_of(process.ignore.begin(), process.ignore.end(), [&](const std::string& rule) {
+            return names(rule, finding.rule, finding.name);
+        });
+        if (process.audit && !ignored)
+            continue;
+        effects_.emplace(process.where, fmt::format("a finding of {} {} in {} is left out", finding.rule, finding.name,
+                                                    finding.comm.empty() ? program_name(finding) : finding.comm));
+        return true;
     }
     return false;
 }
 
-void Policy::lower(Finding& finding) const
+void Policy::lower(Finding& finding)
 {
-    auto cap = [&](const std::map<std::string, Level>& levels) {
-        if (auto at = levels.find(finding.rule); at != levels.end())
-            finding.level = std::min(finding.level, at->second);
+    auto cap = [&](const std::map<std::string, Level>& levels, const std::string& where) {
+        auto at = levels.find(finding.rule);
+        if (at == levels.end() || at->second >= finding.level)
+            return;
+        effects_.emplace(where, fmt::format("{} {} lowered from {} to {}", finding.rule, finding.name,
+                                            level_name(finding.level), level_name(at->second)));
+        finding.level = at->second;
     };
-    cap(config_.levels);
+    auto at = config_.where.find("levels");
+    cap(config_.levels, at == config_.where.end() ? config_.file : at->second);
     for (const ProcessMatch& process : config_.processes)
         if (matches_exe(process.exe, finding) && matches(process.comm, finding.comm))
-            cap(process.levels);
+            cap(process.levels, process.where);
 }
 
 std::optional<Suppression> Policy::suppression_of(const Finding& finding)
@@ -134,6 +142,7 @@ std::optional<Suppression> Policy::suppression_of(const Finding& finding)
 Judged Policy::judge(std::vector<Finding> found)
 {
     Judged judged;
+    effects_.clear();
     for (Finding& finding : found) {
         if (is_dropped(finding))
             continue;
@@ -142,6 +151,24 @@ Judged Policy::judge(std::vector<Finding> found)
         (finding.suppression ? judged.suppressed : judged.findings).push_back(std::move(finding));
     }
     return judged;
+}
+
+std::string Policy::left_out_by(const std::string& exe, const std::string& comm, const std::vector<RuleInfo>& on) const
+{
+    Finding any;
+    any.exe = exe;
+    any.comm = comm;
+    for (const ProcessMatch& process : config_.processes) {
+        if (!matches_exe(process.exe, any) || !matches(process.comm, comm))
+            continue;
+        const bool no_rule = std::all_of(on.begin(), on.end(), [&](const RuleInfo& info) {
+            return std::any_of(process.ignore.begin(), process.ignore.end(),
+                               [&](const std::string& rule) { return names_rule(info, rule); });
+        });
+        if (!process.audit || no_rule)
+            return process.where;
+    }
+    return {};
 }
 
 std::vector<PolicyRemark> Policy::remarks(const std::vector<RuleCoverage>& coverage) const
@@ -162,6 +189,8 @@ std::vector<PolicyRemark> Policy::remarks(const std::vector<RuleCoverage>& cover
             remarks.push_back(
                 {"unused suppression", entry.where, fmt::format("the suppression of {} matched nothing", entry.rule)});
     }
+    for (const auto& [where, text] : effects_)
+        remarks.push_back({"changed finding", where, text});
     if (!baseline_)
         return remarks;
     for (const BaselineEntry& entry : baseline_->entries())

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace epaudit {
 
 // Something in the policy that wants attention.
 struct PolicyRemark {
-    std::string what;   // "unused suppression", "expired suppression", "stale baseline entry"
+    std::string what;   // "unused suppression", "expired suppression", "stale baseline entry", "changed finding"
     std::string where;  // "epaudit.toml:12"
     std::string text;   // one sentence, no full stop
 };
@@ -33,7 +34,9 @@ public:
     const Config& config() const { return config_; }
     // May be asked again and again; remembers which entries were of use.
     Judged judge(std::vector<Finding> found);
-    // Entries that were of no use. Those of rules that were off or blind are not blamed.
+    // The [[process]] entry that leaves this program out, or all the rules that are on; empty: it is judged.
+    std::string left_out_by(const std::string& exe, const std::string& comm, const std::vector<RuleInfo>& on) const;
+    // Entries that were of no use, and what others did to findings. Those of rules that were off or blind are not blamed.
     std::vector<PolicyRemark> remarks(const std::vector<RuleCoverage>& coverage) const;
 
 private:
@@ -43,13 +46,15 @@ private:
         bool matched = false;
     };
 
-    bool is_dropped(const Finding& finding) const;
-    void lower(Finding& finding) const;
+    bool is_dropped(const Finding& finding);
+    void lower(Finding& finding);
     std::optional<Suppression> suppression_of(const Finding& finding);
 
     Config config_;
     std::vector<Known> known_;
     std::optional<Baseline> baseline_;
+    // Where, and what it did to findings of the newest judge().
+    std::set<std::pair<std::string, std::string>> effects_;
 };
 
 // The entries that would suppress these findings, ready for epaudit.toml but for their reason.

@@ -28,7 +28,10 @@ struct Threshold {
     double production;
     double test;
     const char* meaning;  // with its unit: "seconds the run must last"
+    // Seconds that must pass before the rule can say what it is for: an observation that is shorter cannot clear anybody.
+    bool patience = false;
 };
+constexpr bool kPatience = true;
 
 enum class Seam { kReadiness, kWakeups, kState };  // what a rule needs from the hooks beside system calls
 
@@ -98,6 +101,8 @@ public:
     // the auditor keeps the highest level and the newest evidence.
     virtual void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) = 0;
     virtual Coverage coverage(const Sight& sight) const;  // default: from info().needs
+    // The longest of its thresholds that are patience; 0: it needs none.
+    double patience(const Settings& settings) const;
 };
 
 // The one list of rules, in the order of their ids (rules/catalogue.cpp). Each call makes fresh ones, with

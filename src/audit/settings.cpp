@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "src/audit/rule.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 
@@ -39,7 +40,7 @@ double Settings::operator[](const char* name) const
             return value;
     }
     // A typing error in a rule, found by its first test.
-    fmt::print(stderr, "epaudit: internal error: rule asks for undeclared threshold '{}'\n", name);
+    say("epaudit: internal error: rule asks for undeclared threshold '{}'\n", name);
     std::abort();
 }
 
@@ -60,6 +61,15 @@ bool asks_for_time(const Threshold& threshold)
 }
 
 }  // namespace
+
+double Rule::patience(const Settings& settings) const
+{
+    double longest = 0;
+    for (const Threshold& threshold : info().thresholds)
+        if (threshold.patience)
+            longest = std::max(longest, settings[threshold.name]);
+    return longest;
+}
 
 Coverage Rule::coverage(const Sight& sight) const
 {

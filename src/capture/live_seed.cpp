@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "src/capture/live_impl.h"
+#include "src/support/proc.h"
 
 namespace epaudit {
 namespace {
@@ -133,26 +134,18 @@ ProcessInfo read_process(uint32_t pid)
 {
     ProcessInfo info;
     info.pid = pid;
-    std::ifstream comm(fmt::format("/proc/{}/comm", pid));
-    std::getline(comm, info.comm);
+    info.comm = read_comm(pid);
     std::error_code ignored;
     info.exe = fs::read_symlink(fmt::format("/proc/{}/exe", pid), ignored).string();
-    std::ifstream in(fmt::format("/proc/{}/stat", pid));
-    std::string line;
-    std::getline(in, line);
-    size_t close = line.rfind(')');  // comm may hold anything
-    char state = 'X';
-    unsigned long user = 0, system = 0;
-    if (close == std::string::npos ||
-        sscanf(line.c_str() + close + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user,
-               &system) < 1 ||
-        state == 'Z' || state == 'X')
+    const auto stat = read_proc_stat(pid);
+    if (!stat || !stat->running())
         info.state = RunState::kGone;
     else
-        info.state = state == 'T' || state == 't' ? RunState::kStopped : RunState::kAlive;
+        info.state = stat->state == 'T' || stat->state == 't' ? RunState::kStopped : RunState::kAlive;
     info.cpu_ns = cpu_of_threads(pid);
-    if (!info.cpu_ns)
-        info.cpu_ns = (user + system) * (NSEC_PER_SEC / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
+    if (!info.cpu_ns && stat)
+        info.cpu_ns = (stat->user_ticks + stat->system_ticks) *
+                      (NSEC_PER_SEC / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
     return info;
 }
 

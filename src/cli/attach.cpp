@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/cli/session.h"
+#include "src/cli/traced.h"
 
 namespace epaudit {
 namespace {
@@ -35,19 +36,27 @@ Result<std::vector<uint32_t>> watch_all(LiveCapture& live, const std::vector<uin
 
 Result<int> attach_command(const AttachOptions& options)
 {
+    if (options.audit.source == "strace")
+        return attach_by_strace(options);
     auto roots = parse_pids(options.pids);
     if (!roots)
         return roots.error();
-    auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kProduction));
+    std::vector<ProcessInfo> only;
+    for (uint32_t pid : roots->pids)
+        if (!options.follow_forks)
+            only.push_back(program_of(pid));
+    auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kProduction), only);
     if (!session)
         return session.error();
     LiveCapture& live = (*session)->live();
-    auto pids = watch_all(live, *roots, options.follow_forks);
+    auto pids = watch_all(live, roots->pids, options.follow_forks);
     if (!pids)
         return pids.error();
     auto notes = live.seed(*pids);
     if (!notes)
         return notes.error();
+    for (std::string& text : roots->notes)
+        (*session)->note(std::move(text));
     for (std::string& text : *notes)
         (*session)->note(std::move(text));
     if (auto ok = (*session)->begin({}, *pids); !ok)
@@ -55,14 +64,14 @@ Result<int> attach_command(const AttachOptions& options)
 
     // A process that ended before we watched it is never removed by the exit hook: its pidfd tells.
     std::vector<Descriptor> pidfds;
-    for (uint32_t pid : *roots)
+    for (uint32_t pid : roots->pids)
         pidfds.push_back(open_pidfd(pid));
     std::vector<int> gone;
     for (const Descriptor& fd : pidfds)
         if (fd)
             gone.push_back(fd.get());
     auto over = [&] {
-        return std::all_of(roots->begin(), roots->end(), [&](uint32_t pid) { return !is_running(pid); }) &&
+        return std::all_of(roots->pids.begin(), roots->pids.end(), [&](uint32_t pid) { return !is_running(pid); }) &&
                (!options.follow_forks || live.watched().empty());
     };
     auto end = (*session)->observe(gone, over);

@@ -2,32 +2,45 @@
 // epaudit rules, epaudit explain.
 #include <fmt/format.h>
 
+#include <functional>
 #include <iostream>
 
 #include "rules/explain.h"
 #include "src/audit/auditor.h"
 #include "src/audit/nearest.h"
+#include "src/capture/live.h"
 #include "src/cli/options.h"
 #include "src/report/rules_list.h"
+#include "src/support/capabilities.h"
 
 namespace epaudit {
 namespace {
 
-// What the hook sets of this build can see when nothing is refused; what was refused is in each report.
-Sight full_sight()
+// What each rule can see on this machine, with these privileges: by trying, as doctor does.
+std::function<Coverage(const Rule&)> coverage_here()
 {
-    Sight sight;
-    sight.hooks = "tracepoint";
-    return sight;
+    if (!Capabilities::own().can_observe())
+        return [](const Rule&) {
+            return Coverage{Status::kUnavailable, "CAP_BPF and CAP_PERFMON are missing (try with sudo)"};
+        };
+    std::string refused;
+    for (HookSet set : {HookSet::kTrampoline, HookSet::kTracepoint}) {
+        const HookReport report = LiveCapture::examine(set);
+        if (report.usable)
+            return [sight = report.sight](const Rule& rule) { return rule.coverage(sight); };
+        refused = report.reason;
+    }
+    return [refused](const Rule&) { return Coverage{Status::kUnavailable, "no hook set can be used: " + refused}; };
 }
 
 }  // namespace
 
 Result<int> rules_command(const CatalogueOptions& options)
 {
+    const auto coverage = coverage_here();
     std::vector<RuleListing> listing;
     for (const auto& rule : make_rules())
-        listing.push_back({rule->info(), rule->coverage(full_sight())});
+        listing.push_back({rule->info(), coverage(*rule)});
     if (options.format == "json")
         write_rules_json(listing, std::cout);
     else

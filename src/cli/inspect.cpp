@@ -15,6 +15,7 @@
 #include "src/cli/options.h"
 #include "src/cli/target.h"
 #include "src/report/inspect.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
@@ -64,7 +65,7 @@ public:
     void show(const InterestLook& look)
     {
         if (redraw_)
-            std::cout << "\x1b[H\x1b[2J\x1b[3J";
+            std::cout << "\x1b[H\x1b[2J";
         if (json_)
             write_inspect_json(look, style_, std::cout);
         else
@@ -108,10 +109,12 @@ Result<int> inspect_command(const InspectOptions& options)
     auto pids = parse_pids(options.pids);
     if (!pids)
         return pids.error();
+    for (const std::string& note : pids->notes)
+        say("epaudit: {}\n", note);
     auto live = LiveInspection::open(options.verbose);
     if (!live)
         return live.error();
-    auto look = (*live)->look(*pids);
+    auto look = (*live)->look(pids->pids);
     if (!look)
         return look.error();
     if (look->processes.empty())
@@ -119,7 +122,7 @@ Result<int> inspect_command(const InspectOptions& options)
     if (look->lists.empty())
         return no_epoll(*look);
     if (options.watch)
-        return watch(**live, *pids, std::move(*look), options);
+        return watch(**live, pids->pids, std::move(*look), options);
     Screen(options).show(*look);
     return static_cast<int>(look->complete ? Exit::kClean : Exit::kIncomplete);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/cli/judge.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -11,7 +13,9 @@
 
 #include "src/audit/nearest.h"
 #include "src/evidence/place.h"
+#include "src/report/verdict.h"
 #include "src/report/words.h"
+#include "src/support/descriptor.h"
 
 namespace epaudit {
 namespace {
@@ -24,6 +28,46 @@ Result<Config> find_config(const AuditOptions& options)
     if (options.no_config || (options.config.empty() && !std::filesystem::exists(kDefaultFile, ignored)))
         return Config{};
     return read_config(options.config.empty() ? kDefaultFile : options.config, catalogue());
+}
+
+Error cannot_write(const std::string& path, int error)
+{
+    return usage_error(fmt::format("cannot write the baseline {}: {}", path, strerror(error)));
+}
+
+// A typing error must not cost the observation.
+Result<> check_writable(const std::string& path)
+{
+    std::error_code ignored;
+    const bool there = std::filesystem::exists(path, ignored);
+    const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+    if (!file)
+        return cannot_write(path, errno);
+    if (!there)
+        std::filesystem::remove(path, ignored);
+    return Done{};
+}
+
+// The old one stays until the new one is whole.
+Result<> replace_file(const std::string& path, const std::string& text)
+{
+    std::error_code ignored;
+    const bool special = std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored);
+    const std::string target = std::filesystem::is_symlink(path, ignored)
+                                   ? std::filesystem::weakly_canonical(path, ignored).string()
+                                   : path;
+    const std::string fresh = special ? path : target + ".new";
+    std::ofstream out(fresh, std::ios::binary);
+    out << text;
+    out.close();
+    int error = out ? 0 : errno ? errno : EIO;
+    if (!error && !special && rename(fresh.c_str(), target.c_str()) != 0)
+        error = errno;
+    if (!error)
+        return Done{};
+    if (!special)
+        std::filesystem::remove(fresh, ignored);
+    return cannot_write(path, error);
 }
 
 std::optional<Level> level_of_gate(const std::string& fail_on)
@@ -50,6 +94,9 @@ Result<std::unique_ptr<Judge>> Judge::open(const AuditOptions& options, Profile 
             return read.error();
         baseline = std::move(*read);
     }
+    if (!options.write_baseline.empty())
+        if (auto ok = check_writable(options.write_baseline); !ok)
+            return ok.error();
     judge->policy_ = Policy(std::move(*config), std::move(baseline), today());
     if (auto ok = judge->choose_profile(otherwise); !ok)
         return ok.error();
@@ -116,7 +163,9 @@ void Judge::fill(Report& report, const Sight& sight)
         for (Finding& finding : *list)
             if (const Frame* frame = sources_ ? guilty_frame(finding) : nullptr)
                 finding.source = read_excerpt(*frame, report.options.directory);
+    report.config = policy_.config().file;
     report.rules = auditor_->rules();
+    report.rules_off = rules_off();
     report.coverage = auditor_->coverage(sight);
     report.findings = std::move(judged.findings);
     report.suppressed = std::move(judged.suppressed);
@@ -124,34 +173,90 @@ void Judge::fill(Report& report, const Sight& sight)
     report.observation.profile = profile_name_;
     report.gate = gate_;
     report.options.risks = risks_;
-    if (options_.write_baseline.empty())
-        return;
-    // What is written down now is known from now on.
-    std::vector<Finding> left;
-    for (Finding& finding : report.findings) {
-        if (is_shown(finding, report.options)) {
-            finding.suppression = Suppression{"baseline", "written down in this run", options_.write_baseline};
-            report.suppressed.push_back(std::move(finding));
-        } else {
-            left.push_back(std::move(finding));
-        }
-    }
-    report.findings = std::move(left);
+    if (std::string note = patience_note(report.observation, sight); !note.empty())
+        report.observation.notes.push_back(std::move(note));
 }
 
-Result<> Judge::keep_baseline(const Report& report) const
+// "watched 10.0 s: EP301, EP302 need 300 s": the longest patience first.
+std::string Judge::patience_note(const Observation& seen, const Sight& sight) const
+{
+    if (seen.seconds <= 0 || sight.times == Sight::Times::kNone)
+        return {};
+    const auto impatient = auditor_->impatient(seen.seconds, sight);
+    std::string text;
+    for (auto at = impatient.rbegin(); at != impatient.rend(); ++at)
+        text += fmt::format("{}{} need{} {} s", text.empty() ? "" : ", ", fmt::join(at->second, " and "),
+                            at->second.size() == 1 ? "s" : "", number_text(at->first));
+    if (text.empty())
+        return {};
+    const bool log = seen.hooks == "strace" || seen.hooks == "recording";
+    return fmt::format("watched {}: {}: use {}{}", seconds_text(seen.seconds), text,
+                       profile_ == Profile::kTest ? "" : "--profile test or ",
+                       log ? "a longer log" : "a longer observation (--duration)");
+}
+
+Result<> Judge::keep_baseline(Report& report) const
 {
     if (options_.write_baseline.empty())
         return Done{};
-    std::vector<Finding> known;
+    std::vector<Finding> known, left;
     for (const Finding& finding : report.suppressed)
         if (finding.suppression && finding.suppression->by == "baseline")
             known.push_back(finding);
-    std::ofstream out(options_.write_baseline);
-    out << baseline_text(known);
-    if (!out.flush())
-        return usage_error(fmt::format("cannot write the baseline {}: {}", options_.write_baseline, strerror(errno)));
+    const size_t before = known.size();
+    for (const Finding& finding : report.findings)
+        (is_shown(report, finding) ? known : left).push_back(finding);
+    if (auto ok = replace_file(options_.write_baseline, baseline_text(known)); !ok)
+        return ok;
+    // What is written down now is known from now on.
+    for (auto at = known.begin() + static_cast<std::ptrdiff_t>(before); at != known.end(); ++at) {
+        at->suppression = Suppression{"baseline", "written down in this run", options_.write_baseline};
+        report.suppressed.push_back(std::move(*at));
+    }
+    report.findings = std::move(left);
     return Done{};
+}
+
+Result<> Judge::check_rules() const
+{
+    if (auditor_->rules_on())
+        return Done{};
+    Report report;
+    report.rules_off = rules_off();
+    const Verdict verdict = verdict_of(report);
+    return usage_error(verdict.text, verdict.remedy);
+}
+
+Result<> Judge::check_programs(const std::vector<ProcessInfo>& programs) const
+{
+    Report report;
+    report.coverage = auditor_->coverage(Sight{});
+    for (const ProcessInfo& program : programs) {
+        std::string by = left_out(program);
+        if (by.empty())
+            return Done{};
+        report.unjudged.push_back(std::move(by));
+    }
+    report.none_judged = !programs.empty();
+    if (!report.none_judged)
+        return Done{};
+    const Verdict verdict = verdict_of(report);
+    return usage_error(verdict.text, verdict.remedy);
+}
+
+std::string Judge::left_out(const ProcessInfo& program) const
+{
+    const std::string by = policy_.left_out_by(program.exe, program.comm, auditor_->rules());
+    return by.empty() ? "" : fmt::format("{} ({})", program.comm.empty() ? program.exe : program.comm, by);
+}
+
+std::vector<RuleOff> Judge::rules_off() const
+{
+    std::vector<RuleOff> off;
+    for (const auto& rule : make_rules())
+        if (const RuleInfo& info = rule->info(); !auditor_->is_on(info.id))
+            off.push_back({info.id, info.name, why_off(info)});
+    return off;
 }
 
 std::string Judge::where(const char* key, bool on_command_line) const
@@ -162,12 +267,16 @@ std::string Judge::where(const char* key, bool on_command_line) const
     return at == policy_.config().where.end() ? "default" : at->second;
 }
 
-// The nearest word that turns rules off.
-std::string Judge::why_off() const
+std::string Judge::why_off(const RuleInfo& info) const
 {
-    if (!options_.select.empty() || !options_.ignore.empty())
-        return "command line";
-    return where(policy_.config().select.empty() ? "ignore" : "select", false);
+    auto in = [&](const std::vector<std::string>& list) {
+        return std::any_of(list.begin(), list.end(), [&](const std::string& one) { return names_rule(info, one); });
+    };
+    if (in(options_.ignore))
+        return "--ignore";
+    if (in(policy_.config().ignore))
+        return where("ignore", false);
+    return options_.select.empty() ? where("select", false) : "--select";
 }
 
 std::string Judge::text() const
@@ -185,7 +294,7 @@ std::string Judge::text() const
     for (const auto& rule : make_rules()) {
         const RuleInfo& info = rule->info();
         const bool on = auditor_->is_on(info.id);
-        text += "\n" + row(fmt::format("{} {}", info.id, info.name), on ? "on" : "off", on ? "" : why_off());
+        text += "\n" + row(fmt::format("{} {}", info.id, info.name), on ? "on" : "off", on ? "" : why_off(info));
         if (auto at = config.levels.find(info.id); at != config.levels.end())
             text += row("  level at most", level_name(at->second), where("levels", false));
         const Settings* settings = auditor_->settings(info.id);

@@ -32,8 +32,14 @@ public:
     void forget_sources() { sources_ = false; }
     // Everything a report says about rules and findings.
     void fill(Report& report, const Sight& sight);
-    // --write-baseline; nothing when it was not asked for.
-    Result<> keep_baseline(const Report& report) const;
+    // --write-baseline: what the report shows is written down, and known from now on. Nothing when it was not asked for.
+    Result<> keep_baseline(Report& report) const;
+    // An error when no rule is on: then there is nothing to observe for.
+    Result<> check_rules() const;
+    // An error when the configuration leaves out every one of these programs.
+    Result<> check_programs(const std::vector<ProcessInfo>& programs) const;
+    // "healthcheck (epaudit.toml:9)"; empty: it is judged.
+    std::string left_out(const ProcessInfo& program) const;
 
     // `epaudit config`: what is in force, and from where.
     std::string text() const;
@@ -43,7 +49,9 @@ private:
     Result<> choose_profile(Profile otherwise);
     Result<> set_up_rules();
     std::string where(const char* key, bool on_command_line) const;
-    std::string why_off() const;
+    std::string why_off(const RuleInfo& info) const;
+    std::vector<RuleOff> rules_off() const;
+    std::string patience_note(const Observation& seen, const Sight& sight) const;
 
     AuditOptions options_;
     std::string directory_;

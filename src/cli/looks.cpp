@@ -7,7 +7,7 @@
 
 #include "bpf/twins.h"
 #include "src/books/counts.h"
-#include "src/capture/live.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 
@@ -20,10 +20,23 @@ Result<> Looks::after(const Snapshot& books)
     // An instance may come and go between two looks: its creation was counted.
     epolls_seen_ = std::max({epolls_seen_, static_cast<uint64_t>(books.epolls.size()),
                              books.stats[static_cast<size_t>(STAT_CALLS) + POSTING_CREATE]});
+    meet(books);
     judged_ = judge_.judged();
     historian_.look(books);
     announce(books);
     return tell();
+}
+
+// Whose epolls they are. A process that ended before its name was read was somebody, too.
+void Looks::meet(const Snapshot& books)
+{
+    for (const auto& [id, epoll] : books.epolls) {
+        auto at = books.processes.find(epoll.tgid);
+        if (at == books.processes.end())
+            somebody_unknown_ = true;
+        else
+            programs_[epoll.tgid] = at->second;
+    }
 }
 
 // One line when a finding first reaches the gate, so that nobody waits for the end to know.
@@ -45,8 +58,8 @@ void Looks::announce(const Snapshot& books)
                                : std::string();
         std::string who = finding.comm.empty() ? fmt::format("pid {}", finding.pid)
                                                : fmt::format("{} (pid {})", finding.comm, finding.pid);
-        fmt::print(stderr, "epaudit: {}{} {} {} in {}, {} {}\n", when, level_name(finding.level), finding.rule,
-                   finding.name, who, has_fd ? "fd" : "epoll fd", has_fd ? finding.fd.number : finding.epoll_fd);
+        say("epaudit: {}{} {} {} in {}, {} {}\n", when, level_name(finding.level), finding.rule, finding.name, who,
+            has_fd ? "fd" : "epoll fd", has_fd ? finding.fd.number : finding.epoll_fd);
     }
 }
 
@@ -76,7 +89,6 @@ void Looks::fill(Report& report, const Snapshot& last, const Sight& sight)
     observation.calls = calls(last);
     observation.work = work_of(last);
     observation.lost = losses(last);
-    observation.complete = observation.lost.empty();
     if (uint64_t skipped = last.stats[STAT_READINESS_SKIPPED])
         observation.notes.push_back(
             fmt::format("{} readiness probes were skipped or did not reach every waiter; they only date "
@@ -97,6 +109,14 @@ void Looks::fill(Report& report, const Snapshot& last, const Sight& sight)
     observation.registrations = registrations_seen_;
     observation.epolls = epolls_seen_;
     judge_.fill(report, sight);
+    bool judged = somebody_unknown_;
+    for (const auto& [pid, program] : programs_) {
+        std::string by = judge_.left_out(program);
+        judged |= by.empty();
+        if (!by.empty() && std::count(report.unjudged.begin(), report.unjudged.end(), by) == 0)
+            report.unjudged.push_back(std::move(by));
+    }
+    report.none_judged = !judged && !programs_.empty();
     report.history = historian_.history();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ public:
     uint64_t epolls_seen() const { return epolls_seen_; }
 
 private:
+    void meet(const Snapshot& books);
     void announce(const Snapshot& books);
     Result<> tell();
 
@@ -45,6 +47,8 @@ private:
     uint64_t registrations_seen_ = 0;
     uint64_t epolls_seen_ = 0;
     std::vector<std::string> announced_;
+    std::map<uint32_t, ProcessInfo> programs_;  // that own an epoll
+    bool somebody_unknown_ = false;             // owned one, too
 };
 
 }  // namespace epaudit

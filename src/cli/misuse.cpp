@@ -50,9 +50,11 @@ std::vector<std::string> options_of(const CLI::App& command)
     return names;
 }
 
-Error unexpected(const CLI::App& command, const std::string& help)
+Error unexpected(const CLI::App& app, const CLI::App& command, const std::string& help)
 {
-    const std::vector<std::string> words = command.remaining();
+    std::vector<std::string> words = command.remaining();
+    if (words.empty())  // a word after "--", or an option that stands before the command, was left to the program
+        words = app.remaining(true);
     for (const std::string& word : words)
         if (word.size() > 1 && word[0] == '-')
             return usage_error(fmt::format("{} has no option '{}'", command.get_name(), word),
@@ -72,7 +74,7 @@ Error misuse(const CLI::ParseError& error, const CLI::App& app, const char* firs
     const CLI::App& command = *parsed.front();
     const std::string help = fmt::format("epaudit {} --help", command.get_name());
     if (dynamic_cast<const CLI::ExtrasError*>(&error))
-        return unexpected(command, help);
+        return unexpected(app, command, help);
     auto need = kNeeds.find(command.get_name());
     if (dynamic_cast<const CLI::RequiredError*>(&error) && need != kNeeds.end())
         return usage_error(fmt::format("{} needs {}", command.get_name(), need->second.what), need->second.usage);

@@ -33,6 +33,8 @@ struct AuditOptions {
     uint32_t max_fds = 65536;
     uint32_t stack_bytes = 16384;
     std::string hooks = "auto";
+    std::string source = "auto";  // bpf, strace
+    std::string input;            // what is read: a log, a recording; no report may be written over it
     bool risks = false;
     bool quiet = false;
     bool verbose = false;
@@ -99,7 +101,7 @@ Result<int> doctor_command(const CatalogueOptions& options);
 Result<int> config_command(const AuditOptions& options);
 Result<int> explain_command(const CatalogueOptions& options);
 
-// The whole program: parse, dispatch, print the error. Returns the exit code.
+// The whole program: parse, dispatch, print the error. Returns the exit code, whatever is thrown.
 int epaudit_main(int argc, char** argv);
 
 }  // namespace epaudit

@@ -17,6 +17,8 @@ namespace epaudit {
 // "json=report.json", "text". The error lists the formats.
 Result<Output> parse_output(const std::string& spec);
 
+class Judge;
+
 class Outputs {
 public:
     // Nothing wanted: text on standard output.
@@ -30,7 +32,6 @@ public:
     Result<> progress(const RateSample* sample, const std::vector<Finding>& findings, const std::string& directory);
     // Writes the report in each format.
     Result<> write(Report& report);
-    bool to_stdout() const;  // one of them goes there
 
 private:
     struct Target {
@@ -39,15 +40,17 @@ private:
         Descriptor file;   // not an ofstream: the target must not inherit it
         std::unique_ptr<NdjsonStream> stream;
         bool written = false;
+        bool made = false;  // by us, or emptied: it goes when nothing is written to it
     };
     Outputs() = default;
+    static Result<> open_file(Target& target);
     static Result<> put(Target& target, const std::string& text);
 
     std::vector<Target> targets_;
     bool colour_ = false;
 };
 
-// Findings, then incomplete data, then the command's own status, then 0.
-int exit_code(const Report& report);
+// Writes down what was found and what it comes to, and answers the exit code. An error when nothing could be judged.
+Result<int> conclude(const Judge& judge, Outputs& outputs, Report& report);
 
 }  // namespace epaudit

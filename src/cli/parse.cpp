@@ -5,22 +5,27 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <cstdio>
+#include <exception>
+#include <iostream>
 #include <map>
 
 #include "src/cli/misuse.h"
 #include "src/cli/options.h"
 #include "src/cli/outputs.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
 
 constexpr const char* kAbout =
     "Watches a running program and says, with evidence, where it misuses epoll.\n"
-    "The target is never signalled, stopped or traced with ptrace.";
+    "The target is never signalled, stopped or traced with ptrace, unless --source strace is asked for or all there "
+    "is.";
 
 constexpr const char* kFooter =
-    "Exit codes: 0 nothing at or above the gate, 1 findings, 2 usage or configuration error,\n"
-    "3 could not observe, 4 observed, but data is incomplete, so clean may not be claimed.";
+    "Exit codes: 0 no finding at or above --fail-on, 1 findings, 2 usage or configuration error,\n"
+    "3 could not observe, 4 inconclusive: nothing found, but that cannot be claimed; the verdict says why.";
 
 // What CLI11 fills in; turned into AuditOptions afterwards.
 struct RawOptions {
@@ -90,17 +95,22 @@ std::string no_seconds(const std::string& text)
     return good ? "" : fmt::format("'{}' is no number of seconds", text);
 }
 
-void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+void add_max_fds(CLI::App& app, AuditOptions& audit)
 {
-    add_report_options(app, audit, raw);
-    add_policy_options(app, audit, raw);
-    app.add_option("--duration", raw.duration, "end the observation after this many seconds")
-        ->type_name("SECONDS")
-        ->check(CLI::Validator(no_seconds, ""));
     app.add_option("--max-fds", audit.max_fds, "rows for files; more are counted, not watched")
         ->type_name("N")
         ->check(CLI::Range(16u, 16u << 20))
         ->capture_default_str();
+}
+
+void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+{
+    add_report_options(app, audit, raw);
+    add_policy_options(app, audit, raw);
+    add_max_fds(app, audit);
+    app.add_option("--duration", raw.duration, "end the observation after this many seconds")
+        ->type_name("SECONDS")
+        ->check(CLI::Validator(no_seconds, ""));
     app.add_option("--stack-bytes", audit.stack_bytes,
                    "user stack kept with a call that is evidence; 0: no source lines")
         ->type_name("N")
@@ -113,6 +123,14 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
     app.add_flag("--verbose", audit.verbose, "show what libbpf says");
     app.add_option("--ready-file", audit.ready_file)->group("");        // for tests: made once hooks are on
     app.add_flag("--walk-in-pieces", audit.walk_in_pieces)->group("");  // for tests: as where iterators are refused
+}
+
+void add_source_option(CLI::App& app, AuditOptions& audit, const char* says)
+{
+    app.add_option("--source", audit.source, std::string("what is watched with: ") + says)
+        ->type_name("SOURCE")
+        ->check(CLI::IsMember({"auto", "bpf", "strace"}))
+        ->capture_default_str();
 }
 
 void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
@@ -189,9 +207,9 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
 
 int complain(const Error& error)
 {
-    fmt::print(stderr, "epaudit: {}\n", error.message);
+    say("epaudit: {}\n", error.message);
     if (!error.hint.empty())
-        fmt::print(stderr, "  hint: {}\n", error.hint);
+        say("  hint: {}\n", error.hint);
     return static_cast<int>(error.exit);
 }
 
@@ -202,9 +220,7 @@ int dispatch(Result<int> (*command)(const Options&), const Options& options)
     return code ? *code : complain(code.error());
 }
 
-}  // namespace
-
-int epaudit_main(int argc, char** argv)
+int parse_and_run(int argc, char** argv)
 {
     CLI::App app(kAbout, "epaudit");
     app.footer(kFooter);
@@ -215,6 +231,8 @@ int epaudit_main(int argc, char** argv)
     RawOptions raw_run;
     CLI::App* run_app = app.add_subcommand("run", "start a program and audit it from its first instruction");
     add_audit_options(*run_app, run.audit, raw_run);
+    add_source_option(*run_app, run.audit,
+                      "auto (BPF, and strace where that is refused), bpf, or strace, which stops CMD at each call");
     run_app->add_flag("--wait-all", run.wait_all, "go on until all descendants have ended, not only CMD");
     run_app->add_option("command", run.command, "the program and its arguments")->required()->type_name("CMD");
     run_app->positionals_at_end(true);
@@ -225,6 +243,7 @@ int epaudit_main(int argc, char** argv)
     attach_app->add_option("-p,--pid", attach.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
     attach_app->add_flag("--follow-forks", attach.follow_forks, "also existing and future descendants");
     add_audit_options(*attach_app, attach.audit, raw_attach);
+    add_source_option(*attach_app, attach.audit, "auto (BPF), bpf, or strace, which stops the processes at each call");
 
     InspectOptions inspect;
     CLI::App* inspect_app = add_inspect(app, inspect);
@@ -235,7 +254,9 @@ int epaudit_main(int argc, char** argv)
     strace_app->add_option("file", strace.path, "the log, plain, .gz or .zst; - is standard input")
         ->required()
         ->type_name("FILE");
-    add_audit_options(*strace_app, strace.audit, raw_strace);
+    add_report_options(*strace_app, strace.audit, raw_strace);
+    add_policy_options(*strace_app, strace.audit, raw_strace);
+    add_max_fds(*strace_app, strace.audit);
 
     RecordOptions record;
     RawOptions raw_record;
@@ -311,6 +332,26 @@ int epaudit_main(int argc, char** argv)
     if (*doctor_app)
         return dispatch(doctor_command, catalogue);
     return *rules_app ? dispatch(rules_command, catalogue) : dispatch(explain_command, catalogue);
+}
+
+// Whoever asked for text must learn that it did not come.
+int flushed(int code)
+{
+    std::cout.flush();
+    const bool written = std::cout && fflush(stdout) == 0 && !ferror(stdout);
+    return written ? code : complain(usage_error("cannot write standard output"));
+}
+
+}  // namespace
+
+int epaudit_main(int argc, char** argv)
+{
+    secure_standard_descriptors();
+    try {
+        return flushed(parse_and_run(argc, argv));
+    } catch (const std::exception& error) {
+        return complain(observe_error(fmt::format("cannot go on: {}", error.what())));
+    }
 }
 
 }  // namespace epaudit

@@ -23,6 +23,11 @@ void take_interrupts()
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    sigset_t held;  // by an observation with BPF that was refused
+    sigemptyset(&held);
+    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD})
+        sigaddset(&held, signal);
+    sigprocmask(SIG_UNBLOCK, &held, nullptr);
 }
 
 }  // namespace
@@ -34,6 +39,8 @@ Result<std::unique_ptr<PostedSession>> PostedSession::open(const AuditOptions& o
     if (!judge)
         return judge.error();
     session->judge_ = std::move(*judge);
+    if (auto ok = session->judge_->check_rules(); !ok)
+        return ok.error();
     auto outputs = Outputs::open(options);
     if (!outputs)
         return outputs.error();
@@ -43,12 +50,14 @@ Result<std::unique_ptr<PostedSession>> PostedSession::open(const AuditOptions& o
     return session;
 }
 
-Result<> PostedSession::begin(Report report, const Sight& sight)
+Result<> PostedSession::begin(Report report, const std::optional<Sight>& sight)
 {
     if (!outputs_->streams())
         return Done{};
     report.version = EPAUDIT_VERSION;
-    judge_->fill(report, sight);
+    judge_->fill(report, sight.value_or(Sight{}));
+    if (!sight)
+        report.coverage.clear();
     return outputs_->begin(report);
 }
 
@@ -68,12 +77,7 @@ Result<int> PostedSession::report(Report report, const Sight& sight)
     looks_->fill(report, last_, sight);
     for (auto& loss : lost)
         report.observation.lost.push_back(std::move(loss));
-    report.observation.complete = report.observation.lost.empty();
-    if (auto ok = outputs_->write(report); !ok)
-        return ok.error();
-    if (auto ok = judge_->keep_baseline(report); !ok)
-        return ok.error();
-    return exit_code(report);
+    return conclude(*judge_, *outputs_, report);
 }
 
 Result<> write_account(const std::string& path, const char* source, const std::vector<file_totals>& files,

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,9 @@ public:
 
     Judge& judge() { return *judge_; }
     Auditor& auditor() { return judge_->auditor(); }
-    // What is known at the beginning, for formats that are streams.
-    Result<> begin(Report report, const Sight& sight);
+    // What is known at the beginning, for formats that are streams. Without `sight` coverage is not: what a log can show
+    // is known at its end.
+    Result<> begin(Report report, const std::optional<Sight>& sight = {});
     // The rules have looked at these books.
     void looked(const Snapshot& books);
     const Snapshot& last() const { return last_; }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "src/report/words.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
@@ -38,16 +39,14 @@ void Progress::show(const ProgressFacts& facts)
     if (!on_)
         return;
     // Cut, because a line that wraps cannot be taken back with one carriage return.
-    fmt::print(stderr, "\r\x1b[K{}", ("epaudit: " + progress_text(facts)).substr(0, terminal_width() - 1));
-    fflush(stderr);
+    say("\r\x1b[K{}", ("epaudit: " + progress_text(facts)).substr(0, terminal_width() - 1));
     shown_ = true;
 }
 
 void Progress::clear()
 {
     if (shown_)
-        fmt::print(stderr, "\r\x1b[K");
-    fflush(stderr);
+        say("\r\x1b[K");
     shown_ = false;
 }
 

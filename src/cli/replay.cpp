@@ -35,7 +35,9 @@ Result<int> replay_command(const ReplayOptions& options)
     if (!reader)
         return reader.error();
     const RecordingHeader& header = (*reader)->header();
-    auto opened = PostedSession::open(options.audit, header.profile == "test" ? Profile::kTest : Profile::kProduction);
+    AuditOptions audit = options.audit;
+    audit.input = options.path;
+    auto opened = PostedSession::open(audit, header.profile == "test" ? Profile::kTest : Profile::kProduction);
     if (!opened)
         return opened.error();
     PostedSession& session = **opened;

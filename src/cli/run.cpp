@@ -3,14 +3,43 @@
 #include <fmt/format.h>
 
 #include "src/cli/session.h"
+#include "src/cli/traced.h"
+#include "src/cli/tracer.h"
+#include "src/support/say.h"
 
 namespace epaudit {
+namespace {
+
+// Whoever asks for BPF, or for what only BPF can do, gets it or an error.
+bool may_fall_back(const AuditOptions& audit)
+{
+    return audit.source == "auto" && audit.hooks == "auto" && audit.record.empty();
+}
+
+// A CI job in an unprivileged container is judged all the same.
+Result<int> run_without_bpf(const RunOptions& options, const Error& refused)
+{
+    if (auto strace = find_strace(); !strace) {
+        Error error = refused;
+        error.hint += fmt::format("{}or install strace, which needs no privileges: apt install strace",
+                                  error.hint.empty() ? "" : "; ");
+        return error;
+    }
+    say("epaudit: {}: using strace\n", refused.message);
+    return run_by_strace(options, refused.message);
+}
+
+}  // namespace
 
 Result<int> run_command(const RunOptions& options)
 {
     if (auto found = find_command(options.command[0]); !found)  // before the probes load, which takes its time
         return found.error();
+    if (options.audit.source == "strace")
+        return run_by_strace(options, "");
     auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kTest));
+    if (!session && session.error().exit == Exit::kCannotObserve && may_fall_back(options.audit))
+        return run_without_bpf(options, session.error());
     if (!session)
         return session.error();
     auto child = Command::start(options.command);

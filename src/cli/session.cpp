@@ -20,6 +20,7 @@
 #include "src/books/describe.h"
 #include "src/report/words.h"
 #include "src/support/clock.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
@@ -81,13 +82,18 @@ Descriptor take_signals()
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Profile profile)
+Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Profile profile,
+                                               const std::vector<ProcessInfo>& only)
 {
     std::unique_ptr<Session> session(new Session(options));
     auto judge = Judge::open(options, profile);
     if (!judge)
         return judge.error();
     session->judge_ = std::move(*judge);
+    if (auto ok = session->judge_->check_rules(); !ok)
+        return ok.error();
+    if (auto ok = session->judge_->check_programs(only); !ok)
+        return ok.error();
     auto outputs = Outputs::open(options);
     if (!outputs)
         return outputs.error();
@@ -216,22 +222,23 @@ void Session::begin_recording(const std::vector<std::string>& command, const std
     live_->begin_recording(std::move(recording_), std::move(header));
 }
 
-// Whatever became of the recording, the verdict stands.
+// Whatever became of the recording, findings stand; that there were none is not all that was asked for.
 void Session::end_recording()
 {
     if (options_.record.empty())
         return;
     const RecordingSummary made = live_->end_recording(notes_);
     if (!made.trouble.empty())
-        note(fmt::format("{} is not whole: {}", options_.record, made.trouble));
+        inconclusive_.push_back({Inconclusive::kNotRecorded,
+                                 fmt::format("the recording {} is not whole: {}", options_.record, made.trouble),
+                                 "record again, where there is room for it"});
     if (made.lost)
         note(
             fmt::format("{} records of the recording were lost, because its ring was full (--ring); this report is not "
                         "concerned",
                         grouped(made.lost)));
     if (!options_.quiet)
-        fmt::print(stderr, "epaudit: {} records, {} in {}\n", grouped(made.records), bytes_text(made.bytes),
-                   options_.record);
+        say("epaudit: {} records, {} in {}\n", grouped(made.records), bytes_text(made.bytes), options_.record);
 }
 
 Result<> Session::finish()
@@ -258,6 +265,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.hooks_reason = sight_.choice;
     observation.seconds = static_cast<double>(ended_ - began_) / 1e9;
     observation.notes = notes_;
+    observation.inconclusive = inconclusive_;
     observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
     if (child) {
         report.child.emplace();
@@ -273,16 +281,7 @@ Result<int> Session::report(std::vector<std::string> command, std::vector<uint32
                             const std::optional<ExitStatus>& child)
 {
     Report report = make_report(std::move(command), std::move(pids), child);
-    if (!looks_->epolls_seen())
-        return observe_error(fmt::format("no epoll instance was seen in {:.1f} s: there is nothing to audit",
-                                         report.observation.seconds),
-                             "is it the right process? `ls -l /proc/PID/fd | grep eventpoll`; servers that fork "
-                             "want --follow-forks");
-    if (auto ok = outputs_->write(report); !ok)
-        return ok.error();
-    if (auto ok = judge_->keep_baseline(report); !ok)
-        return ok.error();
-    return exit_code(report);
+    return conclude(*judge_, *outputs_, report);
 }
 
 }  // namespace epaudit

@@ -22,7 +22,9 @@ namespace epaudit {
 class Session {
 public:
     // Checks everything that can be wrong on the command line, then loads the probes.
-    static Result<std::unique_ptr<Session>> open(const AuditOptions& options, Profile profile);
+    // `only`: the programs that will be watched, where that is known already; none must be left.
+    static Result<std::unique_ptr<Session>> open(const AuditOptions& options, Profile profile,
+                                                 const std::vector<ProcessInfo>& only = {});
 
     LiveCapture& live() { return *live_; }
     void note(std::string text) { notes_.push_back(std::move(text)); }
@@ -75,6 +77,7 @@ private:
     double postings_per_s_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon
     std::vector<std::string> notes_;
+    std::vector<InconclusiveReason> inconclusive_;
 };
 
 template <typename Over>

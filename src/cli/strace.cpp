@@ -59,7 +59,9 @@ Report make_report(const StraceOptions& options, StraceImport& log, const Snapsh
 
 Result<int> strace_command(const StraceOptions& options)
 {
-    auto opened = PostedSession::open(options.audit, options.audit.profile.value_or(Profile::kProduction));
+    AuditOptions audit = options.audit;
+    audit.input = options.path;
+    auto opened = PostedSession::open(audit, options.audit.profile.value_or(Profile::kProduction));
     if (!opened)
         return opened.error();
     PostedSession& session = **opened;
@@ -69,13 +71,14 @@ Result<int> strace_command(const StraceOptions& options)
     StraceImport log(session.auditor(), options.audit.max_fds, [&](const Snapshot& books) { session.looked(books); });
     if (!options.audit.books_file.empty())
         log.audit().tables().keep_totals();
-    if (auto ok = session.begin(about(options), log.sight()); !ok)
+    if (auto ok = session.begin(about(options)); !ok)
         return ok.error();
     std::string trouble = read_all(**source, log);
     if (!log.audit().epolls_seen())
         return observe_error(
             fmt::format("no epoll call in {} lines of {}: there is nothing to audit", log.lines(), options.path),
-            log.refused(Refusal::kNoCall) > log.lines() / 2
+            !trouble.empty() ? trouble
+            : log.refused(Refusal::kNoCall) > log.lines() / 2
                 ? "this does not look like strace output"
                 : "strace -f -ttt -T -o FILE -p PID writes a log with all calls");
     const Tables& books = log.audit().tables();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 #include <set>
 #include <sstream>
 
+#include "src/support/proc.h"
+
 namespace epaudit {
 namespace {
 
@@ -29,6 +32,7 @@ constexpr int kEndGraceMs = 5000;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama lets only parents trace: strace is our child, as this is
     char byte;
     while (read(start, &byte, 1) < 0 && errno == EINTR) {}
     std::vector<char*> arguments;
@@ -138,37 +142,41 @@ ExitStatus Command::end()
     return *reap(true);
 }
 
-Result<std::vector<uint32_t>> parse_pids(const std::string& text)
+Result<Pids> parse_pids(const std::string& text)
 {
-    std::vector<uint32_t> pids;
-    size_t at = 0;
-    while (at <= text.size()) {
-        size_t comma = std::min(text.find(',', at), text.size());
-        std::string word = text.substr(at, comma - at);
+    Pids found;
+    for (size_t at = 0; at <= text.size();) {
+        const size_t comma = std::min(text.find(',', at), text.size());
+        const std::string word = text.substr(at, comma - at);
+        at = comma + 1;
+        if (word.empty() && text.find(',') != std::string::npos)
+            return usage_error(fmt::format("an entry of '{}' is empty", text), "give numbers: -p 1234 or -p 1234,5678");
         if (word.empty() || word.size() > 9 || word.find_first_not_of("0123456789") != std::string::npos)
             return usage_error(fmt::format("'{}' is not a process id", word), "give numbers: -p 1234 or -p 1234,5678");
-        auto pid = static_cast<uint32_t>(std::stoul(word));
-        if (access(fmt::format("/proc/{}/task/{}", pid, pid).c_str(), F_OK) != 0) {
-            if (access(fmt::format("/proc/{}", pid).c_str(), F_OK) == 0)
-                return usage_error(fmt::format("{} is a thread, not a process", pid),
-                                   "give its process: Tgid in /proc/" + word + "/status");
-            return observe_error(fmt::format("no process {}", pid), "pgrep NAME finds the id of a running program");
-        }
-        pids.push_back(pid);
-        at = comma + 1;
+        const auto tid = static_cast<uint32_t>(std::stoul(word));
+        const uint32_t pid = process_of(tid);
+        if (!pid)
+            return observe_error(fmt::format("no process {}", tid), "pgrep NAME finds the id of a running program");
+        if (pid != tid)
+            found.notes.push_back(fmt::format("{} is a thread of process {}, all of which is watched", tid, pid));
+        if (std::find(found.pids.begin(), found.pids.end(), pid) == found.pids.end())
+            found.pids.push_back(pid);
     }
-    return pids;
+    return found;
 }
 
 Descriptor open_pidfd(uint32_t pid) { return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
 bool is_running(uint32_t pid)
 {
-    std::ifstream in(fmt::format("/proc/{}/stat", pid));
-    std::string line;
-    std::getline(in, line);
-    size_t close = line.rfind(')');
-    return close != std::string::npos && close + 2 < line.size() && line[close + 2] != 'Z' && line[close + 2] != 'X';
+    const auto stat = read_proc_stat(pid);
+    return stat && stat->running();
+}
+
+ProcessInfo program_of(uint32_t pid)
+{
+    std::error_code ignored;
+    return {pid, read_comm(pid), std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), ignored).string()};
 }
 
 std::vector<uint32_t> descendants(const std::vector<uint32_t>& pids)
@@ -179,14 +187,9 @@ std::vector<uint32_t> descendants(const std::vector<uint32_t>& pids)
         std::string name = entry.path().filename();
         if (name.find_first_not_of("0123456789") != std::string::npos)
             continue;
-        std::ifstream in(entry.path() / "stat");
-        std::string line;
-        std::getline(in, line);
-        size_t close = line.rfind(')');
-        char state;
-        uint32_t parent;
-        if (close != std::string::npos && sscanf(line.c_str() + close + 1, " %c %u", &state, &parent) == 2)
-            children.emplace(parent, static_cast<uint32_t>(std::stoul(name)));
+        const auto pid = static_cast<uint32_t>(std::stoul(name));
+        if (const auto stat = read_proc_stat(pid))
+            children.emplace(stat->parent, pid);
     }
     std::set<uint32_t> found(pids.begin(), pids.end());
     std::vector<uint32_t> todo = pids, out;

@@ -6,10 +6,11 @@
 
 #include "src/report/json.h"
 #include "src/report/text.h"
+#include "src/report/verdict.h"
 
 namespace epaudit {
 
-void write_suppressions(const Report& report, std::ostream& out) { out << suppressions_text(shown_findings(report)); }
+void write_suppressions(const Report& report, std::ostream& out) { out << suppressions_text(verdict_of(report).shown); }
 
 const std::vector<Format>& formats()
 {

@@ -10,6 +10,7 @@
 #include "src/evidence/place.h"
 #include "src/report/formats.h"
 #include "src/report/markup.h"
+#include "src/report/verdict.h"
 #include "src/report/words.h"
 
 namespace epaudit {
@@ -53,13 +54,33 @@ std::string message_of(const Finding& finding)
     return text;
 }
 
+// What decided beside the rules themselves; empty when nothing did.
+std::string configuration_of(const Report& report, const Verdict& verdict)
+{
+    std::string text;
+    auto add = [&](const std::string& one) { text += (text.empty() ? "" : "\n") + clean(one); };
+    if (!report.config.empty())
+        add("configuration: " + report.config);
+    if (const std::string off = rules_off_text(report); !off.empty())
+        add("rules that are off: " + off);
+    for (const std::string& program : report.unjudged)
+        add("not judged: " + program);
+    for (const Finding* known : verdict.known)
+        add(fmt::format("known: {} {} by {}", known->rule, known->name,
+                        known->suppression ? known->suppression->where : ""));
+    for (const PolicyRemark& remark : report.remarks)
+        add(remark.where + ": " + remark.text);
+    return text;
+}
+
 }  // namespace
 
 void write_github(const Report& report, std::ostream& out)
 {
     std::map<std::string, size_t> written;
     size_t left = 0;
-    for (const Finding* finding : shown_findings(report)) {
+    const Verdict verdict = verdict_of(report);
+    for (const Finding* finding : verdict.shown) {
         const char* command = command_of(finding->level);
         if (written[command]++ >= kShownPerKind) {
             left++;
@@ -78,8 +99,11 @@ void write_github(const Report& report, std::ostream& out)
     if (left > 0)
         fmt::print(out, "::notice title=epaudit::{} not shown here, because GitHub shows {} of a kind per step\n",
                    plural(left, "more finding"), kShownPerKind);
-    if (!report.observation.complete)
-        out << "::error title=epaudit::the data is incomplete, so clean may not be claimed\n";
+    if (const std::string about = configuration_of(report, verdict); !about.empty())
+        fmt::print(out, "::notice title=epaudit configuration::{}\n", escaped(about, false));
+    const bool unsure = !verdict.sound() || !verdict.reasons.empty();
+    fmt::print(out, "::{} title=epaudit ({})::{}\n", unsure ? "error" : "notice", state_name(verdict.state),
+               escaped(clean(verdict.words()), false));
 }
 
 }  // namespace epaudit

@@ -22,7 +22,11 @@ std::string safe(std::string_view text) { return xml_escaped(clean(text)); }
 class Page {
 public:
     Page(const Report& report, std::ostream& out)
-        : report_(report), seen_(report.observation), directory_(report.options.directory), out_(out)
+        : report_(report),
+          verdict_(verdict_of(report)),
+          seen_(report.observation),
+          directory_(report.options.directory),
+          out_(out)
     {
     }
 
@@ -32,7 +36,7 @@ public:
         out_ << "<main>\n";
         summary();
         int number = 0;
-        for (const Finding* finding : shown_findings(report_))
+        for (const Finding* finding : verdict_.shown)
             write_finding(*finding, ++number);
         loops();
         known();
@@ -55,9 +59,9 @@ private:
 
     const char* verdict_class() const
     {
-        if (has_harm(report_))
+        if (verdict_.state == State::kFindings)
             return "bad";
-        return seen_.complete && seen_.epolls > 0 ? "good" : "unsure";
+        return verdict_.state == State::kClean ? "good" : "unsure";
     }
 
     void head()
@@ -69,9 +73,9 @@ private:
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
             "img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n<title>epaudit: {}</title>\n<style>{}</style>\n"
             "</head>\n<body>\n",
-            safe(verdict_text(report_)), kHtmlStyle);
+            safe(verdict_.words()), kHtmlStyle);
         fmt::print(out_, "<header>\n<h1>epoll audit</h1>\n<p class=\"soft mono\">{}</p>\n", safe(target()));
-        fmt::print(out_, "<p class=\"verdict {}\">{}</p>\n</header>\n", verdict_class(), safe(verdict_text(report_)));
+        fmt::print(out_, "<p class=\"verdict {}\">{}</p>\n</header>\n", verdict_class(), safe(verdict_.words()));
     }
 
     void card(const std::string& number, const char* what)
@@ -82,15 +86,15 @@ private:
     void summary()
     {
         out_ << "<ul class=\"cards\">\n";
-        const size_t found = shown_findings(report_).size();
+        const size_t found = verdict_.shown.size();
         card(grouped(found), found == 1 ? "finding" : "findings");
         card(seconds_text(seen_.seconds), "observed");
         card(grouped(seen_.postings), "postings");
         card(grouped(seen_.epolls), seen_.epolls == 1 ? "epoll instance" : "epoll instances");
         card(grouped(seen_.registrations), seen_.registrations == 1 ? "registration" : "registrations");
-        card(seen_.complete ? "complete" : "incomplete", "data");
+        card(seen_.complete() ? "complete" : "incomplete", "data");
         out_ << "</ul>\n";
-        const auto shown = shown_findings(report_);
+        const auto& shown = verdict_.shown;
         if (shown.empty())
             return;
         out_ << "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">finding</th><th "
@@ -235,16 +239,16 @@ private:
 
     void known()
     {
-        if (report_.suppressed.empty())
+        if (verdict_.known.empty())
             return;
         out_ << "<section class=\"card\" aria-labelledby=\"known\">\n<h2 id=\"known\">Known</h2>\n<div "
                 "class=\"scroll\"><table>\n<thead><tr>"
                 "<th scope=\"col\">finding</th><th scope=\"col\">known from</th><th "
                 "scope=\"col\">reason</th></tr></thead>\n<tbody>\n";
-        for (const Finding& finding : report_.suppressed)
-            if (const auto& why = finding.suppression)
-                fmt::print(out_, "<tr><td>{}{} {}</td><td>{}</td><td>{}</td></tr>\n", badge(finding.level),
-                           safe(finding.rule), safe(finding.name), safe(why->where), safe(why->reason));
+        for (const Finding* finding : verdict_.known)
+            if (const auto& why = finding->suppression)
+                fmt::print(out_, "<tr><td>{}{} {}</td><td>{}</td><td>{}</td></tr>\n", badge(finding->level),
+                           safe(finding->rule), safe(finding->name), safe(why->where), safe(why->reason));
         out_ << "</tbody>\n</table></div>\n</section>\n";
     }
 
@@ -258,7 +262,7 @@ private:
                 "scope=\"col\">found</th></tr></thead>\n<tbody>\n";
         for (const RuleCoverage& rule : report_.coverage) {
             size_t found = 0;
-            for (const Finding* finding : shown_findings(report_))
+            for (const Finding* finding : verdict_.shown)
                 found += finding->rule == rule.rule;
             const std::string seen = rule.status == Status::kAvailable ? "everything" : status_name(rule.status);
             const std::string result = found                                 ? plural(found, "finding")
@@ -282,18 +286,23 @@ private:
         row("profile", seen_.profile);
         row("began", report_.started ? iso_time(report_.started) : "");
         row("own CPU", seen_.tool_cpu_seconds >= 0 ? number_text(seen_.tool_cpu_seconds) + " s" : "");
-        row("data", seen_.complete ? "complete" : "incomplete: clean may not be claimed");
-        for (const auto& [name, count] : seen_.lost)
-            if (count > 0)
-                row("lost", loss_text(name, count));
+        row("data", seen_.complete() ? "complete" : "incomplete: a clean result cannot be claimed");
+        for (const InconclusiveReason& reason : verdict_.reasons)
+            row(reason.why == Inconclusive::kLost ? "lost" : "inconclusive", reason.words());
         for (const std::string& note : seen_.notes)
             row("note", note);
+        row("configuration", report_.config);
+        row("rules that are off", rules_off_text(report_));
+        for (const std::string& program : report_.unjudged)
+            row("not judged", program);
+        row("not shown", hidden_text(report_));
         for (const PolicyRemark& remark : report_.remarks)
             row("policy", remark.where + ": " + remark.text);
         out_ << "</dl>\n</section>\n";
     }
 
     const Report& report_;
+    const Verdict verdict_;
     const Observation& seen_;
     const std::string& directory_;
     std::ostream& out_;

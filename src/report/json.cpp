@@ -48,7 +48,7 @@ Json observation_json(const Observation& seen)
               {"hooks_reason", seen.hooks_reason},
               {"profile", seen.profile},
               {"seconds", rounded(seen.seconds)},
-              {"complete", seen.complete},
+              {"complete", seen.complete()},
               {"postings", seen.postings},
               {"lost", counts_json(seen.lost)},
               {"epolls", seen.epolls},
@@ -67,6 +67,34 @@ Json coverage_json(const std::vector<RuleCoverage>& coverage)
     for (const RuleCoverage& rule : coverage)
         json.push_back(Json{{"rule", rule.rule}, {"status", status_name(rule.status)}, {"reason", rule.reason}});
     return json;
+}
+
+Json verdict_json(const Verdict& verdict)
+{
+    Json reasons = Json::array();
+    for (const InconclusiveReason& reason : verdict.reasons)
+        reasons.push_back(
+            Json{{"why", inconclusive_name(reason.why)}, {"text", reason.text}, {"remedy", reason.remedy}});
+    return Json{{"state", state_name(verdict.state)},
+                {"failed", verdict.failed},
+                {"exit", verdict.exit},
+                {"text", verdict.text},
+                {"remedy", verdict.remedy},
+                {"shown", verdict.shown.size()},
+                {"known", verdict.known.size()},
+                {"reasons", std::move(reasons)}};
+}
+
+Json configuration_json(const Report& report)
+{
+    Json off = Json::array();
+    for (const RuleOff& rule : report.rules_off)
+        off.push_back(Json{{"rule", rule.rule}, {"name", rule.name}, {"by", rule.by}});
+    Json json{{"file", report.config.empty() ? Json(nullptr) : Json(report.config)},
+              {"fail_on", report.gate ? level_name(*report.gate) : "never"},
+              {"rules_off", std::move(off)},
+              {"not_judged", report.unjudged}};
+    return Json{{"configuration", std::move(json)}};
 }
 
 Json child_json(const Child& child)
@@ -198,6 +226,8 @@ void write_json(const Report& report, std::ostream& out)
     if (report.child)
         json["child"] = child_json(*report.child);
     json["observation"] = observation_json(report.observation);
+    json["verdict"] = verdict_json(verdict_of(report));
+    json.update(configuration_json(report));
     json["coverage"] = coverage_json(report.coverage);
     json["findings"] = std::move(findings);
     for (const PolicyRemark& remark : report.remarks)

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/report/report.h"
+#include "src/report/verdict.h"
 
 namespace epaudit {
 
@@ -14,6 +15,9 @@ double rounded(double value);  // to six digits: without it 0.1 + 0.2 prints sev
 Json coverage_json(const std::vector<RuleCoverage>& coverage);
 Json observation_json(const Observation& seen);
 Json child_json(const Child& child);
+Json verdict_json(const Verdict& verdict);
+// {"configuration": ...}: the file in force, rules that are off, programs that are not judged.
+Json configuration_json(const Report& report);
 // Paths below `directory` become relative to it.
 Json finding_json(const Finding& finding, const std::string& directory);
 

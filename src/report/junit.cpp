@@ -12,6 +12,7 @@
 #include "src/report/formats.h"
 #include "src/report/markup.h"
 #include "src/report/text.h"
+#include "src/report/verdict.h"
 #include "src/report/words.h"
 
 namespace epaudit {
@@ -38,11 +39,11 @@ std::string block_of(const std::vector<const Finding*>& findings, const Report& 
     return text.str();
 }
 
-Case rule_case(const Report& report, const RuleCoverage& rule)
+Case rule_case(const Report& report, const Verdict& verdict, const RuleCoverage& rule)
 {
     Case one{"epaudit." + rule.rule.substr(0, 3), rule.rule + " " + rule.name, "", "", "", ""};
     std::vector<const Finding*> mine;
-    for (const Finding* finding : shown_findings(report))
+    for (const Finding* finding : verdict.shown)
         if (finding->rule == rule.rule)
             mine.push_back(finding);
     auto worst = std::find_if(mine.begin(), mine.end(), [&](const Finding* f) { return at_gate(report, *f); });
@@ -60,21 +61,32 @@ Case rule_case(const Report& report, const RuleCoverage& rule)
     return one;
 }
 
-Case observation_case(const Report& report)
+Case off_case(const RuleOff& rule)
 {
-    const Observation& seen = report.observation;
+    return {
+        "epaudit." + rule.rule.substr(0, 3), rule.rule + " " + rule.name, "skipped", "", "off: " + clean(rule.by), ""};
+}
+
+Case observation_case(const Report& report, const Verdict& verdict)
+{
     Case one{"epaudit", "observation is complete", "", "", "", ""};
-    for (const auto& [name, count] : seen.lost)
-        if (count > 0)
-            one.body += loss_text(name, count) + "\n";
-    for (const std::string& note : seen.notes)
+    for (const InconclusiveReason& reason : verdict.reasons)
+        one.body += clean(reason.words()) + "\n";
+    for (const std::string& note : report.observation.notes)
         one.body += clean(note) + "\n";
     for (const PolicyRemark& remark : report.remarks)
         one.body += clean(remark.where + ": " + remark.text) + "\n";
-    if (!seen.complete) {
+    if (!report.config.empty())
+        one.body += "configuration: " + clean(report.config) + "\n";
+    for (const std::string& program : report.unjudged)
+        one.body += "not judged: " + clean(program) + "\n";
+    for (const Finding* known : verdict.known)
+        one.body += fmt::format("known: {} {} by {}\n", known->rule, known->name,
+                                clean(known->suppression ? known->suppression->where : ""));
+    if (!verdict.sound() || !verdict.reasons.empty()) {
         one.element = "error";
-        one.type = "incomplete";
-        one.message = "the data is incomplete, so clean may not be claimed";
+        one.type = verdict.sound() ? "inconclusive" : state_name(verdict.state);
+        one.message = clean(verdict.words());
     }
     return one;
 }
@@ -103,9 +115,12 @@ void write_case(const Case& one, std::ostream& out)
 
 void write_junit(const Report& report, std::ostream& out)
 {
-    std::vector<Case> cases{observation_case(report)};
+    const Verdict verdict = verdict_of(report);
+    std::vector<Case> cases{observation_case(report, verdict)};
     for (const RuleCoverage& rule : report.coverage)
-        cases.push_back(rule_case(report, rule));
+        cases.push_back(rule_case(report, verdict, rule));
+    for (const RuleOff& rule : report.rules_off)
+        cases.push_back(off_case(rule));
     auto number = [&](std::string_view element) {
         return std::count_if(cases.begin(), cases.end(), [&](const Case& one) { return one.element == element; });
     };
@@ -116,7 +131,12 @@ void write_junit(const Report& report, std::ostream& out)
     fmt::print(out, "<testsuites name=\"epaudit\" {}>\n  <testsuite name=\"epaudit\" {}", counts, counts);
     if (report.started)
         fmt::print(out, " timestamp=\"{}\"", iso_time(report.started));
-    out << ">\n";
+    out << ">\n    <properties>\n";
+    for (const auto& [name, value] : {std::pair<const char*, std::string>{"verdict", state_name(verdict.state)},
+                                      {"verdict.text", clean(verdict.text)},
+                                      {"verdict.exit", std::to_string(verdict.exit)}})
+        fmt::print(out, "      <property name=\"{}\" value=\"{}\"/>\n", name, xml_escaped(value));
+    out << "    </properties>\n";
     for (const Case& one : cases)
         write_case(one, out);
     out << "  </testsuite>\n</testsuites>\n";

@@ -19,7 +19,9 @@ std::string NdjsonStream::begin(const Report& report)
     json["target"] = Json{{"command", report.command}, {"pids", report.pids}};
     json["hooks"] = report.observation.hooks;
     json["profile"] = report.observation.profile;
-    json["coverage"] = coverage_json(report.coverage);
+    if (!report.coverage.empty())  // of a log it is known at its end
+        json["coverage"] = coverage_json(report.coverage);
+    json.update(configuration_json(report));
     return line(json);
 }
 
@@ -60,12 +62,18 @@ std::string NdjsonStream::end(const Report& report)
     }
     for (const Finding& one : report.suppressed)
         text += finding(one, report.options.directory);
-    Json json{{"type", "end"}, {"failed", fails(report)}};
+    const Verdict verdict = verdict_of(report);
+    Json json{{"type", "end"}, {"failed", verdict.failed}, {"verdict", verdict_json(verdict)}};
+    json.update(configuration_json(report));
     if (report.child)
         json["child"] = child_json(*report.child);
     json["observation"] = observation_json(report.observation);
     json["coverage"] = coverage_json(report.coverage);
     json["findings"] = std::move(standing);
+    Json known = Json::array();
+    for (const Finding& one : report.suppressed)
+        known.push_back(Json{{"fingerprint", one.fingerprint}, {"rule", one.rule}, {"level", level_name(one.level)}});
+    json["suppressed"] = std::move(known);
     return text + line(json);
 }
 

@@ -12,6 +12,7 @@
 #include "src/report/formats.h"
 #include "src/report/json_parts.h"
 #include "src/report/markup.h"
+#include "src/report/verdict.h"
 #include "src/report/words.h"
 
 namespace epaudit {
@@ -28,7 +29,7 @@ public:
     {
         waits();
         uint32_t track = kFirstFindingTrack;
-        for (const Finding* finding : shown_findings(report_))
+        for (const Finding* finding : verdict_of(report_).shown)
             timeline(*finding, track++);
         rates();
         return std::move(events_);
@@ -145,6 +146,8 @@ private:
 void write_perfetto(const Report& report, std::ostream& out)
 {
     Json json{{"displayTimeUnit", "ms"}, {"otherData", Json{{"epaudit", report.version}}}};
+    json["otherData"].update(Json{{"verdict", verdict_json(verdict_of(report))}});
+    json["otherData"].update(configuration_json(report));
     json["traceEvents"] = Trace(report).events();
     out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
 }

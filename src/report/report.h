@@ -11,6 +11,7 @@
 
 #include "src/audit/finding.h"
 #include "src/audit/history.h"
+#include "src/audit/inconclusive.h"
 #include "src/audit/policy.h"
 #include "src/audit/rule.h"
 
@@ -24,15 +25,17 @@ struct Observation {
     std::string hooks_reason;  // why not the better set; empty when it is in use
     std::string profile;       // "test", "production"
     double seconds = 0;
-    bool complete = true;  // false: clean may not be claimed (exit 4)
     uint64_t postings = 0;
     Counts calls;  // postings by kind
     Work work;
     Counts lost;  // by reason: "files_full" (names: loss_text() in words.h); zeros are only printed by JSON
-    std::vector<std::string> notes;  // anything else that limits what the report means
-    double tool_cpu_seconds = -1;    // epaudit's own; < 0: not measured
-    uint64_t registrations = 0;      // watched
-    uint64_t epolls = 0;             // watched
+    std::vector<InconclusiveReason> inconclusive;  // other reasons why clean may not be claimed
+    std::vector<std::string> notes;                // anything else that limits what the report means
+    double tool_cpu_seconds = -1;                  // epaudit's own; < 0: not measured
+    uint64_t registrations = 0;                    // watched
+    uint64_t epolls = 0;                           // watched
+
+    bool complete() const;  // nothing was lost
 };
 
 // The command of `run`. Exactly one of the two numbers counts.
@@ -50,13 +53,25 @@ struct Options {
     std::string directory;  // paths below it are shown relative to it
 };
 
+// A rule that did not look, and what turned it off: "--ignore", "epaudit.toml:3".
+struct RuleOff {
+    std::string rule;  // EP201
+    std::string name;  // busy-epollout
+    std::string by;
+};
+
 struct Report {
     std::string version;
     std::vector<std::string> command;  // empty for attach
     std::vector<uint32_t> pids;
     Observation observation;
     std::optional<Child> child;
+    std::string config;           // the configuration file in force; empty: none
     std::vector<RuleInfo> rules;  // those that were on
+    std::vector<RuleOff> rules_off;
+    std::vector<std::string>
+        unjudged;              // programs that own an epoll and are not audited: "healthcheck (epaudit.toml:9)"
+    bool none_judged = false;  // there are no others
     std::vector<RuleCoverage> coverage;
     std::vector<Finding> findings;  // worst first
     History history;
@@ -66,13 +81,5 @@ struct Report {
     int64_t started = 0;                         // seconds since 1970 at which the observation began; 0: not known
     Options options;
 };
-
-// The one place where the gate is decided.
-bool at_gate(const Report& report, const Finding& finding);
-bool fails(const Report& report);
-
-// JSON holds every finding; what people look at holds risks and remarks only when asked for.
-bool is_shown(const Finding& finding, const Options& options);
-std::vector<const Finding*> shown_findings(const Report& report);
 
 }  // namespace epaudit

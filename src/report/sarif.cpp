@@ -13,6 +13,7 @@
 #include "src/report/formats.h"
 #include "src/report/json_parts.h"
 #include "src/report/markup.h"
+#include "src/report/verdict.h"
 #include "src/report/words.h"
 
 namespace epaudit {
@@ -73,16 +74,18 @@ Json rule_json(const RuleInfo& info)
 
 class Sarif {
 public:
-    explicit Sarif(const Report& report) : report_(report), directory_(report.options.directory) {}
+    explicit Sarif(const Report& report)
+        : report_(report), verdict_(verdict_of(report)), directory_(report.options.directory)
+    {
+    }
 
     Json log() const
     {
         Json results = Json::array();
-        for (const Finding* finding : shown_findings(report_))
+        for (const Finding* finding : verdict_.shown)
             results.push_back(result(*finding));
-        for (const Finding& finding : report_.suppressed)
-            if (is_shown(finding, report_.options))
-                results.push_back(result(finding));
+        for (const Finding* finding : verdict_.known)
+            results.push_back(result(*finding));
         Json run{{"tool", Json{{"driver", driver()}}}, {"invocations", Json::array({invocation()})}};
         if (directory_.starts_with('/'))
             run["originalUriBaseIds"] = Json{
@@ -90,6 +93,8 @@ public:
                              {"description", text("The working directory of epaudit.")}}}};
         run["columnKind"] = "utf16CodeUnits";
         run["results"] = std::move(results);
+        run["properties"] = Json{{"verdict", verdict_json(verdict_)}};
+        run["properties"].update(configuration_json(report_));
         return Json{{"$schema", kSchema}, {"version", "2.1.0"}, {"runs", Json::array({std::move(run)})}};
     }
 
@@ -266,11 +271,10 @@ private:
     {
         const Observation& seen = report_.observation;
         Json notes = Json::array();
-        for (const auto& [name, count] : seen.lost)
-            if (count > 0)
-                notes.push_back(notification("error", loss_text(name, count)));
-        if (!seen.complete && notes.empty())
-            notes.push_back(notification("error", "The data is incomplete, so clean may not be claimed"));
+        for (const InconclusiveReason& reason : verdict_.reasons)
+            notes.push_back(notification("error", reason.words()));
+        if (!verdict_.sound() && notes.empty())
+            notes.push_back(notification("error", verdict_.words()));
         for (const RuleCoverage& rule : report_.coverage)
             if (rule.status != Status::kAvailable) {
                 Json note = notification(
@@ -283,7 +287,15 @@ private:
             notes.push_back(notification("note", one));
         for (const PolicyRemark& remark : report_.remarks)
             notes.push_back(notification("note", remark.where + ": " + remark.text));
-        Json json{{"executionSuccessful", seen.complete}};
+        if (!report_.config.empty())
+            notes.push_back(notification("note", "configuration: " + report_.config));
+        if (const std::string off = rules_off_text(report_); !off.empty())
+            notes.push_back(notification("note", "rules that are off: " + off));
+        for (const std::string& program : report_.unjudged)
+            notes.push_back(notification("note", "not judged: " + program));
+        Json json{{"executionSuccessful", verdict_.sound() && verdict_.reasons.empty()},
+                  {"exitCode", verdict_.exit},
+                  {"exitCodeDescription", clean(verdict_.text)}};
         if (report_.started) {
             json["startTimeUtc"] = iso_time(report_.started);
             json["endTimeUtc"] = iso_time(report_.started + static_cast<int64_t>(seen.seconds + 0.5));
@@ -294,6 +306,7 @@ private:
     }
 
     const Report& report_;
+    const Verdict verdict_;
     const std::string& directory_;
 };
 

@@ -30,8 +30,9 @@ std::string joined(const std::vector<std::string>& parts)
 // What the findings, or their absence, rest on.
 class Footer {
 public:
-    Footer(const Report& report, std::ostream& out)
+    Footer(const Report& report, const Verdict& verdict, std::ostream& out)
         : report_(report),
+          verdict_(verdict),
           seen_(report.observation),
           options_(report.options),
           out_(out),
@@ -47,21 +48,25 @@ public:
             row("work", text);
         if (!seen_.hooks_reason.empty())
             row("hooks", fmt::format("{}, because trampolines are refused here: {}", seen_.hooks, seen_.hooks_reason));
-        for (const auto& [name, count] : seen_.lost)
-            if (count > 0)
-                row("lost", loss_text(name, count));
+        for (const InconclusiveReason& reason : verdict_.reasons)
+            row(reason.why == Inconclusive::kLost ? "lost" : "unsure", reason.words());
         for (const std::string& note : seen_.notes)
             row("note", note);
         if (const std::string text = child(); !text.empty())
             row("command", text);
         coverage();
-        if (const std::string hidden = levels_text(report_, Level::kRisk, Level::kInfo);
-            !options_.risks && !hidden.empty())
+        if (!report_.config.empty())
+            row("config", report_.config);
+        if (const std::string off = rules_off_text(report_); !off.empty())
+            row("off", off);
+        for (const std::string& program : report_.unjudged)
+            row("left out", program);
+        if (const std::string hidden = hidden_text(report_); !hidden.empty())
             row("hidden", hidden + " not shown: --risks");
         for (const PolicyRemark& remark : report_.remarks)
             row("policy", fmt::format("{}: {}", remark.where, remark.text));
         known();
-        row("verdict", verdict_text(report_), verdict_colour());
+        row("verdict", verdict_.words(), verdict_colour());
     }
 
 private:
@@ -127,9 +132,8 @@ private:
 
     std::string data() const
     {
-        const bool lost = std::any_of(seen_.lost.begin(), seen_.lost.end(), [](const auto& l) { return l.second > 0; });
         std::string text = plural(seen_.postings, "posting");
-        text += seen_.complete ? (lost ? ", complete but for what follows" : ", nothing lost") : ", INCOMPLETE";
+        text += seen_.complete() ? ", nothing lost" : ", INCOMPLETE";
         text += fmt::format("; hooks {}, profile {}", seen_.hooks, seen_.profile);
         if (seen_.tool_cpu_seconds >= 0)
             text += fmt::format("; own CPU {} s", number_text(seen_.tool_cpu_seconds));
@@ -165,27 +169,27 @@ private:
     // Findings that are known, by what knows them.
     void known()
     {
-        std::map<std::string, size_t> by;
-        for (const Finding& finding : report_.suppressed)
-            if (is_shown(finding, options_) && finding.suppression)
-                by[fmt::format(
-                    "{} ({})", finding.suppression->where,
-                    finding.suppression->reason.empty() ? finding.suppression->by : finding.suppression->reason)]++;
-        for (const auto& [where, number] : by)
-            row("known", fmt::format("{} by {}", plural(number, "finding"), where));
+        std::map<std::string, std::vector<std::string>> by;
+        for (const Finding* finding : verdict_.known)
+            if (const auto& why = finding->suppression)
+                by[fmt::format("{} ({})", why->where, why->reason.empty() ? why->by : why->reason)].push_back(
+                    finding->rule + " " + finding->name);
+        for (const auto& [where, names] : by)
+            row("known", fmt::format("{} by {}: {}", plural(names.size(), "finding"), where, joined(names)));
     }
 
     const char* verdict_colour() const
     {
-        if (has_harm(report_))
+        if (verdict_.state == State::kFindings)
             return "\x1b[1;31m";
-        return seen_.complete && seen_.epolls > 0 ? "\x1b[1;32m" : "\x1b[1;33m";
+        return verdict_.state == State::kClean ? "\x1b[1;32m" : "\x1b[1;33m";
     }
 
     static constexpr size_t kCommandMax = 60;
     static constexpr size_t kPidsMax = 8;
 
     const Report& report_;
+    const Verdict& verdict_;
     const Observation& seen_;
     const Options& options_;
     std::ostream& out_;
@@ -196,11 +200,12 @@ private:
 
 void write_text(const Report& report, std::ostream& out)
 {
-    for (const Finding* finding : shown_findings(report)) {
+    const Verdict verdict = verdict_of(report);
+    for (const Finding* finding : verdict.shown) {
         write_finding(*finding, report.options, out);
         out << "\n\n";
     }
-    Footer(report, out).write();
+    Footer(report, verdict, out).write();
 }
 
 }  // namespace epaudit

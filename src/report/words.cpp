@@ -246,35 +246,64 @@ std::pair<std::string, std::string> measure_text(const Measure& measure)
     return {label_of(name), number_text(value)};
 }
 
-std::string loss_text(const std::string& name, uint64_t count)
+namespace {
+
+constexpr const char* kMoreRoom = "raise --max-fds";
+constexpr const char* kWholeLog = "give the whole log, as strace -o FILE wrote it";
+
+struct Loss {
+    const char* name;
+    const char* noun;
+    const char* what;
+    const char* remedy = "observe again; if it stays, say so to those who maintain epaudit";
+};
+
+constexpr Loss kLosses[] = {
+    {"files_full", "time", "a file had no room in the books", kMoreRoom},
+    {"registrations_full", "time", "a registration had no room in the books", kMoreRoom},
+    {"epolls_full", "time", "an epoll had no room in the books", kMoreRoom},
+    {"threads_full", "time", "a thread had no room in the books", kMoreRoom},
+    {"index_full", "time", "an event's registration could not be indexed", kMoreRoom},
+    {"processes_full", "time", "a process had no room in the books and was not watched", "watch fewer of them"},
+    {"events_unreadable", "return", "of epoll_wait whose events could not be read from the program's memory"},
+    {"returns_with_more_events_than_looked_at", "return", "of epoll_wait held more events than are looked at"},
+    {"returns_of_epoll_wait_missed", "return", "of epoll_wait slipped by unseen"},
+    {"probe_runs_skipped_by_the_kernel", "probe run", "skipped by the kernel"},
+    {"calls_of_32_bit_code", "32-bit system call", "not looked at", "build the program for 64 bits"},
+    {"files_in_more_epolls_than_looked_at", "time", "a file was in more epolls than are looked at"},
+    {"log_cut", "time", "the log could not be read to its end", kWholeLog},
+    {"log_lines_cut", "line", "of the log cut off before its end", kWholeLog},
+    {"log_lines_unreadable", "line", "of the log with arguments that could not be read", kWholeLog},
+    {"log_lines_too_long", "line", "of the log too long to be read", kWholeLog},
+    {"log_files_and_threads_full", "time", "a file or thread of the log had no room in the books", kMoreRoom},
+    {"recording_cut", "time", "the recording ended before its end: what came after is not known", "record again"},
+    {"recording_records_lost", "record", "of the recording lost while it was made, because its ring was full",
+     "record with a larger --ring"},
+    {"recording_records_unusable", "record", "of the recording made no sense and was left out", "record again"},
+    {"last_words_lost", "registration", "ended unseen: its last state was not read in time"},
+};
+
+const Loss* find_loss(const std::string& name)
 {
-    struct Loss {
-        const char* name;
-        const char* noun;
-        const char* what;
-    };
-    static constexpr std::array<Loss, 15> kLosses{{
-        {"files_full", "time", "a file had no room in the books: raise --max-fds"},
-        {"registrations_full", "time", "a registration had no room in the books: raise --max-fds"},
-        {"epolls_full", "time", "an epoll had no room in the books: raise --max-fds"},
-        {"threads_full", "time", "a thread had no room in the books: raise --max-fds"},
-        {"index_full", "time", "an event's registration could not be indexed: raise --max-fds"},
-        {"processes_full", "time", "a process had no room in the books and was not watched"},
-        {"events_unreadable", "return", "of epoll_wait whose events could not be read from the program's memory"},
-        {"returns_with_more_events_than_looked_at", "return", "of epoll_wait held more events than are looked at"},
-        {"calls_of_32_bit_code", "32-bit system call", "not looked at"},
-        {"files_in_more_epolls_than_looked_at", "time", "a file was in more epolls than are looked at"},
-        {"log_cut", "time", "the log could not be read to its end"},
-        {"recording_cut", "time", "the recording ended before its end: what came after is not known"},
-        {"recording_records_lost", "record",
-         "of the recording lost while it was made, because its ring was full: record with a larger --ring"},
-        {"recording_records_unusable", "record", "of the recording made no sense and was left out"},
-        {"last_words_lost", "registration", "ended unseen: its last state was not read in time"},
-    }};
     for (const Loss& loss : kLosses)
         if (name == loss.name)
-            return fmt::format("{} {}", plural(count, loss.noun), loss.what);
+            return &loss;
+    return nullptr;
+}
+
+}  // namespace
+
+std::string loss_text(const std::string& name, uint64_t count)
+{
+    if (const Loss* loss = find_loss(name))
+        return fmt::format("{} {}", plural(count, loss->noun), loss->what);
     return fmt::format("{}: {}", spaced(name), grouped(count));
+}
+
+std::string loss_remedy(const std::string& name)
+{
+    const Loss* loss = find_loss(name);
+    return loss ? loss->remedy : Loss{}.remedy;
 }
 
 const char* status_name(Status status)

@@ -157,6 +157,16 @@ uint8_t call_by_name(std::string_view name)
     return CALL_NONE;
 }
 
+std::vector<std::string_view> calls_worth_tracing()
+{
+    std::vector<std::string_view> names{"nanosleep", "clock_nanosleep", "poll",      "ppoll", "select", "pselect6",
+                                        "flock",     "fsync",           "fdatasync", "wait4", "waitid", "brk"};
+    for (const NamedCall& one : kCalls)
+        if (one.call != CALL_NONE && one.call != LOG_EVERYDAY)
+            names.push_back(one.name);
+    return names;
+}
+
 bool opens_descriptor(uint8_t call)
 {
     return call == CALL_EPOLL_CREATE || call == CALL_ACCEPT || call == LOG_SOCKET || call == LOG_EVENTFD ||

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "bpf/probes.h"
 
@@ -29,6 +30,9 @@ enum log_call : uint8_t {
 
 // CALL_NONE for calls that do not matter.
 uint8_t call_by_name(std::string_view name);
+
+// What strace should be told to trace: all of these but what says nothing, and those that a thread may sleep in.
+std::vector<std::string_view> calls_worth_tracing();
 
 // Does the result come with a descriptor that did not exist before?
 bool opens_descriptor(uint8_t call);

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "src/support/proc.h"
 #include "src/symbols/image_impl.h"
 
 namespace epaudit {
@@ -24,17 +25,8 @@ constexpr size_t kMostFrames = 64;
 // In ticks since boot; 0 when it is gone.
 uint64_t start_time(uint32_t pid)
 {
-    std::ifstream in(fmt::format("/proc/{}/stat", pid));
-    std::string line;
-    std::getline(in, line);
-    size_t close = line.rfind(')');
-    if (close == std::string::npos)
-        return 0;
-    std::istringstream fields(line.substr(close + 1));
-    std::string word;
-    for (int field = 3; field <= 22; field++)  // proc(5): starttime is field 22, the state after the name is 3
-        fields >> word;
-    return strtoull(word.c_str(), nullptr, 10);
+    const auto stat = read_proc_stat(pid);
+    return stat ? stat->started_ticks : 0;
 }
 
 int open_regular(const std::string& path)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -73,6 +74,78 @@ def ends_with_target():
         outcome = tool.finish()
         check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
         wait_for(lambda: not loaded & programs(), 10, "no BPF program of ours left")
+
+
+def no_standard_error():
+    """Nothing depends on standard error, and no report gets what was meant for it."""
+    import json
+    with tempfile.TemporaryDirectory() as directory:
+        log = shutil.copy(ROOT / "tests/corpus/busy-epollout-bug.log.zst", directory)
+        for redirect in ("2>/dev/full", "2>&-"):
+            report = os.path.join(directory, "r.json")
+            words = f"{EPAUDIT} strace --format json={report} --format text={directory}/r.txt {log} {redirect}"
+            done = subprocess.run(["sh", "-c", words], capture_output=True, check=False)
+            check(done.returncode == 1, f"{redirect}: exit {done.returncode}")
+            with open(report, encoding="utf-8") as file:
+                check(json.load(file)["verdict"]["state"] == "findings", redirect)
+            done = subprocess.run(["sh", "-c", f"{EPAUDIT} nonsense {redirect}"], capture_output=True, check=False)
+            check(done.returncode == 2, f"{redirect}: exit {done.returncode}")
+        for command in ("rules --format json", "explain EP201", "config", "--help"):
+            done = subprocess.run(["sh", "-c", f"{EPAUDIT} {command} >/dev/full"], capture_output=True, check=False)
+            check(done.returncode == 2 and b"standard output" in done.stderr, f"{command}: exit {done.returncode}: {done.stderr!r}")
+
+
+NAMED = "import ctypes,os,select,time;ctypes.CDLL(None).prctl(15,b'a) Z\\n1 (b',0,0,0);e=select.epoll();e.register(os.pipe()[0]);print('up',flush=True);time.sleep(60)"
+
+
+def name_with_a_newline():
+    with subprocess.Popen([sys.executable, "-c", NAMED], stdout=subprocess.PIPE) as server:
+        try:
+            server.stdout.readline()
+            outcome = epaudit("inspect", "-p", server.pid, "--format", "json", json_report=False)
+            check(outcome.code == 0 and str(server.pid) in outcome.out, outcome.out + outcome.err)
+            outcome = epaudit("attach", "-p", server.pid, "--duration", "1.5")
+            check(outcome.code == 0 and outcome.report["observation"]["seconds"] > 1.4, outcome.describe())
+        finally:
+            server.kill()
+
+
+THREADED = ("import os,select,threading,time;e=select.epoll();e.register(os.pipe()[0]);t=threading.Thread(target=time.sleep,args=(60,),daemon=True);t.start();"
+            "print(t.native_id,flush=True);time.sleep(60)")
+
+
+def thread_id():
+    with subprocess.Popen([sys.executable, "-c", THREADED], stdout=subprocess.PIPE) as server:
+        try:
+            tid = int(server.stdout.readline())
+            check(tid != server.pid, "no thread: the test cannot fail")
+            said = f"{tid} is a thread of process {server.pid}"
+            outcome = epaudit("attach", "-p", tid, "--duration", "0.5")
+            check(outcome.code == 0 and outcome.report["target"]["pids"] == [server.pid], outcome.describe())
+            check(any(said in note for note in outcome.report["observation"]["notes"]), outcome.describe())
+            outcome = epaudit("inspect", "-p", tid, json_report=False)
+            check(outcome.code == 0 and said in outcome.err, outcome.out + outcome.err)
+        finally:
+            server.kill()
+
+
+def not_audited():
+    with tempfile.TemporaryDirectory() as directory:
+        config = os.path.join(directory, "e.toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("[[process]]\nexe = 'bug'\naudit = false\n")
+        outcome = epaudit("run", "--config", config, "--", BUG, "--seconds", "1")
+        check(outcome.code == 2 and "no process was judged" in outcome.err and "e.toml:1" in outcome.err, outcome.describe())
+        with serving(BUG) as server:
+            outcome = epaudit("attach", "--config", config, "-p", server.pid)  # without a duration: it must not even begin
+            check(outcome.code == 2 and "no process was judged" in outcome.err, outcome.describe())
+            outcome = epaudit("attach", "--config", config, "-p", f"{server.pid},{os.getpid()}", "--duration", "0.5")
+            check(outcome.code == 2, outcome.describe())
+
+
+def recording_on_a_full_disk():
+    outcome = epaudit("record", "-o", "/dev/full", "--", FIXED, "--seconds", "1")
+    check(outcome.code == 4 and outcome.report["verdict"]["reasons"][0]["why"] == "not-recorded", outcome.describe())
 
 
 def short_life_counts():
@@ -186,7 +259,7 @@ def register(suite):
               "--inh-caps", "-all"]
     suite.run("bad input: no such pid", refuses(3, "no process 999999", "attach", "-p", "999999"))
     suite.run("bad input: not a number", refuses(2, "'abc' is not a process id", "attach", "-p", "abc"))
-    suite.run("bad input: not root", refuses(3, "CAP_BPF", "run", "--", "true", prefix=nobody))
+    suite.run("bad input: not root", refuses(3, "CAP_BPF", "run", "--source", "bpf", "--", "true", prefix=nobody))
     suite.run("bad input: unknown rule", refuses(2, "EP999", "run", "--select", "EP999", "--", "true"))
     suite.run("bad input: unknown threshold", refuses(2, "per_sec", "run", "--set", "EP201.per_sec=1", "--", "true"))
     suite.run("bad input: explain unknown rule", refuses(2, "EP999", "explain", "EP999"))
@@ -199,6 +272,18 @@ def register(suite):
     suite.run("bad input: misspelt option",
               refuses(2, "no option '--durations'", "run", "--durations", "3", "--", "true", hint="did you mean '--duration'?"))
     suite.run("bad input: no number", refuses(2, "'soon' is no number of seconds", "run", "--duration", "soon", "--", "true"))
+    suite.run("bad input: no rule is on", refuses(2, "no rule is on", "run", "--select", "EP201", "--ignore", "EP2", "--", "true",
+                                                  hint="let --select"))
+    suite.run("bad input: two documents on standard output",
+              refuses(2, "cannot share standard output", "run", "--format", "json", "--format", "text", "--", "true", hint="give one"))
+    suite.run("bad input: a word after --", refuses(2, "what is 'foo'?", "attach", "-p", "1", "--", "foo", hint="epaudit attach"))
+    suite.run("bad input: options that a log has no use for", refuses(2, "no option '--hooks'", "strace", "log", "--hooks", "auto",
+                                                                      hint="epaudit strace"))
+    suite.run("standard error is full, or closed", no_standard_error)
+    suite.run("a name that holds a newline hides nothing", name_with_a_newline)
+    suite.run("a thread id is taken to its process", thread_id)
+    suite.run("a process that is not audited is no clean one", not_audited)
+    suite.run("a recording that cannot be kept is no success", recording_on_a_full_disk)
     suite.run("bad input: missing file", refuses(2, "No such file", "run", "--", "/no/such/program"))
     suite.run("bad input: unknown format", refuses(2, "xml", "run", "--format", "xml", "--", "true"))
     suite.run("no epoll in target", refuses(3, "no epoll instance", "run", "--", "sh", "-c", "exit 0"))

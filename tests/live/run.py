@@ -11,6 +11,7 @@ import manners
 import readers
 import reports
 import servers
+import sources
 import stops
 import trouble
 from harness import Suite
@@ -22,6 +23,7 @@ manners.register(suite)
 readers.register(suite)
 reports.register(suite)
 servers.register(suite)
+sources.register(suite)
 trouble.register(suite)
 interest.register(suite)
 stops.register(suite)

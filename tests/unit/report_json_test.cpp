@@ -96,6 +96,22 @@ TEST(JsonReport, NoFindingsByteForByte)
     },
     "notes": []
   },
+  "verdict": {
+    "state": "not-observed",
+    "failed": false,
+    "exit": 3,
+    "text": "nothing to audit: no epoll instance was seen in 4.0 s",
+    "remedy": "is it the right program, and did it get far enough?",
+    "shown": 0,
+    "known": 0,
+    "reasons": []
+  },
+  "configuration": {
+    "file": null,
+    "fail_on": "likely",
+    "rules_off": [],
+    "not_judged": []
+  },
   "coverage": [
     {
       "rule": "EP101",
@@ -122,8 +138,8 @@ TEST(JsonReport, FindingHasEveryFieldOfTheSchema)
         "evidence":{"timeline":[{"t":0.3,"what":"delivered EPOLLOUT","tid":12,"lane":"delivered"}],
           "stacks":[{"what":"armed at","frames":[{"function":"main","file":"server.cpp","line":12}]}]},
         "fix":"arm it later"})"));
-    EXPECT_EQ(keys(json),
-              (std::vector<std::string>{"schema", "version", "target", "observation", "coverage", "findings"}));
+    EXPECT_EQ(keys(json), (std::vector<std::string>{"schema", "version", "target", "observation", "verdict",
+                                                    "configuration", "coverage", "findings"}));
     EXPECT_EQ(keys(finding.at("cost")), (std::vector<std::string>{"wakeups_per_s", "cpu_share"}));
 }
 
@@ -153,7 +169,6 @@ TEST(JsonReport, UnknownDescriptorsAreNull)
 TEST(JsonReport, IncompleteLossesAndCalls)
 {
     Report report = small_report();
-    report.observation.complete = false;
     report.observation.lost = {{"files_full", 12}, {"epolls_full", 0}};
     report.observation.calls = {{"read", 5}, {"write", 6}};
     report.observation.work = {.requests = 200, .waits = 100, .io = 500, .ctls = 20};

@@ -146,7 +146,6 @@ Report stalled_report()
 Report incomplete_report()
 {
     Report report = stalled_report();
-    report.observation.complete = false;
     report.observation.lost = {{"files_full", 12}, {"epolls_full", 0}};
     report.observation.notes = {"the target ended early"};
     return report;

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--source strace: what can be judged where BPF is refused. The demos whose rule a log can see are judged so, too: a
+handful always, all of them under the word "everything"."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import tempfile
+
+from harness import BUILD, EPAUDIT, ROOT, Skip, Started, check, epaudit, expectations, serving, wait_for
+
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
+HANDFUL = ("busy-epollout", "eof-spin", "unread-spin", "accept-spin", "hup-err-spin")
+BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
+FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
+
+
+def for_nobody(directory, *programs):
+    """Copies where nobody may go; this checkout may lie elsewhere."""
+    os.chmod(directory, 0o755)
+    return [shutil.copy(program, directory) for program in programs]
+
+
+def need_strace():
+    if not shutil.which("strace"):
+        raise Skip("strace is not installed")
+
+
+def falls_back_without_privileges():
+    need_strace()
+    with tempfile.TemporaryDirectory() as directory:
+        tool, bug, fixed = for_nobody(directory, EPAUDIT, BUG, shutil.copy(FIXED, directory + "/fixed-demo"))
+        outcome = epaudit("run", "--", bug, "--seconds", "2", prefix=NOBODY, json_report=False, program=tool)
+        check(outcome.code == 1 and "EP201 busy-epollout" in outcome.out, f"exit {outcome.code}: {outcome.out}{outcome.err}")
+        check("BPF cannot be used here" in outcome.out and "strace stopped the program" in outcome.out, outcome.out)
+        outcome = epaudit("run", "--", "sh", "-c", f"{fixed} --seconds 1; exit 7", prefix=NOBODY, json_report=False, program=tool)
+        check(outcome.code == 7 and "no epoll misuse found" in outcome.out, f"exit {outcome.code}: {outcome.out}{outcome.err}")
+        outcome = epaudit("run", "--source", "bpf", "--", fixed, prefix=NOBODY, json_report=False, program=tool)
+        check(outcome.code == 3 and "CAP_BPF" in outcome.err and not outcome.out, outcome.err)
+        outcome = epaudit("run", "--source", "strace", "--", sys.executable, "-c",
+                          "import os,select;e=select.epoll();e.poll(0);print(sorted(os.listdir('/proc/self/fd')))",
+                          prefix=NOBODY, json_report=False, program=tool)
+        numbers = re.search(r"\[(.*)\]", outcome.out).group(1)
+        check(len(numbers.split(",")) <= 5, f"the child saw descriptors {numbers}")
+
+
+def attach_never_falls_back():
+    with tempfile.TemporaryDirectory() as directory, serving(FIXED) as server:
+        tool, = for_nobody(directory, EPAUDIT)
+        outcome = epaudit("attach", "-p", server.pid, prefix=NOBODY, json_report=False, program=tool)
+        check(outcome.code == 3 and "CAP_BPF" in outcome.err and "strace" not in outcome.err, outcome.err)
+
+
+def without_strace():
+    with tempfile.TemporaryDirectory() as empty:
+        environment = {**os.environ, "PATH": empty}
+        outcome = epaudit("run", "--source", "strace", "--", "/bin/true", env=environment, json_report=False)
+        check(outcome.code == 3 and "strace is not installed" in outcome.err and "apt install strace" in outcome.err, outcome.err)
+        outcome = epaudit("attach", "--source", "strace", "-p", os.getpid(), env=environment, json_report=False)
+        check(outcome.code == 3 and "apt install strace" in outcome.err, outcome.err)
+
+
+def status_signal_and_forks_pass_through():
+    need_strace()
+    outcome = epaudit("run", "--source", "strace", "--", "sh", "-c", f"{FIXED} --seconds 1; exit 7")
+    check(outcome.code == 7 and outcome.report["child"]["exit_status"] == 7, outcome.describe())
+    check(outcome.report["observation"]["hooks"] == "strace", outcome.describe())
+    outcome = epaudit("run", "--source", "strace", "--", "sh", "-c", f"{FIXED} --seconds 1; kill -SEGV $$")
+    check(outcome.code == 128 + signal.SIGSEGV, outcome.describe())
+    outcome = epaudit("run", "--source", "strace", "--", "sh", "-c", f"({BUG} --seconds 2 & wait); exit 0")
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+
+
+def the_target_lives_on():
+    need_strace()
+    with serving(BUG) as server:
+        tool = Started("attach", "--source", "strace", "--profile", "test", "-p", server.pid)
+        for line in tool.process.stderr:
+            if b"EP201" in line:
+                break
+        outcome = tool.interrupt()
+        check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+        check(server.poll() is None, "the target did not survive")
+        status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+        check("TracerPid:\t0" in status and "(tracing stop)" not in status, status[:400])
+        outcome = epaudit("attach", "--source", "strace", "--duration", "1", "-p", server.pid)
+        check(outcome.seconds < 12 and server.poll() is None, outcome.describe())
+
+
+def duration_ends_run():
+    need_strace()
+    outcome = epaudit("run", "--source", "strace", "--duration", "1.5", "--", FIXED, "--seconds", "20")
+    check(outcome.code == 0 and outcome.seconds < 12, outcome.describe())
+
+
+def a_lost_tracer_is_not_clean():
+    """strace is killed under us: what came after it is not known."""
+    need_strace()
+    with serving(FIXED) as server:
+        tool = Started("attach", "--source", "strace", "-p", server.pid)
+        tracer = int(re.search(r"TracerPid:\t(\d+)", pathlib.Path(f"/proc/{server.pid}/status").read_text())[1])
+        check(tracer > 1, "nobody traces it: the test cannot fail")
+        os.kill(tracer, signal.SIGKILL)
+        outcome = tool.finish()
+        check(outcome.code == 4 and outcome.report["verdict"]["state"] == "inconclusive", outcome.describe())
+        wait_for(lambda: "TracerPid:\t0" in pathlib.Path(f"/proc/{server.pid}/status").read_text(), 5, "it to be let go")
+
+
+def seen_in_logs():
+    """Demos of rules that a log can see, as the corpus says."""
+    names = []
+    for folder in sorted((ROOT / "demo_bugs").iterdir()):
+        if not (folder / "bug.cpp").exists():
+            continue
+        expect = ROOT / f"tests/corpus/{folder.name}-bug.expect"
+        wanted = [rule for rule, level in expectations(folder, "bug") if level in ("confirmed", "likely")]
+        if wanted and expect.exists() and any(re.search(rf"^{rule} (confirmed|likely)", expect.read_text(), re.M) for rule in wanted):
+            names.append(folder.name)
+    return names
+
+
+def demo(name):
+    def test():
+        need_strace()
+        folder = ROOT / "demo_bugs" / name
+        wanted = [rule for rule, level in expectations(folder, "bug") if level in ("confirmed", "likely")]
+        outcome = epaudit("run", "--source", "strace", "--", BUILD / "demo_bugs" / name / "bug", "--seconds", "4")
+        check(set(outcome.rules()) & set(wanted), f"wanted {wanted}: {outcome.describe()}")
+        outcome = epaudit("run", "--source", "strace", "--", BUILD / "demo_bugs" / name / "fixed", "--seconds", "3")
+        check(not outcome.rules(), outcome.describe())
+    return test
+
+
+def register(suite):
+    suite.run("source: run falls back to strace without privileges", falls_back_without_privileges)
+    suite.run("source: attach never falls back", attach_never_falls_back)
+    suite.run("source: strace is missing", without_strace)
+    suite.run("source: status, signal and forks pass through strace", status_signal_and_forks_pass_through)
+    suite.run("source: the target of attach lives on", the_target_lives_on)
+    suite.run("source: --duration ends a traced run", duration_ends_run)
+    suite.run("source: a tracer that is killed leaves it inconclusive", a_lost_tracer_is_not_clean)
+    everything = any("everything" in word for word in suite.only)
+    for name in seen_in_logs():
+        if name in HANDFUL or everything:
+            suite.run(f"source: {name} by strace{'' if name in HANDFUL else ', everything'}", demo(name))
