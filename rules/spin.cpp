@@ -7,6 +7,7 @@
 
 #include "bpf/ledger_limits.h"
 #include "rules/evidence.h"
+#include "rules/log_runs.h"
 #include "src/books/describe.h"
 
 namespace epaudit {
@@ -217,6 +218,7 @@ void SpinRule::audit(const Snapshot& books, const Settings& settings, std::vecto
         judge(books, entry, settings, out);
     for (const Entry& entry : books.buried)
         judge(books, entry, settings, out);
+    judge_log_runs(info_, books, settings, out);
 }
 
 }  // namespace epaudit

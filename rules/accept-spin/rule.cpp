@@ -4,6 +4,7 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/log_runs.h"
 #include "rules/window.h"
 #include "src/books/describe.h"
 
@@ -15,7 +16,8 @@ const RuleInfo kInfo{
     "accept-spin",
     "accept fails (EMFILE ...), the backlog stays, the loop spins",
     Level::kConfirmed,
-    {{"window_s", 1, 1, "seconds over which failing accepts are counted", kPatience},
+    {{"returns", 100, 100, "in a log without more to go by: returns of epoll_wait in a row that show it"},
+     {"window_s", 1, 1, "seconds over which failing accepts are counted", kPatience},
      {"turns_per_s", 100, 100, "deliveries of the listener per second, each answered by a failing accept"},
      {"burst_per_s", 1000, 1000, "failing accepts per second that a handler makes without waiting in between"},
      {"accepted_share", 0.1, 0.1, "accepts that succeed, to failing ones, from which descriptors are found"}},
@@ -48,6 +50,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        judge_log_runs(kInfo, books, settings, out);
         for (std::span<const Entry> file : by_file(books.entries)) {
             const Entry& entry = file.front();
             const file_row& f = entry.file;

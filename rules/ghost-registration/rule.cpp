@@ -6,6 +6,7 @@
 #include "bpf/ledger_limits.h"
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/log_runs.h"
 #include "rules/spin.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
@@ -18,7 +19,8 @@ const RuleInfo kInfo{
     "ghost-registration",
     "fd closed, description alive through dup/fork: events keep coming, DEL cannot work",
     Level::kConfirmed,
-    {{"exists_s", 1, 1, "seconds the registration must outlive its descriptor", kPatience},
+    {{"returns", 100, 100, "in a log without more to go by: returns of epoll_wait in a row that show it"},
+     {"exists_s", 1, 1, "seconds the registration must outlive its descriptor", kPatience},
      {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
      {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
     {},
@@ -38,6 +40,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        judge_log_runs(kInfo, books, settings, out);
         for (const Entry& entry : books.entries) {
             if (is_ghost(entry) && entry.file.ghost_at + settings.ns("exists_s") <= books.time)
                 judge(books, entry, settings, out);

@@ -9,6 +9,7 @@
 #include "bpf/ledger_limits.h"
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/log_runs.h"
 #include "src/books/call_names.h"
 #include "src/books/describe.h"
 
@@ -86,6 +87,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        judge_log_runs(kInfo, books, settings, out);
         for (const auto& [id, epoll] : books.epolls) {
             if (!epoll.stalls && !epoll.starves)
                 continue;
@@ -109,6 +111,9 @@ private:
     static Coverage of_log(const Sight& sight)
     {
         auto unavailable = [](std::string reason) { return Coverage{Status::kUnavailable, std::move(reason)}; };
+        if (sight.times == Sight::Times::kNone && sight.durations && sight.unseen.empty())
+            return {Status::kDegraded,
+                    "without time stamps only long calls (-T) before several events at once are seen"};
         if (sight.times == Sight::Times::kNone)
             return unavailable("there are no time stamps: how long anything took is not known (strace -ttt -T)");
         if (sight.times == Sight::Times::kSeconds)

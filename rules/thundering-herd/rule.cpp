@@ -8,6 +8,7 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/log_runs.h"
 #include "rules/window.h"
 #include "src/books/describe.h"
 
@@ -58,6 +59,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        judge_log_runs(kInfo, books, settings, out);
         for (std::span<const Entry> file : by_file(books.entries)) {
             const Entry& entry = file.front();
             if (!entry.file.wasted_wakes)

@@ -5,6 +5,7 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/log_runs.h"
 #include "rules/window.h"
 
 namespace epaudit {
@@ -18,7 +19,8 @@ const RuleInfo kInfo{
     "zero-timeout-spin",
     "epoll_wait(0) in a tight loop",
     Level::kLikely,
-    {{"window_s", 5, 2, "seconds it must last", kPatience},
+    {{"returns", 100, 100, "in a log without more to go by: returns of epoll_wait in a row that show it"},
+     {"window_s", 5, 2, "seconds it must last", kPatience},
      {"empty_per_s", 1000, 1000, "waits per second with timeout 0 that find nothing"},
      {"share", 0.95, 0.95, "share of such waits among all of the thread"},
      {"cpu", 0.9, 0.1, "share of a core that the thread burns"},
@@ -45,6 +47,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        judge_log_runs(kInfo, books, settings, out);
         for (const auto& [tid, t] : books.threads) {
             const epoll_row* epoll = books.epoll(t.epoll);
             if (!t.zeros || !epoll)

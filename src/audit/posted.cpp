@@ -16,9 +16,10 @@ constexpr uint64_t kLooksPerPause = 2000;
 
 uint64_t PostedAudit::interval() const { return kInterval + tables_.files() * kIntervalPerFile; }
 
-void PostedAudit::look_at(uint64_t now)
+void PostedAudit::look_at(uint64_t now, std::vector<LogRun> runs)
 {
     Snapshot books = tables_.snapshot(now);
+    books.log_runs = std::move(runs);
     uint64_t registrations = 0;
     for (const auto& [id, epoll] : books.epolls)
         registrations += static_cast<int32_t>(epoll.registrations) > 0 ? epoll.registrations : 0;
@@ -44,6 +45,6 @@ void PostedAudit::pass(uint64_t now)
     time_ = std::max(time_, now);
 }
 
-void PostedAudit::look() { look_at(time_); }
+void PostedAudit::look(std::vector<LogRun> runs) { look_at(time_, std::move(runs)); }
 
 }  // namespace epaudit

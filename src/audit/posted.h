@@ -30,8 +30,8 @@ public:
     }
     // Time goes on though nothing happened.
     void pass(uint64_t now);
-    // One audit now, due or not.
-    void look();
+    // One audit now, due or not. `runs`: what the text of the log shows by itself.
+    void look(std::vector<LogRun> runs = {});
 
     uint64_t began() const { return began_; }
     uint64_t time() const { return time_; }
@@ -39,7 +39,7 @@ public:
     uint64_t epolls_seen() const { return epolls_seen_; }
 
 private:
-    void look_at(uint64_t now);
+    void look_at(uint64_t now, std::vector<LogRun> runs = {});
     uint64_t interval() const;
 
     Auditor& auditor_;

@@ -173,6 +173,7 @@ void Judge::fill(Report& report, const Sight& sight)
     report.observation.profile = profile_name_;
     report.gate = gate_;
     report.options.risks = risks_;
+    report.options.coverage = options_.coverage;
     if (std::string note = patience_note(report.observation, sight); !note.empty())
         report.observation.notes.push_back(std::move(note));
 }

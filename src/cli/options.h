@@ -36,6 +36,7 @@ struct AuditOptions {
     std::string source = "auto";  // bpf, strace
     std::string input;            // what is read: a log, a recording; no report may be written over it
     bool risks = false;
+    bool coverage = false;
     bool quiet = false;
     bool verbose = false;
     std::string color = "auto";

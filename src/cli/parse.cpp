@@ -42,6 +42,7 @@ void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
                    "exit 1 from this level on: confirmed, likely, risk, never (default: likely)")
         ->type_name("LEVEL")
         ->check(CLI::IsMember({"confirmed", "likely", "risk", "never"}));
+    app.add_flag("--coverage", audit.coverage, "also say rule by rule what a log cannot show");
     app.add_flag("--risks", audit.risks, "also show hazards that did no harm, and remarks");
     app.add_option("--profile", audit.profile_name,
                    "thresholds: production (patient), test (small load, seen from birth), or one of epaudit.toml")

@@ -74,7 +74,9 @@ Result<int> PostedSession::report(Report report, const Sight& sight)
         return told_.error();
     report.version = EPAUDIT_VERSION;
     auto lost = std::move(report.observation.lost);
+    const uint64_t epolls = report.observation.epolls;
     looks_->fill(report, last_, sight);
+    report.observation.epolls = std::max(epolls, report.observation.epolls);  // some were gone before a look
     for (auto& loss : lost)
         report.observation.lost.push_back(std::move(loss));
     return conclude(*judge_, *outputs_, report);

@@ -256,6 +256,13 @@ private:
     {
         if (report_.coverage.empty())
             return;
+        if (seen_.hooks == "strace" && !report_.options.coverage) {
+            fmt::print(out_,
+                       "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules that "
+                       "looked</h2>\n<p>{}</p>\n</section>\n",
+                       safe(log_coverage_text(report_)));
+            return;
+        }
         out_ << "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules that looked</h2>\n<div "
                 "class=\"scroll\"><table>\n<thead><tr>"
                 "<th scope=\"col\">rule</th><th scope=\"col\">could see</th><th "

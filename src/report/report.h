@@ -47,7 +47,8 @@ struct Child {
 
 // What the text report shows. JSON always holds everything.
 struct Options {
-    bool risks = false;  // levels risk and info, too
+    bool coverage = false;  // which rules saw less and why, one by one
+    bool risks = false;     // levels risk and info, too
     bool colour = false;
     unsigned width = 100;
     std::string directory;  // paths below it are shown relative to it

@@ -42,6 +42,8 @@ public:
 
     void write()
     {
+        if (of_log())  // the answer first
+            row("verdict", verdict_.words(), verdict_colour());
         row("watched", watched());
         row("data", data());
         if (const std::string text = work(); !text.empty())
@@ -66,10 +68,13 @@ public:
         for (const PolicyRemark& remark : report_.remarks)
             row("policy", fmt::format("{}: {}", remark.where, remark.text));
         known();
-        row("verdict", verdict_.words(), verdict_colour());
+        if (!of_log())
+            row("verdict", verdict_.words(), verdict_colour());
     }
 
 private:
+    bool of_log() const { return seen_.hooks == "strace"; }
+
     void row(const char* label, const std::string& text, const char* colour = nullptr)
     {
         std::string head = padded(label, kLabel);
@@ -155,6 +160,10 @@ private:
     // Rules that could not look, or not fully; those with the same reason together.
     void coverage()
     {
+        if (of_log() && !options_.coverage) {
+            row("rules", log_coverage_text(report_));
+            return;
+        }
         std::map<std::pair<Status, std::string>, std::vector<std::string>> groups;
         for (const RuleCoverage& rule : report_.coverage)
             if (rule.status != Status::kAvailable)

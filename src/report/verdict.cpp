@@ -188,6 +188,16 @@ std::string levels_text(const std::vector<const Finding*>& findings)
     return text;
 }
 
+std::string log_coverage_text(const Report& report)
+{
+    size_t less = 0;
+    for (const RuleCoverage& rule : report.coverage)
+        less += rule.status == Status::kDegraded;
+    const size_t blind = blind_rules(report);
+    return fmt::format("{} need{} more than this log holds, {} see{} less than in a live kernel: --coverage",
+                       plural(blind, "rule"), blind == 1 ? "s" : "", less, less == 1 ? "s" : "");
+}
+
 std::string hidden_text(const Report& report)
 {
     std::vector<const Finding*> hidden;

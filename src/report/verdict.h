@@ -42,6 +42,8 @@ bool at_gate(const Report& report, const Finding& finding);
 bool is_shown(const Report& report, const Finding& finding);
 // "3 risks, 1 info" of the levels from `highest` down to `lowest`; empty when there are none.
 std::string levels_text(const std::vector<const Finding*>& findings);
+// "14 rules need more than this log holds, 6 see less: --coverage"
+std::string log_coverage_text(const Report& report);
 // "1 risk, 1 info" that are not shown.
 std::string hidden_text(const Report& report);
 // "EP201, EP202 (--ignore); EP401 (epaudit.toml:3)": rules that are off, by what turned them off; empty: none.

@@ -229,6 +229,9 @@ bool parse_fd(std::string_view text, PrintedFd& fd)
     fd.number = -1;
     if (!length || number > 0x7fffffff)
         return false;
+    constexpr std::string_view kDeleted = "(deleted)";
+    if (text.size() > kDeleted.size() && text.substr(text.size() - kDeleted.size()) == kDeleted)
+        text.remove_suffix(kDeleted.size());
     if (length < text.size()) {
         if (text[length] != '<' || text.back() != '>')
             return false;
@@ -325,6 +328,7 @@ bool Arguments::result(PrintedResult& result)
     if (at_ >= text_.size())
         return false;
     std::string_view rest = text_.substr(at_ + 1);
+    left_ = rest;
     result.duration = take_duration(rest);
     size_t begin = 0;
     while (begin < rest.size() && (rest[begin] == ' ' || rest[begin] == '\t'))

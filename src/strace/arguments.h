@@ -34,10 +34,13 @@ public:
 
     // Moves past what is left of the arguments and reads the result. False: it is cut off.
     bool result(PrintedResult& result);
+    // What stands behind the result.
+    std::string_view left() const { return left_; }
 
 private:
     std::string_view text_;
     size_t at_ = 0;
+    std::string_view left_;
 };
 
 // Decimal, hexadecimal (0x) or octal (0), with a sign; the whole text.

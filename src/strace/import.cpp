@@ -27,7 +27,72 @@ StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Look
 void StraceImport::line(std::string_view text)
 {
     lines_++;
+    if (learnt_) {
+        take(text);
+        return;
+    }
+    head_.emplace_back(text);
+    if (head_.size() >= LogShape::kHead)
+        learn();
+}
+
+void StraceImport::learn()
+{
+    if (learnt_)
+        return;
+    learnt_ = true;
+    shape_.learn(head_);
+    other_tool_ = LogShape::other_tool(head_, other_hint_);
+    for (const std::string& text : head_)
+        take(text);
+    head_.clear();
+    head_.shrink_to_fit();
+}
+
+void StraceImport::take(std::string_view text)
+{
+    unsigned repeat = 1;
+    text = shape_.clean(text, buffer_, repeat);
+    if (!open_.empty() && continues(text))
+        return;
+    for (; repeat > 0; repeat--)
+        one(text);
+}
+
+// "write(1, \"hello\\n\", 6hello", then ")                  = 6": the program wrote to where strace wrote.
+bool StraceImport::continues(std::string_view text)
+{
+    const size_t close = text.find(')');
+    size_t equal = close == std::string_view::npos ? close : text.find_first_not_of(' ', close + 1);
+    if (equal == std::string_view::npos || text[equal] != '=' || find_call(text) < close)
+        return false;
+    std::string whole;
+    whole.swap(open_);
+    size_t number = whole.rfind(", ");
+    if (number != std::string::npos) {
+        size_t end = number + 2;
+        while (end < whole.size() && whole[end] >= '0' && whole[end] <= '9')
+            end++;
+        if (end > number + 2)
+            whole.resize(end);
+    }
+    whole += text.substr(close);
+    cut_ = false;
+    one(whole);
+    return true;
+}
+
+void StraceImport::one(std::string_view text)
+{
     LogLine line = parse_line(text);
+    const bool call_line = line.kind == LogLine::Kind::kCall || line.kind == LogLine::Kind::kUnfinished ||
+                           line.kind == LogLine::Kind::kResumed;
+    if (call_line && cut_) {  // the line before it has no end
+        refuse(Refusal::kCut);
+        cut_ = false;
+        open_.clear();
+    }
+    last_cut_ = false;
     if (line.kind == LogLine::Kind::kEmpty || line.kind == LogLine::Kind::kStack)
         return;
     if (line.kind == LogLine::Kind::kRefused && line.form == TimeForm::kNone) {
@@ -54,6 +119,10 @@ void StraceImport::line(std::string_view text)
     case LogLine::Kind::kMessage: message(line.rest); break;
     case LogLine::Kind::kRefused: refuse(line.refusal); break;
     default: break;
+    }
+    if (last_cut_ && line.kind == LogLine::Kind::kCall && text.size() < 4096) {
+        cut_ = true;
+        open_.assign(text);
     }
     if (!clock_.known() && lines_ - looked_at_line_ >= kLinesPerLook)
         pause();
@@ -94,7 +163,9 @@ void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view na
     Arguments whole(text);
     PrintedResult result;
     if (!whole.result(result)) {
-        refuse(Refusal::kCut);
+        last_cut_ = true;
+        if (thread.interrupted)
+            refuse(Refusal::kCut);
         return;
     }
     if (result.duration >= 0) {
@@ -104,10 +175,27 @@ void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view na
         end += 1;
     }
     Arguments arguments(text);
-    if (!interpreter_.exits(thread, what, text, arguments, result, end))
+    // A call that failed, or never returned, did nothing.
+    if (!interpreter_.exits(thread, what, text, arguments, result, end) && result.known && result.value >= 0)
         refuse(Refusal::kArguments);
+    const uint32_t pid = thread.tid;
     if (result.duration >= 0 || thread.interrupted)
         interpreter_.took(thread, what, name, text, thread.lasted(result.duration, end), end);
+    second_call(whole.left(), pid);
+}
+
+// "read(7, ...) = 6 write(7, ...) = 6": a paste lost its line ends.
+void StraceImport::second_call(std::string_view rest, uint32_t pid)
+{
+    if (rest.find('(') == std::string_view::npos)
+        return;
+    const size_t at = find_call(rest);
+    if (at == std::string_view::npos || at == 0)
+        return;
+    LogLine line = parse_line(rest.substr(at));
+    line.pid = pid;
+    if (line.kind == LogLine::Kind::kCall)
+        call(line, clock_.now());
 }
 
 // A call that says nothing to the books but how long its thread was away. `text` has its arguments, `end` is printed
@@ -194,6 +282,7 @@ void StraceImport::message(std::string_view text)
 
 void StraceImport::pause()
 {
+    learn();
     settle(clock_.now());
     looked_at_line_ = lines_;
     if (audit_.time())
@@ -202,10 +291,12 @@ void StraceImport::pause()
 
 void StraceImport::finish()
 {
+    learn();
     settle(clock_.now());
     if (audit_.time())
         audit_.pass(clock_.now());
-    pause();
+    if (audit_.time())
+        audit_.look(runs());
 }
 
 Sight StraceImport::sight() const
@@ -218,7 +309,7 @@ Sight StraceImport::sight() const
     sight.wakeups = false;
     sight.why = "a log of system calls does not hold it";
     sight.times = clock_.known() ? clock_.coarse() ? Sight::Times::kSeconds : Sight::Times::kFine : Sight::Times::kNone;
-    sight.durations = log.durations || log.pids;
+    sight.durations = log.durations || (log.pids && clock_.known());
     sight.all_threads = log.all_threads();
     if (!log.any_io())
         sight.unseen =

@@ -10,6 +10,7 @@
 
 #include "src/strace/clock.h"
 #include "src/strace/interpreter.h"
+#include "src/strace/shape.h"
 
 namespace epaudit {
 
@@ -30,6 +31,12 @@ public:
     const LogCounts& counts() const { return interpreter_.counts(); }
     uint64_t refused(Refusal reason) const { return refused_[static_cast<size_t>(reason)]; }
     uint64_t lines() const { return lines_; }
+    std::vector<LogRun> runs() const { return interpreter_.runs(); }
+    // The tool that wrote it, if that was not strace.
+    const std::string& other_tool() const { return other_tool_; }
+    const std::string& other_hint() const { return other_hint_; }
+    // Events that were answered in the log, or not.
+    const Runs& tracker() const { return interpreter_.tracker(); }
     World& world() { return interpreter_.world(); }
 
     Sight sight() const;
@@ -40,6 +47,11 @@ public:
 
 private:
     void refuse(Refusal reason) { refused_[static_cast<size_t>(reason)]++; }
+    void learn();
+    void take(std::string_view text);
+    void one(std::string_view text);
+    bool continues(std::string_view text);
+    void second_call(std::string_view rest, uint32_t pid);
     void call(const LogLine& line, uint64_t now);
     void begins(const LogLine& line, uint64_t now);
     void resumes(const LogLine& line, uint64_t now);
@@ -61,6 +73,14 @@ private:
     LogClock clock_;
     Held held_;
     std::array<uint64_t, static_cast<size_t>(Refusal::kReasons)> refused_{};
+    LogShape shape_;
+    std::vector<std::string> head_;  // the first lines, from which the shape is learnt
+    bool learnt_ = false;
+    std::string buffer_;
+    std::string other_tool_, other_hint_;
+    std::string open_;  // a line without its end: the program's own output may stand inside
+    bool cut_ = false;  // the newest call has no end; at the end of a log that is no loss
+    bool last_cut_ = false;
     uint64_t lines_ = 0;
     uint64_t looked_at_line_ = 0;
 };

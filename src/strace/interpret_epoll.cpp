@@ -22,6 +22,7 @@ LogFile* Interpreter::epoll_file(LogThread& thread, const PrintedFd& fd)
         return nullptr;
     if (!file->epoll) {
         file->kind = FILE_EPOLL;
+        counts_.epolls++;
         file->epoll = std::make_unique<LogEpoll>();
     }
     return file;
@@ -36,6 +37,7 @@ bool Interpreter::create(Call& c)
     bury(dead_);
     if (!file)
         return true;
+    counts_.epolls++;
     file->epoll = std::make_unique<LogEpoll>();
     posting p = blank(c.thread, POSTING_CREATE, c.time);
     p.result = c.result.value;
@@ -98,6 +100,7 @@ bool Interpreter::wait_returns(Call& c)
     }
     turn_ends(c);
     const uint64_t cut = counts_.cut_lists;
+    told_.clear();
     if (c.result.known && c.result.value > 0)
         deliver_all(c, list, id);
     posting p = blank(c.thread, POSTING_RETURN, c.time);
@@ -108,6 +111,8 @@ bool Interpreter::wait_returns(Call& c)
         p.result = -ERRNO_EINTR;
     p.amount = most;
     post(p);
+    runs_.returned(place(c.thread, id, fd.number), told_, p.result, known ? timeout : -1,
+                   p.result < most && counts_.cut_lists == cut, c.result.duration, c.time);
     turn_begins(c, id, p.result >= most, counts_.cut_lists == cut);
     c.thread.waits_on = 0;
     return true;
@@ -126,6 +131,7 @@ void Interpreter::deliver_all(Call& c, std::string_view list, uint64_t id)
         if (!whole)
             return false;
         count++;
+        told_.push_back(event);
         if (!event.data_known)
             event.data = kNobody;
         deliver(c, *epoll, event, c.result.value == 1);
@@ -213,10 +219,11 @@ bool Interpreter::ctl(Call& c)
     if (!c.arguments.fd(epfd))
         return false;
     std::string_view operation = c.arguments.raw();
-    uint8_t kind = operation == "EPOLL_CTL_ADD"   ? POSTING_ADD
-                   : operation == "EPOLL_CTL_MOD" ? POSTING_MOD
-                   : operation == "EPOLL_CTL_DEL" ? POSTING_DEL
-                                                  : POSTING_NONE;
+    auto is = [&](std::string_view name, std::string_view raw) { return operation == name || operation == raw; };
+    uint8_t kind = is("EPOLL_CTL_ADD", "0x1")   ? POSTING_ADD
+                   : is("EPOLL_CTL_MOD", "0x3") ? POSTING_MOD
+                   : is("EPOLL_CTL_DEL", "0x2") ? POSTING_DEL
+                                                : POSTING_NONE;
     if (!c.arguments.fd(fd))
         return false;
     if (!c.result.known || kind == POSTING_NONE)
@@ -236,6 +243,7 @@ bool Interpreter::ctl(Call& c)
     p.mask = event.events & ~(EV_ERR | EV_HUP);
     p.data = event.data;
     p.result = c.result.value;
+    runs_.controlled(place(c.thread, epoll->id, epfd.number), fd.number, kind == POSTING_DEL, event, p.result);
     LogFile* file = open ? world_.file(*c.thread.process, fd.number) : nullptr;
     if (!file) {
         ctl_on_nothing(c, *epoll, p);
@@ -248,6 +256,8 @@ bool Interpreter::ctl(Call& c)
     p.file = p.ino = file->id;
     p.file_kind = file->kind;
     p.flags = file->nonblock ? POSTING_NONBLOCK : 0;
+    if (file->references < 2 && !file->shared_unseen && kind != POSTING_ADD)
+        p.flags |= POSTING_LAST;  // nobody else holds it
     if (p.result >= 0 && kind == POSTING_DEL) {
         epoll->epoll->members.erase(fd.number);
     } else if (p.result >= 0) {

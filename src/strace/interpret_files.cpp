@@ -9,6 +9,11 @@ namespace {
 
 uint8_t kind_of_socket(std::string_view domain, std::string_view type)
 {
+    int64_t family = 0, how = 0;
+    if (parse_number(domain, family) && parse_number(type, how)) {  // strace -X raw
+        const bool inet = family == 2 || family == 10;
+        return family == 1 ? FILE_UNIX : !inet ? FILE_OTHER : (how & 15) == 1 ? FILE_TCP : FILE_UDP;
+    }
     bool inet = has_flag(domain, "AF_INET") || has_flag(domain, "AF_INET6") || has_flag(domain, "PF_INET") ||
                 has_flag(domain, "PF_INET6");
     if (inet && has_flag(type, "SOCK_STREAM"))
@@ -44,7 +49,17 @@ void Interpreter::close_enters(LogThread& thread, int fd, uint64_t time)
     LogFile* file = world_.known_file(*thread.process, fd);
     if (!file)
         return;
+    if (file->epoll && file->heirs > 0 && thread.process->epolls_inherited.erase(fd)) {
+        file->heirs--;
+        posting p = blank(thread, POSTING_EXEC, time);
+        p.epoll = file->id;
+        p.epfd = fd;
+        p.flags = POSTING_LET_GO;
+        post(p);
+    }
     bool last = world_.close(*thread.process, fd) != nullptr;
+    if (file->epoll && last)
+        runs_.epoll_closed(file->id);
     release(thread, *file, fd, last, time);
 }
 
@@ -177,10 +192,19 @@ bool Interpreter::execs(Call& c)
     if (!c.result.known || c.result.value != 0)
         return true;
     sight_.birth = true;
-    post(blank(c.thread, POSTING_EXEC, c.time));
     world_.execs(c.thread, dead_);
     bury(dead_);
     LogProcess& process = *c.thread.process;
+    for (const auto& [fd, slot] : process.fds) {
+        if (!slot.file->epoll || !slot.file->seen_born)
+            continue;
+        posting p = blank(c.thread, POSTING_EXEC, c.time);
+        p.epoll = slot.file->id;
+        p.epfd = fd;
+        post(p);
+        slot.file->heirs++;
+        process.epolls_inherited.insert(fd);
+    }
     if (path.size() > 2 && path.front() == '"' && path.back() == '"') {
         process.exe = std::string(path.substr(1, path.size() - 2));
         process.comm = process.exe.substr(process.exe.find_last_of('/') + 1).substr(0, 15);

@@ -61,7 +61,19 @@ void Interpreter::decorate(LogFile& file, std::string_view decoration)
 // The file of a call that succeeded in using it, or failed for a reason of the file's own.
 LogFile* Interpreter::used(Call& c, const PrintedFd& fd, uint8_t at_least)
 {
-    if (c.result.value == -9)  // EBADF
+    const bool output = c.what == CALL_WRITE || c.what == CALL_WRITEV ||
+                        (c.what >= CALL_SENDTO && c.what <= CALL_SENDMMSG);
+    if (c.result.value == -ERRNO_EBADF || (c.result.value == -ERRNO_ENOTSOCK && of_socket(c.what))) {
+        posting p = blank(c.thread,
+                          c.what == CALL_ACCEPT ? POSTING_ACCEPT
+                          : output              ? POSTING_WRITE
+                                                : POSTING_READ,
+                          c.time);
+        p.fd = fd.number;
+        p.result = c.result.value;
+        post(p);  // the number leads nowhere: whose event was it?
+    }
+    if (c.result.value == -ERRNO_EBADF)
         return nullptr;
     LogFile* file = world_.file(*c.thread.process, fd.number);
     if (!file)

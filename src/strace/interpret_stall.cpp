@@ -113,6 +113,11 @@ void Interpreter::took(LogThread& thread, uint8_t call, std::string_view name, s
 {
     if (ns < LEDGER_STALL_NS)
         return;
+    PrintedResult printed;
+    Arguments whole(text);
+    if (may_sleep(*thread.process, call, name, text) != Sleep::kCannot && whole.result(printed))
+        runs_.slept(thread.process->pid, thread.tid, system_call_number(name), name, printed.known ? printed.value : -1,
+                    ns);
     Sleep sleep = may_sleep(*thread.process, call, name, text);
     if (sleep == Sleep::kCannot)
         doubt_durations(time);

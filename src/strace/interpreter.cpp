@@ -72,6 +72,7 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
 {
     Call c{thread, call, text, arguments, result, time};
     counts_.calls++;
+    runs_.called(thread.process->pid, thread.tid, call, text, result);
     if (thread.reads)
         read_returns(thread);
     switch (call) {
@@ -129,6 +130,27 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
     }
 }
 
+Runs::Place Interpreter::place(const LogThread& thread, uint64_t epoll, int epfd) const
+{
+    return {epoll, epfd, thread.process->pid, thread.tid};
+}
+
+std::vector<LogRun> Interpreter::runs() const
+{
+    std::vector<LogRun> runs = runs_.list(sight_);
+    for (LogRun& run : runs) {
+        auto process = world_.processes().find(run.pid);
+        const LogFile* file = run.fd < 0 || process == world_.processes().end()
+                                  ? nullptr
+                                  : world_.known_file(*process->second, run.fd);
+        if (!file)
+            continue;
+        run.file = file->id;
+        run.kind = file->kind;
+    }
+    return runs;
+}
+
 void Interpreter::thread_exits(uint32_t tid, uint64_t time)
 {
     LogThread* thread = world_.known_thread(tid);
@@ -137,6 +159,8 @@ void Interpreter::thread_exits(uint32_t tid, uint64_t time)
     if (thread->reads)
         read_returns(*thread);
     post(blank(*thread, POSTING_EXIT, time));
+    if (thread->process->threads == 1)
+        runs_.gone(thread->process->pid);
     world_.exits(tid, dead_);
     bury(dead_);
 }

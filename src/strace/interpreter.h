@@ -13,6 +13,7 @@
 #include "src/audit/posted.h"
 #include "src/strace/arguments.h"
 #include "src/strace/calls.h"
+#include "src/strace/runs.h"
 #include "src/strace/values.h"
 #include "src/strace/world.h"
 
@@ -44,6 +45,7 @@ struct LogSight {
 struct LogCounts {
     uint64_t lines = 0;
     uint64_t calls = 0;         // that matter
+    uint64_t epolls = 0;        // instances, those that came and went included
     uint64_t blind = 0;         // events whose answer may lie outside the log
     uint64_t unattributed = 0;  // events of registrations made before the log began
     uint64_t cut_lists = 0;     // returns of epoll_wait that print only part of their events
@@ -70,6 +72,9 @@ public:
     LogSight& sight() { return sight_; }
     const LogSight& sight() const { return sight_; }
     const LogCounts& counts() const { return counts_; }
+    // What the text shows by itself, with the files that it is about.
+    std::vector<LogRun> runs() const;
+    const Runs& tracker() const { return runs_; }
     uint64_t refused() const { return world_.refused; }
 
 private:
@@ -91,6 +96,7 @@ private:
     // interpret_epoll.cpp
     void wait_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
     bool wait_returns(Call& c);
+    Runs::Place place(const LogThread& thread, uint64_t epoll, int epfd) const;
     void deliver_all(Call& c, std::string_view list, uint64_t epoll);
     void deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole);
     void learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event);
@@ -149,6 +155,8 @@ private:
     World world_;
     LogSight sight_;
     LogCounts counts_;
+    Runs runs_;
+    std::vector<PrintedEvent> told_;
     std::vector<LogFile*> dead_;
     uint64_t now_ = 0;
     uint64_t turns_ = 0;        // returns of waits, of all threads

@@ -68,10 +68,13 @@ uint32_t as_pid(uint64_t number) { return number > 0 && number < (1U << 30) ? st
 // "[pid 123] ", "[pid   123<comm>] "
 bool take_bracketed_pid(std::string_view& text, LogLine& line)
 {
-    constexpr std::string_view kHead = "[pid ";
-    if (text.substr(0, kHead.size()) != kHead)
+    std::string_view rest = text;
+    if (!rest.empty() && rest.front() == '[')  // or cut away by a paste
+        rest.remove_prefix(1);
+    constexpr std::string_view kHead = "pid ";
+    if (rest.substr(0, kHead.size()) != kHead)
         return false;
-    std::string_view rest = text.substr(kHead.size());
+    rest.remove_prefix(kHead.size());
     skip_spaces(rest);
     uint64_t number = 0;
     if (!take_digits(rest, number))
@@ -228,6 +231,12 @@ LogLine call(LogLine line, std::string_view text)
     line.name = text.substr(0, length);
     line.rest = text.substr(length + 1);
     line.kind = Kind::kCall;
+    if (size_t at = line.rest.find("strace: Process ");
+        at != std::string_view::npos && at < 200 && line.rest.find('"') > at) {
+        line.kind = Kind::kUnfinished;
+        line.rest = line.rest.substr(0, at);
+        return line;
+    }
     for (std::string_view tail : {kUnfinishedTail, kDetachedTail}) {
         if (!ends_with(line.rest, tail))
             continue;
@@ -249,6 +258,14 @@ const char* refusal_text(Refusal reason)
                                              "longer than 1 MiB",
                                              "more processes, threads or files than are kept"};
     return kTexts[static_cast<size_t>(reason) % std::size(kTexts)];
+}
+
+size_t leader_length(std::string_view text)
+{
+    LogLine line;
+    std::string_view rest = text;
+    take_leader(rest, line);
+    return text.size() - rest.size();
 }
 
 LogLine parse_line(std::string_view text)

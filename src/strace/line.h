@@ -57,5 +57,7 @@ struct LogLine {
 };
 
 LogLine parse_line(std::string_view text);
+// How much pid and time stamps take at the beginning.
+size_t leader_length(std::string_view text);
 
 }  // namespace epaudit

@@ -67,6 +67,42 @@ struct Zstd : TextSource::Decoder {
     bool complete() const override { return hint == 0; }
 };
 
+// As editors on Windows save it. What strace prints is ASCII; all else is of no importance here.
+struct Utf16 : TextSource::Decoder {
+    explicit Utf16(bool is_big) : big(is_big) {}
+    bool big;
+    bool half = false;  // the first byte of a unit has been read
+    char first = 0;
+    bool decode(const char* in, size_t& in_size, char* out, size_t& out_size) override
+    {
+        size_t used = 0, made = 0;
+        for (; used < in_size && made < out_size; used++) {
+            if (!half) {
+                first = in[used];
+                half = true;
+                continue;
+            }
+            half = false;
+            const char low = big ? in[used] : first, high = big ? first : in[used];
+            if (high == 0)
+                out[made++] = low;
+            else if (static_cast<unsigned char>(high) != 0xfe)  // the mark at the beginning
+                out[made++] = '?';
+        }
+        in_size = used;
+        out_size = made;
+        return true;
+    }
+    bool complete() const override { return true; }
+};
+
+bool utf16(const char* bytes, bool& big)
+{
+    big = static_cast<unsigned char>(bytes[0]) == 0xfe || bytes[0] == 0;
+    return !memcmp(bytes, "\xff\xfe", 2) || !memcmp(bytes, "\xfe\xff", 2) ||
+           (bytes[0] && !bytes[1] && bytes[2] && !bytes[3]) || (!bytes[0] && bytes[1] && !bytes[2] && bytes[3]);
+}
+
 }  // namespace
 
 TextSource::~TextSource() = default;
@@ -140,6 +176,8 @@ TextSource::Filled TextSource::fill()
                 decoder_ = std::make_unique<Gzip>();
             else if (!began_ && raw_end_ >= 4 && !memcmp(raw_.data(), "\x28\xb5\x2f\xfd", 4))
                 decoder_ = std::make_unique<Zstd>();
+            else if (bool big = false; !began_ && raw_end_ >= 4 && utf16(raw_.data(), big))
+                decoder_ = std::make_unique<Utf16>(big);
             began_ = true;
         }
         const size_t room = text_.size() - end_;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -45,6 +46,7 @@ struct LogFile {
     bool drained = true;            // its newest input was taken to the end, as far as calls tell
     uint64_t touched = 0;           // newest call on it
     uint64_t told_turn = 0;         // return of a wait that told of it; see LogThread::turn
+    uint32_t heirs = 0;             // an epoll: programs that came by it through exec
     std::vector<uint32_t> readers;  // threads inside an interrupted read of it
     socket_name name{};
     std::unique_ptr<LogEpoll> epoll;
@@ -59,6 +61,7 @@ struct LogProcess {
     std::unordered_map<int, Slot> fds;
     uint32_t threads = 0;
     bool uses_uring = false;
+    std::set<int> epolls_inherited;  // through exec, and not closed yet
     std::string comm;
     std::string exe;
 };

@@ -359,6 +359,7 @@ RC_GTEST_PROP(StraceProperty, EveryPrefixIsHarmless, ())
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     log.finish();
+    story.log.finish();
     RC_ASSERT(log.lines() <= 200U);
     RC_ASSERT(log.counts().calls <= story.log.counts().calls);
 }

@@ -146,5 +146,17 @@ TEST_F(StraceSource, NamesWhatCannotBeRead)
     EXPECT_NE(folder.error().message.find("directory"), std::string::npos);
 }
 
+TEST_F(StraceSource, Utf16IsReadInBothOrders)
+{
+    for (bool big : {false, true}) {
+        std::string text = big ? "\xfe\xff" : "\xff\xfe";
+        for (char c : std::string("close(3) = 0\nclose(4) = 0\n"))
+            text += big ? std::string{'\0', c} : std::string{c, '\0'};
+        const Read got = read(text);
+        EXPECT_EQ(got.lines, (std::vector<std::string>{"close(3) = 0", "close(4) = 0"}));
+        EXPECT_EQ(got.trouble, "");
+    }
+}
+
 }  // namespace
 }  // namespace epaudit

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people paste: logs from the middle of the trouble, decorated by whatever they went through.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "src/strace/import.h"
+
+namespace epaudit {
+namespace {
+
+using Decorate = std::function<std::string(const std::string& line, unsigned number)>;
+
+struct Judged {
+    std::map<std::string, Level> found;
+    std::string told;
+    uint64_t lost = 0;
+    std::vector<LogRun> runs;
+    std::string other_tool;
+
+    Level level(const std::string& rule) const { return found.count(rule) ? found.at(rule) : Level::kInfo; }
+    bool has(const std::string& rule) const { return found.count(rule) != 0; }
+    bool quiet() const
+    {
+        return std::none_of(found.begin(), found.end(), [](const auto& f) { return f.second >= Level::kLikely; });
+    }
+};
+
+std::vector<std::string> split(const std::string& text)
+{
+    std::vector<std::string> lines;
+    for (size_t at = 0; at < text.size();) {
+        size_t end = std::min(text.find('\n', at), text.size());
+        lines.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return lines;
+}
+
+std::string times(unsigned count, const std::string& text)
+{
+    std::string all;
+    while (count--)
+        all += text;
+    return all;
+}
+
+Judged judge(const std::string& text, const Decorate& decorate = {}, const std::vector<std::string>& set = {})
+{
+    Auditor auditor(Profile::kProduction);
+    for (const std::string& one : set)
+        EXPECT_TRUE(auditor.set(one)) << one;
+    StraceImport log(auditor, 65536);
+    unsigned number = 0;
+    for (const std::string& line : split(text)) {
+        number++;
+        log.line(decorate ? decorate(line, number) : line);
+    }
+    log.finish();
+    Judged judged;
+    for (const Finding& finding : auditor.findings()) {
+        judged.told += finding.rule + " " + level_name(finding.level) + ": " + finding.summary + "\n";
+        Level& level = judged.found.try_emplace(finding.rule, finding.level).first->second;
+        level = std::max(level, finding.level);
+    }
+    for (const auto& [name, count] : log.lost())
+        judged.lost += count;
+    judged.runs = log.runs();
+    judged.other_tool = log.other_tool();
+    return judged;
+}
+
+const std::string kEnd =
+    "epoll_wait(9, [{EPOLLIN|EPOLLRDHUP, {u32=31, u64=31}}], 512, -1) = 1\nrecvfrom(31, \"\", 2048, 0, NULL, NULL) = "
+    "0\n";
+const std::string kWork =
+    "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\nrecvfrom(31, \"GET /\", 2048, 0, NULL, NULL) = 5\n"
+    "sendto(31, \"200\", 3, MSG_NOSIGNAL, NULL, 0) = 3\n";
+
+struct Case {
+    const char* name;
+    const char* rule;  // at likely or above; "" : nothing
+    std::string text;
+};
+
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
+const std::vector<Case>& middles()
+{
+    static const std::vector<Case> all = {
+        {"recvmsg_end", "EP203",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "recvmsg(31, {msg_name=NULL, msg_iov=[{iov_base=\"\", iov_len=64}], msg_iovlen=1}, 0) = 0\n")},
+        {"readv_end", "EP203",
+         times(300,
+               "epoll_pwait(9, [{events=EPOLLIN|EPOLLHUP, data={u32=31, u64=31}}], 512, -1, NULL, 8) = 1\n"
+               "readv(31, [{iov_base=\"\", iov_len=64}], 1) = 0\n")},
+        {"pwait2_out", "EP201",
+         times(300,
+               "epoll_pwait2(9, [{events=EPOLLOUT, data=0x1f}], 8, {tv_sec=1, tv_nsec=0}, NULL, 8) = 1\n"
+               "clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=2}) = 0\n")},
+        {"out_read_again", "EP201",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN|EPOLLOUT, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "recvfrom(31, 0x7ff, 512, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)\n")},
+        {"accept_enfile", "EP205",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
+               "accept(5, NULL, NULL) = -1 ENFILE (Too many open files in system)\n")},
+        {"pri_err", "EP204",
+         times(300,
+               "epoll_wait(9, [{EPOLLPRI|EPOLLERR, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "gettimeofday({tv_sec=1, tv_usec=2}, NULL) = 0\n")},
+        {"mod_ebadf", "EP303",
+         times(300,
+               "epoll_wait(9, [{EPOLLOUT|EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "epoll_ctl(9, EPOLL_CTL_MOD, 31, {EPOLLIN, {u32=31, u64=31}}) = -1 EBADF (Bad file descriptor)\n")},
+        {"read_ebadf_generation", "EP203",
+         times(300, "epoll_wait(9, [{EPOLLIN, {u32=31, u64=30064771103}}], 512, -1) = 1\nread(31, \"\", 99) = 0\n")},
+        {"rearmed_each_turn", "EP201",
+         times(300,
+               "epoll_ctl(9, EPOLL_CTL_DEL, 31, NULL) = 0\n"
+               "epoll_ctl(9, EPOLL_CTL_ADD, 31, {EPOLLIN|EPOLLOUT, {u32=31, u64=31}}) = 0\n"
+               "epoll_wait(9, [{EPOLLOUT, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=2}) = 0\n")},
+        {"pointer_end", "EP203",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=2713, u64=94103831266784}}], 512, -1) = 1\nread(31, \"\", 99) = 0\n")},
+        {"beside_work", "EP204",
+         times(300,
+               "epoll_wait(9, [{EPOLLHUP, {u32=40, u64=40}}, {EPOLLIN, {u32=31, u64=31}}], 512, -1) = 2\n"
+               "read(31, \"x\", 99) = 1\nwrite(31, \"y\", 1) = 1\n")},
+        {"raw", "EP201",
+         "epoll_ctl(9, 0x1, 31, {events=0x4, data={u32=31, u64=31}}) = 0\n" +
+             times(300,
+                   "epoll_wait(9, [{events=0x4, data={u32=31, u64=31}}], 512, -1) = 1\n"
+                   "clock_gettime(0x1, {tv_sec=1, tv_nsec=2}) = 0\n")},
+        {"splice_end", "EP203",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "splice(31, NULL, 33, NULL, 4096, SPLICE_F_NONBLOCK) = 0\n")},
+        // What is done about it ends it.
+        {"work", "", times(500, kWork)},
+        {"work_end", "", times(500, kWork + kEnd + "close(31) = 0\n")},
+        {"accept_again_shared", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
+               "accept4(5, 0x7ff, [128], SOCK_NONBLOCK) = -1 EAGAIN (Resource temporarily unavailable)\n")},
+        {"input_shared", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "read(31, 0x7ff, 8) = -1 EAGAIN (Resource temporarily unavailable)\n")},
+        {"handed_to_workers", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "futex(0x55, FUTEX_WAKE_PRIVATE, 1) = 1\n")},
+        {"download", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLOUT, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "sendfile(31, 33, [0] => [65536], 65536) = 65536\n")},
+        {"pointer_work", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=1097811424, u64=94103831266784}}], 512, -1) = 1\n"
+               "read(31, \"x\", 99) = 1\nread(31, 0x7f, 99) = -1 EAGAIN (Resource temporarily unavailable)\n")},
+        {"edge_wakeups", "",
+         "epoll_ctl(9, EPOLL_CTL_ADD, 31, {EPOLLIN|EPOLLET, {u32=31, u64=31}}) = 0\n" +
+             times(300,
+                   "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+                   "clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=2}) = 0\n")},
+        {"filtered", "", times(300, "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n")},
+        {"timers", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "read(31, \"\\1\\0\\0\\0\\0\\0\\0\\0\", 8) = 8\n")},
+    };
+    return all;
+}
+
+class PastedMiddle : public testing::TestWithParam<Case> {};
+
+TEST_P(PastedMiddle, LeadsToWhatItShows)
+{
+    const Case& one = GetParam();
+    Judged judged = judge(one.text);
+    EXPECT_EQ(judged.lost, 0U);
+    if (!*one.rule)
+        EXPECT_TRUE(judged.quiet()) << judged.told;
+    else
+        EXPECT_GE(judged.level(one.rule), Level::kLikely) << judged.told;
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, PastedMiddle, testing::ValuesIn(middles()),
+                         [](const auto& shape) { return std::string(shape.param.name); });
+
+struct Prefix {
+    const char* name;
+    Decorate decorate;
+};
+
+std::string replaced(std::string text, const std::string& from, const std::string& to)
+{
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+        text.replace(at, from.size(), to);
+    return text;
+}
+
+const std::vector<Prefix>& prefixes()
+{
+    auto before = [](std::string prefix) {
+        return [prefix](const std::string& line, unsigned) { return prefix + line; };
+    };
+    static const std::vector<Prefix> all = {
+        {"kubectl", before("[pod/web-7d4b9c-x2x9z/web] ")},
+        {"systemd", before("Nov 03 09:14:07 db-2 myunit.service[4471]: ")},
+        {"compose", before("web_1  | ")},
+        {"actions", before("2024-03-09T11:22:33.1234567Z ")},
+        {"slack", before("&gt; ")},
+        {"mail", before(">> ")},
+        {"debugger", before("(gdb) ")},
+        {"date_and_time", before("2024-03-09 11:22:33 ")},
+        {"bracketed", before("[2024-03-09 11:22:33,123] INFO  ")},
+        {"c_comment", before(" * ")},
+        {"numbered_dot", [](const std::string& l, unsigned n) { return std::to_string(n) + ". " + l; }},
+        {"numbered_tab", [](const std::string& l, unsigned n) { return "   " + std::to_string(n) + "\t" + l; }},
+        {"numbered_space", [](const std::string& l, unsigned n) { return std::to_string(n) + " " + l; }},
+        {"numbered_colon", [](const std::string& l, unsigned n) { return std::to_string(n) + ":" + l; }},
+        {"counted", before("      1 ")},
+        {"file_and_number",
+         [](const std::string& l, unsigned n) { return "trace.log:" + std::to_string(n) + ":" + l; }},
+        {"code", [](const std::string& l, unsigned) { return "`" + l + "`"; }},
+        {"table", [](const std::string& l, unsigned) { return "| " + l + " |"; }},
+        {"html",
+         [](const std::string& l, unsigned) { return replaced(replaced(l, "\"", "&quot;"), ">", "&gt;") + "<br>"; }},
+        {"markdown", [](const std::string& l, unsigned) { return replaced(replaced(l, "_", "\\_"), "[", "\\["); }},
+        {"colours", [](const std::string& l, unsigned) { return "\x1b[1;32m" + l + "\x1b[0m"; }},
+        {"indented", before("        ")},
+        {"pid_cut", before("pid 77] ")},
+        {"brackets", before("[pid 77] ")},
+        {"pid_and_time", before("77    11:22:33.123456 ")},
+        {"no_break_spaces", [](const std::string& l, unsigned) { return replaced(l, " ", "\xc2\xa0"); }},
+    };
+    return all;
+}
+
+class PastedPrefix : public testing::TestWithParam<Prefix> {};
+
+TEST_P(PastedPrefix, IsLearntFromTheLog)
+{
+    Judged judged = judge(times(300, kEnd), GetParam().decorate);
+    EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
+    EXPECT_EQ(judged.lost, 0U);
+    ASSERT_FALSE(judged.runs.empty());
+    for (const LogRun& run : judged.runs)
+        EXPECT_TRUE(run.pid == 0 || run.pid == 77) << run.pid;
+    EXPECT_TRUE(judge(times(200, kWork), GetParam().decorate).quiet());
+}
+
+void PrintTo(const Prefix& one, std::ostream* out) { *out << one.name; }
+
+INSTANTIATE_TEST_SUITE_P(Shapes, PastedPrefix, testing::ValuesIn(prefixes()),
+                         [](const auto& shape) { return std::string(shape.param.name); });
+
+TEST(Pasted, TheThresholdDecidesAtEveryLength)
+{
+    const std::string hup = "epoll_wait(9, [{EPOLLIN|EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1\n";
+    EXPECT_TRUE(judge(times(99, hup)).quiet());
+    EXPECT_GE(judge(times(100, hup)).level("EP204"), Level::kLikely);
+    for (unsigned length : {2U, 3U, 7U, 50U, 99U}) {
+        const std::string set = "hup-err-spin.returns=" + std::to_string(length);
+        EXPECT_GE(judge(times(length, hup), {}, {set}).level("EP204"), Level::kLikely) << length;
+        EXPECT_TRUE(judge(times(length - 1, hup), {}, {set}).quiet()) << length;
+    }
+}
+
+TEST(Pasted, TimeStampsNeverTakeAway)
+{
+    for (unsigned step : {1U, 250U, 3000U}) {
+        unsigned at = 0;
+        Judged judged = judge(times(200, kEnd), [&](const std::string& line, unsigned) {
+            at += step;
+            char stamp[32];
+            snprintf(stamp, sizeof stamp, "10:00:%02u.%06u ", at / 1000000, at % 1000000);
+            return stamp + line;
+        });
+        EXPECT_GE(judged.level("EP203"), Level::kLikely) << step << "\n" << judged.told;
+    }
+}
+
+TEST(Pasted, NoEndingTakesAFindingAwayOrIsALoss)
+{
+    for (const char* ending :
+         {"close(9) = 0\n", "+++ exited with 1 +++\n", "+++ killed by SIGKILL +++\n", "exit_group(0) = ?\n",
+          "epoll_wait(9, \n", "epoll_wait(9, strace: Process 12 detached\n <detached ...>\n", "recvfrom(31, \"ab",
+          "epoll_wait(9,  <unfinished ...>) = ?\n", "epoll_wait(9, <unfinished ...>\n",
+          "epoll_wait(9, 0x7f, 512, -1) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)\n",
+          "epoll_ctl(9, EPOLL_CTL_DEL, -1, NULL) = -1 EBADF (Bad file descriptor)\n",
+          "sendfile(-1, 5, NULL, 4096) = -1 EBADF (Bad file descriptor)\n",
+          "close(-1) = -1 EBADF (Bad file descriptor)\n", "read(3</dev/shm/x>(deleted), \"a\", 9) = 1\n",
+          "write(1, \"hello\\n\", 6hello\n)                  = 6\n"}) {
+        Judged judged = judge(times(300, kEnd) + ending);
+        EXPECT_GE(judged.level("EP203"), Level::kLikely) << ending << judged.told;
+        EXPECT_EQ(judged.lost, 0U) << ending;
+        EXPECT_EQ(judge(times(5, kWork) + ending).lost, 0U) << ending;
+    }
+}
+
+TEST(Pasted, TwoCallsOnOneLine)
+{
+    EXPECT_GE(judge(times(300, replaced(kEnd.substr(0, kEnd.size() - 1), "\n", " ") + "\n")).level("EP203"),
+              Level::kLikely);
+}
+
+TEST(Pasted, WhatIsNotStraceIsSaidByName)
+{
+    EXPECT_EQ(judge(times(20,
+                          "  0.023 ( 0.004 ms): nginx/881 epoll_wait(epfd: 8<anon_inode:[eventpoll]>, events: "
+                          "0x55d, maxevents: 512) = 1\n"))
+                  .other_tool,
+              "perf trace or ftrace");
+    EXPECT_EQ(judge(times(20,
+                          "91 10:00:00.123 0 nginx (881) > epoll_wait maxevents=512\n"
+                          "92 10:00:00.124 0 nginx (881) < epoll_wait res=1\n"))
+                  .other_tool,
+              "sysdig");
+    EXPECT_EQ(judge("Attaching 2 probes...\n@calls[epoll_wait]: 88123\n@calls[read]: 3\n").other_tool, "bpftrace");
+    EXPECT_EQ(judge(times(100, kEnd)).other_tool, "");
+}
+
+TEST(Pasted, AHerdIsARiskAndZeroTimeoutsAreARemark)
+{
+    Judged herd = judge(times(9,
+                              "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
+                              "accept4(5, 0x7f, [16], 0) = -1 EAGAIN (Resource temporarily unavailable)\n"));
+    EXPECT_TRUE(herd.quiet());
+    EXPECT_EQ(herd.level("EP401"), Level::kRisk);
+    Judged zero = judge(times(300, "epoll_wait(9, [], 512, 0) = 0\n"));
+    EXPECT_TRUE(zero.quiet());
+    EXPECT_TRUE(zero.has("EP206"));
+}
+
+// Those that cannot look at a live kernel's state and say so are not asked; all others must be able to fire.
+TEST(Pasted, WhatIsSharedAcrossForkFires)
+{
+    std::string log =
+        "10 10:00:00.000000 execve(\"/bin/a\", [\"a\"], 0x7f) = 0\n"
+        "10 10:00:00.000100 epoll_create1(0) = 4\n"
+        "10 10:00:00.000200 socketpair(AF_UNIX, SOCK_STREAM, 0, [5, 6]) = 0\n"
+        "10 10:00:00.000300 epoll_ctl(4, EPOLL_CTL_ADD, 5, {EPOLLIN, {u32=5, u64=5}}) = 0\n"
+        "10 10:00:00.000400 fork() = 11\n"
+        "11 10:00:00.000500 epoll_ctl(4, EPOLL_CTL_DEL, 5, 0x7f) = 0\n";
+    for (unsigned second = 1; second < 6; second++)
+        for (const char* pid : {"10", "11"})
+            log += std::string(pid) + " 10:00:0" + std::to_string(second) + ".000000 epoll_wait(4, [], 8, 900) = 0\n";
+    EXPECT_GE(judge(log).level("EP503"), Level::kLikely);
+}
+
+TEST(Pasted, AnEventOfAClosedFdFires)
+{
+    std::string log = "epoll_create1(0) = 4\n";
+    for (unsigned i = 0; i < 3; i++)
+        log +=
+            "socketpair(AF_UNIX, SOCK_STREAM, 0, [5, 6]) = 0\n"
+            "epoll_ctl(4, EPOLL_CTL_ADD, 5, {EPOLLIN, {u32=5, u64=5}}) = 0\n"
+            "epoll_ctl(4, EPOLL_CTL_ADD, 6, {EPOLLIN, {u32=6, u64=6}}) = 0\n"
+            "epoll_wait(4, [{EPOLLIN, {u32=5, u64=5}}, {EPOLLIN, {u32=6, u64=6}}], 8, -1) = 2\n"
+            "read(5, \"x\", 8) = 1\nclose(6) = 0\nread(6, 0x7f, 8) = -1 EBADF (Bad file descriptor)\nclose(5) = 0\n";
+    EXPECT_TRUE(judge(log).has("EP504"));
+}
+
+TEST(Pasted, AnEpollThatSurvivesExecFires)
+{
+    std::string log =
+        "10 10:00:00.000000 execve(\"/bin/a\", [\"a\"], 0x7f) = 0\n"
+        "10 10:00:00.000100 epoll_create1(0) = 4\n10 10:00:00.000400 fork() = 11\n"
+        "11 10:00:00.000500 execve(\"/bin/b\", [\"b\"], 0x7f) = 0\n"
+        "10 10:00:05.000000 epoll_wait(4, [], 8, 4000) = 0\n";
+    EXPECT_EQ(judge(log).level("EP603"), Level::kRisk);
+    const std::string closed = replaced(log, "10 10:00:05", "11 10:00:00.000600 close(4) = 0\n10 10:00:05");
+    EXPECT_FALSE(judge(closed).has("EP603"));
+}
+
+}  // namespace
+}  // namespace epaudit
