@@ -18,8 +18,32 @@ static __always_inline void post_receive(struct call *c, u64 flags)
         post_peek(c, POSTING_ERRQUEUE, fd);
     else if (flags & MSG_PEEK_BIT)
         post_peek(c, POSTING_PEEK, fd);
-    else
+    else {
+        c->posting.flags |= POSTING_MESSAGE; /* unlike read() of no bytes, recv() of none takes a datagram; see empty_message() */
         post_read(c, fd);
+    }
+}
+
+/* Of a call that returned 0: did its vector ask for anything? What cannot be read, or is long, did. */
+#define VECTOR_PARTS 8
+static __noinline s64 vector_asks(u64 vector, u64 parts)
+{
+    u64 part[2];
+    for (u32 i = 0; i < VECTOR_PARTS; i++) {
+        if (i >= parts)
+            return 0;
+        if (bpf_probe_read_user(part, sizeof(part), (void *)(vector + i * sizeof(part))) || part[1])
+            return -1;
+    }
+    return parts > VECTOR_PARTS ? -1 : 0;
+}
+
+static __noinline s64 message_asks(u64 header)
+{
+    u64 vector[2]; /* msg_iov, msg_iovlen */
+    if (bpf_probe_read_user(vector, sizeof(vector), (void *)(header + 16)))
+        return -1;
+    return vector_asks(vector[0], vector[1]);
 }
 
 #define FIONREAD 0x541B
@@ -72,8 +96,8 @@ static __always_inline void post_io(struct call *c, u8 class)
         c->posting.amount = (s64)c->argument[2];
         post_read(c, (u32)c->argument[0]);
         break;
-    case CALL_READV:
-        c->posting.amount = -1; /* some: a result of 0 means the end */
+    case CALL_READV: /* -1: some, and a result of 0 means the end */
+        c->posting.amount = c->posting.result ? -1 : vector_asks(c->argument[1], c->argument[2]);
         post_read(c, (u32)c->argument[0]);
         break;
     case CALL_RECVFROM:
@@ -81,40 +105,49 @@ static __always_inline void post_io(struct call *c, u8 class)
         post_receive(c, c->argument[3]);
         break;
     case CALL_RECVMSG:
-        c->posting.amount = -1;
+        c->posting.amount = c->posting.result ? -1 : message_asks(c->argument[1]);
         post_receive(c, c->argument[2]);
         break;
     case CALL_RECVMMSG:
-        c->posting.amount = -1;
+        c->posting.amount = c->posting.result ? -1 : 0; /* it counts messages: no room for any */
         post_receive(c, c->argument[3]);
         break;
     case CALL_WRITE:
     case CALL_SENDTO:
         c->posting.amount = (s64)c->argument[2];
         c->posting.data = c->argument[1];
+        c->posting.flags |= POSTING_MESSAGE;
+        post_write(c, (u32)c->argument[0]);
+        break;
+    case CALL_SENDMSG:
+        c->posting.flags |= POSTING_MESSAGE;
         post_write(c, (u32)c->argument[0]);
         break;
     case CALL_WRITEV:
-    case CALL_SENDMSG:
     case CALL_SENDMMSG:
         post_write(c, (u32)c->argument[0]);
         break;
     }
 }
 
-/* One call that moves data between two files: both sides are posted. */
+/*
+ * One call that moves data between two files: both sides are posted, a failure too. An error does not say which of the
+ * two was meant, but it is progress of neither, and a loop that spins on one of them is answered by it. EAGAIN would
+ * say that one was drained, or full, and EBADF that a number leads nowhere: those are evidence about neither.
+ */
 static __always_inline void post_transfer(struct call *c, u8 class)
 {
     u32 out = class == CALL_SENDFILE ? (u32)c->argument[0]
               : class == CALL_TEE    ? (u32)c->argument[1]
                                      : (u32)c->argument[2];
     u32 in = class == CALL_SENDFILE ? (u32)c->argument[1] : (u32)c->argument[0];
-    /* EAGAIN does not say which of the two ends was meant: it is evidence about neither. */
-    if (c->posting.result < 0)
+    u64 asked = class == CALL_SENDFILE ? c->argument[3] : class == CALL_TEE ? c->argument[2] : c->argument[4];
+    s64 result = c->posting.result;
+    if (result == -ERRNO_EAGAIN || result == -ERRNO_EBADF)
         return;
-    if (c->posting.result > 0)
+    if (result)
         post_write(c, out);
-    if (class == CALL_TEE)
+    if (class == CALL_TEE || (!result && !asked))
         return;
     __builtin_memset(&c->posting.state, 0, sizeof(c->posting.state));
     c->posting.flags = 0;

@@ -87,6 +87,20 @@ static __noinline void post_enter(struct call *c, u8 class)
         enter_call_on(c, f);
 }
 
+/*
+ * Did the call that returned 0 take, or send, a message without bytes? Not read(), readv() or writev() of no bytes, which
+ * never reach the socket: whoever does comes with the flag. SOCK_SEQPACKET ends by 0 too, once its queue is empty.
+ */
+static __always_inline bool empty_message(struct call *c, const struct file_row *f, bool input)
+{
+    struct posting *p = &c->posting;
+    if (p->result || (f->kind != FILE_UDP && f->kind != FILE_UNIX) || !(p->amount || (p->flags & POSTING_MESSAGE)))
+        return false;
+    if (input && (p->state.flags & STATE_RCV_SHUTDOWN) && !p->state.unread)
+        return false;
+    return READ(sock_of_file((struct file *)p->file), sk_type) != SOCK_STREAM;
+}
+
 static __noinline void post_read(struct call *c, u32 fd)
 {
     c->posting.kind = POSTING_READ;
@@ -97,6 +111,8 @@ static __noinline void post_read(struct call *c, u32 fd)
     with_input(c, f);
     if (f->kind == FILE_LISTENER)
         return;
+    if (!empty_message(c, f, true))
+        c->posting.flags &= ~POSTING_MESSAGE;
     take_wanted(c, f, STACK_READ);
     ledger_read(NULL, f, &c->posting);
     record(&c->posting, RECORD_POSTING);
@@ -155,6 +171,8 @@ static __noinline void post_write(struct call *c, u32 fd)
     ledger_wrote(NULL, &c->posting);
     note_sleep(c, f);
     c->posting.file_kind = f->kind;
+    if (!empty_message(c, f, false))
+        c->posting.flags &= ~POSTING_MESSAGE;
     if (c->posting.result > 0 && !c->posting.amount) {
         c->posting.flags |= POSTING_STATE;
         read_output(&c->posting.state, (struct file *)c->posting.file, f->kind);
@@ -171,7 +189,10 @@ static __noinline void post_accept(struct call *c)
     struct file_row *f = row_of_fd(c, (u32)c->argument[0]);
     if (!f)
         return;
-    f->kind = FILE_LISTENER; /* it may have been registered before listen() */
+    /* It may have been registered before listen(). Who merely asks whether it is a listener gets an error. */
+    if (f->kind != FILE_LISTENER &&
+        (c->posting.result >= 0 || kind_of_file((struct file *)c->posting.file) == FILE_LISTENER))
+        f->kind = FILE_LISTENER;
     note_sleep(c, f);
     with_input(c, f);
     take_wanted(c, f, STACK_ACCEPT);

@@ -144,11 +144,17 @@ static __always_inline void books_bury(struct books *b, const struct registratio
         books_stat(b, STAT_MESSAGES_BEYOND);
         return;
     }
-    __builtin_memset(words, 0, sizeof(*words));
     words->file_id = key->file;
     words->file = *f;
     if (x)
         words->fault = *x;
+    else
+        __builtin_memset(&words->fault, 0, sizeof(words->fault));
+    __builtin_memset(&words->state, 0, sizeof(words->state));
+    __builtin_memset(&words->name, 0, sizeof(words->name));
+    words->live_mask = 0;
+    words->chain = 0;
+    words->ready = 0;
     words->key = *key;
     words->registration = *r;
     words->time = bpf_ktime_get_ns();

@@ -34,8 +34,10 @@
 
 #ifdef __bpf__
 #define ledger_count(field, n) __sync_fetch_and_add((field), (n))
+#define LEDGER_UNROLL _Pragma("unroll")
 #else
 #define ledger_count(field, n) (*(field) += (n))
+#define LEDGER_UNROLL
 #endif
 
 static __always_inline void ledger_record(struct file_row *f, const struct posting *p, s64 value)
@@ -159,9 +161,11 @@ static __always_inline void ledger_end_run(struct registration_row *r)
 {
     if (r->run > r->best_run) {
         r->best_run = r->run;
+        r->best_run_at = r->run_at;
         r->best_run_ns = r->run_last_at - r->run_at;
         r->best_run_events = r->run_events;
         r->best_run_mask = r->mask; /* a MOD that ends a run has not changed it yet */
+        r->best_run_calls = r->run_calls;
     }
     r->run = 0;
 }
@@ -273,6 +277,7 @@ static __always_inline bool ledger_stopped_since(struct books *b, u32 tid, u64 a
 #include "ledger_sharing.h"
 #include "ledger_stale.h"
 #include "ledger_stall.h"
+#include "ledger_failed.h"
 #include "ledger_ctl.h"
 #include "ledger_io.h"
 #include "ledger_wait.h"

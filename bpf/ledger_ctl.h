@@ -381,10 +381,16 @@ static __always_inline void ledger_shutdown(struct books *b, const struct postin
     struct file_row *f = books_file(b, p->file);
     if (!f)
         return;
-    if (p->result == 0 && p->amount >= 1) /* SHUT_WR, SHUT_RDWR */
-        f->flags |= FILE_SHUT_WRITE;
-    ledger_count(&f->moves, 1);
-    ledger_record(f, p, p->amount);
+    u16 shut = (p->amount != 1 ? FILE_SHUT_READ : 0) | (p->amount >= 1 ? FILE_SHUT_WRITE : 0); /* RD 0, WR 1, RDWR 2 */
+    if (p->result < 0) {
+        ledger_call_failed(b, f, p, BETWEEN_OTHER_ERROR, FAILED_OTHER);
+    } else if ((f->flags & shut) == shut) {
+        f->between |= BETWEEN_IN_VAIN;
+    } else {
+        f->flags |= shut;
+        ledger_count(&f->moves, 1);
+    }
+    ledger_record(f, p, p->result < 0 ? p->result : p->amount);
 }
 
 static __always_inline void ledger_fcntl(struct books *b, const struct posting *p)

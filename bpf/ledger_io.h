@@ -202,7 +202,8 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
     f->last_read = p->result > 0x7fffffff ? 0x7fffffff : (s32)p->result;
     if (p->result >= 0)
         f->flags &= ~FILE_CONNECTING;
-    if (p->result > 0) {
+    bool message = p->result == 0 && (p->flags & POSTING_MESSAGE);
+    if (p->result > 0 || message) {
         if (fresh && !peeked)
             ledger_rescue(b, f, p);
         ledger_count(&f->reads, 1);
@@ -229,9 +230,7 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
         f->flags |= FILE_SAW_EAGAIN;
         f->left_at = 0;
     } else if (p->result < 0) {
-        f->between |= BETWEEN_READ_ERROR;
-        if (!ledger_failed(p->result, ERRNO_EINVAL)) /* that is too small a buffer (timerfd, eventfd): nothing was taken */
-            ledger_count(&f->moves, 1); /* sk_err is handed out once */
+        ledger_call_failed(b, f, p, BETWEEN_READ_ERROR, FAILED_READ);
     }
     if (f->wakes)
         ledger_tried(b, p, p->result >= 0);
@@ -295,6 +294,10 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
         f->between |= BETWEEN_READ_EAGAIN;
     } else if (ledger_out_of_descriptors(p->result)) {
         ledger_accept_failed(b, f, p);
+    } else if (ledger_failed(p->result, ERRNO_ECONNABORTED)) { /* it was taken from the queue, and is gone */
+        ledger_count(&f->moves, 1);
+    } else {
+        ledger_call_failed(b, f, p, BETWEEN_OTHER_ERROR, FAILED_OTHER);
     }
     if (p->flags & POSTING_STATE)
         ledger_backlog(f, p);
@@ -318,7 +321,8 @@ static __always_inline void ledger_cleared(struct books *b, struct file_row *f, 
 {
     if (p->result < 0)
         return;
-    if (p->kind == POSTING_ERRQUEUE && p->result == 0)
+    /* A time stamp may come alone, without bytes; of a file without an error queue it was an ordinary read. */
+    if (p->kind == POSTING_ERRQUEUE && p->result == 0 && f->kind != FILE_TCP && f->kind != FILE_UDP)
         return;
     ledger_count(&f->moves, 1);
     f->consumed_at = p->time;
@@ -390,7 +394,8 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
         if (ledger_cut(p))
             f->flags |= p->amount ? FILE_TAIL : FILE_CUT_GUESSED;
         ledger_count(&f->writes, 1);
-        ledger_count(&f->moves, 1);
+        if (f->kind != FILE_EVENTFD) /* that makes it more readable, and takes nothing */
+            ledger_count(&f->moves, 1);
         ledger_count(&f->bytes_out, (u64)p->result);
         f->wrote_at = p->time;
         f->between |= BETWEEN_WRITE;
@@ -403,7 +408,14 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
         f->flags &= ~FILE_CUT_GUESSED;
         f->out_cut_at = p->time;
     } else if (p->result < 0) {
-        ledger_count(&f->moves, 1); /* sk_err is handed out once */
+        ledger_call_failed(b, f, p, BETWEEN_WRITE_ERROR, FAILED_WRITE);
+    } else if (p->flags & POSTING_MESSAGE) { /* a datagram without bytes is sent all the same */
+        ledger_count(&f->writes, 1);
+        ledger_count(&f->moves, 1);
+        f->wrote_at = p->time;
+        f->between |= BETWEEN_WRITE;
+    } else {
+        f->between |= BETWEEN_IN_VAIN;
     }
     ledger_record(f, p, p->result);
 }
@@ -415,12 +427,20 @@ static __always_inline void ledger_handoff(struct books *b, const struct posting
         t->handoff_at = p->time;
 }
 
+/* A connect() that began or completed something; of a datagram socket it only notes the peer. */
 static __always_inline void ledger_connect(struct books *b, struct file_row *f, const struct posting *p)
 {
     if (ledger_failed(p->result, ERRNO_EINPROGRESS))
         f->flags = (f->flags & ~FILE_CONNECT_ASKED) | FILE_CONNECTING;
     else if (!ledger_failed(p->result, ERRNO_EALREADY) && !ledger_interrupted(p->result))
         f->flags &= ~FILE_CONNECTING;
-    ledger_count(&f->moves, 1);
+    if (ledger_interrupted(p->result))
+        return;
+    if (p->result < 0 && !ledger_failed(p->result, ERRNO_EINPROGRESS))
+        ledger_call_failed(b, f, p, BETWEEN_OTHER_ERROR, FAILED_OTHER);
+    else if (f->kind == FILE_UDP)
+        f->between |= BETWEEN_IN_VAIN;
+    else
+        ledger_count(&f->moves, 1);
     ledger_record(f, p, p->result);
 }

@@ -12,6 +12,8 @@
 #define LEDGER_RESCUE_NS (200 * NSEC_PER_MSEC)
 /* So many futile returns in a row make a run (R1, R2). Nothing legitimate was ever seen above 3. */
 #define LEDGER_RUN 100
+/* BETWEEN_URING in run_calls.after. */
+#define LEDGER_URING_SLOT 11
 /* A ONESHOT re-arm within this time is a fast one; a close later than this, untouched, an abandoned one (R8). */
 #define LEDGER_REARM_NS (1 * NSEC_PER_SEC)
 /* A call that slept this long on an edge-triggered file hung its loop (R6). */

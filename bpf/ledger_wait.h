@@ -10,6 +10,24 @@ static __always_inline void ledger_begin_batch(struct ledger_batch *batch, const
 }
 
 /*
+ * Input was reported, and the program found none: somebody else had taken it, and what is reported now has come since.
+ * The tokens of these kinds may be the same again by chance (a head skb at the address of the one before, a count or a
+ * backlog as it was); those of TCP and pipes never are. A socket whose receiving half is shut reports input for
+ * ever, and a signalfd may be asked about another process's signals.
+ */
+static __always_inline bool ledger_found_empty(const struct file_row *f, const struct registration_row *r,
+                                               const struct posting *p)
+{
+    if (!(f->between & BETWEEN_READ_EAGAIN) || !(r->delivered_events & (EV_IN | EV_RDNORM)) ||
+        (r->delivered_events & (EV_ERR | EV_HUP | EV_RDHUP)))
+        return false;
+    if ((p->state.flags & STATE_RCV_SHUTDOWN) || (f->flags & FILE_SHUT_READ))
+        return false;
+    return f->kind == FILE_UDP || f->kind == FILE_UNIX || f->kind == FILE_LISTENER || f->kind == FILE_EVENTFD ||
+           f->kind == FILE_TIMERFD;
+}
+
+/*
  * Did anybody do anything about this file since its last delivery? Progress is a change of kernel
  * state, whoever made it and however (read, splice, io_uring, another process). `moves` counts what the
  * ledger itself saw; the rest is read from the kernel. Where we cannot know, the answer is yes.
@@ -22,7 +40,9 @@ static __always_inline bool ledger_progressed(const struct file_row *f, const st
     if (f->kind == FILE_UNKNOWN || f->kind == FILE_OTHER || f->kind == FILE_EPOLL)
         return true;
     if (!(p->flags & POSTING_STATE))
-        return p->flags & POSTING_BLIND;
+        return (p->flags & POSTING_BLIND) || ledger_found_empty(f, r, p);
+    if (ledger_found_empty(f, r, p))
+        return true;
     switch (f->kind) {
     case FILE_TCP:
         return p->state.io != r->token_io || (u16)p->state.aux < (u16)r->token_aux ||
@@ -39,6 +59,16 @@ static __always_inline bool ledger_progressed(const struct file_row *f, const st
     default: /* eventfd: count, timerfd: ticks */
         return p->state.io < r->token_io;
     }
+}
+
+/* A ring may have taken the message whose address is that of the next one now. */
+static __always_inline bool ledger_may_be_taken(struct books *b, const struct file_row *f, const struct registration_row *r,
+                                                const struct posting *p)
+{
+    if (f->kind != FILE_UDP && f->kind != FILE_UNIX)
+        return false;
+    const struct thread_row *t = books_thread(b, p->tid);
+    return t && t->uring_at > r->delivered_at;
 }
 
 /* An edge, or the answer to a re-arm, is news by itself, except that HUP, ERR and EOF come back at each
@@ -150,7 +180,7 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         ledger_count(&e->unattributed, 1);
         return;
     }
-    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(f, r, p->mask);
+    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(f, r, p->mask) && !ledger_may_be_taken(b, f, r, p);
     if (idle) {
         batch->idle = 1;
         r->flags |= REGISTRATION_IDLE;
@@ -160,12 +190,13 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         if (r->run)
             ledger_end_run(r);
     }
-    if (!r->run) {
-        r->run_events = 0;
-        r->run_between = 0;
+    if (idle) {
+        if (!r->run)
+            ledger_begin_run(r);
+        r->run_events |= p->mask;
+        bool at_end = (p->state.flags & STATE_RCV_SHUTDOWN) && !p->state.unread;
+        ledger_note_calls(&r->run_calls, f->between | (at_end ? RETURN_AT_END : 0));
     }
-    r->run_events |= p->mask;
-    r->run_between |= f->between;
     if (idle && r->delivered_tid != p->tid && !(r->mask & (EV_ET | EV_ONESHOT)))
         ledger_duplicate(b, f, r, p);
     if (p->mask & EV_OUT)
@@ -216,7 +247,7 @@ static __always_inline void ledger_settle(struct books *b, const struct posting 
     }
     const struct thread_row *t = books_thread(b, p->tid);
     if (t && r->run && t->uring_at >= r->run_last_at)
-        r->run_between |= BETWEEN_URING;
+        r->run_calls.after[LEDGER_URING_SLOT] += 1;
     if (!r->run) {
         r->run_at = p->time;
         r->run_cpu = p->cpu;
@@ -266,6 +297,10 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
             t->zero_bursts += 1;
         t->zero_run = 0;
     }
+    if (p->amount)
+        t->zero_since = 0;
+    else if (!t->zero_since)
+        t->zero_since = p->time;
     ledger_gap(b, p, e, t);
     t->epoll = p->epoll;
     t->wait_at = p->time;
@@ -327,6 +362,10 @@ static __always_inline void ledger_return(struct books *b, const struct posting 
         if (p->result <= 0)
             ledger_wasted(b, t, t->woken_file);
         t->woken_file = 0;
+    }
+    if (t->waiting && t->timeout_ms) {
+        t->timed_ns += p->time - t->wait_at;
+        t->timed_waits += 1;
     }
     t->epoll = p->epoll;
     t->waiting = 0;

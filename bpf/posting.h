@@ -77,6 +77,7 @@ enum file_kind {
 enum posting_flag {
     POSTING_NONBLOCK = 1, /* the file has O_NONBLOCK, or the call asked for it */
     POSTING_LAST = 2,     /* CLOSE, MOD, DEL: nobody but the caller holds the file */
+    POSTING_MESSAGE = 2,  /* READ, WRITE with result 0: of an empty message, which is not the end of a stream, nor nothing */
     POSTING_STATE = 4,    /* `state` was read from the kernel; without it nothing in it may be used */
     POSTING_SOLE = 8,     /* DELIVERED: the only event of its return; WOKEN: no other waiter was to be woken by it */
     POSTING_SLEPT = 16,   /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
@@ -169,11 +170,13 @@ enum epoll_bit {
 
 #define ERRNO_EAGAIN 11
 #define ERRNO_EALREADY 114
-#define ERRNO_EINPROGRESS 115
 #define ERRNO_EINVAL 22
 #define ERRNO_EINTR 4
 #define ERRNO_EBADF 9
 #define ERRNO_ENOTSOCK 88
+#define ERRNO_EOPNOTSUPP 95
+#define ERRNO_ECONNABORTED 103
+#define ERRNO_EINPROGRESS 115
 /* ERESTARTSYS and friends: the call did not happen, it will be made again. */
 #define ERRNO_RESTART_FIRST 512
 #define ERRNO_RESTART_LAST 516

@@ -25,7 +25,13 @@ enum between_bit {
     BETWEEN_DEL_FAILED = 0x200,
     BETWEEN_MOD_SAME = 0x400,     /* epoll_ctl(MOD) to the mask that it had */
     BETWEEN_URING = 0x800,        /* io_uring_enter by the waiting thread */
+    BETWEEN_WRITE_ERROR = 0x1000, /* any error but EAGAIN */
+    BETWEEN_OTHER_ERROR = 0x2000, /* connect, shutdown or accept that failed, other than the above */
+    BETWEEN_IN_VAIN = 0x4000,     /* a call that succeeded and changed nothing: shutdown of what is shut, no bytes sent */
 };
+/* No call, but counted with them: at this return the end of the stream was all that was left to read. */
+#define RETURN_AT_END 0x8000U
+#define BETWEEN_KINDS 16
 
 enum file_flag {
     FILE_NONBLOCK = 1,
@@ -41,6 +47,7 @@ enum file_flag {
     FILE_CUT_GUESSED = 1024, /* out_cut_at stands for a full send buffer after a vector of unknown length */
     FILE_CONNECTING = 2048,  /* connect() was left in progress, and the program has not heard how it ended */
     FILE_CONNECT_ASKED = 4096, /* meanwhile a registration asked for EPOLLOUT, which would tell */
+    FILE_SHUT_READ = 8192,   /* the program shut its receiving half */
 };
 
 /* Which call a user stack shows. */
@@ -203,6 +210,30 @@ enum registration_flag {
     REGISTRATION_CLIENT = 128, /* counted in epoll_row.clients */
 };
 
+/* The calls of one sort that failed in a run, with an error that is not EAGAIN. */
+struct failed_calls {
+    u32 count; /* as the newest of them, in a row */
+    u16 error;
+    u8 kind;   /* enum posting_kind */
+    u8 pad;
+};
+
+enum failed_sort {
+    FAILED_READ = 0,
+    FAILED_WRITE = 1,
+    FAILED_OTHER = 2, /* accept, connect, shutdown */
+    FAILED_SORTS = 3,
+};
+
+/* What the program did between the futile returns of one run: how many of `returns` came after each. All are halved
+ * before `returns` overflows, which keeps the shares. */
+struct run_calls {
+    u16 returns;
+    u16 after[BETWEEN_KINDS]; /* by bit of enum between_bit, and RETURN_AT_END */
+    u16 pad;
+    struct failed_calls failed[FAILED_SORTS];
+};
+
 struct registration_row {
     u64 item;         /* struct epitem *, witness that the registration still exists; 0: not known */
     u64 data;
@@ -218,6 +249,7 @@ struct registration_row {
     u64 run_last_at;  /* newest futile return of the run */
     u64 run_spent;    /* CPU time from run_at to run_last_at */
     u64 best_run_ns;  /* longest run that ended, and what it was like */
+    u64 best_run_at;
     u64 futile_ns;    /* over all runs of LEDGER_RUN returns and more: how long they lasted, */
     u64 futile_cpu;   /* and CPU time of the thread meanwhile */
     u32 best_run;
@@ -226,8 +258,7 @@ struct registration_row {
     u32 token_backlog;
     u32 run;          /* consecutive futile returns that reported it */
     u32 futile;       /* futile returns in such runs: useful work may break one spin into many */
-    u32 run_events;   /* bits reported in the run */
-    u32 run_between;  /* what the program did between the returns of the run */
+    u32 run_events;   /* bits reported in the run; it stands, as all of run_*, until the next one begins */
     u32 mask;
     u32 deliveries;
     u32 delivered_in;
@@ -239,7 +270,7 @@ struct registration_row {
     u32 delivered_tid;
     u32 ctl_tid;
     u8 flags;         /* enum registration_flag */
-    u8 pad[7];
+    u8 pad[3];
 
     u32 flips;            /* MODs that switched between edge- and level-triggered */
     u32 delivered_unread; /* state.unread at the last delivery */
@@ -249,6 +280,8 @@ struct registration_row {
     u32 mask_pad;
 
     u64 armed_site;   /* where the last ADD or MOD was called (stacks.h); 0: not known */
+    struct run_calls run_calls;
+    struct run_calls best_run_calls;
 };
 
 /*
@@ -423,6 +456,10 @@ struct thread_row {
     u32 zero_run;      /* in a row now */
     u32 zero_bursts;   /* rows of LEDGER_BURST and more that ended in a wait with a timeout */
     u32 call_switches; /* of POSTING_ENTER */
+    u64 zero_since;    /* first wait of the present row of waits with timeout 0, events or not; 0: it waits with another */
+    u64 timed_ns;      /* spent in waits with another timeout, */
+    u32 timed_waits;   /* which were so many */
+    u32 timed_pad;
     /* EP404: what it does between a return and its next wait, counted from its last wake-up in epoll_wait or,
      * where it does not sleep, from at most LEDGER_BASE_NS before the return */
     u64 base_at;
@@ -500,8 +537,9 @@ static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128 + 3 *
 static_assert(sizeof(struct file_row) <= 456, "with a hash element's 48 bytes and the key it fits kmalloc-512");
 static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4 + 16);
 static_assert(sizeof(struct registration_key) == 24);
-static_assert(sizeof(struct registration_row) == 16 * 8 + 18 * 4 + 8 + 8 + 8 + 8 + 8);
+static_assert(sizeof(struct run_calls) == 4 + 2 * BETWEEN_KINDS + 8 * FAILED_SORTS);
+static_assert(sizeof(struct registration_row) == 17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
                                               5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8);
-static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
+static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
 #endif

@@ -23,19 +23,13 @@ bool one_thread_waits(const Snapshot& books, uint64_t epoll)
 }
 
 // The end of the stream is what is reported: the program read 0 and was told again, or there is nothing but
-// the end to read. For a run that is over, the state of today says nothing: only what came before it does.
-bool eof_in_run(const Entry& entry, const Spin& spin)
+// the end to read.
+bool eof_in_run(const Spin& spin)
 {
-    const file_row& f = entry.file;
     bool told = spin.events & (EV_IN | EV_RDNORM | EV_RDHUP);
-    if (spin.between_known && f.eofs && (spin.between & BETWEEN_READ_EOF))
+    if (spin.between & BETWEEN_READ_EOF)
         return true;
-    if (!spin.between_known)
-        return told && f.eofs >= 2;  // a program that closes after the end reads 0 once
-    if (spin.running && !entry.buried)
-        return told && (entry.state.flags & STATE_RCV_SHUTDOWN) && !entry.state.unread;
-    return told && f.peer_closed_at && f.peer_closed_at <= entry.registration.run_at &&
-           f.consumed_at < entry.registration.run_at + NSEC_PER_MSEC;
+    return told && (spin.between & RETURN_AT_END);
 }
 
 SpinShape shape_of(const Entry& entry, const Spin& spin)
@@ -44,14 +38,12 @@ SpinShape shape_of(const Entry& entry, const Spin& spin)
         return SpinShape::kNone;  // nobody can consume or remove it: EP303
     if (spin.events & EV_ERR)
         return SpinShape::kHupErr;
-    if (eof_in_run(entry, spin))
+    if (eof_in_run(spin))
         return SpinShape::kEof;
     if ((spin.events & EV_HUP) && !(spin.events & kInput))
         return SpinShape::kHupErr;
     if (spin.events & kInput) {
-        bool starved = entry.file.kind == FILE_LISTENER &&
-                       (spin.between_known ? (spin.between & BETWEEN_ACCEPT_ERROR) != 0
-                                           : entry.file.accept_errors != 0);
+        bool starved = entry.file.kind == FILE_LISTENER && (spin.between & BETWEEN_ACCEPT_ERROR);
         return starved ? SpinShape::kNone : SpinShape::kUnread;
     }
     if (spin.events & EV_OUT)
@@ -75,6 +67,14 @@ void measure(Spin& spin, uint64_t returns, uint64_t ns)
     spin.per_s = ns ? static_cast<double>(returns) / spin.seconds : 0;
 }
 
+void describe(Spin& spin, uint64_t at, uint32_t events, const run_calls& calls)
+{
+    spin.at = at;
+    spin.events = events;
+    spin.calls = calls;
+    spin.between = usual_calls(calls);
+}
+
 // run_at and what belongs to it stay as they were when a run ends, until the next one begins.
 Spin newest_run(const Snapshot& books, const Entry& entry, uint64_t returns)
 {
@@ -82,8 +82,7 @@ Spin newest_run(const Snapshot& books, const Entry& entry, uint64_t returns)
     uint64_t ns = r.run_last_at > r.run_at ? r.run_last_at - r.run_at : 0;
     Spin spin;
     measure(spin, returns, ns);
-    spin.events = r.run_events;
-    spin.between = r.run_between;
+    describe(spin, r.run_at, r.run_events, r.run_calls);
     spin.running = r.run != 0;
     double share = ns ? static_cast<double>(r.run_spent) / static_cast<double>(ns) : 0;
     if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
@@ -94,15 +93,11 @@ Spin newest_run(const Snapshot& books, const Entry& entry, uint64_t returns)
 Spin best_ended_run(const Snapshot& books, const Entry& entry)
 {
     const registration_row& r = entry.registration;
-    if (!r.run && r.run_last_at > r.run_at && r.best_run_ns == r.run_last_at - r.run_at) {
-        Spin spin = newest_run(books, entry, r.best_run);
-        spin.events = r.best_run_events;
-        return spin;
-    }
     Spin spin;
+    if (!r.run && r.best_run_at == r.run_at)  // none since: its CPU time is known as well
+        spin = newest_run(books, entry, r.best_run);
     measure(spin, r.best_run, r.best_run_ns);
-    spin.events = r.best_run_events;
-    spin.between_known = false;
+    describe(spin, r.best_run_at, r.best_run_events, r.best_run_calls);
     spin.running = false;
     return spin;
 }
@@ -114,14 +109,50 @@ Spin all_runs(const Snapshot& books, const Entry& entry)
     Spin spin;
     measure(spin, r.futile, r.futile_ns);
     bool newest = r.run >= LEDGER_RUN || !r.best_run;
-    spin.events = newest ? r.run_events : r.best_run_events;
-    spin.between = r.run_between;
-    spin.between_known = newest;
+    if (newest)
+        describe(spin, r.run_at, r.run_events, r.run_calls);
+    else
+        describe(spin, r.best_run_at, r.best_run_events, r.best_run_calls);
     spin.running = r.run != 0;
     double share = r.futile_ns ? static_cast<double>(r.futile_cpu) / static_cast<double>(r.futile_ns) : 0;
     if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
         spin.cpu_share = std::min(share, 1.0);
     return spin;
+}
+
+constexpr std::pair<uint32_t, const char*> kBetweenNames[] = {{BETWEEN_READ_EOF, "read = 0"},
+                                                              {BETWEEN_READ_EAGAIN, "read = EAGAIN"},
+                                                              {BETWEEN_READ_ERROR, "read failed"},
+                                                              {BETWEEN_WRITE, "write"},
+                                                              {BETWEEN_WRITE_EAGAIN, "write = EAGAIN"},
+                                                              {BETWEEN_WRITE_ERROR, "write failed"},
+                                                              {BETWEEN_ACCEPT_ERROR, "accept failed"},
+                                                              {BETWEEN_OTHER_ERROR, "a call failed"},
+                                                              {BETWEEN_IN_VAIN, "a call that changes nothing"},
+                                                              {BETWEEN_PEEK, "MSG_PEEK or FIONREAD"},
+                                                              {BETWEEN_MOD, "epoll_ctl(MOD)"},
+                                                              {BETWEEN_MOD_SAME, "epoll_ctl(MOD) to the same mask"},
+                                                              {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"},
+                                                              {BETWEEN_URING, "io_uring_enter"}};
+
+// Those that such a bit stands for; NULL where no error was kept (the file has several registrations).
+const failed_calls* failed_by(const run_calls& calls, uint32_t bit)
+{
+    const failed_calls* failed = bit == BETWEEN_READ_ERROR    ? &calls.failed[FAILED_READ]
+                                 : bit == BETWEEN_WRITE_ERROR ? &calls.failed[FAILED_WRITE]
+                                 : bit == BETWEEN_OTHER_ERROR ? &calls.failed[FAILED_OTHER]
+                                                              : nullptr;
+    return failed && failed->count ? failed : nullptr;
+}
+
+std::string failed_text(const failed_calls& failed)
+{
+    const char* call = failed.kind == POSTING_READ      ? "read"
+                       : failed.kind == POSTING_WRITE   ? "write"
+                       : failed.kind == POSTING_ACCEPT  ? "accept"
+                       : failed.kind == POSTING_CONNECT ? "connect"
+                                                        : "shutdown";
+    return fmt::format("{} = {}", call, errno_text(failed.error));
 }
 
 }  // namespace
@@ -149,25 +180,39 @@ std::vector<Threshold> spin_thresholds()
             {"confirm_cpu", 0.1, 0.1, "share of a core from which it is confirmed"}};
 }
 
-std::string between_text(uint32_t between)
+uint32_t usual_calls(const run_calls& calls)
 {
-    static constexpr std::pair<uint32_t, const char*> kNames[] = {{BETWEEN_READ_EOF, "read = 0"},
-                                                                  {BETWEEN_READ_EAGAIN, "read = EAGAIN"},
-                                                                  {BETWEEN_READ_ERROR, "read failed"},
-                                                                  {BETWEEN_WRITE, "write"},
-                                                                  {BETWEEN_WRITE_EAGAIN, "write = EAGAIN"},
-                                                                  {BETWEEN_ACCEPT_ERROR, "accept failed"},
-                                                                  {BETWEEN_PEEK, "MSG_PEEK or FIONREAD"},
-                                                                  {BETWEEN_MOD, "epoll_ctl(MOD)"},
-                                                                  {BETWEEN_MOD_SAME, "epoll_ctl(MOD) to the same mask"},
-                                                                  {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"},
-                                                                  {BETWEEN_URING, "io_uring_enter"}};
+    uint32_t usual = 0;
+    for (uint32_t bit = 0; bit < BETWEEN_KINDS; bit++) {
+        if (calls.after[bit] && calls.after[bit] * 10U >= calls.returns)
+            usual |= 1U << bit;
+    }
+    return usual;
+}
+
+std::string between_text(const run_calls& calls)
+{
     std::string text;
-    for (const auto& [bit, name] : kNames) {
-        if (between & bit)
-            text += (text.empty() ? "" : ", ") + std::string(name);
+    uint32_t usual = usual_calls(calls);
+    for (const auto& [bit, name] : kBetweenNames) {
+        if (!(usual & bit))
+            continue;
+        const failed_calls* failed = failed_by(calls, bit);
+        text += (text.empty() ? "" : ", ") + (failed ? failed_text(*failed) : std::string(name));
     }
     return text.empty() ? "nothing between returns" : text + " between returns";
+}
+
+std::string answer_text(const run_calls& calls)
+{
+    std::string text;
+    uint32_t usual = usual_calls(calls);
+    for (uint32_t bit : {BETWEEN_READ_ERROR, BETWEEN_WRITE_ERROR, BETWEEN_OTHER_ERROR}) {
+        const failed_calls* failed = usual & bit ? failed_by(calls, bit) : nullptr;
+        if (failed)
+            text += fmt::format("{}{}, {} times", text.empty() ? "" : "; ", failed_text(*failed), failed->count);
+    }
+    return text;
 }
 
 Coverage SpinRule::coverage(const Sight& sight) const
@@ -196,8 +241,11 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
     finding.count = spin->returns;
     finding.summary = advice_.summary(entry, *spin);
     finding.fix = advice_.fix(entry, *spin);
-    if (spin->between_known)
-        finding.shape = between_text(spin->between);
+    std::string answer = answer_text(spin->calls);
+    if (!answer.empty())
+        finding.fix = "a call that fails so will fail again: close() the fd, or EPOLL_CTL_DEL it, at the first one; " +
+                      finding.fix;
+    finding.shape = between_text(spin->calls);
     if (books.times_known)
         finding.cost.emplace_back("wakeups_per_s", spin->per_s);
     else
@@ -209,6 +257,8 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
     add_fact(finding, "run",
              fmt::format("{} futile returns{}{}", spin->returns, books.times_known ? " in " + lasted : "",
                          spin->running ? ", still going" : ", over now"));
+    if (!answer.empty())
+        add_fact(finding, "answered by", std::move(answer));
     out.push_back(std::move(finding));
 }
 

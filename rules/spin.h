@@ -22,10 +22,11 @@ struct Spin {
     uint64_t returns = 0;  // consecutive futile returns
     double seconds = 0;    // from the first to the last of them
     double per_s = 0;
-    double cpu_share = -1;      // of one core; -1: not known
-    uint32_t events = 0;        // bits reported in the run
-    uint32_t between = 0;       // enum between_bit
-    bool between_known = true;  // false: an earlier run, of which only the bits are left
+    double cpu_share = -1;  // of one core; -1: not known
+    uint64_t at = 0;        // of the first of them
+    uint32_t events = 0;    // bits reported in the run
+    uint32_t between = 0;   // enum between_bit: what came before many of the returns
+    run_calls calls{};
     bool running = true;
     SpinShape shape = SpinShape::kNone;
 };
@@ -42,8 +43,12 @@ struct SpinAdvice {
 
 std::vector<Threshold> spin_thresholds();
 
-// "nothing between returns", "read = EAGAIN, epoll_ctl(MOD)"
-std::string between_text(uint32_t between);
+// enum between_bit: what came before a tenth of the returns, and more. The rest happens in any long run.
+uint32_t usual_calls(const run_calls& calls);
+// "nothing between returns", "read = EAGAIN, write = EPIPE between returns"
+std::string between_text(const run_calls& calls);
+// "write = EPIPE, 412000 times"; empty where failing calls are not what answers the returns.
+std::string answer_text(const run_calls& calls);
 
 class SpinRule : public Rule {
 public:

@@ -8,6 +8,7 @@ TEST_PACKAGES=(nginx-light redis-server redis-tools wrk strace zstd procps iprou
     qemu-system-x86 busybox-static cpio python3-jsonschema libxml2-utils chromium-headless-shell fonts-dejavu-core)
 # Real servers, and the libraries and compilers of the small ones in tests/real/samples.
 REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core unbound nodejs postgresql-15 mariadb-server-core
+    beanstalkd ngircd
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
 BUILD_TOOLS=(clang bpftool cmake ninja g++ pkg-config python3 git)
@@ -59,7 +60,7 @@ install_packages() {
     for package in "$@"; do
         case $package in
             nginx-light) unit=nginx ;;
-            redis-server | memcached | haproxy | lighttpd | mosquitto | unbound) unit=$package ;;
+            redis-server | memcached | haproxy | lighttpd | mosquitto | unbound | beanstalkd | ngircd) unit=$package ;;
             postgresql-15) unit=postgresql ;;
             *) continue ;;
         esac

@@ -12,9 +12,9 @@ namespace {
 
 std::string summary(const Entry& entry, const Spin& spin)
 {
-    if (spin.between_known && (spin.between & BETWEEN_READ_EAGAIN))
+    if (spin.between & BETWEEN_READ_EAGAIN)
         return "EPOLLOUT stays armed while the program only tries to read: the loop spins";
-    if (spin.between_known && (spin.between & (BETWEEN_MOD | BETWEEN_MOD_SAME)))
+    if (spin.between & (BETWEEN_MOD | BETWEEN_MOD_SAME))
         return "EPOLLOUT is armed again and again with nothing to write: the loop spins";
     if (entry.file.writes == 0)
         return "EPOLLOUT is armed and nothing was ever written: the loop spins";
@@ -23,7 +23,7 @@ std::string summary(const Entry& entry, const Spin& spin)
 
 std::string fix(const Entry&, const Spin& spin)
 {
-    if (spin.between_known && (spin.between & BETWEEN_READ_EAGAIN))
+    if (spin.between & BETWEEN_READ_EAGAIN)
         return "the handler waits for input (TLS does this in a handshake): epoll_ctl(EPOLL_CTL_MOD) to EPOLLIN when "
                "the library says WANT_READ, to EPOLLOUT only when it says WANT_WRITE";
     return "when the output buffer is empty, epoll_ctl(EPOLL_CTL_MOD) the fd to a mask without EPOLLOUT; arm EPOLLOUT "

@@ -81,7 +81,7 @@ private:
         if (entry.registration.run >= LEDGER_RUN)
             add_fact(finding, "spin",
                      fmt::format("{} futile returns, {}", entry.registration.run,
-                                 between_text(entry.registration.run_between)));
+                                 between_text(entry.registration.run_calls)));
         if (!doubts.empty())
             add_fact(finding, "speaks against it", doubts_text(doubts));
         finding.fix =

@@ -14,7 +14,7 @@ std::string summary(const Entry& entry, const Spin& spin)
     const char* what = spin.events & EV_ERR ? "EPOLLERR" : "EPOLLHUP";
     if (!(entry.registration.mask & kAsked))
         return std::string(what) + " is reported though the mask is empty, and ignored: the loop spins";
-    if (spin.between_known && (spin.between & (BETWEEN_MOD | BETWEEN_MOD_SAME)))
+    if (spin.between & (BETWEEN_MOD | BETWEEN_MOD_SAME))
         return std::string(what) + " is answered by EPOLL_CTL_MOD, which reports it again: the loop spins";
     return std::string(what) + " is reported and ignored: the loop spins";
 }

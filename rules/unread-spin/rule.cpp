@@ -36,7 +36,7 @@ std::string fix(const Entry& entry, const Spin& spin)
                "once its process has ended";
     default: break;
     }
-    if (spin.between_known && (spin.between & BETWEEN_READ_EAGAIN))
+    if (spin.between & BETWEEN_READ_EAGAIN)
         return "reads end in EAGAIN while input is reported: check that the reported fd is the one that is read";
     return "read() the fd when it is reported; to leave input for later, epoll_ctl(EPOLL_CTL_MOD) to a mask without "
            "EPOLLIN until it is wanted";

@@ -7,6 +7,7 @@
 #include "rules/evidence.h"
 #include "rules/log_runs.h"
 #include "rules/window.h"
+#include "src/books/describe.h"
 
 namespace epaudit {
 namespace {
@@ -26,6 +27,9 @@ const RuleInfo kInfo{
      {"cpu", 0.9, 0.1, "share of a core that the thread burns"},
      {"idle_share", 0.9, 0.9, "share of the gaps between two waits that are shorter than 32 us: no work is done there"},
      {"bursts_per_s", 5, 5, "rows per second of 8 and more such waits that end in a wait with a timeout"},
+     {"waited_s", 10, 1, "seconds that the thread was seen to spend in waits with a timeout, before"},
+     {"waited", 10, 10, "how many such waits it made"},
+     {"for_good_s", 30, 2, "seconds since the last of them: then the loop has lost its timeout, and it is likely"},
      {"no_busy_poll", 0, 0, "1: this program is not meant to poll busily, so it is likely and not a remark"}},
     {Seam::kState},
     "deliberate busy polling looks the same; work of less than 32 us between two waits",
@@ -73,6 +77,13 @@ private:
         return z;
     }
 
+    // It is no busy poller: it waited, often and long, and then never again.
+    static bool lost_its_timeout(const thread_row& t, uint64_t now, const Settings& settings)
+    {
+        return t.zero_since && t.zero_since + settings.ns("for_good_s") <= now && t.timed_waits >= settings["waited"] &&
+               t.timed_ns >= settings.ns("waited_s");
+    }
+
     static void judge(const Snapshot& books, const thread_row& t, uint32_t tid, const epoll_row& epoll,
                       const Zeros& then, const Zeros& now, double seconds, const Settings& settings,
                       std::vector<Finding>& out)
@@ -89,11 +100,13 @@ private:
                           settings["idle_share"] * static_cast<double>(now.gaps - then.gaps);
         if (!steady && bursts < settings["bursts_per_s"])
             return;
+        bool lost = steady && lost_its_timeout(t, books.time, settings);
         Finding finding = begin_epoll_finding(kInfo, books, t.epoll, t.tgid);
-        finding.level = steady && settings["no_busy_poll"] > 0 ? Level::kLikely : Level::kInfo;
+        finding.level = lost || (steady && settings["no_busy_poll"] > 0) ? Level::kLikely : Level::kInfo;
         finding.summary =
-            steady ? "the loop polls with timeout 0 and nearly always finds nothing"
-                   : "the loop polls with timeout 0 again and again before it waits: a timeout is rounded down";
+            lost     ? "the loop used to wait, and now polls with timeout 0 for good, though nothing comes"
+            : steady ? "the loop polls with timeout 0 and nearly always finds nothing"
+                     : "the loop polls with timeout 0 again and again before it waits: a timeout is rounded down";
         finding.shape = steady ? "epoll_wait(0) = 0 in a tight loop"
                                : "bursts of epoll_wait(0) = 0 before a timer is due";
         finding.count = now.zeros;
@@ -102,10 +115,17 @@ private:
             finding.cost.emplace_back("cpu_share", std::min(cpu, 1.0));
         add_fact(finding, "thread", fmt::format("tid {}, {:.1f} % of its waits find nothing", tid, share * 100));
         add_fact(finding, "events", fmt::format("{} in {} returns since the start", epoll.events, epoll.returns));
+        if (lost)
+            add_fact(finding, "before",
+                     fmt::format("{} waits with a timeout, {} in all; none for {}", t.timed_waits,
+                                 duration_text(t.timed_ns), duration_text(books.time - t.zero_since)));
         finding.fix =
-            steady ? "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake "
-                     "the loop for other work; if busy polling is meant, ignore EP206"
-                   : "round the time to the next timer up to whole milliseconds, or use epoll_pwait2() or a timerfd";
+            lost ? "something that is due stays due (a timer in the past, a task or signal queued and never run), so "
+                   "the "
+                   "time to wait is 0 at each turn: find what asks for it; epoll_wait() itself is not at fault"
+            : steady ? "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake "
+                       "the loop for other work; if busy polling is meant, ignore EP206"
+                     : "round the time to the next timer up to whole milliseconds, or use epoll_pwait2() or a timerfd";
         out.push_back(std::move(finding));
     }
 

@@ -66,8 +66,10 @@ std::string moved_text(const char* call, const char* verb, int32_t value)
     return call_text(call, value);
 }
 
-const char* shutdown_text(int32_t how)
+std::string shutdown_text(int32_t how)
 {
+    if (how < 0)
+        return call_text("shutdown", how);
     return how == 0 ? "shutdown(SHUT_RD)" : how == 1 ? "shutdown(SHUT_WR)" : "shutdown(SHUT_RDWR)";
 }
 

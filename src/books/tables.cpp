@@ -179,7 +179,8 @@ void Tables::dispatch_io(const posting& p)
         break;
     case POSTING_WRITE: ledger_write(&books_, f, &p); break;
     case POSTING_ACCEPT:
-        f->kind = FILE_LISTENER;  // it may have been registered before listen()
+        if (p.result >= 0 || p.file_kind == FILE_LISTENER)  // it may have been registered before listen()
+            f->kind = FILE_LISTENER;
         ledger_accept(&books_, f, &p);
         break;
     case POSTING_CONNECT: ledger_connect(&books_, f, &p); break;

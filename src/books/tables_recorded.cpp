@@ -91,7 +91,7 @@ void Tables::recorded_io(const posting& p)
     switch (p.kind) {
     case POSTING_READ: return ledger_read(&books_, f, &p);
     case POSTING_WRITE: return ledger_write(&books_, f, &p);
-    case POSTING_ACCEPT: f->kind = FILE_LISTENER; return ledger_accept(&books_, f, &p);
+    case POSTING_ACCEPT: f->kind = p.file_kind; return ledger_accept(&books_, f, &p);  // it may be a listener by now
     case POSTING_CONNECT: return ledger_connect(&books_, f, &p);
     case POSTING_ENTER: return ledger_enter(&books_, f, &p);
     case POSTING_PEEK: return ledger_peek(&books_, f, &p);

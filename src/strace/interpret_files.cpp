@@ -25,6 +25,11 @@ uint8_t kind_of_socket(std::string_view domain, std::string_view type)
     return FILE_OTHER;
 }
 
+bool keeps_messages_apart(std::string_view type)
+{
+    return has_flag(type, "SOCK_DGRAM") || has_flag(type, "SOCK_SEQPACKET");
+}
+
 uint8_t kind_of_opened(uint8_t call, std::string_view first, std::string_view second)
 {
     switch (call) {
@@ -110,6 +115,7 @@ bool Interpreter::opens(Call& c)
     set_nonblock(*file, either("SOCK_NONBLOCK", "EFD_NONBLOCK", "TFD_NONBLOCK", "SFD_NONBLOCK", "O_NONBLOCK"));
     if (c.what == LOG_SOCKET && (kind == FILE_TCP || kind == FILE_UNIX))
         file->name.family = kind == FILE_UNIX ? 1 : has_flag(first, "AF_INET6") ? 10 : 2;
+    file->messages = c.what == LOG_SOCKET && keeps_messages_apart(second);
     decorate(*file, c.result.decoration);
     return true;
 }
@@ -137,8 +143,10 @@ bool Interpreter::opens_pair(Call& c)
         bool cloexec = has_flag(flags, pipe ? "O_CLOEXEC" : "SOCK_CLOEXEC");
         LogFile* file = world_.open(*c.thread.process, fd.number, kind, cloexec, dead_);
         bury(dead_);
-        if (file)
+        if (file) {
             set_nonblock(*file, has_flag(flags, pipe ? "O_NONBLOCK" : "SOCK_NONBLOCK"));
+            file->messages = !pipe && keeps_messages_apart(type);
+        }
         return ++count < 2;
     });
     return count == 2;

@@ -38,6 +38,18 @@ bool socket_kind(uint8_t kind)
 
 int64_t message_length(std::string_view header) { return iov_length(field(header, "msg_iov")); }
 
+// A vector that is known to have no room for a single byte.
+bool asks_for_nothing(std::string_view vector)
+{
+    bool nothing = !vector.empty() && vector.front() == '[';
+    for_elements(nothing ? vector : std::string_view(), [&](std::string_view element) {
+        int64_t length = 0;
+        nothing = parse_number(field(element, "iov_len"), length) && length == 0;
+        return nothing;
+    });
+    return nothing;
+}
+
 }  // namespace
 
 void Interpreter::learn(LogFile& file, uint8_t kind)
@@ -53,6 +65,8 @@ void Interpreter::decorate(LogFile& file, std::string_view decoration)
     if (decoration.empty() || (file.name.local_port && file.name.peer_port))
         return;
     learn(file, kind_of_decoration(decoration));
+    if (file.kind == FILE_UDP || decoration.starts_with("UNIX-DGRAM") || decoration.starts_with("UNIX-SEQPACKET"))
+        file.messages = true;
     if ((file.kind == FILE_TCP || file.kind == FILE_UDP || file.kind == FILE_LISTENER) &&
         name_of_decoration(decoration, file.name))
         audit_.tables().set_name(file.id, file.name);
@@ -84,7 +98,7 @@ LogFile* Interpreter::used(Call& c, const PrintedFd& fd, uint8_t at_least)
     return file;
 }
 
-void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t amount, bool waits)
+void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t amount, bool waits, bool message)
 {
     posting p = blank(c.thread, kind, c.time);
     p.fd = fd;
@@ -96,14 +110,17 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
         p.flags = POSTING_NONBLOCK;
     else if (c.time >= c.thread.begun + NSEC_PER_MSEC)  // a call that blocks and takes so long was asleep
         p.flags |= POSTING_SLEPT;
+    message = message && p.result == 0;  // one without bytes: neither the end of a stream, nor nothing
+    if (message)
+        p.flags |= POSTING_MESSAGE;
     bool input = kind == POSTING_READ || kind == POSTING_ACCEPT;
     if (p.result == -ERRNO_EAGAIN && waits)
         set_nonblock(*file, true);
     if (input)  // of a stream, a read that got less than it asked for got all
         file->drained = p.result == -ERRNO_EAGAIN || (file->kind == FILE_TCP && p.result > 0 && amount > p.result);
-    if (p.result > 0 || (kind == POSTING_ACCEPT && p.result == 0))
+    if (p.result > 0 || (kind == POSTING_ACCEPT && p.result == 0) || message)
         file->progress++;
-    if (input && p.result == 0 && amount != 0 && kind == POSTING_READ) {
+    if (input && p.result == 0 && amount != 0 && !message && kind == POSTING_READ) {
         if (!file->ended)
             file->progress++;
         file->ended = true;
@@ -130,10 +147,10 @@ bool Interpreter::io(Call& c)
     std::string_view flags;
     if (c.what == CALL_RECVMSG || c.what == CALL_SENDMSG) {
         std::string_view header = c.arguments.raw();
-        amount = input ? -1 : message_length(header);
+        amount = !input ? message_length(header) : asks_for_nothing(field(header, "msg_iov")) ? 0 : -1;
         flags = c.arguments.raw();
     } else if (c.what == CALL_READV) {
-        amount = -1;
+        amount = asks_for_nothing(c.arguments.raw()) ? 0 : -1;
     } else if (c.what == CALL_WRITEV) {
         amount = iov_length(c.arguments.raw());
     } else if (c.what == CALL_RECVMMSG || c.what == CALL_SENDMMSG) {
@@ -159,7 +176,8 @@ bool Interpreter::io(Call& c)
     else if (input && has_flag(flags, "MSG_PEEK"))
         kind = POSTING_PEEK;
     file->peeked |= kind == POSTING_ERRQUEUE || kind == POSTING_PEEK;
-    post_io(c, kind, file, fd.number, amount, waits);
+    bool vector = c.what == CALL_READV || c.what == CALL_WRITEV || (c.what == CALL_READ && !amount);
+    post_io(c, kind, file, fd.number, amount, waits, file->messages && !vector);
     return true;
 }
 
@@ -198,7 +216,10 @@ bool Interpreter::accept(Call& c)
         return false;
     if (!c.result.known)
         return true;
-    LogFile* listener = used(c, fd, FILE_LISTENER);
+    // Who merely asks whether it is a listener gets EINVAL, ENOTSOCK or EOPNOTSUPP.
+    bool listens = c.result.value != -ERRNO_EINVAL && c.result.value != -ERRNO_ENOTSOCK &&
+                   c.result.value != -ERRNO_EOPNOTSUPP;
+    LogFile* listener = used(c, fd, listens ? FILE_LISTENER : FILE_UNKNOWN);
     if (!listener)
         return true;
     sight_.accepting = true;
@@ -215,7 +236,8 @@ bool Interpreter::accept(Call& c)
     } else if (listener->kind == FILE_UNIX || listener->name.family == 1) {
         family_kind = FILE_UNIX;
     }
-    listener->kind = FILE_LISTENER;
+    if (listens)
+        listener->kind = FILE_LISTENER;
     c.arguments.skip(1);
     std::string_view flags = c.arguments.raw();
     post_io(c, POSTING_ACCEPT, listener, fd.number, 0, true);
@@ -259,7 +281,7 @@ bool Interpreter::connect(Call& c)
     }
     if (c.what == LOG_BIND)
         return true;
-    file->progress++;
+    file->progress += c.result.value == 0 || c.result.value == -ERRNO_EINPROGRESS;
     post_io(c, POSTING_CONNECT, file, fd.number, 0, true);
     return true;
 }

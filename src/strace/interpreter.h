@@ -131,7 +131,8 @@ private:
     bool transfer(Call& c);
     bool accept(Call& c);
     bool connect(Call& c);
-    void post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t amount, bool waits);
+    // `message`: if it returned 0, then for a message without bytes.
+    void post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t amount, bool waits, bool message = false);
     LogFile* used(Call& c, const PrintedFd& fd, uint8_t at_least);
     void learn(LogFile& file, uint8_t kind);
     void decorate(LogFile& file, std::string_view decoration);

@@ -33,6 +33,7 @@ struct LogFile {
     uint8_t kind = FILE_UNKNOWN;
     bool nonblock = true;  // until the log says otherwise: nobody is accused of blocking on a guess
     bool nonblock_known = false;
+    bool messages = false;          // a socket that keeps messages apart: one may be empty
     bool seen_born = false;         // its creation is in the log
     bool shared_unseen = false;     // a process that is not in the log has it too
     bool guessed_mask = false;      // registered before the log began: level- or edge-triggered is not known

@@ -276,6 +276,26 @@ TEST_F(LayoutTest, FaultRow)
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
+TEST_F(LayoutTest, FailedCalls)
+{
+    EXPECT_SIZE(failed_calls);
+    EXPECT_FIELD(failed_calls, count);
+    EXPECT_FIELD(failed_calls, error);
+    EXPECT_FIELD(failed_calls, kind);
+    EXPECT_FIELD(failed_calls, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, RunCalls)
+{
+    EXPECT_SIZE(run_calls);
+    EXPECT_FIELD(run_calls, returns);
+    EXPECT_FIELD(run_calls, after);
+    EXPECT_FIELD(run_calls, pad);
+    EXPECT_FIELD(run_calls, failed);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
 TEST_F(LayoutTest, RegistrationKey)
 {
     EXPECT_SIZE(registration_key);
@@ -303,6 +323,7 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, run_last_at);
     EXPECT_FIELD(registration_row, run_spent);
     EXPECT_FIELD(registration_row, best_run_ns);
+    EXPECT_FIELD(registration_row, best_run_at);
     EXPECT_FIELD(registration_row, futile_ns);
     EXPECT_FIELD(registration_row, futile_cpu);
     EXPECT_FIELD(registration_row, best_run);
@@ -312,7 +333,6 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, run);
     EXPECT_FIELD(registration_row, futile);
     EXPECT_FIELD(registration_row, run_events);
-    EXPECT_FIELD(registration_row, run_between);
     EXPECT_FIELD(registration_row, mask);
     EXPECT_FIELD(registration_row, deliveries);
     EXPECT_FIELD(registration_row, delivered_in);
@@ -332,6 +352,8 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, best_run_mask);
     EXPECT_FIELD(registration_row, mask_pad);
     EXPECT_FIELD(registration_row, armed_site);
+    EXPECT_FIELD(registration_row, run_calls);
+    EXPECT_FIELD(registration_row, best_run_calls);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -491,6 +513,10 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, zero_run);
     EXPECT_FIELD(thread_row, zero_bursts);
     EXPECT_FIELD(thread_row, call_switches);
+    EXPECT_FIELD(thread_row, zero_since);
+    EXPECT_FIELD(thread_row, timed_ns);
+    EXPECT_FIELD(thread_row, timed_waits);
+    EXPECT_FIELD(thread_row, timed_pad);
     EXPECT_FIELD(thread_row, base_at);
     EXPECT_FIELD(thread_row, base_cpu);
     EXPECT_FIELD(thread_row, base_delay);

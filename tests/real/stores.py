@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Databases, caches, brokers, resolvers."""
+"""Databases, caches, brokers, resolvers, chat."""
 import contextlib
 import os
 import pathlib
@@ -356,6 +356,47 @@ def syslog_load(site, seconds):
     together(*[talk] * 12, come_and_leave, lambda: hold(site.port, seconds, 8))
 
 
+def beanstalkd(directory):
+    port = free_port()
+    return Site([need("beanstalkd"), "-l", "127.0.0.1", "-p", str(port)], port, directory)
+
+
+NGIRCD = """
+[Global]
+Name = irc.example.net
+Info = precision
+Listen = 127.0.0.1
+Ports = {port}
+MotdPhrase = hello
+[Limits]
+MaxConnections = 0
+MaxConnectionsIP = 0
+[Options]
+DNS = no
+Ident = no
+PAM = no
+SyslogFacility = local0
+"""
+
+
+def ngircd(directory):
+    port = free_port()
+    config = pathlib.Path(directory, "ngircd.conf")
+    config.write_text(NGIRCD.format(port=port))
+    return Site([need("ngircd"), "-n", "-f", str(config)], port, directory)
+
+
+def leaving_in_the_greeting(site, seconds):
+    """Three clients that greet and leave before they are answered, by halves. What the server still has to say to them
+    fails, and is tried again at each turn."""
+    for _ in range(3):
+        with connect(site.port) as client:
+            client.sendall(b"NICK one\r\nUSER one 0 * :One\r\nPING a\r\n")
+            client.shutdown(socket.SHUT_WR)
+            time.sleep(0.2)  # it notices
+    time.sleep(seconds - 0.6)  # nobody asks for anything any more
+
+
 CASES = [
     Case("redis", redis, redis_load, "redis-benchmark plain and pipelined, deaf subscriber, BLPOP, stalled readers",
          version("redis-server")),
@@ -369,5 +410,10 @@ CASES = [
          version("mariadb-server-core")),
     Case("syslog-ng, 8 threads", syslog_ng, syslog_load, "12 senders of bursts, short-lived and silent ones",
          version("syslog-ng-core")),
+    Case("beanstalkd at its fd limit", beanstalkd, starved, "prlimit while it runs, 12 clients", version("beanstalkd"),
+         found={"EP205": "confirmed"}),
+    Case("ngircd, clients that leave", ngircd, leaving_in_the_greeting,
+         "three clients that half-close or leave in their greeting", version("ngircd"), found={"EP204": "confirmed"},
+         faulty=("EP203",)),
     Case("unbound", unbound, dns_load, "UDP and TCP queries, two threads", version("unbound")),
 ]

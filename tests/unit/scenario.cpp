@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/scenario.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -140,7 +142,7 @@ void Scenario::refresh(File& f)
     switch (f.kind) {
     case FILE_TCP: f.state.io = static_cast<uint64_t>(f.copied) << 32 | f.written; break;
     case FILE_UDP:
-    case FILE_UNIX: f.state.io = f.state.unread ? 0xffff0000ULL + f.copied : 0; break;
+    case FILE_UNIX: f.state.io = f.state.unread ? 0xffff0000ULL + (f.same_head ? 0 : f.copied) : 0; break;
     case FILE_PIPE: f.state.io = static_cast<uint64_t>(f.written) << 32 | f.copied; break;
     case FILE_EVENTFD:
     case FILE_TIMERFD: f.state.unread = f.state.io != 0; break;
@@ -425,6 +427,60 @@ Scenario& Scenario::shutdown_write(int fd)
     posting p = blank(POSTING_SHUTDOWN, fd);
     p.amount = 1;
     post(p);
+    return *this;
+}
+
+Scenario& Scenario::shuts(int fd, int how)
+{
+    if (how != SHUT_WR)
+        files_[fd].state.flags |= STATE_RCV_SHUTDOWN;
+    if (how != SHUT_RD)
+        files_[fd].state.flags |= STATE_SEND_SHUTDOWN;
+    posting p = blank(POSTING_SHUTDOWN, fd);
+    p.amount = how;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::fails(int fd, uint8_t kind, int error)
+{
+    bool input = kind == POSTING_READ || kind == POSTING_ACCEPT;
+    posting p = input ? with_state(kind, fd) : blank(kind, fd);
+    p.result = -error;
+    p.amount = kind == POSTING_SHUTDOWN ? SHUT_WR : 4096;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::connects(int fd, int64_t result)
+{
+    posting p = blank(POSTING_CONNECT, fd);
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::takes_empty_message(int fd)
+{
+    take(fd, 1);
+    posting p = with_state(POSTING_READ, fd);
+    p.flags |= POSTING_MESSAGE;
+    p.amount = 4096;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::sends_empty_message(int fd)
+{
+    posting p = blank(POSTING_WRITE, fd);
+    p.flags = POSTING_MESSAGE;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::reuses_buffers(int fd)
+{
+    files_[fd].same_head = true;
     return *this;
 }
 

@@ -62,6 +62,12 @@ public:
     Scenario& settime(int fd);
     Scenario& errqueue(int fd, int64_t result);
     Scenario& shutdown_write(int fd);
+    Scenario& shuts(int fd, int how);                  // SHUT_RD, SHUT_WR, SHUT_RDWR; succeeds
+    Scenario& fails(int fd, uint8_t kind, int error);  // a call of this kind on it
+    Scenario& connects(int fd, int64_t result);
+    Scenario& takes_empty_message(int fd);  // a read that returns 0, of a socket that keeps messages apart
+    Scenario& sends_empty_message(int fd);
+    Scenario& reuses_buffers(int fd);  // the head of its queue has the same address each time
     Scenario& close(int fd);
     Scenario& wakes_thread();            // futex
     Scenario& writes_unwatched(int fd);  // a write to a socket that no epoll knows
@@ -130,6 +136,7 @@ private:
         uint64_t life = 0;
         uint32_t copied = 1;
         uint32_t written = 1;
+        bool same_head = false;
         file_state state{};
     };
 
