@@ -24,6 +24,11 @@ add_executable(epaudit_stops live/stops.cpp)
 target_link_libraries(epaudit_stops PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_stops PROPERTIES OUTPUT_NAME stops)
 
+# The roles of tests/live/answers.py.
+add_executable(epaudit_answers live/answers.cpp)
+target_link_libraries(epaudit_answers PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_answers PROPERTIES OUTPUT_NAME answers)
+
 # The target of tests/live/interest.py.
 add_executable(epaudit_kinds live/kinds.cpp)
 target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)

@@ -4,6 +4,7 @@
 holds a WORD. Needs root, or CAP_BPF and CAP_PERFMON."""
 import sys
 
+import answers
 import demos
 import differential
 import interest
@@ -18,6 +19,7 @@ from harness import Suite
 
 suite = Suite(sys.argv[1:])
 demos.register(suite)
+answers.register(suite)
 differential.register(suite)
 manners.register(suite)
 readers.register(suite)
