@@ -155,6 +155,19 @@ std::string failed_text(const failed_calls& failed)
     return fmt::format("{} = {}", call, errno_text(failed.error));
 }
 
+// `calls`: names the errors; NULL where they are not known.
+std::string between_text(uint32_t between, const run_calls* calls)
+{
+    std::string text;
+    for (const auto& [bit, name] : kBetweenNames) {
+        if (!(between & bit))
+            continue;
+        const failed_calls* failed = calls ? failed_by(*calls, bit) : nullptr;
+        text += (text.empty() ? "" : ", ") + (failed ? failed_text(*failed) : std::string(name));
+    }
+    return text.empty() ? "nothing between returns" : text + " between returns";
+}
+
 }  // namespace
 
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
@@ -190,18 +203,9 @@ uint32_t usual_calls(const run_calls& calls)
     return usual;
 }
 
-std::string between_text(const run_calls& calls)
-{
-    std::string text;
-    uint32_t usual = usual_calls(calls);
-    for (const auto& [bit, name] : kBetweenNames) {
-        if (!(usual & bit))
-            continue;
-        const failed_calls* failed = failed_by(calls, bit);
-        text += (text.empty() ? "" : ", ") + (failed ? failed_text(*failed) : std::string(name));
-    }
-    return text.empty() ? "nothing between returns" : text + " between returns";
-}
+std::string between_text(uint32_t between) { return between_text(between, nullptr); }
+
+std::string between_text(const run_calls& calls) { return between_text(usual_calls(calls), &calls); }
 
 std::string answer_text(const run_calls& calls)
 {

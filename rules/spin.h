@@ -47,6 +47,7 @@ std::vector<Threshold> spin_thresholds();
 uint32_t usual_calls(const run_calls& calls);
 // "nothing between returns", "read = EAGAIN, write = EPIPE between returns"
 std::string between_text(const run_calls& calls);
+std::string between_text(uint32_t between);  // where only the bits are known
 // "write = EPIPE, 412000 times"; empty where failing calls are not what answers the returns.
 std::string answer_text(const run_calls& calls);
 

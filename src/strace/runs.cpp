@@ -354,7 +354,8 @@ void Runs::controlled(const Place& at, int fd, bool del, const PrintedEvent& eve
     touch(at.pid, fd, kLooked, del || old != event.events ? BETWEEN_MOD : BETWEEN_MOD_SAME, 0);
 }
 
-void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result)
+void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
+                  bool message)
 {
     if (call == LOG_URING)
         uring_ = true;
@@ -397,7 +398,11 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     case CALL_CLOSE: forget_number(pid, fd.number); return;
     case CALL_SHUTDOWN:
     case CALL_SETTIME:
-    case CALL_CONNECT: touch(pid, fd.number, kChanged, 0, 0); return;
+    case CALL_CONNECT: {  // one that failed has changed nothing
+        const bool done = value >= 0 || (call == CALL_CONNECT && value == -ERRNO_EINPROGRESS);
+        touch(pid, fd.number, done ? kChanged : kLooked, done ? 0 : BETWEEN_OTHER_ERROR, 0);
+        return;
+    }
     case CALL_GETSOCKOPT:
         if (value == 0 && has_flag(text, "SO_ERROR") && text.find("[0]") == std::string_view::npos)
             touch(pid, fd.number, kChanged, 0, 0);
@@ -422,14 +427,18 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     if (takes(call)) {
         const bool peek = has_flag(text, "MSG_PEEK");
         const uint32_t between = peek                     ? BETWEEN_PEEK
+                                 : value == 0 && message  ? 0
                                  : value == 0             ? BETWEEN_READ_EOF
                                  : value == -ERRNO_EAGAIN ? BETWEEN_READ_EAGAIN
                                  : value < 0              ? BETWEEN_READ_ERROR
                                                           : 0;
-        touch(pid, fd.number, value > 0 && !peek ? kTook : kLooked, between, 0);
+        touch(pid, fd.number, (value > 0 || (value == 0 && message)) && !peek ? kTook : kLooked, between, 0);
     } else if (gives(call)) {
         touch(pid, fd.number, value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked,
-              value < 0 ? BETWEEN_WRITE_EAGAIN : BETWEEN_WRITE, 0);
+              value == -ERRNO_EAGAIN ? BETWEEN_WRITE_EAGAIN
+              : value < 0            ? BETWEEN_WRITE_ERROR
+                                     : BETWEEN_WRITE,
+              0);
     }
 }
 

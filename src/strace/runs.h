@@ -29,8 +29,10 @@ public:
     // A wait returned. `whole`: all events are printed, and there was room for more.
     void returned(const Place& at, const std::vector<PrintedEvent>& events, int64_t result, int64_t timeout, bool whole,
                   int64_t duration, uint64_t time);
-    // Any other call that matters, of a process of this pid.
-    void called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result);
+    // Any other call that matters, of a process of this pid. `message`: its fd keeps messages apart, so that a read of 0
+    // takes an empty one.
+    void called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
+                bool message = false);
     // It took so long (-T).
     void slept(uint32_t pid, uint32_t tid, int number, std::string_view name, int64_t result, uint64_t ns);
     // epoll_ctl(), whether it failed or not.
