@@ -182,7 +182,8 @@ static __always_inline u8 kind_of_class(u8 class)
     case CALL_CLOSE:
     case CALL_CLOSE_RANGE: return POSTING_CLOSE;
     case CALL_DUP:
-    case CALL_DUP2: return POSTING_DUP;
+    case CALL_DUP2:
+    case CALL_DUP3: return POSTING_DUP;
     case CALL_FCNTL: return POSTING_FCNTL;
     case CALL_SETTIME: return POSTING_SETTIME;
     case CALL_GETSOCKOPT: return POSTING_SO_ERROR;

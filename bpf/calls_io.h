@@ -243,3 +243,11 @@ static __noinline void post_close(struct call *c, u32 fd)
     ledger_close(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
 }
+
+/* dup2() or dup3() begins: it closes what its second argument leads to, unless it fails. */
+static __always_inline void post_dup(struct call *c, u8 class)
+{
+    u32 flags = class == CALL_DUP3 ? (u32)c->argument[2] : 0;
+    if (dup_replaces(current_task(), (u32)c->argument[0], (u32)c->argument[1], flags))
+        post_close(c, (u32)c->argument[1]);
+}

@@ -163,23 +163,23 @@ int BPF_PROG(on_inet_csk_accept, struct sock *sk)
 
 /* --- descriptors that go away --------------------------------------------------------------------- */
 
-static __always_inline int enter_close(u64 *ctx, u32 slot, u32 which)
+static __always_inline int enter_close(u64 *ctx, u32 slot, u8 class)
 {
     u64 ids = bpf_get_current_pid_tgid();
     struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, 0) : NULL;
     if (c) {
-        seen(which ? POSTING_DUP : POSTING_CLOSE);
-        if (!which)
+        seen(kind_of_class(class));
+        if (class == CALL_CLOSE)
             post_close(c, (u32)c->argument[0]);
-        else if (c->argument[0] != c->argument[1])
-            post_close(c, (u32)c->argument[1]);
+        else
+            post_dup(c, class);
     }
     return 0;
 }
 
-PAIR("fentry/" CALL_SYMBOL(close), on_close_enter, enter_close(ctx, slot, 0))
-PAIR("fentry/" CALL_SYMBOL(dup2), on_dup2_enter, enter_close(ctx, slot, 1))
-PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, 1))
+PAIR("fentry/" CALL_SYMBOL(close), on_close_enter, enter_close(ctx, slot, CALL_CLOSE))
+PAIR("fentry/" CALL_SYMBOL(dup2), on_dup2_enter, enter_close(ctx, slot, CALL_DUP2))
+PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, CALL_DUP3))
 
 /*
  * The last reference to a watched file is gone and its registrations go with it: __fput() calls

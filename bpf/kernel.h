@@ -88,8 +88,13 @@ struct sched_entity {
     u64 sum_exec_runtime;
 };
 
+struct rlimit {
+    unsigned long rlim_cur;
+};
+
 struct signal_struct {
     struct { int counter; } live;
+    struct rlimit rlim[16];
 };
 
 struct wait_queue_head {
@@ -330,6 +335,8 @@ struct bpf_iter__bpf_map_elem {
 #define AF_INET 2
 #define AF_INET6 10
 #define AF_NETLINK 16
+#define O_CLOEXEC_BIT 02000000
+#define RLIMIT_NOFILE_SLOT 7
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define IPPROTO_TCP 6

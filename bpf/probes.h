@@ -53,6 +53,7 @@ enum call_class {
     CALL_CLOSE_RANGE,
     CALL_DUP,
     CALL_DUP2,         /* closes argument 1 */
+    CALL_DUP3,         /* the same, flags in argument 2 */
     CALL_FCNTL,
     CALL_SETTIME,
     CALL_GETSOCKOPT,

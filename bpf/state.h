@@ -27,6 +27,18 @@ static __always_inline bool survives_exec(struct task_struct *task, u32 fd)
     return !(word >> (fd % 64) & 1);
 }
 
+/*
+ * Will dup2() or dup3(), which begins, close what `to` leads to? ksys_dup3() asks the same first, and fails without having
+ * touched anything: EINVAL for flags and for a number dup3() is to copy onto itself, EBADF for a source that leads nowhere
+ * or a target at or beyond the limit.
+ */
+static __always_inline bool dup_replaces(struct task_struct *task, u32 from, u32 to, u32 flags)
+{
+    if ((flags & ~O_CLOEXEC_BIT) || from == to || !file_of_fd(task, from))
+        return false;
+    return to < BPF_CORE_READ(task, signal, rlim[RLIMIT_NOFILE_SLOT].rlim_cur);
+}
+
 static __always_inline void *poll_of(struct file *file)
 {
     return READ(file, f_op, poll);

@@ -53,7 +53,7 @@ constexpr CallEntry kCalls[] = {
 #ifdef SYS_dup2
     {SYS_dup2, CALL_DUP2},
 #endif
-    {SYS_dup3, CALL_DUP2},
+    {SYS_dup3, CALL_DUP3},
     {SYS_fcntl, CALL_FCNTL},
     {SYS_timerfd_settime, CALL_SETTIME},
     {SYS_getsockopt, CALL_GETSOCKOPT},

@@ -23,6 +23,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -324,6 +325,25 @@ int handover(long rounds)
     return status ? 3 : 0;
 }
 
+// Calls that fail leave everything as it was: what is registered stays so, and a loop that ignores it spins.
+int refused(long seconds)
+{
+    int epoll = new_epoll();
+    auto [mine, theirs] = new_pair();
+    watch(epoll, mine, EPOLLIN);
+    bool failed = dup2(-1, mine) < 0 && dup3(theirs, mine, 1) < 0 && dup2(-1, epoll) < 0 && dup2(theirs, 1 << 30) < 0 &&
+                  close(1 << 30) < 0;
+    if (!failed)
+        return 3;
+    put(theirs);
+    for (time_t until = time(nullptr) + seconds; time(nullptr) < until;) {
+        epoll_event got{};
+        if (epoll_wait(epoll, &got, 1, 1000) != 1)
+            return 3;
+    }
+    return 0;
+}
+
 // What waits here unread dies with the image; the next program starts with a clean slate.
 int exec_into(char** command)
 {
@@ -371,7 +391,7 @@ int main(int argc, char** argv)
     };
     for (const Role& known :
          {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle}, Role{"halves", halves},
-          Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}})
+          Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}, Role{"refused", refused}})
         if (role == known.name)
             return known.run(atol(argv[2]));
     fprintf(stderr, "usage: trouble ROLE COUNT (see the source)\n");

@@ -112,6 +112,12 @@ def each_row_is_seen_once():
         check(found and set(found) == {("EP301", count)} and outcome.code == 1, f"{words}: {found} {outcome.describe()[:2000]}")
 
 
+def refused_calls_change_nothing():
+    """dup2() onto the fd and onto the epoll, and close() of nothing, all of which fail: the spin that follows is seen."""
+    outcome = epaudit("run", "--", TROUBLE, "refused", "4")
+    check(outcome.code == 1 and outcome.rules() == ["EP202"], outcome.describe())
+
+
 def reuse_is_fast():
     """The storm must be one, or the test proves nothing."""
     outcome = epaudit("run", "--", TROUBLE, "reuse", "2")
@@ -176,6 +182,7 @@ def register(suite):
     suite.run("trouble: epoll nested three deep", quiet("nested", 20000, postings=20000 * 5))
     suite.run("trouble: one socket in three epolls", quiet("thrice", 20000, postings=20000 * 5))
     suite.run("trouble: descriptors handed over", quiet("handover", 5000, postings=5000 * 6))
+    suite.run("trouble: calls that fail change nothing", refused_calls_change_nothing)
     suite.run("trouble: 100,000 registrations", many_registrations)
     suite.run("trouble: each of 6,000 rows is seen once", each_row_is_seen_once)
     suite.run("trouble: a full table is said", table_is_full)
