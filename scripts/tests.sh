@@ -212,7 +212,7 @@ run_tests() {
     begin_count
     local binary
     start_vm
-    for binary in build/tests/epaudit_unit build/tests/epaudit_symbols_unit build/tests/epaudit_layout; do
+    for binary in build/tests/epaudit_unit build/tests/epaudit_symbols_unit build/tests/epaudit_cli_unit build/tests/epaudit_layout; do
         say "== $binary"
         run_unit "$binary"
     done

@@ -131,7 +131,8 @@ private:
         Herd herd;
         herd.seconds = seconds;
         herd.wakes = f.wakes - then.wakes;
-        herd.wasted = f.wasted_wakes - then.wasted;
+        // What was taken for wasted before the window may have been found to be of use in it.
+        herd.wasted = std::max(static_cast<int32_t>(f.wasted_wakes - then.wasted), 0);
         herd.cpu_share = static_cast<double>(f.wasted_cpu - then.cpu) / (herd.seconds * NSEC_PER_SEC);
         herd.waiters = static_cast<unsigned>(waiters.size());
         herd.epolls = epolls.size();

@@ -185,6 +185,32 @@ TEST(ThunderingHerd, AcceptHandedToASchedulerIsNotWasted)
     }
 }
 
+TEST(ThunderingHerd, AWakeUpOfUseAfterAllIsTakenBackInTheNextWindow)
+{
+    Scenario s;
+    for (uint32_t tid = kFirst; tid < kFirst + 6; tid++)
+        s.process(kFirst).thread(tid).epoll(static_cast<int>(tid)).add(3, EPOLLIN, FILE_LISTENER).wait();
+    uint64_t clock = 0;
+    auto told = [&](uint32_t tid) {
+        s.arrives(3, 1).thread(tid).epoll(static_cast<int>(tid)).woken(tid, 3, clock += 20000).delivered(3, EPOLLIN);
+    };
+    // Two connections are accepted before their two pollers wait again: both seem wasted for a while.
+    s.after_ms(10).process(kFirst);
+    told(kFirst);
+    told(kFirst + 1);
+    s.thread(900).accept(3, 50).accept(3, 51);
+    s.thread(kFirst).epoll(kFirst).wait().thread(kFirst + 1).epoll(kFirst + 1).wait();
+    for (int i = 0; i < 3000; i++) {
+        uint32_t tid = kFirst + i % 6;
+        s.after_us(2000).process(kFirst);
+        told(tid);
+        s.wait().thread(900).accept(3, 50);
+        if (i == 1500)  // the scheduler finds one more than it was told of
+            s.arrives(3, 1).accept(3, 51);
+    }
+    EXPECT_EQ(s.verdict("EP401"), "none");
+}
+
 TEST(ThunderingHerd, AHerdThatHandsOverIsOne)
 {
     Scenario s;  // all six pollers are told, and one of the six finds a scheduler's thanks
