@@ -264,7 +264,7 @@ def plan(missing, only=(), cpus=1):
         Case("stops", "stops/ptrace", "ptrace", stops([])),
         Case("stops", "stops/freeze2", "freeze2 /tmp/cgroup2/frozen", stops([])),
         Case("stops", "stops/freeze1", "freeze1 /tmp/freezer/frozen", stops([])),
-        Case("stops", "stops/nap", "nap 5", stops(["EP404"])),
+        Case("stops", "stops/nap", "nap 12", stops(["EP404"])),
         Case("stops", "stops/ring", "ring 3000", stops([])),
         Case("redis", "redis", "", silent_server),
         Case("nginx", "nginx", "", silent_server),
