@@ -44,7 +44,7 @@ struct Snapshot {
     std::map<uint32_t, thread_row> threads;
     std::map<uint32_t, ProcessInfo> processes;
     std::array<uint64_t, STAT_SLOTS> stats{};
-    std::vector<LogRun> log_runs;  // of a log, when it has been read
+    std::vector<LogRun> log_runs;           // of a log, when it has been read
     std::shared_ptr<CallSites> call_sites;  // user stacks; none but in live capture
 
     const epoll_row* epoll(uint64_t id) const;
