@@ -61,6 +61,7 @@ install_packages() {
         case $package in
             nginx-light) unit=nginx ;;
             redis-server | memcached | haproxy | lighttpd | mosquitto | unbound | beanstalkd | ngircd) unit=$package ;;
+            syslog-ng-core) unit=syslog-ng ;;
             postgresql-15) unit=postgresql ;;
             *) continue ;;
         esac
