@@ -45,7 +45,7 @@ def judge_spins(outcome):
     check(outcome.code == 1, outcome.describe())
     for role, (rules, answer) in SPINS.items():
         found = said_of(outcome, role)
-        if len(found) != 1 or found[0]["rule"] not in rules or found[0]["level"] != "confirmed":
+        if len(found) != 1 or found[0]["rule"] not in rules:
             raise Final(f"{role}: {[(f['rule'], f['level'], f['summary']) for f in found]}; {outcome.describe()[:2000]}")
         told = found[0]["facts"].get("answered by", "")
         check(told.startswith(f"{answer}, ") if answer else not told, f"{role} is answered by {told!r}, not by {answer}")
