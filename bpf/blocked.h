@@ -41,14 +41,14 @@ static __always_inline struct task_struct *waker_task(void)
 
 static __always_inline bool is_read(s64 number)
 {
-    u8 class = (u64)number < CALL_TABLE ? call_classes[number] : CALL_NONE;
+    u8 class = class_of_number(number);
     return class == CALL_READ || class == CALL_READV || class == CALL_RECVFROM || class == CALL_RECVMSG;
 }
 
 /* MSG_PEEK takes nothing away. */
 static __always_inline bool peeks(struct pt_regs *regs, s64 number)
 {
-    u8 class = (u64)number < CALL_TABLE ? call_classes[number] : CALL_NONE;
+    u8 class = class_of_number(number);
     u64 flags = class == CALL_RECVFROM ? probe_call_argument3(regs) : class == CALL_RECVMSG ? probe_call_argument2(regs) : 0;
     return flags & (MSG_PEEK_BIT | MSG_ERRQUEUE_BIT);
 }
@@ -98,7 +98,7 @@ static __always_inline void want_nap(struct thread_row *t, const struct posting 
 
 static __always_inline bool is_wait(s64 number)
 {
-    u8 class = (u64)number < CALL_TABLE ? call_classes[number] : CALL_NONE;
+    u8 class = class_of_number(number);
     return class == CALL_EPOLL_WAIT || class == CALL_EPOLL_PWAIT2;
 }
 

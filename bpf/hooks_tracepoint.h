@@ -19,8 +19,7 @@ enum { CALLS_EXIT = 0, CALLS_ENTER = 1 };
 
 static __always_inline u8 class_of(struct pt_regs *regs)
 {
-    s64 number = call_number(regs); /* -1 in the exit of rt_sigreturn: registers of the interrupted call */
-    return (u64)number < CALL_TABLE ? call_classes[number] : CALL_NONE;
+    return class_of_number(call_number(regs)); /* -1 in the exit of rt_sigreturn: registers of the interrupted call */
 }
 
 /* Does a watched process make this call, by the numbers of the native table? */

@@ -430,13 +430,14 @@ static __always_inline void ledger_handoff(struct books *b, const struct posting
 /* A connect() that began or completed something; of a datagram socket it only notes the peer. */
 static __always_inline void ledger_connect(struct books *b, struct file_row *f, const struct posting *p)
 {
-    if (ledger_failed(p->result, ERRNO_EINPROGRESS))
-        f->flags = (f->flags & ~FILE_CONNECT_ASKED) | FILE_CONNECTING;
-    else if (!ledger_failed(p->result, ERRNO_EALREADY) && !ledger_interrupted(p->result))
-        f->flags &= ~FILE_CONNECTING;
     if (ledger_interrupted(p->result))
         return;
-    if (p->result < 0 && !ledger_failed(p->result, ERRNO_EINPROGRESS))
+    bool begun = ledger_failed(p->result, ERRNO_EINPROGRESS);
+    if (begun)
+        f->flags = (f->flags & ~FILE_CONNECT_ASKED) | FILE_CONNECTING;
+    else if (!ledger_failed(p->result, ERRNO_EALREADY))
+        f->flags &= ~FILE_CONNECTING;
+    if (p->result < 0 && !begun)
         ledger_call_failed(b, f, p, BETWEEN_OTHER_ERROR, FAILED_OTHER);
     else if (f->kind == FILE_UDP)
         f->between |= BETWEEN_IN_VAIN;

@@ -99,8 +99,7 @@ static __always_inline bool asked_by_ctl(const struct thread_row *t)
     if (bpf_get_current_pid_tgid() >> 32 != t->tgid)
         return false;
     struct pt_regs *waker = entry_registers(waker_task());
-    s64 number = waker ? probe_call_number(waker) : -1;
-    return (u64)number < CALL_TABLE && call_classes[number] == CALL_EPOLL_CTL;
+    return waker && class_of_number(probe_call_number(waker)) == CALL_EPOLL_CTL;
 }
 
 /* Is it armed for input in more than one epoll? Where ONESHOT has fired, or the mask is 0, nobody is told. */

@@ -49,6 +49,12 @@ extern const volatile bool twins; /* twins.h */
 extern const volatile u8 call_classes[CALL_TABLE];
 extern const volatile bool probe_registers; /* hooks_trampoline.h */
 
+/* What the system call of this number is to us; any number will do, -1 too. */
+static __always_inline u8 class_of_number(s64 number)
+{
+    return (u64)number < CALL_TABLE ? call_classes[number] : CALL_NONE;
+}
+
 struct books;
 
 static __always_inline void books_stat(struct books *b, u32 stat)

@@ -14,6 +14,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstring>
 
@@ -58,6 +59,20 @@ struct Samples {
     Descriptor process{static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0))};
     Descriptor terminal{open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)};
 
+    // Each with what it is one of; -1: there is none.
+    std::array<std::pair<int, file_kind>, 9> kinds() const
+    {
+        return {{{socket.get(), FILE_TCP},
+                 {pipe_read.get(), FILE_PIPE},
+                 {signal.get(), FILE_SIGNALFD},
+                 {watch.get(), FILE_INOTIFY},
+                 {process.get(), FILE_PIDFD},
+                 {terminal.get(), FILE_TTY},
+                 {epoll.get(), FILE_EPOLL},
+                 {event.get(), FILE_EVENTFD},
+                 {timer.get(), FILE_TIMERFD}}};
+    }
+
     bool prepare()
     {
         sigset_t none;
@@ -96,28 +111,13 @@ Result<> learn_facts(epaudit_bpf& skeleton)
         learn_record record;
         memcpy(&record, raw.data() + at, sizeof(record));
         int fd = static_cast<int>(record.fd);
-        if (fd == samples.socket.get())
-            facts.poll[FILE_TCP] = record.poll;
-        if (fd == samples.pipe_read.get())
-            facts.poll[FILE_PIPE] = record.poll;
-        if (fd == samples.signal.get())
-            facts.poll[FILE_SIGNALFD] = record.poll;
-        if (fd == samples.watch.get())
-            facts.poll[FILE_INOTIFY] = record.poll;
-        if (fd == samples.process.get())
-            facts.poll[FILE_PIDFD] = record.poll;
-        if (fd == samples.terminal.get())
-            facts.poll[FILE_TTY] = record.poll;
-        if (fd == samples.epoll.get())
-            facts.poll[FILE_EPOLL] = record.poll;
-        if (fd == samples.event.get()) {
-            facts.poll[FILE_EVENTFD] = record.poll;
+        for (const auto& [sample, kind] : samples.kinds())
+            if (fd == sample)
+                facts.poll[kind] = record.poll;
+        if (fd == samples.event.get())
             facts.ep_poll_callback = record.callback;
-        }
-        if (fd == samples.timer.get()) {
-            facts.poll[FILE_TIMERFD] = record.poll;
+        if (fd == samples.timer.get())
             facts.timerfd_tmrproc = record.function;
-        }
     }
     if (!facts.poll[FILE_TCP] || !facts.poll[FILE_EPOLL] || !facts.ep_poll_callback || !facts.timerfd_tmrproc)
         return observe_error("this kernel does not show how its epoll wait-queue entries look",
