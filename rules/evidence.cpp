@@ -74,6 +74,19 @@ void tell_mask(Finding& finding, uint32_t mask)
 
 std::string kernel_mask_text(uint32_t mask) { return mask_text(mask & ~(EV_ERR | EV_HUP)); }
 
+bool is_stream_socket(const Entry& entry)
+{
+    return entry.file.kind == FILE_TCP || (entry.file.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM));
+}
+
+bool none_tells(std::span<const Entry> file, uint32_t tells)
+{
+    return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
+        return e.key.epoll && e.chain <= file.size() && !(e.live_mask & tells) &&
+               !(e.registration.flags & REGISTRATION_FIRED);
+    });
+}
+
 bool is_ghost(const Entry& entry)
 {
     const file_row& f = entry.file;

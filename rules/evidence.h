@@ -38,6 +38,12 @@ std::string kernel_mask_text(uint32_t mask);
 // Its number was closed by the process that registered it, and the file lives on (EP303).
 bool is_ghost(const Entry& entry);
 
+// A connection, or one end of a Unix stream.
+bool is_stream_socket(const Entry& entry);
+// All registrations of this file are in the snapshot, none has a bit of `tells` in its mask now, and none is an
+// EPOLLONESHOT that fired (EP104's).
+bool none_tells(std::span<const Entry> file, uint32_t tells);
+
 // Input that the program would find if it looked: data, connections, the end of the stream, an error.
 bool input_waits(const Entry& entry);
 std::string waiting_text(const Entry& entry);  // "4 bytes unread, end of stream unread"

@@ -57,6 +57,18 @@ void doubt_blocked_output(const Snapshot& books, const Entry& entry, Doubts& dou
     }
 }
 
+void doubt_handoff(const thread_row& thread, uint64_t touched, uint64_t turn, Doubts& doubts)
+{
+    if (thread.handoff_at >= touched && thread.handoff_at - touched <= turn)
+        doubts.push_back("its thread woke another thread since, which may hold the fd");
+}
+
+void doubt_timer(bool timer_gone, Doubts& doubts)
+{
+    if (!timer_gone)
+        doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+}
+
 void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, Doubts& doubts)
 {
     uint32_t tid = entry.file.attempt_at ? entry.file.last_read_tid : entry.registration.delivered_tid;
@@ -65,8 +77,7 @@ void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touche
         doubts.push_back("what the thread that last handled it is doing is not known");
         return;
     }
-    if (thread->handoff_at >= touched && thread->handoff_at - touched <= turn)
-        doubts.push_back("its thread woke another thread since, which may hold the fd");
+    doubt_handoff(*thread, touched, turn, doubts);
     if (thread->wrote_at >= touched && thread->wrote_at - touched <= turn && thread->wrote_file != entry.file_id &&
         !answered(books, thread->wrote_file, thread->wrote_at))
         doubts.push_back("its thread wrote to another fd since, and may be waiting for the answer");

@@ -26,6 +26,10 @@ void doubt_blocked_output(const Snapshot& books, const Entry& entry, Doubts& dou
 // N4: since `touched` the thread set somebody else to work and has not heard back. A write later than
 // `turn` ns after that is taken for another turn's.
 void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, Doubts& doubts);
+// The half of it about threads.
+void doubt_handoff(const thread_row& thread, uint64_t touched, uint64_t turn, Doubts& doubts);
+// `timer_gone`: what Patience::no_timer_pending() says.
+void doubt_timer(bool timer_gone, Doubts& doubts);
 // N5: the program looked at what it left.
 void doubt_peeked(const Entry& entry, Doubts& doubts);
 

@@ -41,34 +41,20 @@ constexpr const char* kConnectFix =
     "both "
     "bits";
 
-bool stream_socket(const Entry& entry)
-{
-    return entry.file.kind == FILE_TCP || (entry.file.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM));
-}
-
-// All registrations are in the snapshot, none is a ONESHOT that fired (EP104), and none has a bit of `tells`.
-bool all_without(std::span<const Entry> file, uint32_t tells)
-{
-    return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
-        return e.key.epoll && e.chain <= file.size() && !(e.live_mask & tells) &&
-               !(e.registration.flags & REGISTRATION_FIRED);
-    });
-}
-
 // EPOLLRDHUP alone is how a parked connection is kept on purpose. Output under way excuses: EPOLLOUT will come.
 bool deaf(std::span<const Entry> file)
 {
     const Entry& entry = file.front();
-    return stream_socket(entry) && entry.state.unread && entry.file.stuck_at && !entry.file.out_cut_at &&
+    return is_stream_socket(entry) && entry.state.unread && entry.file.stuck_at && !entry.file.out_cut_at &&
            !static_cast<uint16_t>(entry.state.aux) && (entry.state.flags & STATE_WRITABLE) && !entry.ready &&
-           all_without(file, kInput | EV_RDHUP);
+           none_tells(file, kInput | EV_RDHUP);
 }
 
 bool connect_untold(std::span<const Entry> file)
 {
     const Entry& entry = file.front();
     return entry.file.kind == FILE_TCP && (entry.file.flags & kConnectUntold) == kConnectUntold &&
-           entry.state.sk_state == SK_ESTABLISHED && !input_waits(entry) && all_without(file, EV_OUT);
+           entry.state.sk_state == SK_ESTABLISHED && !input_waits(entry) && none_tells(file, EV_OUT);
 }
 
 // Did what waits come after the program had answered what it read? Then its client has all it asked for, and asks
@@ -140,8 +126,7 @@ private:
         doubt_blocked_output(books, entry, doubts);
         doubt_peeked(entry, doubts);
         doubt_thread(books, entry, touched, settings, doubts);
-        if (!timer_gone)
-            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        doubt_timer(timer_gone, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.summary = "input waits, and the fd is registered for nothing that would tell";
         finding.shape = "answered, asked again, mask without EPOLLIN";
@@ -166,8 +151,7 @@ private:
             return std::nullopt;
         Doubts doubts;
         doubt_thread(books, entry, touched, settings, doubts);
-        if (!timer_gone)
-            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        doubt_timer(timer_gone, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.summary = "the connection stands, and the mask was changed to one that does not tell";
         finding.shape = "connect() = EINPROGRESS, EPOLLOUT taken out before it was reported";
@@ -193,8 +177,8 @@ private:
             doubts.push_back("the thread that touched it last does not wait on this epoll: it may come back");
         else if (thread->wait_at < touched)
             doubts.push_back("the thread that last had it has not waited again: it may still be at work");
-        else if (thread->handoff_at >= touched && thread->handoff_at - touched <= settings.ns("turn_s"))
-            doubts.push_back("its thread woke another thread since, which may hold the fd");
+        else
+            doubt_handoff(*thread, touched, settings.ns("turn_s"), doubts);
     }
 
     static void finish(Finding& finding, const Snapshot& books, const Entry& entry, uint64_t since,

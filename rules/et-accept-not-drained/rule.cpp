@@ -100,8 +100,7 @@ private:
         Doubts doubts;
         doubt_ignored_edges(books, entry, doubts);
         doubt_eventless_io(books, entry, doubts);
-        if (!timer_gone)
-            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        doubt_timer(timer_gone, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         Level sure = starved ? Level::kConfirmed : Level::kLikely;
         finding.level = doubts.empty() ? sure : Level::kRisk;

@@ -34,8 +34,7 @@ constexpr const char* kFix =
 bool of_kind(const Entry& entry)
 {
     uint8_t kind = entry.file.kind;
-    return kind == FILE_TCP || kind == FILE_PIPE || kind == FILE_UDP || kind == FILE_SOCKET ||
-           (kind == FILE_UNIX && (entry.state.flags & STATE_STREAM));
+    return kind == FILE_PIPE || kind == FILE_UDP || kind == FILE_SOCKET || is_stream_socket(entry);
 }
 
 // The newest pass left something, no re-arm has asked for it again, and it is still there.
@@ -142,8 +141,7 @@ private:
         doubt_blocked_output(books, entry, doubts);
         doubt_dependency(books, entry, f.left_at, UINT64_MAX, doubts);
         doubt_peeked(entry, doubts);
-        if (!timer_gone)
-            doubts.push_back("the loop waits with a timeout: a timer may come back for it");
+        doubt_timer(timer_gone, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
         finding.summary = "edge-triggered input lies unread and the loop will not be told of it again";

@@ -49,13 +49,7 @@ bool peer_closed(const Entry& entry)
 enum class Way { kNone, kNobodyAsked, kShortRead };
 
 // All registrations of the file must be blind: facil.io keeps one for input and one for output.
-bool nobody_asked(std::span<const Entry> file)
-{
-    return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
-        return e.key.epoll && e.chain <= file.size() && !(e.live_mask & kTells) &&
-               !(e.registration.flags & REGISTRATION_FIRED);  // EP104's
-    });
-}
+bool nobody_asked(std::span<const Entry> file) { return none_tells(file, kTells); }
 
 bool short_read(const Snapshot& books, const Entry& entry, const Settings& settings)
 {

@@ -43,11 +43,10 @@ bool worse(const Finding& a, const Finding& b)
 
 }  // namespace
 
-bool names_rule(const RuleInfo& info, std::string_view text)
+bool names_rule(std::string_view id, std::string_view name, std::string_view text)
 {
-    std::string_view id = info.id;
     bool family = text.size() >= 3 && text.substr(0, 2) == "EP" && id.substr(0, text.size()) == text;
-    return family || text == info.name;
+    return family || text == name;
 }
 
 std::string program_name(const Finding& finding)
@@ -120,7 +119,7 @@ Result<> Auditor::mark(const std::vector<std::string>& names, bool on)
     for (const std::string& name : names) {
         bool found = false;
         for (Slot& slot : slots_) {
-            if (!names_rule(slot.rule->info(), name))
+            if (const RuleInfo& info = slot.rule->info(); !names_rule(info.id, info.name, name))
                 continue;
             slot.on = on;
             found = true;

@@ -24,7 +24,7 @@ std::string fingerprint(const Finding& finding);
 std::string program_name(const Finding& finding);
 
 // By id (EP201), name (busy-epollout) or a family's prefix (EP2).
-bool names_rule(const RuleInfo& info, std::string_view text);
+bool names_rule(std::string_view id, std::string_view name, std::string_view text);
 
 class Auditor {
 public:

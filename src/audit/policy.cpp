@@ -26,12 +26,6 @@ bool matches_exe(const std::string& pattern, const Finding& finding)
     return matches(pattern, finding.exe);
 }
 
-// An id, a name or a family such as EP2.
-bool names(const std::string& text, const std::string& id, const std::string& name)
-{
-    return text == name || (text.size() >= 3 && id.starts_with(text));
-}
-
 bool has_function(const Finding& finding, const std::string& pattern)
 {
     if (pattern.empty())
@@ -45,7 +39,7 @@ bool has_function(const Finding& finding, const std::string& pattern)
 
 bool covers(const SuppressEntry& entry, const Finding& finding)
 {
-    return names(entry.rule, finding.rule, finding.name) && matches_exe(entry.exe, finding) &&
+    return names_rule(finding.rule, finding.name, entry.rule) && matches_exe(entry.exe, finding) &&
            matches(entry.comm, finding.comm) && matches(entry.kind, finding.fd.kind) &&
            matches(entry.local, finding.fd.local) && matches(entry.peer, finding.fd.peer) &&
            has_function(finding, entry.function) &&
@@ -96,7 +90,7 @@ bool Policy::is_dropped(const Finding& finding)
         if (!matches_exe(process.exe, finding) || !matches(process.comm, finding.comm))
             continue;
         const bool ignored = std::any_of(process.ignore.begin(), process.ignore.end(), [&](const std::string& rule) {
-            return names(rule, finding.rule, finding.name);
+            return names_rule(finding.rule, finding.name, rule);
         });
         if (process.audit && !ignored)
             continue;
@@ -163,7 +157,7 @@ std::string Policy::left_out_by(const std::string& exe, const std::string& comm,
             continue;
         const bool no_rule = std::all_of(on.begin(), on.end(), [&](const RuleInfo& info) {
             return std::any_of(process.ignore.begin(), process.ignore.end(),
-                               [&](const std::string& rule) { return names_rule(info, rule); });
+                               [&](const std::string& rule) { return names_rule(info.id, info.name, rule); });
         });
         if (!process.audit || no_rule)
             return process.where;
@@ -175,7 +169,7 @@ std::vector<PolicyRemark> Policy::remarks(const std::vector<RuleCoverage>& cover
 {
     auto looked = [&](const std::string& rule) {
         return std::any_of(coverage.begin(), coverage.end(), [&](const RuleCoverage& one) {
-            return names(rule, one.rule, one.name) && one.status != Status::kUnavailable;
+            return names_rule(one.rule, one.name, rule) && one.status != Status::kUnavailable;
         });
     };
     std::vector<PolicyRemark> remarks;

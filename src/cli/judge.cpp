@@ -271,7 +271,8 @@ std::string Judge::where(const char* key, bool on_command_line) const
 std::string Judge::why_off(const RuleInfo& info) const
 {
     auto in = [&](const std::vector<std::string>& list) {
-        return std::any_of(list.begin(), list.end(), [&](const std::string& one) { return names_rule(info, one); });
+        return std::any_of(list.begin(), list.end(),
+                           [&](const std::string& one) { return names_rule(info.id, info.name, one); });
     };
     if (in(options_.ignore))
         return "--ignore";
