@@ -157,6 +157,18 @@ uint8_t call_by_name(std::string_view name)
     return CALL_NONE;
 }
 
+bool takes_input(uint8_t call)
+{
+    return call == CALL_READ || call == CALL_READV || call == CALL_RECVFROM || call == CALL_RECVMSG ||
+           call == CALL_RECVMMSG;
+}
+
+bool gives_output(uint8_t call)
+{
+    return call == CALL_WRITE || call == CALL_WRITEV || call == CALL_SENDTO || call == CALL_SENDMSG ||
+           call == CALL_SENDMMSG;
+}
+
 std::vector<std::string_view> calls_worth_tracing()
 {
     std::vector<std::string_view> names{"nanosleep", "clock_nanosleep", "poll",      "ppoll", "select", "pselect6",

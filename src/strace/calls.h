@@ -31,6 +31,10 @@ enum log_call : uint8_t {
 // CALL_NONE for calls that do not matter.
 uint8_t call_by_name(std::string_view name);
 
+// It takes input, or gives output, by one descriptor.
+bool takes_input(uint8_t call);
+bool gives_output(uint8_t call);
+
 // What strace should be told to trace: all of these but what says nothing, and those that a thread may sleep in.
 std::vector<std::string_view> calls_worth_tracing();
 

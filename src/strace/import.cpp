@@ -77,7 +77,6 @@ bool StraceImport::continues(std::string_view text)
             whole.resize(end);
     }
     whole += text.substr(close);
-    cut_ = false;
     one(whole);
     return true;
 }
@@ -87,9 +86,8 @@ void StraceImport::one(std::string_view text)
     LogLine line = parse_line(text);
     const bool call_line = line.kind == LogLine::Kind::kCall || line.kind == LogLine::Kind::kUnfinished ||
                            line.kind == LogLine::Kind::kResumed;
-    if (call_line && cut_) {  // the line before it has no end
+    if (call_line && !open_.empty()) {  // the line before it has no end
         refuse(Refusal::kCut);
-        cut_ = false;
         open_.clear();
     }
     last_cut_ = false;
@@ -120,10 +118,8 @@ void StraceImport::one(std::string_view text)
     case LogLine::Kind::kRefused: refuse(line.refusal); break;
     default: break;
     }
-    if (last_cut_ && line.kind == LogLine::Kind::kCall && text.size() < 4096) {
-        cut_ = true;
+    if (last_cut_ && line.kind == LogLine::Kind::kCall && text.size() < 4096)
         open_.assign(text);
-    }
     if (!clock_.known() && lines_ - looked_at_line_ >= kLinesPerLook)
         pause();
 }

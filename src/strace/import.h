@@ -78,8 +78,8 @@ private:
     bool learnt_ = false;
     std::string buffer_;
     std::string other_tool_, other_hint_;
-    std::string open_;  // a line without its end: the program's own output may stand inside
-    bool cut_ = false;  // the newest call has no end; at the end of a log that is no loss
+    // The newest call, if it has no end yet: the program's own output may stand inside. At the end of a log that is no loss.
+    std::string open_;
     bool last_cut_ = false;
     uint64_t lines_ = 0;
     uint64_t looked_at_line_ = 0;

@@ -7,8 +7,6 @@
 namespace epaudit {
 namespace {
 
-// fd numbers and small tokens; pointers are larger.
-constexpr uint64_t kSmall = 1 << 20;
 // Data that no registration has, for events that are not printed.
 constexpr uint64_t kNobody = ~0ULL;
 
@@ -153,7 +151,7 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
     p.mask = event.events;
     p.data = event.data;
     p.flags = sole ? POSTING_SOLE : 0;
-    if (event.data < kSmall && c.thread.told.size() < 64)
+    if (event.data < kSmallData && c.thread.told.size() < 64)
         c.thread.told.push_back(static_cast<int>(event.data));
     uint64_t id = audit_.tables().find_file(epoll.id, event.data);
     if (!id && event.data != kNobody) {
@@ -181,7 +179,7 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
 // A registration from before the log began: data that has proved to be the fd number names its file.
 void Interpreter::learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event)
 {
-    if (event.data >= kSmall || !epoll.epoll->data_names_fd())
+    if (event.data >= kSmallData || !epoll.epoll->data_names_fd())
         return;
     int fd = static_cast<int>(event.data);
     if (epoll.epoll->members.count(fd))
@@ -205,7 +203,7 @@ void Interpreter::learn_registration(Call& c, LogFile& epoll, const PrintedEvent
 
 void Interpreter::note_data(LogThread&, LogFile& epoll, int fd, uint64_t data)
 {
-    if (data >= kSmall)
+    if (data >= kSmallData)
         epoll.epoll->data_is_other += 10;
     else if (static_cast<int>(data) == fd)
         epoll.epoll->data_is_fd += 2;

@@ -25,12 +25,6 @@ bool of_socket(uint8_t call)
            call == CALL_SENDMSG || call == CALL_SENDMMSG;
 }
 
-bool consumes(uint8_t call)
-{
-    return call == CALL_READ || call == CALL_READV || call == CALL_RECVFROM || call == CALL_RECVMSG ||
-           call == CALL_RECVMMSG;
-}
-
 bool socket_kind(uint8_t kind)
 {
     return kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX || kind == FILE_SOCKET || kind == FILE_LISTENER;
@@ -75,13 +69,11 @@ void Interpreter::decorate(LogFile& file, std::string_view decoration)
 // The file of a call that succeeded in using it, or failed for a reason of the file's own.
 LogFile* Interpreter::used(Call& c, const PrintedFd& fd, uint8_t at_least)
 {
-    const bool output = c.what == CALL_WRITE || c.what == CALL_WRITEV ||
-                        (c.what >= CALL_SENDTO && c.what <= CALL_SENDMMSG);
     if (c.result.value == -ERRNO_EBADF || (c.result.value == -ERRNO_ENOTSOCK && of_socket(c.what))) {
         posting p = blank(c.thread,
-                          c.what == CALL_ACCEPT ? POSTING_ACCEPT
-                          : output              ? POSTING_WRITE
-                                                : POSTING_READ,
+                          c.what == CALL_ACCEPT  ? POSTING_ACCEPT
+                          : gives_output(c.what) ? POSTING_WRITE
+                                                 : POSTING_READ,
                           c.time);
         p.fd = fd.number;
         p.result = c.result.value;
@@ -138,7 +130,7 @@ bool Interpreter::io(Call& c)
     LogFile* file = used(c, fd, of_socket(c.what) ? FILE_SOCKET : FILE_BYTES);
     if (!file)
         return true;
-    bool input = consumes(c.what);
+    bool input = takes_input(c.what);
     bool socket = socket_kind(file->kind);
     (input ? (socket ? sight_.socket_input : sight_.plain_input)
            : (socket ? sight_.socket_output : sight_.plain_output)) = true;

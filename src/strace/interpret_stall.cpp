@@ -113,15 +113,13 @@ void Interpreter::took(LogThread& thread, uint8_t call, std::string_view name, s
 {
     if (ns < LEDGER_STALL_NS)
         return;
+    const Sleep sleep = may_sleep(*thread.process, call, name, text);
+    const int number = system_call_number(name);
     PrintedResult printed;
-    Arguments whole(text);
-    if (may_sleep(*thread.process, call, name, text) != Sleep::kCannot && whole.result(printed))
-        runs_.slept(thread.process->pid, thread.tid, system_call_number(name), name, printed.known ? printed.value : -1,
-                    ns);
-    Sleep sleep = may_sleep(*thread.process, call, name, text);
     if (sleep == Sleep::kCannot)
         doubt_durations(time);
-    int number = system_call_number(name);
+    else if (Arguments(text).result(printed))
+        runs_.slept(thread.tid, number, name, printed.known ? printed.value : -1, ns);
     if (sleep != Sleep::kMay || number < 0 || !thread.turn_epoll || thread.naps.size() >= kMostNaps)
         return;
     // A duration and the time stamps around it are rounded each for itself.

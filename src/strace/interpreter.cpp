@@ -73,7 +73,7 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
     Call c{thread, call, text, arguments, result, time};
     counts_.calls++;
     PrintedFd subject;
-    const LogFile* file = result.known && result.value == 0 && Arguments(text).fd(subject)
+    const LogFile* file = takes_input(call) && result.known && result.value == 0 && Arguments(text).fd(subject)
                               ? world_.known_file(*thread.process, subject.number)
                               : nullptr;
     runs_.called(thread.process->pid, thread.tid, call, text, result, file && file->messages);

@@ -231,7 +231,7 @@ LogLine call(LogLine line, std::string_view text)
     line.name = text.substr(0, length);
     line.rest = text.substr(length + 1);
     line.kind = Kind::kCall;
-    if (size_t at = line.rest.find("strace: Process ");
+    if (size_t at = line.rest.substr(0, 216).find("strace: Process ");  // on Ctrl-C, in the wait it interrupts
         at != std::string_view::npos && at < 200 && line.rest.find('"') > at) {
         line.kind = Kind::kUnfinished;
         line.rest = line.rest.substr(0, at);

@@ -16,7 +16,9 @@ constexpr size_t kMostBest = 4096;
 constexpr uint64_t kFewest = 2;  // shorter ones are nothing
 constexpr uint64_t kAtOnce = NSEC_PER_MSEC;
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
-constexpr uint64_t kSmall = 1 << 20;
+// Why a run whose fd no call used proves nothing, unless all threads are in the log.
+constexpr const char* kHandedOver =
+    "another thread may have been handed it, and the log does not follow threads (strace -f)";
 
 // What a call did to a file.
 enum Touch : uint32_t {
@@ -30,22 +32,10 @@ enum Touch : uint32_t {
 // have large lower halves, or are even and above 2^32.
 int candidate_of(uint64_t data)
 {
-    if (data < kSmall)
+    if (data < kSmallData)
         return static_cast<int>(data);
     const uint64_t low = data & 0xffffffff;
     return low < 65536 && (data >> 32) != 0 ? static_cast<int>(low) : -1;
-}
-
-bool takes(uint8_t call)
-{
-    return call == CALL_READ || call == CALL_READV || call == CALL_RECVFROM || call == CALL_RECVMSG ||
-           call == CALL_RECVMMSG;
-}
-
-bool gives(uint8_t call)
-{
-    return call == CALL_WRITE || call == CALL_WRITEV || call == CALL_SENDTO || call == CALL_SENDMSG ||
-           call == CALL_SENDMMSG;
 }
 
 bool answers(uint32_t touch, uint32_t events)
@@ -108,13 +98,13 @@ void Runs::end(Epoll& epoll, Key& key, bool over)
 {
     if (key.count < kFewest)
         return;
-    LogRun run = describe(epoll, key, nullptr);
+    LogRun run = describe(epoll, key);
     run.ended = over;
     if (run.cause != LogRun::Cause::kNone)
         keep(run);
 }
 
-LogRun Runs::describe(const Epoll& epoll, const Key& key, const LogSight*) const
+LogRun Runs::describe(const Epoll& epoll, const Key& key) const
 {
     LogRun run;
     run.epoll = epoll.place.epoll;
@@ -174,7 +164,7 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key, const LogSight*) const
     if (key.registered && (key.mask & EV_ONESHOT) && !(key.between & (BETWEEN_MOD | BETWEEN_MOD_SAME)))
         run.doubt = "EPOLLONESHOT is armed again by calls that the log does not hold";
     if (key.handoff && !used)
-        run.doubt = "another thread may have been handed it, and the log does not follow threads (strace -f)";
+        run.doubt = kHandedOver;
     if (!used && !key.equal)
         run.ended = true;
     return run;
@@ -302,16 +292,22 @@ void Runs::forget_number(uint32_t pid, int fd)
     touch(pid, fd, kChanged, 0, 0);
 }
 
-void Runs::forget_process(uint32_t pid)
+// Nothing more will come: the runs that nobody has answered stand as they are.
+void Runs::cut_off(Epoll& epoll)
+{
+    for (Key& key : epoll.keys)
+        if (!key.answered)
+            end(epoll, key, false);
+}
+
+void Runs::gone(uint32_t pid)
 {
     for (auto at = epolls_.begin(); at != epolls_.end();) {
         if (at->second.place.pid != pid) {
             ++at;
             continue;
         }
-        for (Key& key : at->second.keys)
-            if (!key.answered)
-                end(at->second, key, false);
+        cut_off(at->second);
         at = epolls_.erase(at);
     }
 }
@@ -321,9 +317,7 @@ void Runs::epoll_closed(uint64_t id)
     auto at = epolls_.find(id);
     if (at == epolls_.end())
         return;
-    for (Key& key : at->second.keys)
-        if (!key.answered)
-            end(at->second, key, false);
+    cut_off(at->second);
     epolls_.erase(at);
 }
 
@@ -417,14 +411,17 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         Arguments arguments(text);
         PrintedFd second;
         arguments.skip(call == CALL_SPLICE ? 2 : 1);
-        bool two = arguments.fd(second);
-        for (int number : {fd.number, two ? second.number : fd.number})
+        auto used = [&](int number) {
             touch(pid, number, value > 0 ? kTook | kGave : kLooked, value == 0 ? BETWEEN_READ_EOF : 0, 0);
+        };
+        used(fd.number);
+        if (arguments.fd(second))
+            used(second.number);
         return;
     }
     default: break;
     }
-    if (takes(call)) {
+    if (takes_input(call)) {
         const bool peek = has_flag(text, "MSG_PEEK");
         const uint32_t between = peek                     ? BETWEEN_PEEK
                                  : value == 0 && message  ? 0
@@ -433,7 +430,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
                                  : value < 0              ? BETWEEN_READ_ERROR
                                                           : 0;
         touch(pid, fd.number, (value > 0 || (value == 0 && message)) && !peek ? kTook : kLooked, between, 0);
-    } else if (gives(call)) {
+    } else if (gives_output(call)) {
         touch(pid, fd.number, value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked,
               value == -ERRNO_EAGAIN ? BETWEEN_WRITE_EAGAIN
               : value < 0            ? BETWEEN_WRITE_ERROR
@@ -442,7 +439,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     }
 }
 
-void Runs::slept(uint32_t, uint32_t tid, int number, std::string_view name, int64_t result, uint64_t ns)
+void Runs::slept(uint32_t tid, int number, std::string_view name, int64_t result, uint64_t ns)
 {
     auto at = naps_.find(tid);
     if (at == naps_.end() || ns < LEDGER_STALL_NS || number < 0)
@@ -462,9 +459,7 @@ std::vector<LogRun> Runs::list(const LogSight& sight) const
 {
     Runs now(*this);
     for (auto& [id, epoll] : now.epolls_)
-        for (Key& key : epoll.keys)
-            if (!key.answered)
-                now.end(epoll, key, false);
+        now.cut_off(epoll);
     std::vector<LogRun> all;
     using Cause = LogRun::Cause;
     const bool alone = (sight.pids || sight.birth || !threads_) && !sight.others_unseen;
@@ -473,8 +468,8 @@ std::vector<LogRun> Runs::list(const LogSight& sight) const
                           (run.ground == LogRun::Ground::kRegistered && run.between);
         const bool answered_here = used && (run.cause == Cause::kEof || run.cause == Cause::kGhost ||
                                             run.cause == Cause::kAccept);
-        if (sight.all_threads())
-            run.doubt = run.doubt && run.doubt[0] == 'a' ? nullptr : run.doubt;
+        if (sight.all_threads() && run.doubt == kHandedOver)
+            run.doubt = nullptr;
         if (uring_)
             run.doubt = "io_uring may have answered: its requests are not in the log";
         else if (sight.others_unseen && !answered_here)

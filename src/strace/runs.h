@@ -34,10 +34,11 @@ public:
     void called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
                 bool message = false);
     // It took so long (-T).
-    void slept(uint32_t pid, uint32_t tid, int number, std::string_view name, int64_t result, uint64_t ns);
+    void slept(uint32_t tid, int number, std::string_view name, int64_t result, uint64_t ns);
     // epoll_ctl(), whether it failed or not.
     void controlled(const Place& at, int fd, bool del, const PrintedEvent& event, int64_t result);
-    void gone(uint32_t pid) { forget_process(pid); }
+    // The process has ended.
+    void gone(uint32_t pid);
     // A wait on this epoll was left or is over for other reasons: nothing more will come.
     void epoll_closed(uint64_t epoll);
 
@@ -97,9 +98,9 @@ private:
     void start(Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
     void end(Epoll& epoll, Key& key, bool over);
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
-    void forget_process(uint32_t pid);
+    void cut_off(Epoll& epoll);
     void forget_number(uint32_t pid, int fd);
-    LogRun describe(const Epoll& epoll, const Key& key, const LogSight* sight) const;
+    LogRun describe(const Epoll& epoll, const Key& key) const;
     void keep(LogRun run);
 
     std::unordered_map<uint64_t, Epoll> epolls_;

@@ -28,6 +28,9 @@ int64_t parse_timeout(std::string_view text);
 // The sum of iov_len; 0 when the list is cut short.
 int64_t iov_length(std::string_view text);
 
+// epoll_event.data below this is an fd number or a small token; pointers are larger.
+constexpr uint64_t kSmallData = 1 << 20;
+
 // From "socket:[123]", "TCP:[a->b]", "/dev/null", "anon_inode:[eventfd]"; FILE_UNKNOWN: it does not say.
 uint8_t kind_of_decoration(std::string_view decoration);
 // Addresses of "TCP:[127.0.0.1:80->127.0.0.1:5555]", "TCPv6:[[::1]:80]". False: none.
