@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "src/audit/nearest.h"
@@ -205,6 +206,17 @@ Result<> Outputs::write(Report& report)
         if (auto ok = put(target, text.str()); !ok)
             return ok;
     }
+    return Done{};
+}
+
+Result<> announce_ready(const AuditOptions& options)
+{
+    if (options.ready_file.empty())
+        return Done{};
+    std::ofstream ready(options.ready_file);
+    ready << getpid() << "\n";
+    if (!ready.flush())
+        return usage_error(fmt::format("cannot write {}", options.ready_file));
     return Done{};
 }
 

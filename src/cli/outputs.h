@@ -50,6 +50,9 @@ private:
     bool colour_ = false;
 };
 
+// Tells whoever started us, by the file that was asked for, that nothing goes unseen from now on.
+Result<> announce_ready(const AuditOptions& options);
+
 // Writes down what was found and what it comes to, and answers the exit code. An error when nothing could be judged.
 Result<int> conclude(const Judge& judge, Outputs& outputs, Report& report);
 

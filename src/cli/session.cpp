@@ -14,7 +14,6 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 
 #include "bpf/ledger_sweep.h"
 #include "src/books/describe.h"
@@ -136,13 +135,7 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
         if (auto ok = outputs_->begin(make_report(std::move(command), std::move(pids), std::nullopt)); !ok)
             return ok;
     }
-    if (options_.ready_file.empty())
-        return Done{};
-    std::ofstream ready(options_.ready_file);
-    ready << getpid() << "\n";
-    if (!ready.flush())
-        return usage_error(fmt::format("cannot write {}", options_.ready_file));
-    return Done{};
+    return announce_ready(options_);
 }
 
 bool Session::time_is_up() const

@@ -68,9 +68,9 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
                                    log_run_subject(*longest), longest->returns, mask_text(longest->events));
     if (longest->doubt)
         return text + longest->doubt;
-    const uint64_t half = std::max<uint64_t>(2, longest->returns >= 20 ? longest->returns / 10 * 10 : longest->returns);
+    const uint64_t round = longest->returns >= 20 ? longest->returns / 10 * 10 : longest->returns;
     return text + fmt::format("a spin if this goes on; {} returns are needed, or --set {}.returns={}", needed, name,
-                              std::min<uint64_t>(half, longest->returns > 50 ? 50 : half));
+                              std::min<uint64_t>(round, 50));
 }
 
 std::string inconclusive(const Auditor& auditor, const StraceImport& log)

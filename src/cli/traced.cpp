@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <functional>
 
 #include "src/cli/posted.h"
@@ -38,13 +37,7 @@ public:
         if (auto ok = session_.begin(std::move(report)); !ok)
             return ok;
         began_ = monotonic_ns();
-        if (options_.ready_file.empty())
-            return Done{};
-        std::ofstream ready(options_.ready_file);
-        ready << getpid() << "\n";
-        if (!ready.flush())
-            return usage_error(fmt::format("cannot write {}", options_.ready_file));
-        return Done{};
+        return announce_ready(options_);
     }
 
     // Reads the log to its end, which comes when strace has let go of everything, asked to or not.
