@@ -66,29 +66,51 @@ private:
         return std::count_if(books.threads.begin(), books.threads.end(), serves) > 1;
     }
 
+    // Who its loop is. One that has not waited since the observation began was taken for it because nobody else was there.
+    struct Loop {
+        bool seen = false;
+        bool guessed = false;
+    };
+
+    static Loop loop_of(const Snapshot& books, const Entry& entry)
+    {
+        Loop loop;
+        for (const auto& [tid, t] : books.threads) {
+            if (t.epoll == entry.key.epoll)
+                (t.wait_at ? loop.seen : loop.guessed) = true;
+        }
+        return loop;
+    }
+
     static void judge(const Snapshot& books, const Entry& entry, const Hang& hang, const Settings& settings,
                       std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
         const fault_row& x = entry.fault;
+        bool hangs = hang.ns >= settings.ns("hang_s");  // one that began just now may still find data
         if (!x.sleep_calls || !(entry.registration.mask & EV_ET) || entry.key.epoll != f.home ||
             (f.flags & FILE_NONBLOCK))
             return;
-        bool hangs = hang.ns >= settings.ns("hang_s");  // one that began just now may still find data
         uint64_t longest = std::max(x.slept_ns, hangs ? hang.ns : 0);
         uint64_t sleeps = x.sleeps + hangs;
         bool filled = f.last_read > 0 && static_cast<uint32_t>(f.last_read) == f.last_asked;
         if (!sleeps && !filled)
             return;
         bool owned = (entry.registration.mask & EV_ONESHOT) && others_serve(books, entry);
+        const Loop loop = loop_of(books, entry);
+        bool elsewhere = loop.seen && loop.guessed;
+        bool guessed = (f.flags & FILE_SEEDED) && !loop.seen;
+        Level sure = sleeps >= settings["sleeps"] || longest >= settings.ns("hang_s") ? Level::kConfirmed
+                                                                                      : Level::kLikely;
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = !sleeps || owned                                                   ? Level::kRisk
-                        : sleeps >= settings["sleeps"] || longest >= settings.ns("hang_s") ? Level::kConfirmed
-                                                                                           : Level::kLikely;
+        finding.level = !sleeps || owned || elsewhere ? Level::kRisk : guessed ? Level::kLikely : sure;
         describe(finding, books, entry, sleeps, longest, hangs ? hang.tid : 0);
         if (owned)
             add_fact(finding, "speaks against it",
                      "EPOLLONESHOT: the thread has the fd to itself, and others wait meanwhile");
+        else if (elsewhere)
+            add_fact(finding, "speaks against it",
+                     "its thread was never seen to wait on the epoll, and another one does");
         out.push_back(std::move(finding));
     }
 

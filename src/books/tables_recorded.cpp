@@ -86,13 +86,14 @@ void Tables::recorded_io(const posting& p)
     file_row* f = books_file(&books_, p.file);
     if (p.kind == POSTING_WRITE)
         ledger_wrote(&books_, &p);
+    if (p.kind == POSTING_CONNECT)
+        return ledger_connect(&books_, f, &p);
     if (!f)
         return;
     switch (p.kind) {
     case POSTING_READ: return ledger_read(&books_, f, &p);
     case POSTING_WRITE: return ledger_write(&books_, f, &p);
     case POSTING_ACCEPT: f->kind = p.file_kind; return ledger_accept(&books_, f, &p);  // it may be a listener by now
-    case POSTING_CONNECT: return ledger_connect(&books_, f, &p);
     case POSTING_ENTER: return ledger_enter(&books_, f, &p);
     case POSTING_PEEK: return ledger_peek(&books_, f, &p);
     default: return ledger_cleared(&books_, f, &p);
@@ -108,10 +109,18 @@ void Tables::recorded_waits(const posting& p)
     thread_row& row = at->second;
     row.epoll = p.epoll;
     row.tgid = p.tgid;
+    if (p.kind == POSTING_ENTER) {
+        row.call_file = p.file;
+        row.call_at = p.time;
+        file_row* f = books_file(&books_, p.file);
+        if (fault_row* x = f ? ledger_fault_row(&books_, f, p.file) : nullptr)
+            x->sleep_calls = 1;
+        return;
+    }
     row.wait_at = p.time;
     row.waiting = 1;
     row.seeded = 1;
-    row.timeout_ms = -1;
+    row.timeout_ms = p.amount ? static_cast<s32>(p.amount) : -1;  // who sleeps has no timeout of 0: not recorded
 }
 
 void Tables::show(const posting& p, Shown& out)

@@ -206,15 +206,17 @@ void size_recording(epaudit_bpf& skeleton, uint32_t bytes)
     bpf_map__set_max_entries(skeleton.maps.recorded, bytes ? bytes : static_cast<uint32_t>(getpagesize()));
 }
 
-void note_seeded_wait(LiveCapture::Impl& impl, uint32_t tid, const thread_row& row)
+void note_seeded_thread(LiveCapture::Impl& impl, uint32_t tid, const thread_row& row)
 {
     posting p{};
     p.record = RECORD_WAITS;
-    p.kind = POSTING_WAIT;
-    p.time = row.wait_at;
+    p.kind = row.waiting ? POSTING_WAIT : POSTING_ENTER;
+    p.time = row.waiting ? row.wait_at : row.call_at;
     p.epoll = row.epoll;
+    p.file = row.call_file;
     p.tgid = row.tgid;
     p.tid = tid;
+    p.amount = row.timeout_ms;
     impl.seeded_waits.push_back(p);
 }
 

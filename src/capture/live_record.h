@@ -85,6 +85,7 @@ std::string stats_bytes(const std::array<uint64_t, STAT_SLOTS>& stats);
 
 // Before loading.
 void size_recording(epaudit_bpf& skeleton, uint32_t bytes);
-void note_seeded_wait(LiveCapture::Impl& impl, uint32_t tid, const thread_row& row);
+// In epoll_wait, or in another call.
+void note_seeded_thread(LiveCapture::Impl& impl, uint32_t tid, const thread_row& row);
 
 }  // namespace epaudit

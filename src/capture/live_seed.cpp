@@ -10,6 +10,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "src/capture/live_impl.h"
 #include "src/support/proc.h"
@@ -41,16 +45,76 @@ bool is_wait(long number)
     return number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
 }
 
-// The epoll that a thread sleeps on: /proc/PID/task/TID/syscall names number and arguments of a blocked
-// thread. -1 when it is not waiting or we may not look (needs ptrace access; then the thread is unknown
-// until it returns).
-int waits_on_fd(uint32_t pid, uint32_t tid)
+// The call that a thread sleeps in: /proc/PID/task/TID/syscall names number and arguments of a blocked thread.
+struct Asleep {
+    long number = -1;  // it does not sleep in one, or we may not look (needs ptrace access)
+    int fd = -1;       // first argument
+    uint64_t fourth = 0;
+};
+
+Asleep asleep_in(uint32_t pid, uint32_t tid)
 {
     std::ifstream in(fmt::format("/proc/{}/task/{}/syscall", pid, tid));
-    std::string number, first;
-    if (!(in >> number >> first) || number == "running" || !is_wait(std::strtol(number.c_str(), nullptr, 10)))
-        return -1;
-    return static_cast<int>(std::strtoul(first.c_str(), nullptr, 16));
+    std::string number, first, second, third, fourth;
+    if (!(in >> number >> first >> second >> third >> fourth) || number == "running")
+        return {};
+    return {std::strtol(number.c_str(), nullptr, 10), static_cast<int>(std::strtoul(first.c_str(), nullptr, 16)),
+            std::strtoull(fourth.c_str(), nullptr, 16)};
+}
+
+// epoll_pwait2() has a pointer there: it waits for some time, or for ever.
+int timeout_of(const Asleep& call)
+{
+    if (call.number == SYS_epoll_pwait2)
+        return call.fourth ? std::numeric_limits<int>::max() : -1;
+    return static_cast<int>(call.fourth);
+}
+
+bool may_hang_in(long number)
+{
+    return number == SYS_read || number == SYS_readv || number == SYS_recvfrom || number == SYS_recvmsg ||
+           number == SYS_write || number == SYS_writev || number == SYS_sendto || number == SYS_sendmsg ||
+           number == SYS_accept || number == SYS_accept4;
+}
+
+// Nobody waits on an epoll, and a thread sleeps in a call on one of its edge-triggered fds without O_NONBLOCK: that is the
+// loop, taken to have been in that call since we came (EP103).
+void seed_hangs(LiveCapture::Impl& impl, const std::vector<uint32_t>& pids, const std::set<uint64_t>& waited_on)
+{
+    std::map<std::pair<uint32_t, int>, uint32_t> asleep;  // process and fd: thread
+    for (uint32_t pid : pids) {
+        for (uint32_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
+            const Asleep call = asleep_in(pid, tid);
+            if (may_hang_in(call.number))
+                asleep[{pid, call.fd}] = tid;
+        }
+    }
+    const int registrations = bpf_map__fd(impl.skeleton->maps.registration_rows);
+    registration_key key{};
+    for (int error = asleep.empty() ? -1 : bpf_map_get_next_key(registrations, nullptr, &key); !error;
+         error = bpf_map_get_next_key(registrations, &key, &key)) {
+        registration_row registration{};
+        file_row file{};
+        if (waited_on.count(key.epoll) || bpf_map_lookup_elem(registrations, &key, &registration) ||
+            bpf_map_lookup_elem(bpf_map__fd(impl.skeleton->maps.file_rows), &key.file, &file))
+            continue;
+        auto thread = asleep.find({file.tgid, key.fd});
+        if (thread == asleep.end() || !(registration.mask & EV_ET) || (file.flags & FILE_NONBLOCK))
+            continue;
+        thread_row row{};
+        row.epoll = key.epoll;
+        row.tgid = file.tgid;
+        row.call_file = key.file;
+        row.call_at = impl.began;
+        fault_row fault{};
+        fault.sleep_calls = 1;
+        file.faulty = 1;
+        if (bpf_map_update_elem(bpf_map__fd(impl.skeleton->maps.thread_rows), &thread->second, &row, BPF_NOEXIST) ==
+                0 &&
+            bpf_map_update_elem(bpf_map__fd(impl.skeleton->maps.fault_rows), &key.file, &fault, BPF_NOEXIST) == 0 &&
+            bpf_map_update_elem(bpf_map__fd(impl.skeleton->maps.file_rows), &key.file, &file, BPF_EXIST) == 0)
+            note_seeded_thread(impl, thread->second, row);
+    }
 }
 
 unsigned registrations_in_fdinfo(uint32_t pid, int epfd)
@@ -75,6 +139,7 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
     int epolls = bpf_map__fd(impl.skeleton->maps.epoll_rows);
     int threads = bpf_map__fd(impl.skeleton->maps.thread_rows);
     std::vector<std::string> notes;
+    std::set<uint64_t> waited_on;
     uint64_t id = 0;
     for (int error = bpf_map_get_next_key(epolls, nullptr, &id); !error;
          error = bpf_map_get_next_key(epolls, &id, &id)) {
@@ -93,7 +158,8 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
             if (pid != epoll.tgid)
                 continue;
             for (uint32_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
-                if (waits_on_fd(pid, tid) != epoll.fd)
+                const Asleep call = asleep_in(pid, tid);
+                if (call.fd != epoll.fd || !is_wait(call.number))
                     continue;
                 thread_row row{};
                 row.epoll = id;
@@ -101,12 +167,14 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
                 row.wait_at = impl.began;
                 row.waiting = 1;
                 row.seeded = 1;
-                row.timeout_ms = -1;
+                row.timeout_ms = timeout_of(call);
+                waited_on.insert(id);
                 if (bpf_map_update_elem(threads, &tid, &row, BPF_NOEXIST) == 0)
-                    note_seeded_wait(impl, tid, row);
+                    note_seeded_thread(impl, tid, row);
             }
         }
     }
+    seed_hangs(impl, pids, waited_on);
     return notes;
 }
 

@@ -142,5 +142,38 @@ TEST(EtBlockingFd, StoppedIsNotAsleep)
     EXPECT_EQ(s.alarms(), "");
 }
 
+// What LiveCapture::seed() writes: the thread slept in a call on the fd when we came.
+void hung_before(Scenario& s, int fd)
+{
+    posting p = s.blank(POSTING_ENTER, fd);
+    p.record = RECORD_WAITS;
+    s.tables().apply_recorded(p);
+}
+
+TEST(EtBlockingFd, HungWhenWeCame)
+{
+    Scenario s;
+    s.seeded(7, kEdge, FILE_TCP).blocking(7);
+    hung_before(s, 7);
+    s.at_ms(800);
+    EXPECT_EQ(s.alarms(), "");
+    s.at_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP103 likely");  // it was taken for the loop because nobody else waits
+    s.slept(true).arrives(7, 5).read(7, 5).slept(false).wait().after_ms(300);
+    drain_and_hang(s, 40);
+    s.after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP103 confirmed");
+}
+
+TEST(EtBlockingFd, HungWhenWeCameWhileAnotherThreadWaitsLater)
+{
+    Scenario s;  // a pool in which threads read at leisure
+    s.seeded(7, kEdge, FILE_TCP).blocking(7);
+    hung_before(s, 7);
+    s.thread(101).wait().at_ms(5000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP103"), "risk");
+}
+
 }  // namespace
 }  // namespace epaudit
