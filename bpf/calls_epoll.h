@@ -44,6 +44,31 @@ static __always_inline void take_changed(struct call *c)
     take_deed(c, e, STACK_CHANGED);
 }
 
+/*
+ * MOD or DEL failed on a number that leads nowhere, or to a file that this epoll does not have under it: does it have
+ * another one under it? Only the first of those that are ready are asked, among them what is reported all the time.
+ */
+static __noinline void find_unreached(struct posting *p)
+{
+    struct eventpoll *ep = (void *)p->epoll;
+    struct list_head *head = (void *)ep + bpf_core_field_offset(ep->rdllist);
+    struct list_head *at = READ(head, next);
+    if (p->result != -ERRNO_EBADF && p->result != -ERRNO_ENOENT)
+        return;
+    for (u32 i = 0; i < CHAIN_MAX; i++) {
+        if (!at || at == head)
+            return;
+        struct epitem *item = (void *)at - bpf_core_field_offset(struct epitem, rdllink);
+        u64 file = (u64)READ(item, ffd.file);
+        if (READ(item, ffd.fd) == p->fd && file != p->file) {
+            p->data = file;
+            p->flags |= POSTING_UNREACHED;
+            return;
+        }
+        at = READ(at, next);
+    }
+}
+
 /* `operation` on the interest list of p->epoll, for `file` under the number p->fd. */
 static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operation)
 {
@@ -69,6 +94,8 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
             note_site(c, r);
     } else if (operation == 3) {
         p->kind = POSTING_MOD;
+        if (p->result < 0)
+            find_unreached(p);
         struct registration_row *r = ledger_mod(NULL, p);
         record(p, RECORD_POSTING);
         take_refused(c);
@@ -77,6 +104,8 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         take_changed(c);
     } else if (operation == 2) {
         p->kind = POSTING_DEL;
+        if (p->result < 0)
+            find_unreached(p);
         ledger_del(NULL, p);
         record(p, RECORD_POSTING);
         take_changed(c);
@@ -108,6 +137,7 @@ static __always_inline void post_ctl(struct call *c)
     } else if (p->epoll && p->result < 0 && c->argument[1] != 1) { /* EBADF, but whose number was it? */
         stamp(c);
         p->kind = c->argument[1] == 2 ? POSTING_DEL : POSTING_MOD;
+        find_unreached(p);
         if (p->kind == POSTING_DEL)
             ledger_del(NULL, p);
         else

@@ -203,11 +203,17 @@ static __noinline void post_accept(struct call *c)
 static __noinline void post_other(struct call *c, u8 class)
 {
     struct file_row *f = row_of_fd(c, (u32)c->argument[0]);
-    if (!f)
+    if (class == CALL_CONNECT && !f && ledger_failed(c->posting.result, ERRNO_EINPROGRESS) && c->posting.file) {
+        stamp(c);
+        describe_file(c, (struct file *)c->posting.file);
+    } else if (!f) {
         return;
+    }
     if (class == CALL_CONNECT) {
         c->posting.kind = POSTING_CONNECT;
         ledger_connect(NULL, f, &c->posting);
+    } else if (!f) {
+        return;
     } else if (class == CALL_SHUTDOWN) {
         c->posting.kind = POSTING_SHUTDOWN;
         c->posting.amount = (s64)c->argument[1];

@@ -240,8 +240,11 @@ static __always_inline struct epoll_row *ledger_open_epoll(struct books *b, cons
 {
     struct epoll_row *e = books_epoll(b, p->epoll);
     if (e) {
-        if (e->fd < 0) /* first seen where its number is not known: by a file of its list, or do_epoll_ctl_file() */
+        if (e->fd < 0 && p->epfd >= 0) { /* first seen where its number is not known: by a file of its list (whoever
+                                          * holds that may not hold the epoll), or do_epoll_ctl_file() */
             e->fd = p->epfd;
+            e->tgid = p->tgid;
+        }
         return e;
     }
     e = books_add_epoll(b, p->epoll);

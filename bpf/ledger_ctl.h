@@ -6,9 +6,11 @@ static __always_inline void ledger_rearmed(struct epoll_row *e, struct registrat
 {
     if (!(r->flags & REGISTRATION_FIRED))
         return;
-    ledger_count(&e->rearms, 1);
-    if (now - r->fired_at <= LEDGER_REARM_NS)
-        ledger_count(&e->rearms_fast, 1);
+    if (r->delivered_at) { /* else it fired before we looked: how long it took is not known */
+        ledger_count(&e->rearms, 1);
+        if (now - r->fired_at <= LEDGER_REARM_NS)
+            ledger_count(&e->rearms_fast, 1);
+    }
     r->flags &= ~REGISTRATION_FIRED;
     r->fired_at = 0;
 }
@@ -23,16 +25,52 @@ static __always_inline void ledger_set_home(struct file_row *f, const struct reg
         f->flags &= ~FILE_EDGE;
 }
 
+/* R14. The registered number no longer leads to the file, which lives on. */
+static __always_inline struct fault_row *ledger_haunts(struct books *b, struct epoll_row *e, struct file_row *f,
+                                                       const struct posting *p, const struct registration_key *key)
+{
+    struct fault_row *x = ledger_fault_row(b, f, key->file);
+    if (!x)
+        return NULL;
+    x->ghost_epoll = key->epoll;
+    x->ghost_fd = key->fd;
+    x->ghost_told = 0;
+    x->ghost_used = 0;
+    x->ghost_errors = 0;
+    f->ghost_at = p->time; /* last: who sees it reads the others */
+    if (e) {
+        e->ghost_file = key->file;
+        e->ghost_fd = key->fd;
+    }
+    return x;
+}
+
+/* Closed before we looked, or by a call that no hook shows. Whoever registered it has a say in what the number means. */
+static __always_inline struct fault_row *ledger_haunts_unseen(struct books *b, struct epoll_row *e, struct file_row *f,
+                                                              const struct posting *p, u64 file)
+{
+    struct registration_key key = {.epoll = p->epoll, .file = file, .fd = p->fd, .pad = 0};
+    const struct registration_row *r = books_registration(b, &key);
+    if (!r || (r->tgid ? r->tgid : e->tgid) != p->tgid)
+        return NULL;
+    return ledger_haunts(b, e, f, p, &key);
+}
+
 /*
  * R14. epoll_ctl on a number that leads nowhere (EBADF), or to a file that is not registered under it
- * (ENOENT): was it closed while its registration lives on? Only the newest ghost of an epoll is known here.
+ * (ENOENT): was it closed while its registration lives on? Known here is the newest ghost of an epoll, and that which
+ * the kernel's list of what is ready has under the number (POSTING_UNREACHED).
  */
 static __always_inline void ledger_ghost_ctl(struct books *b, struct epoll_row *e, const struct posting *p)
 {
-    if (!e->ghost_file || e->ghost_fd != p->fd)
+    bool unreached = p->flags & POSTING_UNREACHED;
+    u64 file = unreached ? p->data : e->ghost_fd == p->fd ? e->ghost_file : 0;
+    struct file_row *f = file ? books_file(b, file) : NULL;
+    if (!f)
         return;
-    struct file_row *f = books_file(b, e->ghost_file);
-    struct fault_row *x = f ? ledger_ghost_of(b, f, p->epoll, e->ghost_file, p->fd) : NULL;
+    struct fault_row *x = ledger_ghost_of(b, f, p->epoll, file, p->fd);
+    if (!x && unreached)
+        x = ledger_haunts_unseen(b, e, f, p, file);
     if (!x)
         return;
     ledger_count(&x->ghost_errors, 1);
@@ -188,6 +226,10 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
     if (p->kind == POSTING_SEEDED) {
         r->flags |= REGISTRATION_SEEDED;
         f->flags |= FILE_SEEDED;
+        if ((p->mask & EV_ONESHOT) && !(p->mask & ~EV_PRIVATE)) { /* not even what the kernel adds to each mask is left */
+            r->flags |= REGISTRATION_FIRED;
+            r->fired_at = p->time;
+        }
     } else {
         r->flags |= REGISTRATION_KNOWN;
         f->armed_at = p->time;
@@ -198,6 +240,8 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
     ledger_exclusive_resolved(b, f, p);
     if (p->kind == POSTING_ADD && f->kind == FILE_TCP && p->amount == SK_SYN_SENT)
         f->flags |= FILE_CONNECTING;
+    if (f->kind == FILE_TCP && p->amount == SK_CLOSE_WAIT && !f->peer_closed_at)
+        f->peer_closed_at = p->time; /* at the latest */
     ledger_connect_asked(f, p->mask);
     if (ledger_ghost_of(b, f, p->epoll, p->file, p->fd))
         f->ghost_at = 0;
@@ -333,22 +377,8 @@ static __always_inline void ledger_closed_unarmed(struct books *b, const struct 
 static __always_inline void ledger_ghost(struct books *b, struct file_row *f, const struct posting *p)
 {
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = p->fd, .pad = 0};
-    if (!f->home || p->tgid != f->tgid || !books_registration(b, &key))
-        return;
-    struct fault_row *x = ledger_fault_row(b, f, p->file);
-    if (!x)
-        return;
-    x->ghost_epoll = key.epoll;
-    x->ghost_fd = p->fd;
-    x->ghost_told = 0;
-    x->ghost_used = 0;
-    x->ghost_errors = 0;
-    f->ghost_at = p->time; /* last: who sees it reads the others */
-    struct epoll_row *e = books_epoll(b, key.epoll);
-    if (!e)
-        return;
-    e->ghost_file = p->file;
-    e->ghost_fd = p->fd;
+    if (f->home && p->tgid == f->tgid && books_registration(b, &key))
+        ledger_haunts(b, books_epoll(b, key.epoll), f, p, &key);
 }
 
 static __always_inline void ledger_close(struct books *b, const struct posting *p)

@@ -427,12 +427,17 @@ static __always_inline void ledger_handoff(struct books *b, const struct posting
         t->handoff_at = p->time;
 }
 
-/* A connect() that began or completed something; of a datagram socket it only notes the peer. */
+/*
+ * A connect() that began or completed something; of a datagram socket it only notes the peer. `f` may be NULL: one
+ * that is left in progress is remembered, for it is mostly registered next, and may stand by then (on loopback it does).
+ */
 static __always_inline void ledger_connect(struct books *b, struct file_row *f, const struct posting *p)
 {
-    if (ledger_interrupted(p->result))
-        return;
     bool begun = ledger_failed(p->result, ERRNO_EINPROGRESS);
+    if (!f && begun && p->file_kind == FILE_TCP)
+        f = ledger_open_file(b, p);
+    if (!f || ledger_interrupted(p->result))
+        return;
     if (begun)
         f->flags = (f->flags & ~FILE_CONNECT_ASKED) | FILE_CONNECTING;
     else if (!ledger_failed(p->result, ERRNO_EALREADY))

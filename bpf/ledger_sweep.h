@@ -15,12 +15,12 @@ static __always_inline bool ledger_input_waits(const struct file_state *s)
 
 /*
  * A read that takes the last data takes a FIN that lies in the same buffer along (found_fin_ok in tcp_recvmsg()), and
- * returns the data: the sequence numbers say that all was taken, and the program has not been told of the end. Not of
- * files that we found: they may have read it before. `s`: as the sweep has read it.
+ * returns the data: the sequence numbers say that all was taken, and the program has not been told of the end. What was
+ * read before we looked was not the end, if data has been read since. `s`: as the sweep has read it.
  */
 static __always_inline void ledger_end_untold(const struct file_row *f, struct file_state *s)
 {
-    if (f->kind == FILE_TCP && s->sk_state == SK_CLOSE_WAIT && f->reads && !f->eofs && !(f->flags & FILE_SEEDED))
+    if (f->kind == FILE_TCP && s->sk_state == SK_CLOSE_WAIT && f->reads && !f->eofs)
         s->flags |= STATE_EOF_UNREAD;
 }
 

@@ -96,8 +96,11 @@ static __always_inline void ledger_edge(struct books *b, struct file_row *f, con
     f->edge_at = p->time;
     f->pass_accepts = 0;
     f->flags &= ~(FILE_EDGE_USED | FILE_SAW_EAGAIN);
-    if (p->flags & POSTING_STATE)
-        f->unread = p->state.unread;
+    if (!(p->flags & POSTING_STATE))
+        return;
+    f->unread = p->state.unread;
+    if (!f->peer_closed_at && (p->state.flags & STATE_RCV_SHUTDOWN) && !(f->flags & FILE_SHUT_READ))
+        f->peer_closed_at = p->time; /* at the latest: nobody saw it come */
 }
 
 static __always_inline void ledger_count_events(struct registration_row *r, u32 events)

@@ -12,7 +12,7 @@
 
 enum posting_kind {
     POSTING_NONE = 0,
-    POSTING_ADD = 1,          /* epoll_ctl(ADD): mask, data, result; amount = state of a TCP socket (TCP_SYN_SENT) */
+    POSTING_ADD = 1,          /* epoll_ctl(ADD): mask, data, result; amount = sk_state of a TCP socket */
     POSTING_MOD = 2,          /* epoll_ctl(MOD): mask, data, result */
     POSTING_DEL = 3,          /* epoll_ctl(DEL): result */
     POSTING_WAIT = 4,         /* a thread enters epoll_wait: amount = timeout in ms, -1 for ever */
@@ -34,7 +34,7 @@ enum posting_kind {
     POSTING_HANDOFF = 20,     /* futex wake-up of another thread */
     POSTING_ERRQUEUE = 21,    /* recvmsg(MSG_ERRQUEUE) */
     POSTING_CREATE = 22,      /* epoll_create: result = epfd */
-    POSTING_SEEDED = 23,      /* existed before we attached */
+    POSTING_SEEDED = 23,      /* existed before we attached; a registration: amount as ADD */
     POSTING_FCNTL = 24,       /* F_SETFL: amount = the new flags */
     POSTING_FORK = 25,        /* result = the child */
     POSTING_EXEC = 26,        /* epoll, epfd: an epoll that the new program image still holds, or has let go */
@@ -86,6 +86,8 @@ enum posting_flag {
                              held back by the kernel on its way out of one */
     POSTING_LET_GO = 2,   /* EXEC: the new program image has closed it again */
     POSTING_BLIND = 64,   /* DELIVERED without state: what answers it may not be among the postings */
+    POSTING_UNREACHED = 64, /* MOD, DEL that failed: data = file of a ready registration that the epoll has under this
+                               number all the same */
     POSTING_KEPT = 128,   /* DELIVERED without readiness (logs): it came while the thread slept in another call, and
                              the wait that took it did not have to wait */
 };
@@ -172,6 +174,7 @@ enum epoll_bit {
 #define ERRNO_EALREADY 114
 #define ERRNO_EINVAL 22
 #define ERRNO_EINTR 4
+#define ERRNO_ENOENT 2
 #define ERRNO_EBADF 9
 #define ERRNO_ENOTSOCK 88
 #define ERRNO_EOPNOTSUPP 95

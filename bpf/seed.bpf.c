@@ -33,6 +33,8 @@ __noinline int seed_registration(u32 tgid, u32 tid)
     p.ino = READ(file, f_inode, i_ino);
     p.mask = READ(item, event.events);
     p.data = READ(item, event.data);
+    if (p.file_kind == FILE_TCP)
+        p.amount = READ(sock_of_file(file), __sk_common.skc_state);
     if (READ(file, f_flags) & O_NONBLOCK_BIT)
         p.flags = POSTING_NONBLOCK;
     else if (p.mask & EV_ET)

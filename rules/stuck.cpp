@@ -112,6 +112,15 @@ bool serves_loop(const Snapshot& books, uint32_t tid, uint64_t epoll)
     return thread && thread->epoll == epoll;
 }
 
+bool past_known(const Entry& entry) { return entry.registration.tgid || entry.registration.delivered_at; }
+
+bool untouched_from_start(const Entry& entry)
+{
+    const registration_row& r = entry.registration;
+    const file_row& f = entry.file;
+    return (r.flags & REGISTRATION_SEEDED) && !r.delivered_at && !r.mods && !f.attempt_at && !f.wrote_at;
+}
+
 bool sole_registration(const Snapshot& books, const Entry& entry)
 {
     size_t seen = 0;
@@ -132,6 +141,31 @@ void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<
         out.push_back(withdrawal(rule, subject.first, subject.second));
         return true;
     });
+}
+
+void FromStart::mark(Finding& finding, const Entry& entry)
+{
+    still(entry);
+    std::string waits = waiting_text(entry);
+    finding.inconclusive = {
+        Inconclusive::kHungFromStart,
+        fmt::format("fd {} ({}) has {}, untouched since the observation began ({})", entry.key.fd,
+                    kind_name(entry.file.kind), waits.empty() ? "a peer that closed" : waits, finding.rule),
+        "watch the program from its start by `epaudit run`, or attach before it hangs"};
+}
+
+void FromStart::settle(const RuleInfo& rule, const Snapshot& books, size_t first, std::vector<Finding>& out)
+{
+    std::vector<Finding> over;
+    for (const auto& [epoll, file, pid] : before_) {
+        auto process = books.processes.find(pid);  // one that ends does not wake up by it
+        bool lives = process != books.processes.end() && process->second.state != RunState::kGone;
+        if (lives && !marked_.count({epoll, file, pid}))
+            over.push_back(withdrawal(rule, epoll, file));
+    }
+    out.insert(out.begin() + static_cast<std::ptrdiff_t>(first), std::make_move_iterator(over.begin()),
+               std::make_move_iterator(over.end()));
+    before_ = std::exchange(marked_, {});
 }
 
 void Patience::look(const Snapshot& books)

@@ -44,6 +44,12 @@ uint32_t last_toucher(const Entry& entry);
 // That thread waits on this epoll, now or when it is done: it is one of the loop's.
 bool serves_loop(const Snapshot& books, uint32_t tid, uint64_t epoll);
 
+// What it was told, and when its mask was set, was seen: it was added while we looked, or has been reported since.
+bool past_known(const Entry& entry);
+// It was there when the observation began, and since then nobody has been told of it, touched it or changed its mask.
+bool untouched_from_start(const Entry& entry);
+inline constexpr const char* kPastUnknown = "what the program did about it before the observation began is not known";
+
 // Its only registration anywhere?
 bool sole_registration(const Snapshot& books, const Entry& entry);
 
@@ -56,6 +62,22 @@ public:
 
 private:
     std::set<std::pair<uint64_t, uint64_t>> subjects_;
+};
+
+// What waits untouched since the observation began may be a hang, or a wait that is right: a risk, and while it lasts
+// the verdict is inconclusive.
+class FromStart {
+public:
+    void mark(Finding& finding, const Entry& entry);
+    // The same for what is not worth another finding.
+    void still(const Entry& entry) { marked_.insert({entry.key.epoll, entry.file_id, entry.file.tgid}); }
+    // At the end of an audit. Takes back what was marked before and is not any more; `first`: where in `out` the
+    // findings of this audit begin.
+    void settle(const RuleInfo& rule, const Snapshot& books, size_t first, std::vector<Finding>& out);
+
+private:
+    using Subject = std::tuple<uint64_t, uint64_t, uint32_t>;  // epoll, file, process
+    std::set<Subject> marked_, before_;
 };
 
 // Memory between audits, for verdicts about waiting.

@@ -29,6 +29,11 @@ add_executable(epaudit_answers live/answers.cpp)
 target_link_libraries(epaudit_answers PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_answers PROPERTIES OUTPUT_NAME answers)
 
+# The roles of tests/live/waiting.py.
+add_executable(epaudit_waiting live/waiting.cpp)
+target_link_libraries(epaudit_waiting PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_waiting PROPERTIES OUTPUT_NAME waiting)
+
 # The target of tests/live/interest.py.
 add_executable(epaudit_kinds live/kinds.cpp)
 target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)

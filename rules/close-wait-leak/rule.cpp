@@ -33,7 +33,8 @@ const RuleInfo kInfo{
 bool knows_and_keeps(const Entry& entry)
 {
     const file_row& f = entry.file;
-    if (!f.eof_at)
+    bool registered = f.armed_at || (f.flags & FILE_SEEDED);  // at some time: others have a row from connect() on
+    if (!f.eof_at || !registered)
         return false;
     if (f.kind == FILE_TCP)
         return entry.state.sk_state == kCloseWait;

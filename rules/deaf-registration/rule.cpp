@@ -23,12 +23,14 @@ const RuleInfo kInfo{
     "registered only for what cannot come, while input waits",
     Level::kConfirmed,
     {{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd", kPatience},
+     {"from_start_s", 30, 1, "the same, for input of an fd that was registered when the observation began"},
      {"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd", kPatience},
      {"sockets", 3, 3, "such sockets of one process at once, to be confirmed"},
      {"fast_share", 0.9, 0.9,
       "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "
       "does so at once"},
-     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"}},
+     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"},
+     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
     {Seam::kState},
     "programs that pause all their clients on purpose after answering them look the same at likely",
     {StackRole::kArmed, StackRole::kWait}};
@@ -80,6 +82,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        const size_t first = out.size();
         patience_.look(books);
         stalls_.take_back(kInfo, books, out);
         std::map<uint32_t, std::vector<Finding>> found;  // by process
@@ -104,29 +107,31 @@ public:
                 out.push_back(std::move(finding));
             }
         }
+        from_start_.settle(kInfo, books, first, out);
     }
 
 private:
     std::optional<Finding> judge_deaf(const Snapshot& books, const Entry& entry, const Settings& settings)
     {
         const file_row& f = entry.file;
-        uint64_t touched = std::max({f.attempt_at, f.wrote_at, f.armed_at});
+        bool early = untouched_from_start(entry);
+        uint64_t touched = early ? entry.registration.added_at : std::max({f.attempt_at, f.wrote_at, f.armed_at});
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, touched));
         bool timer_gone = patience_.no_timer_pending(books, entry, touched);
-        if (since + settings.ns("deaf_s") > books.time)
+        if (since + settings.ns(early ? "from_start_s" : "deaf_s") > books.time)
             return std::nullopt;
         Doubts doubts;
-        if (told_and_queued(entry))
-            doubts.push_back("it was told of input and has not looked since: the fd may be waiting for a thread");
-        else if (!asked_again(entry))
-            doubts.push_back("it has not answered since it last read: it may be at work for this client");
         if (!resumes_at_once(books, entry, settings))
             doubts.push_back("the program takes its time to ask for input again with others too");
         doubt_eventless_io(books, entry, doubts);
         doubt_blocked_output(books, entry, doubts);
         doubt_peeked(entry, doubts);
-        doubt_thread(books, entry, touched, settings, doubts);
         doubt_timer(timer_gone, doubts);
+        bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+        if (early)
+            doubts.emplace_back(kPastUnknown);
+        else
+            doubt_past(books, entry, touched, settings, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.summary = "input waits, and the fd is registered for nothing that would tell";
         finding.shape = "answered, asked again, mask without EPOLLIN";
@@ -135,7 +140,20 @@ private:
         finish(finding, books, entry, since, doubts);
         if (doubts.empty())
             stalls_.remember(entry);
+        if (hangs)
+            from_start_.mark(finding, entry);
         return finding;
+    }
+
+    // What was seen of it: who had it last, and did they answer?
+    static void doubt_past(const Snapshot& books, const Entry& entry, uint64_t touched, const Settings& settings,
+                           Doubts& doubts)
+    {
+        if (told_and_queued(entry))
+            doubts.push_back("it was told of input and has not looked since: the fd may be waiting for a thread");
+        else if (!asked_again(entry))
+            doubts.push_back("it has not answered since it last read: it may be at work for this client");
+        doubt_thread(books, entry, touched, settings, doubts);
     }
 
     std::optional<Finding> judge_connect(const Snapshot& books, const Entry& entry, const Settings& settings)
@@ -200,6 +218,7 @@ private:
 
     Patience patience_;
     Stalls stalls_;
+    FromStart from_start_;
     std::map<std::pair<uint64_t, uint64_t>, Stand> stands_;
 };
 

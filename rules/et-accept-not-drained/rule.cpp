@@ -19,6 +19,7 @@ const RuleInfo kInfo{
     {{"left_passes", 3, 3, "successive edges whose accepts left a connection older than 200 ms waiting"},
      {"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps", kPatience},
      {"starved_s", 2, 1, "seconds a backlog must wait after accept failed for want of descriptors"},
+     {"from_start_s", 30, 1, "the same, for a backlog that was there when the observation began"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
      {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
     {Seam::kState, Seam::kReadiness},
@@ -42,12 +43,19 @@ bool left_behind(const Entry& entry)
            f.left_at >= f.edge_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
 
+bool hung_from_start(const Entry& entry)
+{
+    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM));
+    return armed && !entry.ready && entry.state.backlog && entry.file.stuck_at && untouched_from_start(entry);
+}
+
 class EtAcceptNotDrained : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        const size_t first = out.size();
         patience_.look(books);
         stalls_.take_back(kInfo, books, out);
         for (const Entry& entry : books.entries) {
@@ -60,6 +68,7 @@ public:
             if (entry.file.kind == FILE_LISTENER)
                 judge_passes(books, entry, settings, out);
         }
+        from_start_.settle(kInfo, books, first, out);
     }
 
 private:
@@ -87,20 +96,28 @@ private:
     void judge_stall(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
-        if (!left_behind(entry) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
+        bool early = hung_from_start(entry);
+        if (!(early || left_behind(entry)) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
             entry.registration.added_at + settings.ns("grace_s") > books.time)
             return;
-        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, f.left_at));
-        bool timer_gone = patience_.no_timer_pending(books, entry, f.left_at);
+        uint64_t left = early ? entry.registration.added_at : f.left_at;
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, left));
+        bool timer_gone = patience_.no_timer_pending(books, entry, left);
         // The flag falls at the next delivery: until then the newest pass ended for want of descriptors.
         bool starved = (f.between & BETWEEN_ACCEPT_ERROR) && !(f.flags & FILE_SAW_EAGAIN);
-        if (since + settings.ns(starved ? "starved_s" : "stall_s") > books.time ||
+        if (since + settings.ns(early     ? "from_start_s"
+                                : starved ? "starved_s"
+                                          : "stall_s") >
+                books.time ||
             !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
             return;
         Doubts doubts;
         doubt_ignored_edges(books, entry, doubts);
         doubt_eventless_io(books, entry, doubts);
         doubt_timer(timer_gone, doubts);
+        bool hangs = early && doubts.empty();
+        if (early)
+            doubts.emplace_back(kPastUnknown);
         Finding finding = begin_finding(kInfo, books, entry);
         Level sure = starved ? Level::kConfirmed : Level::kLikely;
         finding.level = doubts.empty() ? sure : Level::kRisk;
@@ -115,6 +132,8 @@ private:
         finish(finding, books, entry, doubts);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);
+        if (hangs)
+            from_start_.mark(finding, entry);
         out.push_back(std::move(finding));
     }
 
@@ -132,6 +151,7 @@ private:
 
     Patience patience_;
     Stalls stalls_;
+    FromStart from_start_;
 };
 
 }  // namespace

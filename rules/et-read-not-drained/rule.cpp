@@ -20,6 +20,7 @@ const RuleInfo kInfo{"EP101",
                      {{"rescues_per_fd", 2, 2, "times left-over input of one fd was read only when more arrived"},
                       {"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"},
                       {"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps", kPatience},
+                      {"from_start_s", 30, 1, "the same, for what was there when the observation began"},
                       {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
                       {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
                      {Seam::kState, Seam::kReadiness},
@@ -49,6 +50,12 @@ bool left_behind(const Entry& entry)
            f.left_at >= f.edge_at && f.left_at == f.consumed_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
 
+bool hung_from_start(const Entry& entry)
+{
+    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM));
+    return armed && !entry.ready && entry.state.unread && entry.file.stuck_at && untouched_from_start(entry);
+}
+
 // The same, as far as calls alone tell: the newest read after the edge filled its buffer, and none followed.
 bool ended_full(const Entry& entry)
 {
@@ -76,6 +83,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        const size_t first = out.size();
         patience_.look(books);
         stalls_.take_back(kInfo, books, out);
         for (const Entry& entry : books.entries) {
@@ -92,6 +100,7 @@ public:
             if (of_kind(entry))
                 judge_rescue(books, entry, settings, out);
         }
+        from_start_.settle(kInfo, books, first, out);
     }
 
 private:
@@ -127,21 +136,27 @@ private:
     void judge_stall(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
-        if (!left_behind(entry) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
+        bool early = hung_from_start(entry);
+        if (!(early || left_behind(entry)) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
             entry.registration.added_at + settings.ns("grace_s") > books.time)
             return;
-        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, f.left_at));
-        bool timer_gone = patience_.no_timer_pending(books, entry, f.left_at);
-        if (since + settings.ns("stall_s") > books.time ||
+        uint64_t left = early ? entry.registration.added_at : f.left_at;
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, left));
+        bool timer_gone = patience_.no_timer_pending(books, entry, left);
+        if (since + settings.ns(early ? "from_start_s" : "stall_s") > books.time ||
             !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
             return;
         Doubts doubts;
         doubt_ignored_edges(books, entry, doubts);
         doubt_eventless_io(books, entry, doubts);
         doubt_blocked_output(books, entry, doubts);
-        doubt_dependency(books, entry, f.left_at, UINT64_MAX, doubts);
+        if (!early)
+            doubt_dependency(books, entry, f.left_at, UINT64_MAX, doubts);
         doubt_peeked(entry, doubts);
         doubt_timer(timer_gone, doubts);
+        bool hangs = early && doubts.empty();
+        if (early)
+            doubts.emplace_back(kPastUnknown);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
         finding.summary = "edge-triggered input lies unread and the loop will not be told of it again";
@@ -154,6 +169,8 @@ private:
         finish(finding, entry, doubts);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);
+        if (hangs)
+            from_start_.mark(finding, entry);
         out.push_back(std::move(finding));
     }
 
@@ -189,6 +206,7 @@ private:
 
     Patience patience_;
     Stalls stalls_;
+    FromStart from_start_;
 };
 
 }  // namespace

@@ -24,7 +24,8 @@ const RuleInfo kInfo{
      {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
      {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
     {},
-    "numbers closed before we attached, by close_range(), or by another process than the one that registered them",
+    "numbers closed before we attached or by close_range(), until epoll_ctl fails on one; those closed by another "
+    "process",
     {StackRole::kArmed, StackRole::kWait}};
 
 double cpu_share(const registration_row& r)
@@ -73,7 +74,8 @@ private:
         if (double share = cpu_share(entry.registration); share > 0)
             finding.cost.emplace_back("cpu_share", share);
         add_fact(finding, "closed",
-                 duration_text(books.time - f.ghost_at) + " ago, not the last descriptor of the file");
+                 fmt::format("{} ago{}, not the last descriptor of the file", duration_text(books.time - f.ghost_at),
+                             entry.registration.flags & REGISTRATION_SEEDED ? " or more" : ""));
         if (x.ghost_errors)
             add_fact(
                 finding, "epoll_ctl",

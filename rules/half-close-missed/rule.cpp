@@ -25,6 +25,7 @@ const RuleInfo kInfo{
     {{"half_close_s", 300, 2, "seconds since the peer's close, and since anybody touched the fd, when nobody asked",
       kPatience},
      {"short_read_s", 10, 2, "the same, when the end of the stream came with the last data under EPOLLET"},
+     {"from_start_s", 30, 2, "the same, when the edge came before the observation began"},
      {"held_s", 300, 30, "the same, when a thread that never waits on the epoll touched the fd last: it may hold it"},
      {"sockets", 10, 10, "such sockets in one process from which it is confirmed, if they keep growing"},
      {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row"},
@@ -33,20 +34,24 @@ const RuleInfo kInfo{
     "connections that a program has taken out of every epoll; reads planned by a timer",
     {StackRole::kArmed}};
 
+constexpr const char* kEdgeFix =
+    "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP; then close() the fd once "
+    "what it asked for is answered";
+
 // Both directions shut is EPOLLHUP, which cannot be masked (EP204).
 bool peer_closed(const Entry& entry)
 {
     const file_row& f = entry.file;
-    if (f.eof_at || f.eofs)
-        return false;  // it knows (EP302)
-    if (f.kind == FILE_TCP)
-        return entry.state.sk_state == SK_CLOSE_WAIT && (entry.state.flags & STATE_EOF_UNREAD) &&
-               !entry.state.unread;  // EP106's
+    if (f.eof_at || f.eofs || entry.state.unread)  // it knows (EP302); EP106
+        return false;
+    if (f.kind == FILE_TCP)  // one read may have taken the end along before we looked, or returned 0 for it: a risk
+        return entry.state.sk_state == SK_CLOSE_WAIT &&
+               ((entry.state.flags & STATE_EOF_UNREAD) || untouched_from_start(entry));
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN) &&
-           !(entry.state.flags & STATE_SEND_SHUTDOWN) && !entry.state.unread;
+           !(entry.state.flags & STATE_SEND_SHUTDOWN);
 }
 
-enum class Way { kNone, kNobodyAsked, kShortRead };
+enum class Way { kNone, kNobodyAsked, kShortRead, kEdgeBefore };
 
 // All registrations of the file must be blind: facil.io keeps one for input and one for output.
 bool nobody_asked(std::span<const Entry> file) { return none_tells(file, kTells); }
@@ -61,6 +66,15 @@ bool short_read(const Snapshot& books, const Entry& entry, const Settings& setti
                  !entry.state.unread;
     return edge && one_edge && taken && !entry.ready && epoll && !epoll->eventless_io && !f.eventless_io &&
            !f.ignored_edges && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+}
+
+// The edge that reported the end came before we looked.
+bool edge_before(const Snapshot& books, const Entry& entry, const Settings& settings)
+{
+    const epoll_row* epoll = books.epoll(entry.key.epoll);
+    bool edge = (entry.live_mask & EV_ET) && (entry.live_mask & kTells) && !(entry.live_mask & EV_RDHUP);
+    return edge && !entry.ready && untouched_from_start(entry) && epoll && !epoll->eventless_io &&
+           books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
 }
 
 // Told of something, and nobody has looked since: it is in a queue (slapd and its thread pool).
@@ -78,6 +92,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        const size_t first = out.size();
         patience_.look(books);
         std::map<uint32_t, std::vector<Case>> cases;
         std::map<uint32_t, Members> members;
@@ -89,8 +104,7 @@ public:
                 continue;
             Way way = way_of(books, file, settings);
             uint64_t since = waiting_since(entry);
-            uint64_t patience = settings.ns(way == Way::kShortRead ? "short_read_s" : "half_close_s");
-            if (way == Way::kNone || since + patience > books.time)
+            if (way == Way::kNone || since + settings.ns(patience_for(way, entry)) > books.time)
                 continue;
             Objection against = objection(books, file, books.time - since, settings);
             if (!against.text || against.fades)
@@ -101,6 +115,7 @@ public:
             growth_.note(pid, group, books.time, settings.ns("window_s"));
         for (auto& [pid, group] : cases)
             report(books, pid, group, settings, out);
+        from_start_.settle(kInfo, books, first, out);
     }
 
 private:
@@ -108,6 +123,7 @@ private:
     struct Objection {
         const char* text = nullptr;
         bool fades = false;
+        bool from_start = false;  // nothing else does, and it has hung since the observation began
     };
 
     struct Case {
@@ -121,7 +137,18 @@ private:
     {
         if (nobody_asked(file))
             return Way::kNobodyAsked;
-        return file.size() == 1 && short_read(books, file.front(), settings) ? Way::kShortRead : Way::kNone;
+        if (file.size() != 1)
+            return Way::kNone;
+        return short_read(books, file.front(), settings)    ? Way::kShortRead
+               : edge_before(books, file.front(), settings) ? Way::kEdgeBefore
+                                                            : Way::kNone;
+    }
+
+    static const char* patience_for(Way way, const Entry& entry)
+    {
+        if (way == Way::kEdgeBefore && (entry.state.flags & STATE_EOF_UNREAD))
+            return "from_start_s";
+        return way == Way::kShortRead ? "short_read_s" : "half_close_s";
     }
 
     static Objection objection(const Snapshot& books, std::span<const Entry> file, uint64_t age,
@@ -133,6 +160,10 @@ private:
             return {"output is pending: the next write may find out"};
         if (told_and_queued(file))
             return {"it was told of input and has not looked since: the fd may be waiting for a thread of a pool"};
+        if (!std::all_of(file.begin(), file.end(), past_known)) {
+            bool untouched = std::all_of(file.begin(), file.end(), untouched_from_start);
+            return {kPastUnknown, false, untouched && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"))};
+        }
         if (age < settings.ns("held_s") && !serves_loop(books, last_toucher(entry), entry.key.epoll))
             return {"the thread that touched it last never waits on this epoll: it may come back", true};
         return {};
@@ -148,7 +179,11 @@ private:
     static Finding describe(const Snapshot& books, const Case& c)
     {
         Finding finding = begin_finding(kInfo, books, *c.entry);
-        if (c.way == Way::kNobodyAsked) {
+        if (c.way == Way::kEdgeBefore) {
+            finding.summary = "the peer closed, the edge that said so has passed, and the end of the stream is unread";
+            finding.shape = "end of stream unread under EPOLLET";
+            finding.fix = kEdgeFix;
+        } else if (c.way == Way::kNobodyAsked) {
             finding.summary = "the peer closed, and the fd is registered for nothing that would tell";
             finding.shape = "mask without EPOLLIN and EPOLLRDHUP";
             finding.fix =
@@ -158,9 +193,7 @@ private:
             finding.summary =
                 "the peer's close came together with its last data, and a short read was taken for the end of it";
             finding.shape = "short read under EPOLLET, end of stream unread";
-            finding.fix =
-                "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP; then close() "
-                "the fd once what it asked for is answered";
+            finding.fix = kEdgeFix;
         }
         finding.cost.emplace_back("stuck_s", static_cast<double>(c.age) / NSEC_PER_SEC);
         add_fact(finding, "untouched for", duration_text(c.age));
@@ -174,9 +207,13 @@ private:
         for (const Case& c : cases) {
             bool doubted = c.objection.text && !(leak && c.objection.fades);
             Level level = doubted ? Level::kRisk : leak ? Level::kConfirmed : Level::kLikely;
+            if (c.objection.from_start)
+                from_start_.still(*c.entry);
             if (!told_.worth_saying({c.entry->file_id, c.entry->file.ino}, level, &c == &cases.front()))
                 continue;
             Finding finding = describe(books, c);
+            if (c.objection.from_start)
+                from_start_.mark(finding, *c.entry);
             finding.level = level;
             finding.count = cases.size();
             if (doubted)
@@ -188,6 +225,7 @@ private:
     Patience patience_;
     Growth growth_{kWindows, 0.9};
     Told told_;
+    FromStart from_start_;
 };
 
 }  // namespace

@@ -17,12 +17,14 @@ const RuleInfo kInfo{
     "ONESHOT fired and nobody re-armed it while data waits",
     Level::kConfirmed,
     {{"stall_s", 10, 1, "seconds input must wait, untouched, on a fired registration", kPatience},
+     {"from_start_s", 30, 1, "the same, for one that had fired when the observation began"},
      {"failed_s", 1, 1, "the same, when a re-arm was tried and failed"},
      {"fast_share", 0.9, 0.9, "share of re-arms within 1 s from which the program counts as one that re-arms at once"},
      {"habit", 10, 3, "re-arms needed to know that habit"},
      {"never_rearmed", 3, 2, "firings without a single re-arm that show a program which never does"},
      {"abandoned", 3, 3, "fired fds closed with their input untouched"},
-     {"turn_s", 3600, 0.1, "seconds after the last touch within which a write elsewhere may be what it waits for"}},
+     {"turn_s", 3600, 0.1, "seconds after the last touch within which a write elsewhere may be what it waits for"},
+     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
     {Seam::kState},
     "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely",
     {StackRole::kArmed, StackRole::kWait}};
@@ -84,11 +86,13 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        const size_t first = out.size();
         patience_.look(books);
         for (const Entry& entry : books.entries) {
             if (entry.key.epoll && (entry.registration.flags & REGISTRATION_FIRED))
                 judge(books, entry, settings, out);
         }
+        from_start_.settle(kInfo, books, first, out);
         std::erase_if(calls_, [&](const auto& c) { return c.second.seen_at != books.time; });
         for (const auto& [id, epoll] : books.epolls)
             judge_abandoned(books, id, epoll, settings, out);
@@ -104,11 +108,17 @@ private:
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, last_touch(entry)));
         bool failed = rearm_failed(entry);
         bool called = goes_on(entry, books.time);
-        if (since + settings.ns(failed ? "failed_s" : "stall_s") > books.time)
+        bool early = untouched_from_start(entry);
+        if (since + settings.ns(failed ? "failed_s" : early ? "from_start_s" : "stall_s") > books.time)
             return;
         Doubts doubts;
-        if (!failed)
+        if (early)
+            doubt_blocked_output(books, entry, doubts);
+        else if (!failed)
             collect_doubts(books, entry, called, settings, doubts);
+        bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+        if (early)
+            doubts.emplace_back(kPastUnknown);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = failed ? Level::kConfirmed : doubts.empty() ? Level::kLikely : Level::kRisk;
         finding.summary = failed ? "re-arming the fired registration failed: its input will never be reported"
@@ -121,6 +131,8 @@ private:
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
         finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
         describe(finding, books, entry, doubts, since);
+        if (hangs)
+            from_start_.mark(finding, entry);
         out.push_back(std::move(finding));
     }
 
@@ -208,6 +220,7 @@ private:
     };
 
     Patience patience_;
+    FromStart from_start_;
     std::map<std::tuple<uint64_t, uint64_t, int32_t>, Calls> calls_;
 };
 

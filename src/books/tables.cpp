@@ -170,6 +170,8 @@ void Tables::dispatch_io(const posting& p)
         ledger_bad_fd(&books_, &p);
     if (p.kind == POSTING_WRITE && (f || reaches_others(p.file_kind)))
         ledger_wrote(&books_, &p);
+    if (p.kind == POSTING_CONNECT)
+        return ledger_connect(&books_, f, &p);
     if (!f)
         return;
     switch (p.kind) {
@@ -183,7 +185,6 @@ void Tables::dispatch_io(const posting& p)
             f->kind = FILE_LISTENER;
         ledger_accept(&books_, f, &p);
         break;
-    case POSTING_CONNECT: ledger_connect(&books_, f, &p); break;
     case POSTING_ENTER: ledger_enter(&books_, f, &p); break;
     case POSTING_PEEK: ledger_peek(&books_, f, &p); break;
     case POSTING_SETTIME:

@@ -15,6 +15,7 @@ import servers
 import sources
 import stops
 import trouble
+import waiting
 from harness import Suite
 
 suite = Suite(sys.argv[1:])
@@ -27,6 +28,7 @@ reports.register(suite)
 servers.register(suite)
 sources.register(suite)
 trouble.register(suite)
+waiting.register(suite)
 interest.register(suite)
 stops.register(suite)
 suite.close()

@@ -257,6 +257,38 @@ TEST(DeafRegistration, AttachedLaterIsARiskAtMost)
     s.seeded(7, 0, FILE_TCP).wait().arrives(7, 10).at_ms(60000);
     EXPECT_EQ(s.alarms(), "");
     EXPECT_EQ(s.verdict("EP106"), "risk");
+    EXPECT_TRUE(s.finding("EP106").inconclusive);
+    s.thread(101).read(7, 10).after_ms(2000);
+    EXPECT_EQ(s.verdict("EP106"), "none");
+}
+
+TEST(DeafRegistration, AttachedWhileOutputIsBlocked)
+{
+    Scenario s(Profile::kProduction);  // back-pressure: it is known why it waits
+    s.seeded(8, EPOLLOUT, FILE_TCP).writable(8, false).seeded(7, 0, FILE_TCP).wait().arrives(7, 10).at_ms(60000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_FALSE(s.finding("EP106").inconclusive);
+}
+
+TEST(DeafRegistration, ConnectedBeforeItWasRegistered)
+{
+    Scenario s;  // on loopback the connection stands when connect() has said EINPROGRESS
+    s.connect(7, -EINPROGRESS).connected(7).add(7, EPOLLIN | EPOLLOUT, FILE_TCP).mod(7, EPOLLIN).wait().at_ms(20000);
+    EXPECT_EQ(s.alarms(), "EP106 likely");
+}
+
+TEST(DeafRegistration, ConnectedAtOnceAndRegisteredAfterwards)
+{
+    Scenario s;
+    s.connect(7, 0).add(7, EPOLLIN | EPOLLOUT, FILE_TCP).mod(7, EPOLLIN).wait().at_ms(20000);
+    EXPECT_EQ(s.verdict("EP106"), "none");
+}
+
+TEST(DeafRegistration, ConnectedByPollAndRegisteredAfterwards)
+{
+    Scenario s;  // connect(), poll(), getsockopt(SO_ERROR), and then epoll for input alone
+    s.connect(7, -EINPROGRESS).connected(7).add(7, EPOLLIN, FILE_TCP).wait().at_ms(20000);
+    EXPECT_EQ(s.verdict("EP106"), "none");
 }
 
 TEST(DeafRegistration, ConnectThatNobodyHearsOf)

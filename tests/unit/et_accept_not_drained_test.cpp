@@ -112,5 +112,21 @@ TEST(EtAcceptNotDrained, OtherAcceptorsMayTakeThem)
     EXPECT_EQ(s.alarms(), "");
 }
 
+TEST(EtAcceptNotDrained, BacklogFromTheStart)
+{
+    Scenario s;
+    s.seeded(7, EPOLLIN | EPOLLET, FILE_LISTENER).arrives(7, 3).wait().at_ms(5000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP102"), "risk");
+    EXPECT_TRUE(s.finding("EP102").inconclusive);
+}
+
+TEST(EtAcceptNotDrained, LevelTriggeredBacklogFromTheStartIsReported)
+{
+    Scenario s;
+    s.seeded(7, EPOLLIN, FILE_LISTENER).arrives(7, 3).wait().at_ms(5000);
+    EXPECT_EQ(s.verdict("EP102"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit

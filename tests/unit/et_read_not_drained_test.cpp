@@ -256,10 +256,32 @@ TEST(EtReadNotDrained, PlannedByATimer)
 
 TEST(EtReadNotDrained, PastUnknownAfterAttach)
 {
-    Scenario s;  // Q7: its edge came before us
+    Scenario s(Profile::kProduction);  // Q7: its edge came before us
     s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait();
-    s.at_ms(20000);
+    s.at_ms(29000);
     EXPECT_EQ(s.verdict("EP101"), "none");
+    s.at_ms(32000);
+    EXPECT_EQ(s.verdict("EP101"), "risk");  // and clean may not be claimed
+    ASSERT_TRUE(s.finding("EP101").inconclusive);
+    EXPECT_EQ(s.finding("EP101").inconclusive->text,
+              "fd 7 (tcp) has 100 bytes unread, untouched since the observation began (EP101)");
+}
+
+TEST(EtReadNotDrained, WhatHungFromTheStartMayWakeUp)
+{
+    Scenario s(Profile::kProduction);
+    s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait().at_ms(32000);
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+    s.thread(101).read(7, 100).after_ms(2000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, HeldBackFromTheStartByATimer)
+{
+    Scenario s;  // it may come back for it: a risk, and no reason to be inconclusive
+    s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait(60000).at_ms(20000);
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+    EXPECT_FALSE(s.finding("EP101").inconclusive);
 }
 
 TEST(EtReadNotDrained, RegisteredTwiceIsNotJudged)

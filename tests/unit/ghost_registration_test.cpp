@@ -124,5 +124,33 @@ TEST(GhostRegistration, EventsOfTheSameBatchDoNotCount)
     EXPECT_EQ(s.alarms(), "");
 }
 
+TEST(GhostRegistration, ClosedBeforeWeLooked)
+{
+    for (int error : {EBADF, ENOENT}) {
+        Scenario s;  // the kernel's list has the number, and the call on it fails
+        s.seeded(7, EPOLLIN, FILE_TCP).arrives(7, 10);
+        s.spin(7, EPOLLIN, 4000, 500, [&](Scenario& t) { t.ctl_unreached(POSTING_DEL, 7, -error); });
+        EXPECT_EQ(s.alarms(), "EP303 confirmed");
+    }
+}
+
+TEST(GhostRegistration, ClosedWhereNoHookSawIt)
+{
+    Scenario s;  // close_range()
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10);
+    s.spin(7, EPOLLIN, 4000, 500, [](Scenario& t) { t.ctl_unreached(POSTING_MOD, 7, -EBADF); });
+    EXPECT_EQ(s.alarms(), "EP303 confirmed");
+}
+
+TEST(GhostRegistration, ANumberOfAnotherProcessIsNoGhost)
+{
+    Scenario s;  // a child shares the epoll and has closed its copy: EP503
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10).process(200);
+    for (int i = 0; i < 20; i++)
+        s.after_ms(100).ctl_unreached(POSTING_DEL, 7, -EBADF);
+    s.after_ms(2000);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit

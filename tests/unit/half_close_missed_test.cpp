@@ -157,7 +157,10 @@ TEST(HalfCloseMissed, EndTakenBeforeWeLookedMayBeKnown)
     s.seeded(7, 0, FILE_TCP).wait().peer_closes(7);
     s.state(7).flags &= ~STATE_EOF_UNREAD;
     s.at_ms(8000);
-    EXPECT_EQ(s.verdict("EP301"), "none");
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP301"), "risk");
+    EXPECT_EQ(s.finding("EP301").inconclusive->text,
+              "fd 7 (tcp) has a peer that closed, untouched since the observation began (EP301)");
 }
 
 TEST(HalfCloseMissed, OutputBlockedBeforeItWasRegistered)
@@ -226,6 +229,81 @@ TEST(HalfCloseMissed, TheAdviceKeepsWhoStillWaits)
     Scenario s;
     parked(s, 7, 0).at_ms(500).peer_closes(7).at_ms(4000);
     EXPECT_NE(s.finding("EP301").fix.find("once what it asked for is answered"), std::string::npos);
+}
+
+TEST(HalfCloseMissed, ParkedBeforeWeLookedIsARiskAtMost)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);  // told of input before, it may be in the queue of a pool
+        s.seeded(7, 0, FILE_TCP).wait().peer_closes(7).at_ms(400000);
+        EXPECT_EQ(s.alarms(), "");
+        EXPECT_EQ(s.verdict("EP301"), "risk");
+        EXPECT_TRUE(s.finding("EP301").inconclusive);
+        s.thread(101).read(7, 0).close(7).after_ms(2000);
+        EXPECT_EQ(s.verdict("EP301"), "none");
+    }
+}
+
+TEST(HalfCloseMissed, ManyParkedBeforeWeLookedAreARiskAtMost)
+{
+    Scenario s;
+    for (int fd = 10; fd < 60; fd++)
+        s.seeded(fd, 0, FILE_TCP);
+    for (int fd = 10; fd < 60; fd++)
+        s.after_ms(150).wait().peer_closes(fd);
+    s.after_ms(10000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(HalfCloseMissed, FirstSeenByItsModIsARiskAtMost)
+{
+    Scenario s;  // registered where we could not see it
+    s.mod(7, 0).wait();
+    s.state(7).sk_state = 1;
+    s.peer_closes(7).at_ms(60000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(HalfCloseMissed, ReportedSinceWeLookedIsKnown)
+{
+    Scenario s;
+    s.seeded(7, EPOLLIN, FILE_TCP).at_ms(500).arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).mod(7, 0).wait();
+    s.peer_closes(7).at_ms(5000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, EndThatWasThereAtTheAdd)
+{
+    Scenario s;  // no FIN is seen after this
+    s.state(7).flags = STATE_RCV_SHUTDOWN;
+    s.state(7).sk_state = 8;
+    s.state(7).unread = 8;
+    s.add(7, EPOLLIN | EPOLLET, FILE_TCP).after_ms(1).delivered(7, EPOLLIN).read_to_the_end(7, 8).wait().at_ms(5000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, EndThatWasThereWhenTheEdgeWasReported)
+{
+    Scenario s;  // attached in between; the data and the end are taken by one read
+    s.seeded(7, EPOLLIN | EPOLLET, FILE_TCP).wait();
+    s.at_ms(500).arrives(7, 8);
+    s.state(7).flags |= STATE_RCV_SHUTDOWN;
+    s.state(7).sk_state = 8;
+    s.delivered(7, EPOLLIN).read_to_the_end(7, 8).wait().at_ms(5000);
+    EXPECT_EQ(s.alarms(), "EP301 likely");
+}
+
+TEST(HalfCloseMissed, EdgeOfTheEndBeforeWeLooked)
+{
+    Scenario s(Profile::kProduction);
+    s.state(7).flags = STATE_RCV_SHUTDOWN | STATE_EOF_UNREAD;
+    s.state(7).sk_state = 8;
+    s.seeded(7, EPOLLIN | EPOLLET, FILE_TCP).wait().at_ms(29000);
+    EXPECT_EQ(s.verdict("EP301"), "none");
+    s.at_ms(35000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP301"), "risk");
+    EXPECT_TRUE(s.finding("EP301").inconclusive);
 }
 
 }  // namespace

@@ -245,5 +245,43 @@ TEST(OneshotNotRearmed, WakeUpRearmedIsQuiet)
     EXPECT_EQ(s.verdict("EP104"), "none");
 }
 
+TEST(OneshotNotRearmed, FiredBeforeWeLooked)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);  // of the mask nothing is left but this bit, not even EPOLLERR and EPOLLHUP
+        s.seeded(7, EPOLLONESHOT, FILE_TCP).wait().arrives(7, 10).at_ms(400000);
+        EXPECT_EQ(s.alarms(), "");
+        EXPECT_EQ(s.verdict("EP104"), "risk");
+        EXPECT_TRUE(s.finding("EP104").inconclusive);
+    }
+}
+
+TEST(OneshotNotRearmed, FiredBeforeWeLookedAndTheClientIsGone)
+{
+    Scenario s(Profile::kProduction);  // in the queue of a pool, perhaps: EP301 has no say in it
+    s.seeded(7, EPOLLONESHOT | EPOLLET, FILE_TCP).wait().peer_closes(7).at_ms(400000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP301"), "none");
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
+TEST(OneshotNotRearmed, FiredBeforeWeLookedAndRearmed)
+{
+    Scenario s;
+    s.seeded(7, EPOLLONESHOT, FILE_TCP).wait().arrives(7, 10).at_ms(3000);
+    EXPECT_TRUE(s.finding("EP104").inconclusive);
+    s.thread(101).read(7, 10).mod(7, EPOLLIN | EPOLLONESHOT).after_ms(2000);
+    EXPECT_EQ(s.verdict("EP104"), "none");
+    EXPECT_EQ(s.epoll_books().rearms, 0u);  // how long that took is not known
+}
+
+TEST(OneshotNotRearmed, AskedForNothingOnPurposeBeforeWeLooked)
+{
+    Scenario s;  // epoll_ctl(MOD, EPOLLONESHOT): the kernel has added EPOLLERR and EPOLLHUP
+    s.seeded(7, EPOLLONESHOT | EPOLLERR | EPOLLHUP, FILE_TCP).wait().arrives(7, 10).at_ms(400000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP104"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit

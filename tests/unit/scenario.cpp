@@ -185,10 +185,14 @@ Scenario& Scenario::add_shared(int fd, uint32_t mask, uint8_t kind, uint64_t dat
 
 Scenario& Scenario::seeded(int fd, uint32_t mask, uint8_t kind)
 {
-    files_[fd].kind = kind;
-    files_[fd].state.flags |= STATE_WRITABLE | STATE_STREAM;
+    File& f = files_[fd];
+    f.kind = kind;
+    if (kind == FILE_TCP && !f.state.sk_state)
+        f.state.sk_state = 1;  // ESTABLISHED
+    f.state.flags |= STATE_WRITABLE | STATE_STREAM;
     posting p = blank(POSTING_SEEDED, fd);
     p.mask = mask;
+    p.amount = kind == FILE_TCP ? f.state.sk_state : 0;
     p.data = static_cast<uint64_t>(fd);
     data_[{p.epoll, fd}] = p.data;
     post(p);
@@ -522,6 +526,18 @@ Scenario& Scenario::close_number(int fd)
 Scenario& Scenario::ctl_closed(uint8_t kind, int fd, int64_t result)
 {
     posting p = blank(kind, fd);
+    p.file = p.ino = 0;
+    p.file_kind = FILE_UNKNOWN;
+    p.result = result;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::ctl_unreached(uint8_t kind, int fd, int64_t result)
+{
+    posting p = blank(kind, fd);
+    p.data = p.file;
+    p.flags = POSTING_UNREACHED;
     p.file = p.ino = 0;
     p.file_kind = FILE_UNKNOWN;
     p.result = result;

@@ -67,6 +67,8 @@ public:
     Scenario& connects(int fd, int64_t result);
     Scenario& takes_empty_message(int fd);  // a read that returns 0, of a socket that keeps messages apart
     Scenario& sends_empty_message(int fd);
+    // MOD or DEL on a number that leads nowhere, while the kernel's list of ready registrations has one under it.
+    Scenario& ctl_unreached(uint8_t kind, int fd, int64_t result);
     Scenario& reuses_buffers(int fd);  // the head of its queue has the same address each time
     Scenario& close(int fd);
     Scenario& wakes_thread();            // futex

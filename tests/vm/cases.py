@@ -156,7 +156,7 @@ def together(everything):
 
 
 def stops(expected):
-    """A role of tests/live/stops.cpp: just these rules speak, at likely or more."""
+    """A role of tests/live/stops.cpp or waiting.cpp: just these rules speak, at likely or more."""
     def judge(record):
         no_problem(record)
         result = outcome(record)
@@ -266,6 +266,11 @@ def plan(missing, only=(), cpus=1):
         Case("stops", "stops/freeze1", "freeze1 /tmp/freezer/frozen", stops([])),
         Case("stops", "stops/nap", "nap 12", stops(["EP404"])),
         Case("stops", "stops/ring", "ring 3000", stops([])),
+        Case("waiting", "waiting/end-under-edge", "end-under-edge", stops(["EP301"])),
+        Case("waiting", "waiting/connect-untold", "connect-untold", stops(["EP106"])),
+        Case("late", "waiting/ghost", "ghost", stops(["EP303"])),
+        Case("late", "waiting/hangs", "hangs", stops(["EP103"])),
+        Case("late", "waiting/pool", "pool", stops([])),
         Case("redis", "redis", "", silent_server),
         Case("nginx", "nginx", "", silent_server),
         Case("capabilities", "capabilities", "busy-epollout", demo(demos.ROOT / "demo_bugs/busy-epollout", "bug")),

@@ -109,6 +109,7 @@ def build(binaries, demos, nginx_config, directory):
     for demo in demos:
         tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}", debug=demo.endswith("/bug"))  # it names lines
     tree.add_program(binaries / "tests/stops", "bin/stops")
+    tree.add_program(binaries / "tests/waiting", "bin/waiting")
     missing = []
     for name in SERVERS:
         try:

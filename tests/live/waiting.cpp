@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: Apache-2.0
+// One process in which something waits: each role is a mistake, or a pause that is right and looks like one. The peer
+// is the same process, by sockets that no epoll knows.
+//
+//   waiting end-with-data       data and FIN in one read, then parked with mask 0: the end is never learnt (EP301)
+//   waiting end-under-edge      the same, a short read under EPOLLET (EP301)
+//   waiting blocked-first       send() until EAGAIN, epoll_ctl(ADD) afterwards; the client half-closes and reads nothing
+//   waiting chunks              chunks that each go out whole, until EPOLLOUT stops coming; the client as above
+//   waiting pool                told of input, mask 0, queued for a thread that is busy; the client gives up
+//   waiting greeting            another thread answers, keeps the connection passive for three seconds and closes it
+//   waiting wake-eventfd        ONESHOT fires once, is never re-armed, and others go on writing (EP104); wake-pipe
+//   waiting dropped             a MOD refused because of EPOLLEXCLUSIVE, and the client is closed, five times (EP403)
+//   waiting ghost               a duplicate keeps a closed fd registered: it is reported, and epoll_ctl(DEL) fails (EP303)
+//   waiting left-unread         a short read under EPOLLET (EP101); left-in-backlog: one accept() under EPOLLET (EP102)
+//   waiting fired               ONESHOT fired, input waits (EP104); fired-end: the client has left
+//   waiting deaf                mask 0, input waits (EP106)
+//   waiting hangs               in recv() on an edge-triggered socket without O_NONBLOCK (EP103)
+//   waiting reads-elsewhere     the same in a thread of its own, while the loop waits
+//   waiting connect-untold      EPOLLOUT is taken out before the connection stands (EP106)
+//   waiting connect-told        it is taken out when it was reported, and the server is slow to greet
+//   waiting no-room             answers until there is no room, and is asked again meanwhile: back-pressure
+//   waiting rate-limit          every client is paused for a while after each answer
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+int watched_ms = 4000;  // or the second argument
+constexpr int kPassiveMs = 3000;
+
+using Clock = std::chrono::steady_clock;
+
+int must(int result, const char* what)
+{
+    if (result >= 0)
+        return result;
+    fprintf(stderr, "waiting: %s: %s\n", what, strerror(errno));
+    exit(3);
+}
+
+int control(int epoll, int operation, int fd, uint32_t mask)
+{
+    epoll_event want{};
+    want.events = mask;
+    want.data.fd = fd;
+    return epoll_ctl(epoll, operation, fd, &want);
+}
+
+void add(int epoll, int fd, uint32_t mask) { must(control(epoll, EPOLL_CTL_ADD, fd, mask), "epoll_ctl(ADD)"); }
+void mod(int epoll, int fd, uint32_t mask) { must(control(epoll, EPOLL_CTL_MOD, fd, mask), "epoll_ctl(MOD)"); }
+int new_epoll() { return must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"); }
+
+// Whoever is stopped and goes on finds itself interrupted.
+int wait_for_one(int epoll, epoll_event& got, int timeout_ms)
+{
+    for (;;) {
+        int found = epoll_wait(epoll, &got, 1, timeout_ms);
+        if (found >= 0 || errno != EINTR)
+            return must(found, "epoll_wait");
+    }
+}
+
+epoll_event told(int epoll)
+{
+    epoll_event got{};
+    if (wait_for_one(epoll, got, 2000) != 1) {
+        fprintf(stderr, "waiting: nothing was reported\n");
+        exit(3);
+    }
+    return got;
+}
+
+// The loop waits as a loop without timers does, for so long; a descriptor of its own ends it.
+void sleep_in_loop(
+    int epoll, int ms = watched_ms, const std::function<void()>& told = [] {})
+{
+    int end = must(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+    add(epoll, end, EPOLLIN);
+    puts("waits");
+    fflush(stdout);
+    std::thread clock([end, ms] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+        uint64_t one = 1;
+        if (write(end, &one, sizeof(one)) != sizeof(one))
+            exit(3);
+    });
+    for (epoll_event got{}; got.data.fd != end;) {
+        wait_for_one(epoll, got, -1);
+        if (got.data.fd != end)
+            told();
+    }
+    clock.join();
+    close(end);
+}
+
+sockaddr_in address_of(int listener)
+{
+    sockaddr_in address{};
+    socklen_t length = sizeof(address);
+    must(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), "getsockname");
+    return address;
+}
+
+int new_listener()
+{
+    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    must(bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof(any)), "bind");
+    must(listen(fd, 64), "listen");
+    return fd;
+}
+
+// Both ends of a TCP connection: ours does not block.
+struct Pair {
+    int ours = -1;
+    int theirs = -1;
+
+    explicit Pair(int small_buffers = 0)
+    {
+        int listener = new_listener();
+        sockaddr_in address = address_of(listener);
+        theirs = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+        if (small_buffers)
+            must(setsockopt(theirs, SOL_SOCKET, SO_RCVBUF, &small_buffers, sizeof(small_buffers)), "setsockopt");
+        must(connect(theirs, reinterpret_cast<sockaddr*>(&address), sizeof(address)), "connect");
+        ours = must(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept4");
+        if (small_buffers)
+            must(setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &small_buffers, sizeof(small_buffers)), "setsockopt");
+        close(listener);
+    }
+
+    void ask(std::string_view bytes = "request\n") const
+    {
+        must(static_cast<int>(send(theirs, bytes.data(), bytes.size(), MSG_NOSIGNAL)), "send");
+    }
+
+    int take() const
+    {
+        char bytes[256];
+        return static_cast<int>(recv(ours, bytes, sizeof(bytes), 0));
+    }
+
+    void answer(std::string_view bytes = "answer\n") const
+    {
+        must(static_cast<int>(send(ours, bytes.data(), bytes.size(), MSG_NOSIGNAL)), "send");
+    }
+
+    void hear() const
+    {
+        char bytes[256];
+        must(static_cast<int>(recv(theirs, bytes, sizeof(bytes), 0)), "recv");
+    }
+
+    void give_up() const { must(shutdown(theirs, SHUT_WR), "shutdown"); }
+};
+
+int end_with_data(uint32_t mask, bool park)
+{
+    int epoll = new_epoll();
+    Pair pair;
+    pair.ask();
+    pair.give_up();
+    // The loop is busy elsewhere until both have come: poll() says so without taking anything.
+    add(epoll, pair.ours, mask);
+    told(epoll);
+    if (pair.take() != 8)
+        return 3;
+    if (park)
+        mod(epoll, pair.ours, 0);
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+// All that the socket takes, in chunks of this size; the last one only as far as there is room.
+void fill(int fd, size_t chunk)
+{
+    std::string bytes(chunk, 'x');
+    while (send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0)
+        ;
+    if (errno != EAGAIN)
+        must(-1, "send");
+}
+
+int blocked_first()
+{
+    int epoll = new_epoll();
+    Pair pair(4096);
+    pair.ask();
+    pair.take();
+    fill(pair.ours, 65536);
+    add(epoll, pair.ours, EPOLLOUT);
+    pair.give_up();
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+int chunks()
+{
+    int epoll = new_epoll();
+    Pair pair(16384);
+    add(epoll, pair.ours, EPOLLIN);
+    pair.ask();
+    told(epoll);
+    pair.take();
+    mod(epoll, pair.ours, EPOLLOUT);
+    std::string bytes(512, 'x');
+    auto chunk = [&] {
+        if (send(pair.ours, bytes.data(), bytes.size(), MSG_NOSIGNAL) != 512)
+            exit(3);
+    };
+    epoll_event got{};
+    while (wait_for_one(epoll, got, 100) == 1)
+        chunk();
+    pair.give_up();
+    sleep_in_loop(epoll, watched_ms, chunk);  // the client's kernel may still make room for some
+    return 0;
+}
+
+int no_room()
+{
+    int epoll = new_epoll();
+    Pair pair(4096);
+    add(epoll, pair.ours, EPOLLIN);
+    pair.ask();
+    told(epoll);
+    pair.take();
+    mod(epoll, pair.ours, EPOLLOUT);
+    told(epoll);
+    fill(pair.ours, 65536);
+    pair.ask();
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+// One thread that takes the work of the loop, one piece after another.
+class Worker {
+public:
+    ~Worker()
+    {
+        give(-1);
+        thread_.join();
+    }
+
+    void give(int ms)
+    {
+        std::lock_guard lock(mutex_);
+        queue_.push_back(ms);
+        changed_.notify_one();
+    }
+
+private:
+    void work()
+    {
+        for (;;) {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return !queue_.empty(); });
+            int ms = queue_.front();
+            queue_.erase(queue_.begin());
+            lock.unlock();
+            if (ms < 0)
+                return;
+            std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<int> queue_;
+    std::thread thread_{[this] { work(); }};
+};
+
+int pool()
+{
+    int epoll = new_epoll();
+    Pair first, second, third;
+    Worker worker;
+    for (const Pair* pair : {&first, &second, &third}) {
+        add(epoll, pair->ours, EPOLLIN);
+        if (pair != &third)
+            pair->ask();
+        else
+            pair->give_up();  // nothing but the end
+        told(epoll);
+        mod(epoll, pair->ours, 0);
+        worker.give(watched_ms / 2);
+        pair->give_up();
+    }
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+int greeting()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    add(epoll, pair.ours, EPOLLIN);
+    pair.ask("GET / HTTP/1.1\r\n");
+    told(epoll);
+    std::thread scheduler([&] {
+        pair.take();
+        pair.answer("AMQP");
+        mod(epoll, pair.ours, 0);
+        pair.give_up();
+        std::this_thread::sleep_for(std::chrono::milliseconds(kPassiveMs));
+        close(pair.ours);
+    });
+    sleep_in_loop(epoll);
+    scheduler.join();
+    return 0;
+}
+
+// A loop that is woken once. `wake` is written to, `woken` is registered.
+int wake_up(int woken, int wake, size_t bytes)
+{
+    int epoll = new_epoll();
+    add(epoll, woken, EPOLLIN | EPOLLONESHOT);
+    std::thread others([=] {
+        const std::array<uint64_t, 1> one{1};
+        for (int at = 0; at < watched_ms; at += 100) {
+            if (write(wake, one.data(), bytes) != static_cast<ssize_t>(bytes))
+                exit(3);
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+    });
+    told(epoll);
+    uint64_t taken = 0;
+    if (read(woken, &taken, sizeof(taken)) <= 0)
+        return 3;
+    sleep_in_loop(epoll);
+    others.join();
+    return 0;
+}
+
+int wake_eventfd()
+{
+    int fd = must(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+    return wake_up(fd, fd, sizeof(uint64_t));
+}
+
+int wake_pipe()
+{
+    int ends[2];
+    must(pipe2(ends, O_NONBLOCK | O_CLOEXEC), "pipe2");
+    return wake_up(ends[0], ends[1], 1);
+}
+
+int dropped()
+{
+    int epoll = new_epoll();
+    for (int i = 0; i < 5; i++) {
+        Pair pair;
+        add(epoll, pair.ours, EPOLLIN | EPOLLEXCLUSIVE);
+        pair.ask();
+        told(epoll);
+        pair.take();
+        if (control(epoll, EPOLL_CTL_MOD, pair.ours, EPOLLOUT) == 0 || errno != EINVAL)
+            return 3;
+        close(pair.ours);
+        close(pair.theirs);
+    }
+    sleep_in_loop(epoll, 1000);
+    return 0;
+}
+
+int ghost()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    int copy = must(dup(pair.ours), "dup");
+    add(epoll, pair.ours, EPOLLIN);
+    must(close(pair.ours), "close");
+    pair.ask();
+    puts("waits");
+    fflush(stdout);
+    for (auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
+        if (epoll_ctl(epoll, EPOLL_CTL_DEL, told(epoll).data.fd, nullptr) == 0 || errno != EBADF)
+            return 3;
+    }
+    return close(copy);
+}
+
+int left_unread()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    add(epoll, pair.ours, EPOLLIN | EPOLLET);
+    pair.ask();
+    told(epoll);
+    char some[4];
+    if (recv(pair.ours, some, sizeof(some), 0) != sizeof(some))
+        return 3;
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+int left_in_backlog()
+{
+    int epoll = new_epoll();
+    int listener = new_listener();
+    sockaddr_in address = address_of(listener);
+    for (int i = 0; i < 3; i++) {
+        int client = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+        must(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), "connect");
+    }
+    add(epoll, listener, EPOLLIN | EPOLLET);
+    told(epoll);
+    must(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), "accept4");
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+int fired(bool leaves)
+{
+    int epoll = new_epoll();
+    Pair pair;
+    add(epoll, pair.ours, EPOLLIN | EPOLLONESHOT);
+    pair.ask();
+    told(epoll);
+    pair.take();
+    if (leaves)
+        pair.give_up();
+    else
+        pair.ask();
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+int deaf()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    add(epoll, pair.ours, EPOLLIN);
+    pair.ask();
+    told(epoll);
+    pair.take();
+    pair.answer();
+    mod(epoll, pair.ours, 0);
+    pair.ask();
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+// `elsewhere`: a thread has the socket to itself.
+int hangs(bool elsewhere)
+{
+    int epoll = new_epoll();
+    Pair pair;
+    must(fcntl(pair.ours, F_SETFL, 0), "fcntl");
+    add(epoll, pair.ours, EPOLLIN | EPOLLET);
+    pair.ask();
+    told(epoll);
+    pair.take();
+    std::thread client([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(watched_ms));
+        pair.ask();
+    });
+    std::thread loop;
+    if (elsewhere)
+        loop = std::thread([=] { sleep_in_loop(epoll); });
+    else
+        puts("waits");
+    fflush(stdout);
+    int got = pair.take();
+    client.join();
+    if (loop.joinable())
+        loop.join();
+    return got == 8 ? 0 : 3;
+}
+
+int connects(bool registered_before, bool wait_for_it)
+{
+    int epoll = new_epoll();
+    int listener = new_listener();
+    sockaddr_in address = address_of(listener);
+    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+    if (registered_before)
+        add(epoll, fd, EPOLLIN | EPOLLONESHOT);  // armed for nothing that a socket without a peer would report for ever
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 || errno != EINPROGRESS)
+        return 3;
+    if (registered_before)
+        mod(epoll, fd, EPOLLIN | EPOLLOUT);
+    else
+        add(epoll, fd, EPOLLIN | EPOLLOUT);
+    if (wait_for_it && !(told(epoll).events & EPOLLOUT))
+        return 3;
+    mod(epoll, fd, EPOLLIN);
+    sleep_in_loop(epoll);
+    return 0;
+}
+
+int rate_limit()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    add(epoll, pair.ours, EPOLLIN);
+    auto end = Clock::now() + std::chrono::milliseconds(2 * watched_ms);
+    while (Clock::now() < end) {
+        pair.ask();
+        told(epoll);
+        pair.take();
+        pair.answer();
+        mod(epoll, pair.ours, 0);
+        pair.hear();
+        pair.ask();
+        epoll_event got{};
+        wait_for_one(epoll, got, 1800);
+        mod(epoll, pair.ours, EPOLLIN);
+        told(epoll);
+        pair.take();
+        pair.answer();
+        pair.hear();
+    }
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    struct Role {
+        const char* name;
+        int (*run)();
+    };
+    const std::string_view role = argc > 1 ? argv[1] : "";
+    if (argc > 2)
+        watched_ms = atoi(argv[2]);
+    for (const Role& known : {
+             Role{"end-with-data", [] { return end_with_data(EPOLLIN, true); }},
+             Role{"end-under-edge", [] { return end_with_data(EPOLLIN | EPOLLET, false); }},
+             Role{"blocked-first", blocked_first},
+             Role{"chunks", chunks},
+             Role{"pool", pool},
+             Role{"greeting", greeting},
+             Role{"wake-eventfd", wake_eventfd},
+             Role{"wake-pipe", wake_pipe},
+             Role{"dropped", dropped},
+             Role{"ghost", ghost},
+             Role{"left-unread", left_unread},
+             Role{"left-in-backlog", left_in_backlog},
+             Role{"fired", [] { return fired(false); }},
+             Role{"fired-end", [] { return fired(true); }},
+             Role{"deaf", deaf},
+             Role{"hangs", [] { return hangs(false); }},
+             Role{"reads-elsewhere", [] { return hangs(true); }},
+             Role{"connect-untold", [] { return connects(false, false); }},
+             Role{"connect-told", [] { return connects(false, true); }},
+             Role{"no-room", no_room},
+             Role{"rate-limit", rate_limit},
+         })
+        if (role == known.name)
+            return known.run();
+    fprintf(stderr, "usage: waiting ROLE [MS] (see the source)\n");
+    return 2;
+}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What waits, and whose fault it is: mistakes that must be found, and pauses that are right (tests/live/waiting.cpp)."""
+import subprocess
+
+from harness import BUILD, Final, Started, check, epaudit
+
+WAITING = str(BUILD / "tests/waiting")
+MISTAKES = {
+    "end-with-data": ("EP301", "likely"),
+    "end-under-edge": ("EP301", "likely"),
+    "wake-eventfd": ("EP104", "likely"),
+    "wake-pipe": ("EP104", "likely"),
+    "dropped": ("EP403", "confirmed"),
+    "connect-untold": ("EP106", "likely"),
+}
+PAUSES = ("blocked-first", "chunks", "pool", "greeting", "connect-told", "no-room", "rate-limit")
+# Attached once they wait, with thresholds of seconds where the default is minutes.
+RULES = ("half-close-missed", "deaf-registration", "oneshot-not-rearmed", "et-read-not-drained", "et-accept-not-drained")
+PATIENCE = ("--profile", "production", "--set", "half-close-missed.half_close_s=1", "--set", "deaf-registration.deaf_s=1",
+            *(word for rule in RULES for word in ("--set", f"{rule}.from_start_s=1")))
+# What hung when we came: a risk that is named, and no claim that all is well.
+HUNG = {
+    "end-with-data": "EP301",
+    "end-under-edge": "EP301",
+    "left-unread": "EP101",
+    "left-in-backlog": "EP102",
+    "fired": "EP104",
+    "fired-end": "EP104",
+    "deaf": "EP106",
+    "pool": "EP106 EP301",  # bytes wait, or nothing but the end
+}
+AT_ONCE = 4
+
+
+def found(role, rule, level):
+    def test():
+        outcome = epaudit("run", "--", WAITING, role)
+        check(outcome.rules() == [rule] and rule in outcome.rules((level,)), outcome.describe())
+        check(outcome.code == 1 and outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
+def quiet(role):
+    def test():
+        outcome = epaudit("run", "--", WAITING, role)
+        if outcome.rules():
+            raise Final(outcome.describe())
+        check(outcome.code == 0 and outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
+def attached(role):
+    """Once it waits."""
+    server = subprocess.Popen([WAITING, role, "60000"], stdout=subprocess.PIPE, text=True)
+    try:
+        check(server.stdout.readline() == "waits\n", f"{role} did not come to wait")
+        return Started("attach", *PATIENCE, "--duration", 3, "-p", server.pid).finish()
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def quiet_attached(role):
+    def test():
+        outcome = attached(role)
+        if outcome.rules():
+            raise Final(outcome.describe())
+        check(outcome.code == 0, outcome.describe())
+    return test
+
+
+def found_attached(role, rule, level):
+    def test():
+        outcome = attached(role)
+        check(outcome.rules() == [rule] and rule in outcome.rules((level,)), outcome.describe())
+        check(outcome.code == 1, outcome.describe())
+    return test
+
+
+def hung_attached(role, rules):
+    """What came before is not known: no finding, and no verdict either."""
+    def test():
+        outcome = attached(role)
+        if outcome.rules():
+            raise Final(outcome.describe())
+        reasons = {reason["why"] for reason in outcome.report["verdict"]["reasons"]}
+        check(outcome.rules(("risk",)) == rules.split(), outcome.describe())
+        check(outcome.code == 4 and reasons == {"hung-from-start"}, f"{reasons} {outcome.describe()}")
+    return test
+
+
+def register(suite):
+    with suite.side_by_side(AT_ONCE):
+        for role, (rule, level) in MISTAKES.items():
+            suite.run(f"waiting {role}", found(role, rule, level))
+        for role in PAUSES:
+            suite.run(f"waiting {role} is quiet", quiet(role))
+        for role in ("blocked-first", "chunks", "no-room", "reads-elsewhere"):
+            suite.run(f"waiting {role} is quiet, attached", quiet_attached(role))
+        for role, rules in HUNG.items():
+            suite.run(f"waiting {role} hung from the start, attached", hung_attached(role, rules))
+        suite.run("waiting ghost, attached", found_attached("ghost", "EP303", "confirmed"))
+        suite.run("waiting hangs, attached", found_attached("hangs", "EP103", "likely"))
