@@ -35,33 +35,6 @@ const char* summary_of(const LogRun& run)
     }
 }
 
-const char* fix_of(const LogRun& run)
-{
-    switch (run.cause) {
-    case Cause::kOut:
-        return "when the output buffer is empty, epoll_ctl(EPOLL_CTL_MOD) the fd to a mask without EPOLLOUT; arm "
-               "EPOLLOUT only after a write() was cut short or returned EAGAIN";
-    case Cause::kUnread: return "consume what is reported, or take the fd out (EPOLL_CTL_DEL) until it can be";
-    case Cause::kEof: return "after read() = 0 close the fd or take it out with EPOLL_CTL_DEL";
-    case Cause::kHupErr:
-        return "EPOLLHUP and EPOLLERR are reported whether asked for or not: close the fd or take it out with "
-               "EPOLL_CTL_DEL";
-    case Cause::kGhost: return "EPOLL_CTL_DEL before close() wherever a duplicate (dup, fork, SCM_RIGHTS) may exist";
-    case Cause::kZero:
-        return "wait with the time to the next timer as timeout, -1 if there is none; if busy polling is meant, ignore "
-               "EP206";
-    case Cause::kAccept:
-        return "on EMFILE or ENFILE take the listener out (EPOLL_CTL_DEL) and put it back when a connection has been "
-               "closed; or keep a spare descriptor";
-    case Cause::kHerd:
-        return "EPOLL_CTL_ADD the listener with EPOLLEXCLUSIVE in each worker, or give each worker its own listener "
-               "with SO_REUSEPORT";
-    default:
-        return "move the blocking call to a worker thread (or io_uring), which tells the loop through an eventfd when "
-               "it is done";
-    }
-}
-
 Level level_of(const Snapshot& books, const LogRun& run, const Settings& settings)
 {
     if (run.cause == Cause::kZero)
@@ -154,7 +127,8 @@ std::string log_run_ground(const LogRun& run)
     }
 }
 
-void judge_log_runs(const RuleInfo& info, const Snapshot& books, const Settings& settings, std::vector<Finding>& out)
+void judge_log_runs(const RuleInfo& info, const Snapshot& books, const Settings& settings, const LogRunAdvice& advice,
+                    std::vector<Finding>& out)
 {
     for (const LogRun& run : books.log_runs) {
         // With time stamps the books tell a stall from what only looks like one.
@@ -176,7 +150,7 @@ void judge_log_runs(const RuleInfo& info, const Snapshot& books, const Settings&
         describe(finding, books, run);
         if (run.doubt)
             add_fact(finding, "doubt", run.doubt);
-        finding.fix = fix_of(run);
+        finding.fix = advice(run);
         out.push_back(std::move(finding));
     }
 }

@@ -272,7 +272,17 @@ void SpinRule::audit(const Snapshot& books, const Settings& settings, std::vecto
         judge(books, entry, settings, out);
     for (const Entry& entry : books.buried)
         judge(books, entry, settings, out);
-    judge_log_runs(info_, books, settings, out);
+    auto advice = [this](const LogRun& run) {
+        Entry entry;
+        entry.file.kind = run.kind;
+        entry.file.eofs = run.between & BETWEEN_READ_EOF ? 1 : 0;
+        entry.registration.mask = run.events;  // at least
+        Spin spin;
+        spin.events = run.events;
+        spin.between = run.between;
+        return advice_.fix(entry, spin);
+    };
+    judge_log_runs(info_, books, settings, advice, out);
 }
 
 }  // namespace epaudit

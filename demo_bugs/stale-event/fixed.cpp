@@ -104,8 +104,7 @@ void drive(demo::Client& client) {
     const int other = client.connect();
     client.send(one, "hello\n");
     client.receive(other);
-    client.close(one);
-    client.close(other);
+    demo::check(close_range(one, other, 0), "close_range");  // in one call: both ends are news at once
     client.ready();
     client.pause(5);
   }

@@ -44,13 +44,18 @@ const char* remedy(uint32_t error)
                                       : "the kernel is out of memory for sockets";
 }
 
+constexpr const char* kFix =
+    "on EMFILE or ENFILE take the listener out (EPOLL_CTL_DEL) and put it back when a connection has been closed or "
+    "after a pause; or keep a spare descriptor: close it, accept, close the connection, open it again";
+
 class AcceptSpin : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        judge_log_runs(kInfo, books, settings, out);
+        judge_log_runs(
+            kInfo, books, settings, [](const LogRun&) { return kFix; }, out);
         for (std::span<const Entry> file : by_file(books.entries)) {
             const Entry& entry = file.front();
             const file_row& f = entry.file;
@@ -113,9 +118,7 @@ private:
         finding.fix =
             !spins ? "raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit), or refuse clients before the limit is "
                      "reached"
-                   : "on EMFILE or ENFILE take the listener out (EPOLL_CTL_DEL) and put it back when a connection has "
-                     "been closed or after a pause; or keep a spare descriptor: close it, accept, close the "
-                     "connection, open it again";
+                   : kFix;
         out.push_back(std::move(finding));
     }
 

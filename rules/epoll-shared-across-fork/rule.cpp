@@ -40,11 +40,9 @@ public:
 private:
     static bool alive(const Snapshot& books, uint32_t pid)
     {
-        // A log tells of ends, not of lives: who has threads has not ended.
-        if (!books.state_known)
-            return std::any_of(books.threads.begin(), books.threads.end(),
-                               [pid](const auto& thread) { return thread.second.tgid == pid; });
         auto at = books.processes.find(pid);
+        if (!books.state_known)  // a log tells of ends, not of lives
+            return at == books.processes.end() || at->second.state != RunState::kGone;
         return at != books.processes.end() &&
                (at->second.state == RunState::kAlive || at->second.state == RunState::kStopped);
     }

@@ -35,13 +35,18 @@ double cpu_share(const registration_row& r)
     return r.run >= LEDGER_RUN && share < 1.1 ? std::min(share, 1.0) : 0;
 }
 
+constexpr const char* kFix =
+    "epoll_ctl(EPOLL_CTL_DEL) before close() whenever a duplicate may exist (dup, fork without exec, descriptors "
+    "passed on); now only closing every duplicate, or the epoll, removes it";
+
 class GhostRegistration : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        judge_log_runs(kInfo, books, settings, out);
+        judge_log_runs(
+            kInfo, books, settings, [](const LogRun&) { return kFix; }, out);
         for (const Entry& entry : books.entries) {
             if (is_ghost(entry) && entry.file.ghost_at + settings.ns("exists_s") <= books.time)
                 judge(books, entry, settings, out);
@@ -86,9 +91,7 @@ private:
                                  between_text(entry.registration.run_calls)));
         if (!doubts.empty())
             add_fact(finding, "speaks against it", doubts_text(doubts));
-        finding.fix =
-            "epoll_ctl(EPOLL_CTL_DEL) before close() whenever a duplicate may exist (dup, fork without exec, "
-            "descriptors passed on); now only closing every duplicate, or the epoll, removes it";
+        finding.fix = kFix;
         out.push_back(std::move(finding));
     }
 };

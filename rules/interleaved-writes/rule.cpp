@@ -21,6 +21,16 @@ class InterleavedWrites : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
 
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (!sight.kernel_state)
+            return {Status::kUnavailable,
+                    "from which memory a write takes its bytes is not known, so whether they are "
+                    "the rest of a message cannot be told: " +
+                        sight.why};
+        return Rule::coverage(sight);
+    }
+
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         for (std::span<const Entry> file : by_file(books.entries))

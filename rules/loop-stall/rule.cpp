@@ -42,12 +42,9 @@ bool asleep(const epoll_row& e) { return e.stall_nap_ns >= LEDGER_NAP_NS || e.st
 
 std::string cause(const epoll_row& e) { return asleep(e) ? "in " + system_call_name(e.stall_call) : "on the CPU"; }
 
-const char* fix_for(const epoll_row& e)
+const char* fix_for_call(int call)
 {
-    if (!asleep(e))
-        return "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it "
-               "is done";
-    switch (e.stall_call) {
+    switch (call) {
     case SYS_nanosleep:
     case SYS_clock_nanosleep: return "never sleep in the loop's thread: use a timerfd or the timeout of epoll_wait";
     case SYS_connect: return "make the socket non-blocking before connect(), and wait for EPOLLOUT";
@@ -69,6 +66,14 @@ const char* fix_for(const epoll_row& e)
     }
 }
 
+const char* fix_for(const epoll_row& e)
+{
+    if (asleep(e))
+        return fix_for_call(e.stall_call);
+    return "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it is "
+           "done";
+}
+
 class LoopStall : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
@@ -87,7 +92,8 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        judge_log_runs(kInfo, books, settings, out);
+        judge_log_runs(
+            kInfo, books, settings, [](const LogRun& run) { return fix_for_call(run.call); }, out);
         for (const auto& [id, epoll] : books.epolls) {
             if (!epoll.stalls && !epoll.starves)
                 continue;

@@ -36,6 +36,10 @@ const RuleInfo kInfo{
     "wake-ups by timeout or signal in the same moment; a shared listener used with poll() or accept() alone",
     {StackRole::kArmed, StackRole::kWait}};
 
+constexpr const char* kListenerFix =
+    "EPOLL_CTL_ADD the listener with EPOLLEXCLUSIVE in each worker (it cannot be changed by MOD), or give each worker "
+    "its own listener with SO_REUSEPORT";
+
 struct Sample {
     uint32_t wakes = 0;
     uint32_t wasted = 0;
@@ -57,9 +61,18 @@ class ThunderingHerd : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
 
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (!sight.kernel_state)
+            return {Status::kDegraded,
+                    "only accept() = EAGAIN after most wake-ups is told, and is a risk at most: " + sight.why};
+        return Rule::coverage(sight);
+    }
+
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        judge_log_runs(kInfo, books, settings, out);
+        judge_log_runs(
+            kInfo, books, settings, [](const LogRun&) { return kListenerFix; }, out);
         for (std::span<const Entry> file : by_file(books.entries)) {
             const Entry& entry = file.front();
             if (!entry.file.wasted_wakes)
@@ -180,8 +193,7 @@ private:
         finding.cost.emplace_back("wasted_wakes_per_s", herd.wasted / herd.seconds);
         finding.cost.emplace_back("cpu_share", herd.cpu_share);
         finding.fix =
-            accepts ? "EPOLL_CTL_ADD the listener with EPOLLEXCLUSIVE in each worker (it cannot be changed by MOD), or "
-                      "give each worker its own listener with SO_REUSEPORT"
+            accepts ? kListenerFix
                     : "EPOLL_CTL_ADD the shared fd with EPOLLEXCLUSIVE, or give each waiter an eventfd of its own";
         add_fact(finding, "waiters", fmt::format("{} threads on {} epolls", herd.waiters, herd.epolls));
         add_fact(finding, "wasted",

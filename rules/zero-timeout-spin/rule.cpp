@@ -35,6 +35,10 @@ const RuleInfo kInfo{
     "deliberate busy polling looks the same; work of less than 32 us between two waits",
     {StackRole::kWait}};
 
+constexpr const char* kSteadyFix =
+    "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake the loop for other "
+    "work; if busy polling is meant, ignore EP206";
+
 struct Zeros {
     uint32_t zeros = 0;
     uint32_t returns = 0;
@@ -49,9 +53,17 @@ class ZeroTimeoutSpin : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
 
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (!sight.kernel_state)
+            return {Status::kDegraded, "only a row of empty waits is told, and CPU time is not known: " + sight.why};
+        return Rule::coverage(sight);
+    }
+
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        judge_log_runs(kInfo, books, settings, out);
+        judge_log_runs(
+            kInfo, books, settings, [](const LogRun&) { return kSteadyFix; }, out);
         for (const auto& [tid, t] : books.threads) {
             const epoll_row* epoll = books.epoll(t.epoll);
             if (!t.zeros || !epoll)
@@ -123,8 +135,7 @@ private:
             lost ? "something that is due stays due (a timer in the past, a task or signal queued and never run), so "
                    "the "
                    "time to wait is 0 at each turn: find what asks for it; epoll_wait() itself is not at fault"
-            : steady ? "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake "
-                       "the loop for other work; if busy polling is meant, ignore EP206"
+            : steady ? kSteadyFix
                      : "round the time to the next timer up to whole milliseconds, or use epoll_pwait2() or a timerfd";
         out.push_back(std::move(finding));
     }

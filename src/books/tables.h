@@ -105,6 +105,7 @@ public:
     file_state& state(uint64_t file) { return states_[file]; }
     void set_name(uint64_t file, const socket_name& name) { names_[file] = name; }
     void set_process(const ProcessInfo& process) { processes_[process.pid] = process; }
+    void forget_process(uint32_t pid) { processes_.erase(pid); }
     // False: no posting carries state (strace logs), so nothing may be concluded from it.
     void set_state_known(bool known) { state_known_ = known; }
     // False: postings are in order, and how far apart is not known (logs without time stamps).

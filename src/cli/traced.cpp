@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "src/cli/log_doubts.h"
 #include "src/cli/posted.h"
 #include "src/cli/target.h"
 #include "src/cli/tracer.h"
@@ -28,6 +29,7 @@ public:
           tracer_(std::move(tracer)),
           log_(session.auditor(), options.max_fds, [&](const Snapshot& books) { session_.looked(books); })
     {
+        log_.is_whole();
         for (const std::string& line : tracer_->said())
             log_.line(line);
     }
@@ -69,6 +71,8 @@ public:
         observation.seconds = static_cast<double>(session_.last().time - session_.last().began) / 1e9;
         observation.lost = log_.lost();
         observation.inconclusive = std::move(reasons);
+        for (InconclusiveReason& reason : log_doubts(session_.auditor(), log_))
+            observation.inconclusive.push_back(std::move(reason));
         for (std::string& note : log_.notes())
             observation.notes.push_back(std::move(note));
         if (const std::string& trouble = tracer_->log().trouble(); !trouble.empty())

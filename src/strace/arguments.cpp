@@ -241,11 +241,25 @@ bool parse_fd(std::string_view text, PrintedFd& fd)
     return true;
 }
 
+namespace {
+
+// Characters that skip_value() must look at.
+constexpr std::array<bool, 256> kStops = [] {
+    std::array<bool, 256> stops{};
+    for (unsigned char c : {'"', '(', '[', '{', ')', ']', '}', ',', '<', '/'})
+        stops[c] = true;
+    return stops;
+}();
+
+}  // namespace
+
 size_t skip_value(std::string_view text, size_t at)
 {
     unsigned depth = 0;
     size_t begin = at;
     for (; at < text.size(); at++) {
+        if (!kStops[static_cast<unsigned char>(text[at])])
+            continue;
         switch (text[at]) {
         case '"': at = end_of_string(text, at + 1) - 1; break;
         case '(':
@@ -294,6 +308,11 @@ std::string_view field(std::string_view text, std::string_view name)
 
 std::string_view Arguments::raw()
 {
+    if (next_ < known_) {
+        const Span& span = spans_[next_++];
+        at_ = span.after;
+        return span.value;
+    }
     if (at_ >= text_.size() || text_[at_] == ')')
         return {};
     size_t begin = at_;
@@ -305,6 +324,9 @@ std::string_view Arguments::raw()
         at_++;
     while (at_ < text_.size() && text_[at_] == ' ')
         at_++;
+    if (next_ == known_ && known_ < spans_.size())
+        spans_[known_++] = {value, at_};
+    next_++;
     return value;
 }
 

@@ -2,6 +2,7 @@
 // The arguments of a call, one after the other, and its result.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -34,12 +35,21 @@ public:
 
     // Moves past what is left of the arguments and reads the result. False: it is cut off.
     bool result(PrintedResult& result);
+    // Back to the first argument.
+    void rewind() { at_ = next_ = 0; }
     // What stands behind the result.
     std::string_view left() const { return left_; }
 
 private:
+    struct Span {
+        std::string_view value;
+        size_t after = 0;
+    };
     std::string_view text_;
     size_t at_ = 0;
+    std::array<Span, 6> spans_;  // those that were read before
+    unsigned known_ = 0;
+    unsigned next_ = 0;
     std::string_view left_;
 };
 

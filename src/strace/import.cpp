@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/strace/import.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "bpf/ledger_limits.h"
@@ -12,6 +10,8 @@ namespace {
 
 // Logs without time stamps are looked at so often.
 constexpr uint64_t kLinesPerLook = 20000;
+// A call without an end is kept up to this, in case its end comes after what the program wrote.
+constexpr size_t kLongestOpen = 4096;
 
 bool is_wait(uint8_t call) { return call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2; }
 
@@ -52,22 +52,25 @@ void StraceImport::learn()
 void StraceImport::take(std::string_view text)
 {
     unsigned repeat = 1;
+    const bool full = shape_.width() && text.size() >= shape_.width();
     text = shape_.clean(text, buffer_, repeat);
-    if (!open_.empty() && continues(text))
+    if (!open_.empty() && (continues(text) || (open_full_ && goes_on(text, full))))
         return;
     for (; repeat > 0; repeat--)
         one(text);
+    open_full_ = full;
 }
 
-// "write(1, \"hello\\n\", 6hello", then ")                  = 6": the program wrote to where strace wrote.
+// "write(1, \"hello\n\", 6hello", then ")                  = 6": the program wrote to where strace wrote.
 bool StraceImport::continues(std::string_view text)
 {
     const size_t close = text.find(')');
     size_t equal = close == std::string_view::npos ? close : text.find_first_not_of(' ', close + 1);
-    if (equal == std::string_view::npos || text[equal] != '=' || find_call(text) < close)
+    if (close != 0 || equal == std::string_view::npos || text[equal] != '=')
         return false;
     std::string whole;
     whole.swap(open_);
+    endless_ = false;
     size_t number = whole.rfind(", ");
     if (number != std::string::npos) {
         size_t end = number + 2;
@@ -81,16 +84,29 @@ bool StraceImport::continues(std::string_view text)
     return true;
 }
 
+// Lines of the log were broken at some width, and this is more of the one before.
+bool StraceImport::goes_on(std::string_view text, bool full)
+{
+    if (find_call(text) != std::string_view::npos || open_.size() + text.size() > kLongestOpen)
+        return false;
+    std::string whole;
+    whole.swap(open_);
+    whole += text;
+    endless_ = false;
+    one(whole);
+    open_full_ = full;
+    return true;
+}
+
 void StraceImport::one(std::string_view text)
 {
     LogLine line = parse_line(text);
     const bool call_line = line.kind == LogLine::Kind::kCall || line.kind == LogLine::Kind::kUnfinished ||
                            line.kind == LogLine::Kind::kResumed;
-    if (call_line && !open_.empty()) {  // the line before it has no end
+    if (call_line && endless_) {  // the line before it has no end
         refuse(Refusal::kCut);
-        open_.clear();
+        leave_open();
     }
-    last_cut_ = false;
     if (line.kind == LogLine::Kind::kEmpty || line.kind == LogLine::Kind::kStack)
         return;
     if (line.kind == LogLine::Kind::kRefused && line.form == TimeForm::kNone) {
@@ -100,7 +116,7 @@ void StraceImport::one(std::string_view text)
     bool timed = clock_.known();
     uint64_t now = clock_.at(line);
     if (!timed && clock_.known())
-        audit_.tables().set_times_known(true);
+        interpreter_.times_are_known();
     settle(now);
     interpreter_.sight().fine_times = clock_.known() && !clock_.coarse();
     if (line.pid)
@@ -118,7 +134,7 @@ void StraceImport::one(std::string_view text)
     case LogLine::Kind::kRefused: refuse(line.refusal); break;
     default: break;
     }
-    if (last_cut_ && line.kind == LogLine::Kind::kCall && text.size() < 4096)
+    if (endless_ && line.kind == LogLine::Kind::kCall && text.size() <= kLongestOpen)
         open_.assign(text);
     if (!clock_.known() && lines_ - looked_at_line_ >= kLinesPerLook)
         pause();
@@ -134,17 +150,17 @@ void StraceImport::call(const LogLine& line, uint64_t now)
             passed(*known, line.name, line.rest, line.rest, now);
         return;
     }
-    LogThread* thread = interpreter_.world().thread(line.pid);
-    if (!thread) {
-        refuse(Refusal::kTooMany);
+    Arguments whole(line.rest);
+    PrintedResult result;
+    endless_ = !whole.result(result);
+    if (endless_)  // more of it may come
         return;
-    }
-    thread->interrupted = false;
-    thread->begun = now;
-    interpreter_.enters(*thread, what, line.rest, now);
-    bool dated = line.rest.size() > 2 && line.rest.back() == '>';
+    LogThread* thread = enter(line, what, now);
+    if (!thread)
+        return;
+    const bool dated = line.rest.size() > 2 && line.rest.back() == '>';
     if (!clock_.known() || dated || !is_wait(what)) {
-        complete(*thread, what, line.name, line.rest, now);
+        complete(*thread, what, line.name, line.rest, whole, result, now);
         return;
     }
     held_.thread = thread;
@@ -153,31 +169,51 @@ void StraceImport::call(const LogLine& line, uint64_t now)
     held_.begun = now;
 }
 
-// `end`: of a call whose result is printed without a duration.
-void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view name, std::string_view text, uint64_t end)
+LogThread* StraceImport::enter(const LogLine& line, uint8_t what, uint64_t now)
 {
-    Arguments whole(text);
-    PrintedResult result;
-    if (!whole.result(result)) {
-        last_cut_ = true;
-        if (thread.interrupted)
-            refuse(Refusal::kCut);
-        return;
+    LogThread* thread = interpreter_.world().thread(line.pid);
+    if (!thread) {
+        refuse(Refusal::kTooMany);
+        return nullptr;
     }
+    thread->interrupted = false;
+    thread->begun = now;
+    interpreter_.enters(*thread, what, line.rest, now);
+    return thread;
+}
+
+// The newest call has no end, and nothing more will come of it.
+void StraceImport::leave_open()
+{
+    endless_ = false;
+    if (open_.empty())
+        return;
+    std::string text;
+    text.swap(open_);
+    const LogLine line = parse_line(text);
+    if (line.kind == LogLine::Kind::kCall)
+        enter(line, call_by_name(line.name), clock_.now());
+}
+
+// `whole` has been read up to `result`. `end`: of a call whose result is printed without a duration.
+void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view name, std::string_view text,
+                            Arguments& whole, const PrintedResult& result, uint64_t end)
+{
     if (result.duration >= 0) {
         interpreter_.sight().durations = true;
         end = std::max(end, thread.interrupted ? end : end + static_cast<uint64_t>(result.duration));
     } else if (!clock_.known()) {
         end += 1;
     }
-    Arguments arguments(text);
+    const std::string_view left = whole.left();
+    whole.rewind();
     // A call that failed, or never returned, did nothing.
-    if (!interpreter_.exits(thread, what, text, arguments, result, end) && result.known && result.value >= 0)
+    if (!interpreter_.exits(thread, what, text, whole, result, end) && result.known && result.value >= 0)
         refuse(Refusal::kArguments);
     const uint32_t pid = thread.tid;
     if (result.duration >= 0 || thread.interrupted)
         interpreter_.took(thread, what, name, text, thread.lasted(result.duration, end), end);
-    second_call(whole.left(), pid);
+    second_call(left, pid);
 }
 
 // "read(7, ...) = 6 write(7, ...) = 6": a paste lost its line ends.
@@ -211,7 +247,10 @@ void StraceImport::settle(uint64_t now)
         return;
     LogThread& thread = *held_.thread;
     held_.thread = nullptr;
-    complete(thread, held_.what, {}, held_.text, now);
+    Arguments whole(held_.text);
+    PrintedResult result;
+    if (whole.result(result))
+        complete(thread, held_.what, {}, held_.text, whole, result, now);
 }
 
 void StraceImport::begins(const LogLine& line, uint64_t now)
@@ -249,7 +288,12 @@ void StraceImport::resumes(const LogLine& line, uint64_t now)
         thread->text.append(line.rest);
         std::string text;
         text.swap(thread->text);  // a fork looks at the thread while its text is read
-        complete(*thread, what, line.name, text, now);
+        Arguments whole(text);
+        PrintedResult result;
+        if (whole.result(result))
+            complete(*thread, what, line.name, text, whole, result, now);
+        else
+            refuse(Refusal::kCut);
         thread->text.swap(text);
     }
     if (what == CALL_NONE && joined)
@@ -289,78 +333,12 @@ void StraceImport::finish()
 {
     learn();
     settle(clock_.now());
+    if (endless_)
+        leave_open();
     if (audit_.time())
         audit_.pass(clock_.now());
     if (audit_.time())
         audit_.look(runs());
-}
-
-Sight StraceImport::sight() const
-{
-    const LogSight& log = interpreter_.sight();
-    Sight sight;
-    sight.hooks = "strace";
-    sight.kernel_state = false;
-    sight.readiness = false;
-    sight.wakeups = false;
-    sight.why = "a log of system calls does not hold it";
-    sight.times = clock_.known() ? clock_.coarse() ? Sight::Times::kSeconds : Sight::Times::kFine : Sight::Times::kNone;
-    sight.durations = log.durations || (log.pids && clock_.known());
-    sight.all_threads = log.all_threads();
-    if (!log.any_io())
-        sight.unseen =
-            "the log holds no reads, writes or accepts: what the program did about its events cannot be seen";
-    else if (log.others_unseen)
-        sight.unseen =
-            "the log follows one of several threads (strace -f follows all): what the others did cannot be seen";
-    return sight;
-}
-
-std::vector<std::string> StraceImport::notes() const
-{
-    std::vector<std::string> notes;
-    const LogCounts& counts = interpreter_.counts();
-    const LogSight& log = interpreter_.sight();
-    auto say = [&](std::string text) { notes.push_back(std::move(text)); };
-    if (!log.any_io())
-        say("the log holds epoll calls only (strace -e trace=epoll_wait,...?): trace all calls, or at least "
-            "-e trace=%desc,%network");
-    if (log.others_unseen)
-        say("other threads or children share these descriptors and are not in the log: use strace -f");
-    if (!clock_.known())
-        say("the log has no time stamps: rates and durations are not known (strace -ttt -T)");
-    else if (clock_.coarse())
-        say("time stamps are whole seconds: rates are rough (strace -ttt -T)");
-    if (clock_.steps_back())
-        say(fmt::format("time goes back {} times: several logs in one?", clock_.steps_back()));
-    if (counts.unattributed)
-        say(
-            fmt::format("{} events belong to registrations that the log does not show (made before it began, or with "
-                        "data shared by several): they count for the loop only",
-                        counts.unattributed));
-    if (counts.cut_lists)
-        say(fmt::format("{} returns of epoll_wait print only part of their events (strace -s 4096 -v shows all)",
-                        counts.cut_lists));
-    if (counts.blind && log.any_io() && !log.others_unseen)
-        say(fmt::format("{} events could not be judged: what answers them may not be in the log", counts.blind));
-    for (Refusal reason : {Refusal::kNoCall, Refusal::kNoBeginning})
-        if (uint64_t count = refused(reason))
-            say(fmt::format("{} of {} lines not used: {}", count, lines_, refusal_text(reason)));
-    return notes;
-}
-
-std::vector<std::pair<std::string, uint64_t>> StraceImport::lost() const
-{
-    std::vector<std::pair<std::string, uint64_t>> lost;
-    auto add = [&](const char* name, uint64_t count) {
-        if (count)
-            lost.emplace_back(name, count);
-    };
-    add("log_lines_cut", refused(Refusal::kCut));
-    add("log_lines_unreadable", refused(Refusal::kArguments));
-    add("log_lines_too_long", refused(Refusal::kTooLong));
-    add("log_files_and_threads_full", interpreter_.refused());
-    return lost;
 }
 
 }  // namespace epaudit

@@ -38,6 +38,9 @@ public:
     // Events that were answered in the log, or not.
     const Runs& tracker() const { return interpreter_.tracker(); }
     World& world() { return interpreter_.world(); }
+    bool holds_io() const { return interpreter_.sight().any_io(); }
+    // It was made by us: no call that matters is left out.
+    void is_whole() { interpreter_.sight().everything = true; }
 
     Sight sight() const;
     // What limits the meaning of a report on this log, in sentences.
@@ -51,12 +54,16 @@ private:
     void take(std::string_view text);
     void one(std::string_view text);
     bool continues(std::string_view text);
+    bool goes_on(std::string_view text, bool full);
+    LogThread* enter(const LogLine& line, uint8_t what, uint64_t now);
+    void leave_open();
     void second_call(std::string_view rest, uint32_t pid);
     void call(const LogLine& line, uint64_t now);
     void begins(const LogLine& line, uint64_t now);
     void resumes(const LogLine& line, uint64_t now);
     void message(std::string_view text);
-    void complete(LogThread& thread, uint8_t what, std::string_view name, std::string_view text, uint64_t end);
+    void complete(LogThread& thread, uint8_t what, std::string_view name, std::string_view text, Arguments& whole,
+                  const PrintedResult& result, uint64_t end);
     void passed(LogThread& thread, std::string_view name, std::string_view text, std::string_view end, uint64_t now);
     void settle(uint64_t now);
 
@@ -79,8 +86,9 @@ private:
     std::string buffer_;
     std::string other_tool_, other_hint_;
     // The newest call, if it has no end yet: the program's own output may stand inside. At the end of a log that is no loss.
-    std::string open_;
-    bool last_cut_ = false;
+    bool endless_ = false;
+    std::string open_;        // its text, unless that is long
+    bool open_full_ = false;  // the line was as long as lines of this log get
     uint64_t lines_ = 0;
     uint64_t looked_at_line_ = 0;
 };

@@ -109,8 +109,10 @@ bool Interpreter::wait_returns(Call& c)
         p.result = -ERRNO_EINTR;
     p.amount = most;
     post(p);
-    runs_.returned(place(c.thread, id, fd.number), told_, p.result, known ? timeout : -1,
-                   p.result < most && counts_.cut_lists == cut, c.result.duration, c.time);
+    LogPlace at = place(c.thread, id, fd.number);
+    at.sole = epoll->epoll && epoll->epoll->polled_by == c.thread.tid;
+    const bool whole = p.result < most && counts_.cut_lists == cut;
+    runs_.returned(at, told_, {p.result, known ? timeout : -1, c.result.duration, whole, c.time});
     turn_begins(c, id, p.result >= most, counts_.cut_lists == cut);
     c.thread.waits_on = 0;
     return true;

@@ -188,6 +188,8 @@ bool Interpreter::forks(Call& c)
     }
     if (shares)
         return true;
+    if (const LogThread* first = world_.known_thread(child); first && first->process->pid == child)
+        audit_.tables().set_process({child, first->process->comm, first->process->exe, RunState::kUnknown});
     posting p = blank(c.thread, POSTING_FORK, c.time);
     p.result = child;
     post(p);

@@ -47,6 +47,14 @@ bool for_polled(std::string_view text, Each each)
     return readable;
 }
 
+// A poll that timed out did not have the epoll among what it polled, or nothing was ready then.
+bool polled_nothing(std::string_view name, std::string_view text)
+{
+    PrintedResult result;
+    return (name == "poll" || name == "ppoll" || name == "select" || name == "pselect6") &&
+           Arguments(text).result(result) && result.known && result.value == 0;
+}
+
 }  // namespace
 
 // Whoever polls the descriptor of an epoll (glib, Qt, Electron) does poll it.
@@ -111,15 +119,17 @@ Interpreter::Sleep Interpreter::may_sleep(const LogProcess& process, uint8_t cal
 void Interpreter::took(LogThread& thread, uint8_t call, std::string_view name, std::string_view text, uint64_t ns,
                        uint64_t time)
 {
+    if (call != CALL_EPOLL_WAIT && call != CALL_EPOLL_PWAIT2)
+        runs_.stalls().spent(thread.tid, ns);
     if (ns < LEDGER_STALL_NS)
         return;
     const Sleep sleep = may_sleep(*thread.process, call, name, text);
     const int number = system_call_number(name);
-    PrintedResult printed;
     if (sleep == Sleep::kCannot)
         doubt_durations(time);
-    else if (Arguments(text).result(printed))
-        runs_.slept(thread.tid, number, name, printed.known ? printed.value : -1, ns);
+    else if (time >= doubt_until_ && !thread.process->uses_uring && call != CALL_FUTEX &&
+             (sleep == Sleep::kMay || polled_nothing(name, text)))
+        runs_.stalls().slept(thread.tid, number, ns);
     if (sleep != Sleep::kMay || number < 0 || !thread.turn_epoll || thread.naps.size() >= kMostNaps)
         return;
     // A duration and the time stamps around it are rounded each for itself.

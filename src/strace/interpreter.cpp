@@ -134,7 +134,7 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
     }
 }
 
-Runs::Place Interpreter::place(const LogThread& thread, uint64_t epoll, int epfd) const
+LogPlace Interpreter::place(const LogThread& thread, uint64_t epoll, int epfd) const
 {
     return {epoll, epfd, thread.process->pid, thread.tid};
 }
@@ -155,6 +155,18 @@ std::vector<LogRun> Interpreter::runs() const
     return runs;
 }
 
+// Findings about an epoll may name it after its end, and ask whether it has ended.
+void Interpreter::process_ends(const LogProcess& process)
+{
+    runs_.gone(process.pid);
+    const bool polled = std::any_of(process.fds.begin(), process.fds.end(),
+                                    [](const auto& fd) { return fd.second.file->epoll != nullptr; });
+    if (polled)
+        audit_.tables().set_process({process.pid, process.comm, process.exe, RunState::kGone});
+    else
+        audit_.tables().forget_process(process.pid);
+}
+
 void Interpreter::thread_exits(uint32_t tid, uint64_t time)
 {
     LogThread* thread = world_.known_thread(tid);
@@ -164,7 +176,7 @@ void Interpreter::thread_exits(uint32_t tid, uint64_t time)
         read_returns(*thread);
     post(blank(*thread, POSTING_EXIT, time));
     if (thread->process->threads == 1)
-        runs_.gone(thread->process->pid);
+        process_ends(*thread->process);
     world_.exits(tid, dead_);
     bury(dead_);
 }

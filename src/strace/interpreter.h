@@ -68,6 +68,13 @@ public:
     // For a while the time that calls take says nothing about the program.
     void doubt_durations(uint64_t time);
 
+    // From here on the log has time stamps.
+    void times_are_known()
+    {
+        audit_.tables().set_times_known(true);
+        runs_.stalls().leave_it();
+    }
+
     World& world() { return world_; }
     LogSight& sight() { return sight_; }
     const LogSight& sight() const { return sight_; }
@@ -91,12 +98,13 @@ private:
     posting blank(const LogThread& thread, uint8_t kind, uint64_t time);
     void post(const posting& p) { audit_.post(p); }
     void bury(std::vector<LogFile*>& dead);
+    void process_ends(const LogProcess& process);
     void call_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
 
     // interpret_epoll.cpp
     void wait_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
     bool wait_returns(Call& c);
-    Runs::Place place(const LogThread& thread, uint64_t epoll, int epfd) const;
+    LogPlace place(const LogThread& thread, uint64_t epoll, int epfd) const;
     void deliver_all(Call& c, std::string_view list, uint64_t epoll);
     void deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole);
     void learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event);

@@ -12,6 +12,7 @@
 
 #include "src/books/log_run.h"
 #include "src/strace/arguments.h"
+#include "src/strace/stalls.h"
 #include "src/strace/values.h"
 
 namespace epaudit {
@@ -20,32 +21,33 @@ struct LogSight;
 
 class Runs {
 public:
-    struct Place {
-        uint64_t epoll = 0;  // identity
-        int epfd = -1;
-        uint32_t pid = 0;
-        uint32_t tid = 0;
+    // How a wait returned. `whole`: all events are printed, and there was room for more.
+    struct Return {
+        int64_t result = 0;
+        int64_t timeout = -1;
+        int64_t duration = -1;
+        bool whole = true;
+        uint64_t time = 0;
     };
-    // A wait returned. `whole`: all events are printed, and there was room for more.
-    void returned(const Place& at, const std::vector<PrintedEvent>& events, int64_t result, int64_t timeout, bool whole,
-                  int64_t duration, uint64_t time);
+    void returned(const LogPlace& at, const std::vector<PrintedEvent>& events, const Return& how);
     // Any other call that matters, of a process of this pid. `message`: its fd keeps messages apart, so that a read of 0
     // takes an empty one.
     void called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
                 bool message = false);
-    // It took so long (-T).
-    void slept(uint32_t tid, int number, std::string_view name, int64_t result, uint64_t ns);
     // epoll_ctl(), whether it failed or not.
-    void controlled(const Place& at, int fd, bool del, const PrintedEvent& event, int64_t result);
+    void controlled(const LogPlace& at, int fd, bool del, const PrintedEvent& event, int64_t result);
     // The process has ended.
     void gone(uint32_t pid);
     // A wait on this epoll was left or is over for other reasons: nothing more will come.
     void epoll_closed(uint64_t epoll);
+    LogStalls& stalls() { return stalls_; }
 
     // The longest run of each subject and cause so far.
     std::vector<LogRun> list(const LogSight& sight) const;
-    // Events that something in the log answered, or that are part of a run that was judged; and all others.
+    // Events by what is known of them: something in the log answered; the log shows their fd, and nothing was done about
+    // it; and all others.
     uint64_t answered() const { return answered_; }
+    uint64_t silent() const { return silent_; }
     uint64_t open() const { return open_; }
 
 private:
@@ -69,50 +71,74 @@ private:
         bool handoff = false;  // another thread may have been told
         bool equal = true;     // all returns told of exactly the same
         bool turns_alone = true;
-        bool strict_broken = false;
         uint64_t from = 0, last = 0;
     };
     struct Member {
         uint64_t data = 0;
         uint32_t mask = 0;
     };
-    struct Epoll {
-        Place place;
-        std::vector<Key> keys;
+    struct Interest {
         std::unordered_map<int, Member> members;
         std::unordered_map<uint64_t, int> by_data;
+        void erase(int fd);
+    };
+    // As one process sees it: what it is told, and what it does about it.
+    struct Epoll {
+        LogPlace place;
+        std::vector<Key> keys;
         uint64_t zeros = 0;
-        uint64_t stalls = 0;
-        uint64_t told = 0;
     };
-    struct Nap {
-        uint64_t epoll = 0;  // that this thread polls
-        int call = -1;
-        uint64_t ns = 0;
-    };
+    using Epolls = std::vector<Epoll>;
     struct Herd {
         uint64_t tries = 0, empty = 0;
     };
 
+    Epoll& at(const LogPlace& place);
     Key* find(Epoll& epoll, uint64_t data);
-    void start(Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
-    void end(Epoll& epoll, Key& key, bool over);
+    void start(const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
+    void end(const Epoll& epoll, const Key& key, bool over);
+    void zero(Epoll& epoll, const Return& how);
+    void end_absent(Epoll& epoll, const std::vector<PrintedEvent>& events, const Return& how);
+    void count(Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time);
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
-    void cut_off(Epoll& epoll);
+    void polled(uint32_t pid, int epfd, bool took);
+    void cut_off(const Epoll& epoll);
     void forget_number(uint32_t pid, int fd);
+    void keep(const LogRun& run);
+    // runs_calls.cpp
+    void hand_over(uint32_t pid);
+    void accepted(uint32_t pid, uint32_t tid, int fd, int64_t value);
+    void moved(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value);
+    void read(uint32_t pid, int fd, std::string_view text, int64_t value, bool message);
+    void wrote(uint32_t pid, int fd, int64_t value);
+    void note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value);
+    // runs_told.cpp
     LogRun describe(const Epoll& epoll, const Key& key) const;
-    void keep(LogRun run);
+    void add_herds(std::vector<LogRun>& all) const;
 
-    std::unordered_map<uint64_t, Epoll> epolls_;
+    std::unordered_map<uint32_t, Epolls> processes_;
+    std::unordered_map<uint64_t, Interest> interests_;  // by epoll: a child inherits it
     std::map<std::tuple<uint64_t, uint64_t, uint8_t>, LogRun> best_;
-    std::unordered_map<uint32_t, Nap> naps_;                      // by thread
     std::map<std::pair<uint32_t, int>, Herd> herds_;              // by process and listener
-    std::map<uint64_t, LogRun> stalls_;                           // by epoll
     std::unordered_map<uint32_t, std::pair<int, bool>> awaited_;  // by thread: the event it was last told of, alone
-    bool threads_ = false;                                        // the log shows signs of other threads
+    LogStalls stalls_;
+    bool threads_ = false;  // the log shows signs of other threads
     bool uring_ = false;
     uint64_t answered_ = 0;
+    uint64_t silent_ = 0;
     uint64_t open_ = 0;
+};
+
+// Why a run whose fd no call used proves nothing, unless all threads are in the log.
+inline constexpr const char* kHandedOver =
+    "another thread may have been handed it, and the log does not follow threads (strace -f)";
+
+// What a call did to a file.
+enum Touch : uint32_t {
+    kLooked = 1,   // used, nothing moved
+    kTook = 2,     // input was taken
+    kGave = 4,     // output was taken
+    kChanged = 8,  // anything else that may answer every event: closed, shut down, set anew
 };
 
 }  // namespace epaudit

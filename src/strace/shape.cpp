@@ -2,6 +2,7 @@
 #include "src/strace/shape.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -88,6 +89,32 @@ std::string without_entities(std::string_view text)
     return plain;
 }
 
+// What a container's runtime or a journal writes: {"log":"epoll_wait(...) = 1\n","stream":"stderr",...}
+constexpr std::string_view kJsonKeys[] = {"\"log\":\"", "\"message\":\"", "\"MESSAGE\":\"", "\"msg\":\"",
+                                          "\"line\":\""};
+
+// The value behind this key, without its escapes.
+std::string json_value(std::string_view text, std::string_view key)
+{
+    std::string value;
+    for (size_t at = text.find(key) + key.size(); at < text.size() && text[at] != '"'; at++) {
+        if (text[at] != '\\' || at + 1 >= text.size()) {
+            value += text[at];
+            continue;
+        }
+        const char c = text[++at];
+        if (c == 'u' && at + 4 < text.size()) {
+            value += static_cast<char>(std::strtoul(std::string(text.substr(at + 1, 4)).c_str(), nullptr, 16));
+            at += 4;
+        } else if (c == 't') {
+            value += '\t';
+        } else if (c != 'n' && c != 'r') {
+            value += c;
+        }
+    }
+    return value;
+}
+
 // What only a page or a table puts behind a line.
 std::string_view without_tail(std::string_view text)
 {
@@ -123,8 +150,29 @@ size_t find_call(std::string_view text)
     return marker;
 }
 
+// A width that several lines have, and none exceeds.
+void LogShape::learn_width(const std::vector<std::string>& head)
+{
+    constexpr size_t kNarrowest = 40, kFewest = 3;
+    size_t widest = 0, count = 0;
+    for (const std::string& line : head) {
+        count = line.size() > widest ? 0 : count;
+        widest = std::max(widest, line.size());
+        count += line.size() == widest;
+    }
+    width_ = widest >= kNarrowest && count >= kFewest ? widest : 0;
+}
+
 void LogShape::learn(const std::vector<std::string>& head)
 {
+    learn_width(head);
+    for (std::string_view key : kJsonKeys) {
+        auto holds = [&](const std::string& line) { return line.front() == '{' && has(line, key); };
+        const auto lines = std::count_if(head.begin(), head.end(),
+                                         [&](const std::string& line) { return !line.empty() && holds(line); });
+        if (lines && static_cast<size_t>(lines) * 2 > head.size())
+            json_ = key;
+    }
     std::map<std::string, unsigned> prefixes;
     std::vector<uint64_t> numbers;
     bool columns = true, twins = false, indented = true;
@@ -170,6 +218,8 @@ std::string_view LogShape::unescape(std::string_view text, std::string& buffer) 
     };
     if (text.substr(0, 3) == "\xef\xbb\xbf")
         text.remove_prefix(3);
+    if (!json_.empty() && has(text, json_))
+        into(json_value(text, json_));
     if (std::memchr(text.data(), '\x1b', text.size()))
         into(without_colours(text));
     if (entities_ && has(text, "&"))

@@ -17,10 +17,14 @@ public:
     // The line as strace wrote it, as a piece of `text` or in `buffer`. `repeat`: so many times in a row (uniq -c).
     std::string_view clean(std::string_view text, std::string& buffer, unsigned& repeat) const;
 
+    // Where lines were broken; 0: they were not.
+    size_t width() const { return width_; }
+
     // "ltrace": what wrote this, if it was not strace; empty otherwise. `hint`: how to make a log that can be read.
     static std::string other_tool(const std::vector<std::string>& head, std::string& hint);
 
 private:
+    void learn_width(const std::vector<std::string>& head);
     std::string_view unescape(std::string_view text, std::string& buffer) const;
     std::string_view without_prefix(std::string_view text) const;
 
@@ -28,6 +32,8 @@ private:
     bool entities_ = false;
     bool numbered_ = false;  // lines begin with their number
     bool counted_ = false;   // or with how often they came
+    std::string json_;       // the key whose value is the line; empty: no JSON
+    size_t width_ = 0;
     std::vector<std::string> prefixes_;
 };
 

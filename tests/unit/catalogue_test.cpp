@@ -94,9 +94,10 @@ const std::map<std::string, Status> kWithoutState = {
     {"EP101", Status::kDegraded},  {"EP103", Status::kAvailable}, {"EP303", Status::kAvailable},
     {"EP601", Status::kDegraded},  {"EP201", Status::kDegraded},  {"EP202", Status::kDegraded},
     {"EP203", Status::kDegraded},  {"EP204", Status::kDegraded},  {"EP205", Status::kAvailable},
-    {"EP403", Status::kDegraded},  {"EP404", Status::kDegraded},  {"EP501", Status::kDegraded},
-    {"EP502", Status::kAvailable}, {"EP503", Status::kAvailable}, {"EP504", Status::kAvailable},
-    {"EP602", Status::kAvailable}, {"EP603", Status::kAvailable}, {"EP605", Status::kAvailable}};
+    {"EP206", Status::kDegraded},  {"EP401", Status::kDegraded},  {"EP403", Status::kDegraded},
+    {"EP404", Status::kDegraded},  {"EP501", Status::kDegraded},  {"EP503", Status::kAvailable},
+    {"EP504", Status::kAvailable}, {"EP602", Status::kAvailable}, {"EP603", Status::kAvailable},
+    {"EP605", Status::kAvailable}};
 
 TEST(Catalogue, WithoutKernelStateRulesSayWhatTheyLose)
 {

@@ -25,7 +25,9 @@ void read_expectation(const fs::path& path, CorpusLog& log)
         if (first == "profile")
             log.profile = second == "test" ? Profile::kTest : Profile::kProduction;
         else if (first == "risk")
-            log.risks.push_back(second);
+            log.told[second] = Level::kRisk;
+        else if (first == "info")
+            log.told[second] = Level::kInfo;
         else if (first == "unavailable" || first == "degraded")
             log.coverage[second] = first;
         else if (first.substr(0, 2) == "EP")

@@ -16,7 +16,7 @@ struct CorpusLog {
     std::string path;  // of the log
     Profile profile = Profile::kProduction;
     std::map<std::string, std::string> findings;  // rule -> level, at or above likely
-    std::vector<std::string> risks;
+    std::map<std::string, Level> told;            // rule -> level, below that
     std::map<std::string, std::string> coverage;  // rule -> status
 };
 

@@ -2,6 +2,8 @@
 // Every log of tests/corpus yields exactly what stands beside it.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "src/strace/import.h"
 #include "tests/unit/corpus.h"
 
@@ -45,11 +47,11 @@ TEST_P(StraceCorpus, YieldsWhatStandsBesideIt)
     for (const auto& [rule, level] : expected.findings)
         (auditor.settings(rule) ? wanted[rule] : missing) = level;
     EXPECT_EQ(found, wanted) << told;
-    for (const std::string& rule : expected.risks) {
+    for (const auto& [rule, level] : expected.told) {
         auto findings = auditor.findings();
         EXPECT_TRUE(std::any_of(findings.begin(), findings.end(),
-                                [&](const Finding& f) { return f.rule == rule && f.level == Level::kRisk; }))
-            << rule << " is not at risk\n"
+                                [&](const Finding& f) { return f.rule == rule && f.level == level; }))
+            << rule << " is not told as " << level_name(level) << "\n"
             << told;
     }
     for (const RuleCoverage& rule : auditor.coverage(log.sight())) {
@@ -72,6 +74,32 @@ std::string test_name(const testing::TestParamInfo<CorpusLog>& info)
 }
 
 INSTANTIATE_TEST_SUITE_P(Logs, StraceCorpus, testing::ValuesIn(corpus()), test_name);
+
+// What is said of a rule's sight and what it does are one: over the whole catalogue, whichever log it is.
+TEST(StraceCorpusTest, WhatIsCalledAvailableFiresAndWhatIsCalledUnavailableDoesNot)
+{
+    std::set<std::string> claimed, fired;
+    for (const CorpusLog& one : corpus()) {
+        Auditor auditor(one.profile);
+        StraceImport log(auditor, 65536);
+        corpus_lines(one, [&](const std::string& line) { log.line(line); });
+        log.finish();
+        std::set<std::string> can;
+        for (const RuleCoverage& rule : auditor.coverage(log.sight()))
+            if (rule.status != Status::kUnavailable)
+                can.insert(rule.rule);
+        for (const Finding& finding : auditor.findings()) {
+            // A risk may be told with what stands against it.
+            EXPECT_TRUE(can.count(finding.rule) || finding.level <= Level::kRisk)
+                << one.name << ": " << finding.rule << " is called unavailable and says " << finding.summary;
+            fired.insert(finding.rule);
+        }
+        claimed.merge(can);
+    }
+    for (const std::string& rule : claimed)
+        EXPECT_TRUE(fired.count(rule)) << rule << " is never found in any log";
+    EXPECT_GE(claimed.size(), 16U);
+}
 
 TEST(StraceCorpusTest, HoldsLogs) { EXPECT_GE(corpus().size(), 20U); }
 

@@ -140,7 +140,25 @@ const std::vector<Case>& middles()
          times(300,
                "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
                "splice(31, NULL, 33, NULL, 4096, SPLICE_F_NONBLOCK) = 0\n")},
+        {"output_blocks_input", "EP202",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "write(33, \"x\", 8192) = -1 EAGAIN (Resource temporarily unavailable)\n"
+               "recvfrom(35, 0x7f, 9, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)\n"
+               "read(36, 0x7f, 9) = -1 EAGAIN (Resource temporarily unavailable)\n")},
+        {"signals_between", "EP204",
+         times(300,
+               "epoll_wait(9, [{EPOLLOUT|EPOLLERR|EPOLLHUP, {u32=31, u64=31}}], 16, -1) = 1\n"
+               "write(31, \"data\", 4) = -1 EPIPE (Broken pipe)\n"
+               "--- SIGPIPE {si_signo=SIGPIPE, si_code=SI_USER, si_pid=441, si_uid=0} ---\n")},
         // What is done about it ends it.
+        {"nested", "",
+         "epoll_ctl(9, EPOLL_CTL_ADD, 12, {EPOLLIN, {u32=12, u64=12}}) = 0\n"
+         "epoll_ctl(12, EPOLL_CTL_ADD, 31, {EPOLLIN, {u32=31, u64=31}}) = 0\n" +
+             times(300,
+                   "epoll_wait(9, [{EPOLLIN, {u32=12, u64=12}}], 512, -1) = 1\n"
+                   "epoll_wait(12, [{EPOLLIN, {u32=31, u64=31}}], 512, 0) = 1\n"
+                   "recvfrom(31, \"x\", 9, 0, NULL, NULL) = 1\n")},
         {"work", "", times(500, kWork)},
         {"work_end", "", times(500, kWork + kEnd + "close(31) = 0\n")},
         {"accept_again_shared", "",
@@ -238,6 +256,12 @@ const std::vector<Prefix>& prefixes()
         {"pid_cut", before("pid 77] ")},
         {"brackets", before("[pid 77] ")},
         {"pid_and_time", before("77    11:22:33.123456 ")},
+        {"json",
+         [](const std::string& l, unsigned) {
+             return R"({"log":")" + replaced(l, "\"", "\\\"") +
+                    R"(\n","stream":"stderr","time":"2024-05-01T10:00:00.1Z"})";
+         }},
+        {"crlf", [](const std::string& l, unsigned) { return l + "\r"; }},
         {"no_break_spaces", [](const std::string& l, unsigned) { return replaced(l, " ", "\xc2\xa0"); }},
     };
     return all;
@@ -302,6 +326,34 @@ TEST(Pasted, NoEndingTakesAFindingAwayOrIsALoss)
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << ending << judged.told;
         EXPECT_EQ(judged.lost, 0U) << ending;
         EXPECT_EQ(judge(times(5, kWork) + ending).lost, 0U) << ending;
+    }
+}
+
+// A terminal, or a mail, breaks lines at its width.
+TEST(Pasted, BrokenLinesAreJoined)
+{
+    const std::string loop =
+        "epoll_wait(9, [{events=EPOLLIN|EPOLLRDHUP, data={u32=31, u64=31}}], 512, -1) = 1\n"
+        "recvfrom(31, \"\", 2048, MSG_DONTWAIT|MSG_NOSIGNAL|MSG_TRUNC, NULL, NULL)      = 0\n";
+    for (size_t width : {79U, 72U, 66U, 60U, 48U}) {
+        std::string broken;
+        for (const std::string& line : split(times(150, loop)))
+            for (size_t at = 0; at < line.size(); at += width)
+                broken += line.substr(at, width) + "\n";
+        Judged judged = judge(broken);
+        EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
+        EXPECT_EQ(judged.lost, 0U) << width;
+    }
+}
+
+// A call of any length that has no end is a loss, unless nothing comes after it.
+TEST(Pasted, ACallWithoutItsEndIsALossInTheMiddle)
+{
+    for (size_t length : {10U, 4000U, 4096U, 5000U, 70000U}) {
+        const std::string cut = "recvfrom(31, \"" + std::string(length, 'x') + "\n";
+        EXPECT_EQ(judge(times(5, kWork) + cut).lost, 0U) << length;
+        EXPECT_EQ(judge(times(5, kWork) + cut + kWork).lost, 1U) << length;
+        EXPECT_EQ(judge(times(3, kWork + cut)).lost, 2U) << length;
     }
 }
 

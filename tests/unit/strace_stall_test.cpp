@@ -19,10 +19,11 @@ public:
     enum class Stamps { kFine, kSeconds, kNone };
     bool durations = true;
     bool pids = true;
-    Stamps stamps = Stamps::kFine;
+    static inline Stamps usual = Stamps::kFine;  // of the test that runs
+    Stamps stamps;
     uint32_t tid = 100;
 
-    Server() : auditor_(Profile::kProduction), log_(auditor_, 1024) {}
+    Server() : stamps(usual), auditor_(Profile::kProduction), log_(auditor_, 1024) {}
 
     Server& born()
     {
@@ -226,23 +227,54 @@ TEST(StraceStall, WhatAnAttachedStraceSaysOfItsThreads)
     EXPECT_EQ(alone.status(), Status::kUnavailable);
 }
 
-TEST(StraceStallQuiet, WithoutDurationsAndWithCoarseTimes)
+// -T alone: the call is long by its own word, and then several clients have input at once.
+TEST(StraceStall, DurationsAloneShowThem)
+{
+    Server::usual = Server::Stamps::kNone;
+    for (bool pids : {true, false}) {
+        Server s;
+        s.pids = pids;
+        EXPECT_EQ(s.begins().rounds(kSleep).verdict(), "likely") << pids;
+        EXPECT_EQ(s.found.shape, "blocked in clock_nanosleep");
+        EXPECT_EQ(s.found.count, uint64_t{kRounds});
+        EXPECT_NEAR(s.found.cost.at(0).second, 0.25, 0.001);
+        EXPECT_EQ(s.status(), Status::kDegraded);
+    }
+    Server twice;
+    EXPECT_EQ(twice.born().round(kSleep).round(kSleep).verdict(), "none");
+    Server threads;  // without -f: another one may poll
+    threads.pids = false;
+    threads.born().call("clone(child_stack=0x7f1, flags=CLONE_VM|CLONE_FILES|CLONE_THREAD) = 101");
+    EXPECT_EQ(threads.rounds(kSleep).verdict(), "none");
+    Server::usual = Server::Stamps::kFine;
+}
+
+// With time stamps, and without.
+class StraceStallQuiet : public testing::TestWithParam<Server::Stamps> {
+protected:
+    void SetUp() override { Server::usual = GetParam(); }
+    void TearDown() override { Server::usual = Server::Stamps::kFine; }
+};
+
+INSTANTIATE_TEST_SUITE_P(Stamps, StraceStallQuiet, testing::Values(Server::Stamps::kFine, Server::Stamps::kNone),
+                         [](const auto& one) { return one.param == Server::Stamps::kFine ? "fine" : "none"; });
+
+TEST_P(StraceStallQuiet, WithoutDurations)
 {
     Server untold;  // the next line's time is no end: the program may have computed
     untold.durations = false;
     EXPECT_EQ(untold.born().rounds(kSleep).verdict(), "none");
-    Server bare;  // -T alone: the call is long by its own word, and then several events come at once
-    bare.stamps = Server::Stamps::kNone;
-    EXPECT_EQ(bare.status(), Status::kUnavailable);  // nothing was read yet
-    for (Server::Stamps stamps : {Server::Stamps::kSeconds}) {
-        Server coarse;
-        coarse.stamps = stamps;
-        EXPECT_EQ(coarse.born().rounds(blocked("fsync(5) = 0", 3000000)).verdict(), "none");
-        EXPECT_EQ(coarse.status(), Status::kUnavailable);
-    }
 }
 
-TEST(StraceStallQuiet, ShortSleepsAndManyShortCalls)
+TEST(StraceStall, WholeSecondsTellNothing)
+{
+    Server coarse;
+    coarse.stamps = Server::Stamps::kSeconds;
+    EXPECT_EQ(coarse.born().rounds(blocked("fsync(5) = 0", 3000000)).verdict(), "none");
+    EXPECT_EQ(coarse.status(), Status::kUnavailable);
+}
+
+TEST_P(StraceStallQuiet, ShortSleepsAndManyShortCalls)
 {
     Server naps;
     naps.born().rounds([](Server& s) {
@@ -267,13 +299,13 @@ TEST(StraceStallQuiet, ShortSleepsAndManyShortCalls)
     EXPECT_EQ(computes.born().rounds([](Server& s) { s.after(500000); }).verdict(), "none");
 }
 
-TEST(StraceStallQuiet, TheNextWaitHadToWait)
+TEST_P(StraceStallQuiet, TheNextWaitHadToWait)
 {
     Server s;
     EXPECT_EQ(s.born().rounds(kSleep, 3000).verdict(), "none");
 }
 
-TEST(StraceStallQuiet, OneClient)
+TEST_P(StraceStallQuiet, OneClient)
 {
     Server s;
     s.born();
@@ -285,7 +317,7 @@ TEST(StraceStallQuiet, OneClient)
     EXPECT_EQ(s.verdict(), "none");
 }
 
-TEST(StraceStallQuiet, AnotherThreadPolls)
+TEST_P(StraceStallQuiet, AnotherThreadPolls)
 {
     Server s;
     s.born();
@@ -302,7 +334,7 @@ TEST(StraceStallQuiet, AnotherThreadPolls)
     EXPECT_EQ(s.verdict(), "none");
 }
 
-TEST(StraceStallQuiet, AnotherThreadIsThereToPoll)
+TEST_P(StraceStallQuiet, AnotherThreadIsThereToPoll)
 {
     Server s;
     s.born();
@@ -313,7 +345,7 @@ TEST(StraceStallQuiet, AnotherThreadIsThereToPoll)
     EXPECT_EQ(s.after(20).rounds(kSleep).verdict(), "none");
 }
 
-TEST(StraceStallQuiet, TheEpollItselfIsPolled)
+TEST_P(StraceStallQuiet, TheEpollItselfIsPolled)
 {
     for (const char* call : {"poll([{fd=4, events=POLLIN}], 1, 5000) = 1 ([{fd=4, revents=POLLIN}])",
                              "ppoll([{fd=12, events=POLLIN}, {fd=4, events=POLLIN}], 2, NULL, NULL, 8) = 1",
@@ -326,7 +358,7 @@ TEST(StraceStallQuiet, TheEpollItselfIsPolled)
     }
 }
 
-TEST(StraceStallQuiet, CallsThatCannotSleep)
+TEST_P(StraceStallQuiet, CallsThatCannotSleep)
 {
     for (const char* call : {"recvfrom(7, \"ping\\n\", 4096, 0, NULL, NULL) = 5",  // non-blocking
                              "recvfrom(13, \"row\", 8192, MSG_DONTWAIT, NULL, NULL) = 3",
@@ -338,7 +370,7 @@ TEST(StraceStallQuiet, CallsThatCannotSleep)
     }
 }
 
-TEST(StraceStallQuiet, WhereNothingSleepsAndAllIsSlow)
+TEST_P(StraceStallQuiet, WhereNothingSleepsAndAllIsSlow)
 {
     Server starved;
     starved.born().rounds([](Server& s) { s.call("getpid() = 100", 110000).call("fsync(5) = 0", 150000); });
@@ -351,7 +383,7 @@ TEST(StraceStallQuiet, WhereNothingSleepsAndAllIsSlow)
     EXPECT_EQ(stopped.verdict(), "none");
 }
 
-TEST(StraceStallQuiet, InputThatTheLoopLeftOrBrought)
+TEST_P(StraceStallQuiet, InputThatTheLoopLeftOrBrought)
 {
     Server left;  // both were told of before, and read in part
     left.born();
@@ -382,7 +414,7 @@ TEST(StraceStallQuiet, InputThatTheLoopLeftOrBrought)
     EXPECT_EQ(drained.verdict(), "likely");
 }
 
-TEST(StraceStallQuiet, ThePeersAreGone)
+TEST_P(StraceStallQuiet, ThePeersAreGone)
 {
     Server s;
     s.born();

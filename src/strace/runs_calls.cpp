@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a call between two returns does to the runs.
+#include "bpf/ledger_limits.h"
+#include "src/strace/calls.h"
+#include "src/strace/runs.h"
+
+namespace epaudit {
+
+// Another thread was woken: it may be the one that answers.
+void Runs::hand_over(uint32_t pid)
+{
+    threads_ = true;
+    auto process = processes_.find(pid);
+    if (process == processes_.end())
+        return;
+    for (Epoll& epoll : process->second)
+        for (Key& key : epoll.keys)
+            key.handoff = true;
+}
+
+void Runs::accepted(uint32_t pid, uint32_t tid, int fd, int64_t value)
+{
+    auto told = awaited_.find(tid);
+    if (told != awaited_.end() && told->second.second && told->second.first == fd) {
+        Herd& herd = herds_[{pid, fd}];
+        herd.tries++;
+        herd.empty += value == -ERRNO_EAGAIN;
+        told->second.second = false;
+    }
+    touch(pid, fd, value >= 0 ? kTook : kLooked, value < 0 ? BETWEEN_ACCEPT_ERROR : 0,
+          value < 0 ? static_cast<int>(-value) : 0);
+}
+
+// splice(), tee(), sendfile(): from one descriptor to another.
+void Runs::moved(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value)
+{
+    auto used = [&](int number) {
+        touch(pid, number, value > 0 ? kTook | kGave : kLooked, value == 0 ? BETWEEN_READ_EOF : 0, 0);
+    };
+    used(fd);
+    Arguments arguments(text);
+    PrintedFd second;
+    arguments.skip(call == CALL_SPLICE ? 2 : 1);
+    if (arguments.fd(second))
+        used(second.number);
+}
+
+void Runs::read(uint32_t pid, int fd, std::string_view text, int64_t value, bool message)
+{
+    const bool peek = has_flag(text, "MSG_PEEK");
+    const uint32_t between = peek                     ? BETWEEN_PEEK
+                             : value == 0 && message  ? 0
+                             : value == 0             ? BETWEEN_READ_EOF
+                             : value == -ERRNO_EAGAIN ? BETWEEN_READ_EAGAIN
+                             : value < 0              ? BETWEEN_READ_ERROR
+                                                      : 0;
+    touch(pid, fd, (value > 0 || (value == 0 && message)) && !peek ? kTook : kLooked, between, 0);
+}
+
+void Runs::wrote(uint32_t pid, int fd, int64_t value)
+{
+    touch(pid, fd, value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked,
+          value == -ERRNO_EAGAIN ? BETWEEN_WRITE_EAGAIN
+          : value < 0            ? BETWEEN_WRITE_ERROR
+                                 : BETWEEN_WRITE,
+          0);
+}
+
+// Of a stream, a read that got less than it asked for got all.
+void Runs::note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value)
+{
+    LogStalls::Use use = LogStalls::Use::kOther;
+    if (takes_input(call) || call == CALL_ACCEPT) {
+        Arguments arguments(text);
+        arguments.skip(2);
+        int64_t asked = 0;
+        const bool less = (call == CALL_READ || call == CALL_RECVFROM) && arguments.number(asked) && value > 0 &&
+                          value < asked;
+        use = less || value == -ERRNO_EAGAIN ? LogStalls::Use::kDrained : LogStalls::Use::kInput;
+    }
+    stalls_.used(tid, fd, use);
+}
+
+void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
+                  bool message)
+{
+    if (call == LOG_EVERYDAY)
+        return;
+    if (call == LOG_URING)
+        uring_ = true;
+    if (call == LOG_FORK && text.find("CLONE_FILES") != std::string_view::npos)
+        threads_ = true;
+    if (call == CALL_FUTEX) {
+        hand_over(pid);
+        return;
+    }
+    if (processes_.empty() || !result.known)
+        return;
+    if (call == CALL_EPOLL_CTL || call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2)
+        return;  // controlled(), returned()
+    const int64_t value = result.value;
+    if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= 0)
+        forget_number(pid, static_cast<int>(value));
+    PrintedFd fd;
+    if (!Arguments(text).fd(fd))
+        return;
+    if (result.duration >= 0)
+        note_use(tid, call, fd.number, text, value);
+    switch (call) {
+    case CALL_ACCEPT: accepted(pid, tid, fd.number, value); return;
+    case CALL_CLOSE: forget_number(pid, fd.number); return;
+    case CALL_SHUTDOWN:
+    case CALL_SETTIME:
+    case CALL_CONNECT: {  // one that failed has changed nothing
+        const bool done = value >= 0 || (call == CALL_CONNECT && value == -ERRNO_EINPROGRESS);
+        touch(pid, fd.number, done ? kChanged : kLooked, done ? 0 : BETWEEN_OTHER_ERROR, 0);
+        return;
+    }
+    case CALL_GETSOCKOPT:
+        if (value == 0 && has_flag(text, "SO_ERROR") && text.find("[0]") == std::string_view::npos)
+            touch(pid, fd.number, kChanged, 0, 0);
+        else  // a connect() that has succeeded
+            touch(pid, fd.number, has_flag(text, "SO_ERROR") ? kGave : kLooked, 0, 0);
+        return;
+    case CALL_IOCTL: touch(pid, fd.number, kLooked, BETWEEN_PEEK, 0); return;
+    case CALL_FCNTL: return;
+    case CALL_SPLICE:
+    case CALL_TEE:
+    case CALL_SENDFILE: moved(pid, call, fd.number, text, value); return;
+    default: break;
+    }
+    if (takes_input(call))
+        read(pid, fd.number, text, value, message);
+    else if (gives_output(call))
+        wrote(pid, fd.number, value);
+}
+
+}  // namespace epaudit

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run of equal returns means, how its fd is known, and what stands against it.
+#include "bpf/ledger_limits.h"
+#include "src/strace/interpreter.h"
+#include "src/strace/runs.h"
+
+namespace epaudit {
+namespace {
+
+using Cause = LogRun::Cause;
+using Ground = LogRun::Ground;
+
+constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
+// Wake-ups for a listener that found nothing to accept, before they are a herd.
+constexpr uint64_t kFewestEmpty = 8;
+
+Cause cause_of(const LogRun& run)
+{
+    const uint32_t e = run.events;
+    const bool agained = run.between & BETWEEN_READ_EAGAIN;
+    if (run.between & BETWEEN_DEL_FAILED)
+        return Cause::kGhost;
+    if (run.between & BETWEEN_ACCEPT_ERROR)
+        return run.error == ERRNO_EAGAIN ? Cause::kNone : Cause::kAccept;
+    if (e & EV_ERR)
+        return Cause::kHupErr;
+    if (run.between & BETWEEN_READ_EOF)
+        return Cause::kEof;
+    if (e & EV_HUP)
+        return Cause::kHupErr;
+    if (e & EV_RDHUP)
+        return Cause::kEof;
+    if ((e & EV_OUT) && (agained || !(e & kInput) || (run.between & (BETWEEN_MOD | BETWEEN_MOD_SAME))))
+        return Cause::kOut;
+    if (e & kInput)
+        return agained ? Cause::kNone : Cause::kUnread;  // somebody else took it
+    return Cause::kNone;
+}
+
+// Did the program use the fd that is meant, so that what it did is known?
+bool used(const LogRun& run)
+{
+    return run.ground == Ground::kUsed || run.ground == Ground::kOnlyOne ||
+           (run.ground == Ground::kRegistered && run.between);
+}
+
+// Why input that nobody in the log took may have been taken; nullptr: it cannot.
+const char* doubt_unread(const LogRun& run, const LogSight& sight, bool alone)
+{
+    if (!sight.everything && !(sight.plain_input && sight.socket_input))
+        return "the log may not hold all reads";
+    if (!sight.any_io())
+        return "the log holds no reads";
+    if (!alone)
+        return "another thread may have read it, and the log does not follow threads (strace -f)";
+    if (run.ground == Ground::kNone && !run.data)
+        return "its data is 0, as that of wake-ups which nobody reads";
+    return nullptr;
+}
+
+}  // namespace
+
+LogRun Runs::describe(const Epoll& epoll, const Key& key) const
+{
+    LogRun run;
+    run.epoll = epoll.place.epoll;
+    run.epfd = epoll.place.epfd;
+    run.pid = epoll.place.pid;
+    run.data = key.data;
+    run.events = key.common;
+    run.returns = key.count;
+    run.ns = key.last - key.from;
+    run.fd = key.candidate;
+    run.between = key.between;
+    run.error = key.error;
+    bool in_use = key.contacts > 0;
+    const bool only = !key.registered && !in_use && key.other >= 0 && key.turns_alone &&
+                      key.others * 10 >= (key.count - 1) * 9;
+    if (key.registered) {
+        run.ground = Ground::kRegistered;
+    } else if (in_use) {
+        run.ground = Ground::kUsed;
+    } else if (only) {
+        run.ground = Ground::kOnlyOne;
+        run.fd = key.other;
+        run.between = key.other_between;
+        run.error = key.other_error;
+        in_use = true;
+    } else if (key.candidate > 0) {
+        run.ground = Ground::kData;
+    } else {
+        run.ground = Ground::kNone;
+        run.fd = -1;
+    }
+    run.file = run.fd >= 0 ? static_cast<uint64_t>(run.fd) : run.data | 1ULL << 63;
+    run.cause = cause_of(run);
+
+    const bool rearmed = key.between & (BETWEEN_MOD | BETWEEN_MOD_SAME);
+    const bool edge = key.registered && (key.mask & EV_ET);
+    if (edge && run.cause != Cause::kGhost && run.cause != Cause::kAccept && !rearmed)
+        run.cause = Cause::kNone;  // what repeats is news
+    // Told once, armed again by somebody: when nobody is seen to, there are others.
+    if (key.registered && (key.mask & EV_ONESHOT) && !rearmed)
+        run.doubt = "EPOLLONESHOT is armed again by calls that the log does not hold";
+    if (key.handoff && !in_use)
+        run.doubt = kHandedOver;
+    return run;
+}
+
+void Runs::add_herds(std::vector<LogRun>& all) const
+{
+    for (const auto& [where, herd] : herds_) {
+        if (herd.empty < kFewestEmpty || herd.empty * 10 < herd.tries * 8)
+            continue;
+        LogRun run;
+        if (auto process = processes_.find(where.first); process != processes_.end() && !process->second.empty()) {
+            run.epoll = process->second.back().place.epoll;
+            run.epfd = process->second.back().place.epfd;
+        }
+        run.pid = where.first;
+        run.fd = where.second;
+        run.file = static_cast<uint64_t>(where.second);
+        run.ground = Ground::kUsed;
+        run.cause = Cause::kHerd;
+        run.returns = herd.empty;
+        run.of = herd.tries;
+        all.push_back(run);
+    }
+}
+
+std::vector<LogRun> Runs::list(const LogSight& sight) const
+{
+    Runs now(*this);
+    for (auto& [pid, epolls] : now.processes_)
+        for (const Epoll& epoll : epolls)
+            now.cut_off(epoll);
+    std::vector<LogRun> all;
+    const bool alone = (sight.pids || sight.birth || !threads_) && !sight.others_unseen;
+    for (auto& [where, run] : now.best_) {
+        const bool answered_here = used(run) && (run.cause == Cause::kEof || run.cause == Cause::kGhost ||
+                                                 run.cause == Cause::kAccept);
+        if (sight.all_threads() && run.doubt == kHandedOver)
+            run.doubt = nullptr;
+        if (uring_)
+            run.doubt = "io_uring may have answered: its requests are not in the log";
+        else if (sight.others_unseen && !answered_here)
+            run.doubt = "other threads are not in the log (strace -f)";
+        else if (run.cause == Cause::kOut && !used(run) && !sight.any_io())
+            run.doubt = "the log holds no writes";
+        else if (run.cause == Cause::kEof && !used(run) && !sight.any_io())
+            run.doubt = "the log holds no reads";
+        else if (run.cause == Cause::kUnread && !(run.between & (BETWEEN_PEEK | BETWEEN_READ_ERROR)))
+            if (const char* doubt = doubt_unread(run, sight, alone))
+                run.doubt = doubt;
+        all.push_back(run);
+    }
+    add_herds(all);
+    for (const auto& [epoll, run] : stalls_.found()) {
+        all.push_back(run);
+        if (!alone)
+            all.back().doubt = "another thread may have polled, and the log does not follow threads (strace -f)";
+    }
+    return all;
+}
+
+}  // namespace epaudit
