@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include "arch.h"
+#include "ids.h"
 #include "item.h"
 #include "ledger.h"
 #include "stopped.h"
@@ -59,7 +60,7 @@ static __always_inline bool peeks(struct pt_regs *regs, s64 number)
  */
 static __always_inline void wakes_reader(struct task_struct *task, struct pt_regs *regs, const struct posting *blocked)
 {
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     if (ids >> 32 != blocked->tgid || (u32)ids == blocked->tid)
         return;
     struct pt_regs *other = entry_registers(waker_task());

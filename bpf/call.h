@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "arch.h"
+#include "ids.h"
 #include "state.h"
 #include "tables.h"
 #include "item.h"

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "ids.h"
 #include "item.h"
 #include "state.h"
 #include "tables.h"
@@ -41,7 +42,7 @@ static __always_inline void ask_newest_heir(u64 id, const struct epoll_row *e)
     u32 tgid = e->leaked_tgid;
     struct process_row *heir = e->leaks ? bpf_map_lookup_elem(&process_rows, &tgid) : NULL;
     struct task_struct *task = heir ? (void *)heir->leaked_task : NULL;
-    if (task && READ(task, tgid) == (s32)tgid && READ(task, files))
+    if (task && tgid_of(task) == tgid && READ(task, files))
         ask_heir(task, heir, tgid, id);
 }
 

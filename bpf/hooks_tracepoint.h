@@ -39,7 +39,7 @@ static __always_inline void call_exits(u32 slot, struct pt_regs *regs, long resu
     u8 class = class_of(regs);
     if (!class)
         return;
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     struct call *c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
     if (c)
         post_exit(c, class);
@@ -53,7 +53,7 @@ static __always_inline void call_enters(u32 slot, struct pt_regs *regs)
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
         class != CALL_DUP3 && class != CALL_WRITE && !may_sleep)
         return;
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     if (!concerns_us(ids))
         return;
     struct wait_queue_head *told = NULL;

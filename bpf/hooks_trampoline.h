@@ -73,7 +73,7 @@ static __always_inline struct call *call_of(u64 *ctx, u32 slot, u64 ids, s64 res
 
 static __always_inline int exit_of(u64 *ctx, u8 class, u32 slot)
 {
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
     if (c)
         post_exit(c, class);
@@ -121,7 +121,7 @@ EXIT_OF(io_uring_enter, CALL_IO_URING)
 
 static __always_inline int may_sleep_on(struct sock *sk, u32 slot)
 {
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     if (!facts.blocking_edges || !watched(ids >> 32))
         return 0;
     struct socket *socket = READ(sk, sk_socket);
@@ -165,7 +165,7 @@ int BPF_PROG(on_inet_csk_accept, struct sock *sk)
 
 static __always_inline int enter_close(u64 *ctx, u32 slot, u8 class)
 {
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, 0) : NULL;
     if (c) {
         seen(kind_of_class(class));
@@ -224,7 +224,7 @@ int BPF_PROG(on_ep_eventpoll_release, struct inode *inode, struct file *file)
 /* A call that a watched process makes, for programs that are not handed registers. */
 static __always_inline struct call *watched_call(u32 slot, s64 result)
 {
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     return watched(ids >> 32) ? open_call(slot, ids, result) : NULL;
 }
 
@@ -362,7 +362,7 @@ static __always_inline int called_back(struct wait_queue_entry *entry, u32 key)
         return 0;
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
-    p.tgid = bpf_get_current_pid_tgid() >> 32; /* a pipe's writer; for sockets whoever was interrupted */
+    p.tgid = current_ids() >> 32; /* a pipe's writer; for sockets whoever was interrupted */
     p.kind = POSTING_READY;
     p.epoll = (u64)READ(item, ep);
     p.file = (u64)READ(item, ffd.file);

@@ -7,6 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "ids.h"
 #include "inspect.h"
 #include "item.h"
 #include "socket_name.h"
@@ -54,8 +55,8 @@ static __always_inline void write_waiters(struct bpf_iter_meta *meta, struct eve
         at = READ(at, next);
         if (!task)
             continue;
-        out.tgid = BPF_CORE_READ(task, tgid);
-        out.tid = BPF_CORE_READ(task, pid);
+        out.tgid = tgid_of(task);
+        out.tid = tid_of(task);
         out.ran_at = last_arrival(task);
         BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
         bpf_seq_write(meta->seq, &out, sizeof(out));
@@ -67,10 +68,10 @@ int on_inspect_epolls(struct bpf_iter__task_file *ctx)
 {
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
-    if (!task || !file || !watched(READ(task, tgid)) || !is_epoll(file))
+    if (!task || !file || !watched(tgid_of(task)) || !is_epoll(file))
         return 0;
     struct inspect_epoll out = {.kind = INSPECT_EPOLL, .fd = (s32)ctx->fd};
-    out.tgid = READ(task, tgid);
+    out.tgid = tgid_of(task);
     out.epoll = (u64)READ(file, private_data);
     out.ran_at = last_arrival((struct task_struct *)bpf_get_current_task());
     if (bpf_map_update_elem(&inspected, &out.epoll, &out.epoll, BPF_ANY))
@@ -139,7 +140,7 @@ static __always_inline void read_unix(struct inspect_file *out, struct sock *sk)
 {
     struct unix_sock *unix_sk = (void *)sk;
     struct pid *peer = READ(sk, sk_peer_pid);
-    out->peer_pid = peer ? BPF_CORE_READ(peer, numbers[0].nr) : 0;
+    out->peer_pid = number_of(peer);
     if (out->file_kind == FILE_UNIX)
         out->bytes = unix_bytes(sk);
     read_path(out, sk, INSPECT_PATH);
@@ -256,7 +257,7 @@ int on_inspect_files(struct bpf_iter__task_file *ctx)
     if (!out)
         return 0;
     __builtin_memset(out, 0, sizeof(*out));
-    out->tgid = READ(task, tgid);
+    out->tgid = tgid_of(task);
     out->fd = (s32)ctx->fd;
     describe(out, file);
     bpf_seq_write(ctx->meta->seq, out, sizeof(*out));

@@ -77,6 +77,7 @@ struct file___ref { /* since 6.13 (90ee6ed776c0): one reference is stored as 0 *
 struct fdtable {
     unsigned int max_fds;
     unsigned long *close_on_exec; /* a bit per descriptor */
+    unsigned long *open_fds;
     struct file **fd;
 };
 
@@ -90,6 +91,10 @@ struct sched_entity {
 
 struct rlimit {
     unsigned long rlim_cur;
+};
+
+struct mm_struct {
+    unsigned long task_size; /* of user space: TASK_SIZE at exec */
 };
 
 struct signal_struct {
@@ -115,12 +120,16 @@ struct thread_info {
     u32 status; /* x86: TS_COMPAT while in a 32-bit call */
 };
 
+struct pid_namespace;
+
 struct upid {
     int nr;
+    struct pid_namespace *ns;
 };
 
 struct pid {
-    struct upid numbers[1];
+    unsigned int level;
+    struct upid numbers[1]; /* level + 1 of them */
 };
 
 struct sched_info {
@@ -133,6 +142,9 @@ struct task_struct {
     struct sched_info sched_info;
     void *stack;
     int pid, tgid;
+    struct pid *thread_pid;
+    struct task_struct *group_leader;
+    struct mm_struct *mm;
     char comm[16];
     unsigned int __state; /* since 5.14 (2f064a59a11f) */
     unsigned int flags;
@@ -351,6 +363,7 @@ struct bpf_iter__bpf_map_elem {
 #define MSG_PEEK_BIT 0x2
 #define MSG_DONTWAIT_BIT 0x40
 #define MSG_ERRQUEUE_BIT 0x2000
+#define ERRNO_ENOMEM 12
 #define TS_COMPAT_BIT 2
 #define TASK_STOPPED_BIT 0x4
 #define TASK_TRACED_BIT 0x8

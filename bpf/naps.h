@@ -18,7 +18,7 @@ static __always_inline bool naps_wanted(void)
 
 static __always_inline void nap_returns(u32 slot, struct pt_regs *regs)
 {
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     struct thread_row *t = books_thread(NULL, (u32)ids);
     if (!t || !t->nap_wanted || t->nap_call != (s32)call_number(regs))
         return;

@@ -15,14 +15,16 @@ struct probe_facts {
     u64 poll[FILE_KIND_SLOTS]; /* by enum file_kind; all sockets stand at FILE_TCP */
     u64 ep_poll_callback;
     u64 timerfd_tmrproc;
-    u32 self;              /* our own tgid: never watched */
-    u32 follow_forks;
+    u32 pid_level;         /* of our own pid namespace; 0: the first (ids.h) */
+    u32 tgid_32bit;        /* the first 32-bit program that was met (abi.h), */
     u32 suspicious;        /* grows when a probe saw something that deserves a sweep now */
     u32 processes_changed; /* generation of the table of processes; user space and probes count it up */
     u32 timeout_in_ms;     /* do_epoll_wait() takes an int (5.10), not a struct timespec64 * */
     u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (R6) */
     s32 stacks_left;       /* user stacks that may be taken before the next look; user space fills it up */
     u32 pipe_wakers;       /* a pipe was seen that its own process wakes itself with: its writes are looked at (EP604) */
+    u64 pid_namespace;     /* struct pid_namespace *: ours */
+    char comm_32bit[16];   /* and its name */
     u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
 };
 

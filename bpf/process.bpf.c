@@ -4,6 +4,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "abi.h"
 #include "item.h"
 #include "state.h"
 #include "twins.h"
@@ -16,17 +17,20 @@ enum { PROCESS_FORKS = CALL_SLOTS, PROCESS_EXECS, PROCESS_EXITS };
 
 static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
 {
-    u32 parent_tgid = READ(parent, tgid);
-    u32 child_tgid = READ(child, tgid);
+    u32 parent_tgid = tgid_of(parent);
+    u32 child_tgid = tgid_of(child);
     if (parent_tgid == child_tgid)
         return 0;
     struct process_row *known = bpf_map_lookup_elem(&process_rows, &parent_tgid);
-    if (!known || !(known->flags & PROCESS_FOLLOW))
+    if (!known || !(known->flags & PROCESS_FOLLOW) || (known->flags & PROCESS_NEW))
         return 0;
-    struct process_row row = {.seen_at = bpf_ktime_get_ns(), .parent = parent_tgid, .flags = PROCESS_FOLLOW};
+    struct process_row row = {.seen_at = bpf_ktime_get_ns(), .parent = parent_tgid, .flags = known->flags};
     books_stat(NULL, STAT_CALLS + POSTING_FORK);
-    if (bpf_map_update_elem(&process_rows, &child_tgid, &row, BPF_ANY))
-        books_stat(NULL, STAT_PROCESSES_FULL);
+    if (row.flags & PROCESS_32BIT)
+        count_32bit(child, child_tgid);
+    long error = bpf_map_update_elem(&process_rows, &child_tgid, &row, BPF_ANY);
+    if (error)
+        books_stat(NULL, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : STAT_PROCESSES_FULL);
     __sync_fetch_and_add(&facts.processes_changed, 1);
     return 0;
 }
@@ -46,13 +50,13 @@ int BPF_PROG(on_sched_process_fork_twin, struct task_struct *parent, struct task
     return first_has_run(PROCESS_FORKS) ? 0 : process_forks(parent, child);
 }
 
-/* How far an exec's descriptors are looked through: an epoll is created early in a program's life. */
-#define EXEC_FDS 256
+/* How far an exec's descriptors are looked through, in words of 64 of them. */
+#define EXEC_WORDS 1024
 
 /* Global: so it is verified once, not once per descriptor. */
 __noinline int exec_keeps(u32 fd)
 {
-    u64 ids = bpf_get_current_pid_tgid();
+    u64 ids = current_ids();
     u64 epoll = epoll_of_fd(current_task(), fd);
     if (!epoll)
         return 0;
@@ -72,14 +76,43 @@ __noinline int exec_keeps(u32 fd)
     return 0;
 }
 
-/* The task is the current one. */
-static __always_inline int process_execs(struct task_struct *task)
+static __always_inline u64 open_fds(struct task_struct *task, u32 word)
 {
-    if (!watched(READ(task, tgid)))
+    u64 bits = 0;
+    unsigned long *words = BPF_CORE_READ(task, files, fdt, open_fds);
+    bpf_probe_read_kernel(&bits, sizeof(bits), words + word);
+    return bits;
+}
+
+__noinline int exec_keeps_of(u32 word)
+{
+    u64 bits = open_fds(current_task(), word);
+    for (u32 bit = 0; bit < 64; bit++)
+        if (bits >> bit & 1)
+            exec_keeps(word * 64 + bit);
+    return 0;
+}
+
+/* The task is the current one. `old_tid`: its number until now, in the first pid namespace; a thread that is not the first
+ * of its process takes over that one's. */
+static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
+{
+    u32 tgid = tgid_of(task);
+    struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    if (!row)
         return 0;
     books_stat(NULL, STAT_CALLS + POSTING_EXEC);
-    for (u32 fd = 0; fd < EXEC_FDS; fd++)
-        exec_keeps(fd);
+    if (!in_container && old_tid != tgid) { /* else the sweep finds out */
+        bpf_map_delete_elem(&thread_rows, &old_tid);
+        record_gone(RECORD_THREAD_GONE, 0, 0, (s32)old_tid);
+    }
+    meet_program(task, row, tgid);
+    u32 words = (BPF_CORE_READ(task, files, fdt, max_fds) + 63) / 64;
+    for (u32 word = 0; word < EXEC_WORDS && word < words; word++)
+        if (open_fds(task, word))
+            exec_keeps_of(word);
+    if (words > EXEC_WORDS)
+        books_stat(NULL, STAT_EXEC_BEYOND);
     return 0;
 }
 
@@ -88,31 +121,30 @@ static __always_inline int process_execs(struct task_struct *task)
  * close-on-exec, and the new program has not run yet, so that any epoll it has is a left-over.
  */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_sched_process_exec, struct task_struct *task)
+int BPF_PROG(on_sched_process_exec, struct task_struct *task, int old_tid)
 {
     leave_mark(PROCESS_EXECS);
-    return process_execs(task);
+    return process_execs(task, (u32)old_tid);
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_sched_process_exec_twin, struct task_struct *task)
+int BPF_PROG(on_sched_process_exec_twin, struct task_struct *task, int old_tid)
 {
-    return first_has_run(PROCESS_EXECS) ? 0 : process_execs(task);
+    return first_has_run(PROCESS_EXECS) ? 0 : process_execs(task, (u32)old_tid);
 }
 
 static __always_inline int process_exits(struct task_struct *task)
 {
-    u32 tid = READ(task, pid);
-    u32 tgid = READ(task, tgid);
-    if (!watched(tgid))
+    u32 tid = tid_of(task);
+    u32 tgid = tgid_of(task);
+    struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    if (!row)
         return 0;
     bpf_map_delete_elem(&thread_rows, &tid);
     record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
     if (READ(task, signal, live.counter) == 0) {
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
-        struct process_row *heir = bpf_map_lookup_elem(&process_rows, &tgid);
-        if (heir)
-            ask_heir(task, heir, tgid, 0);
+        ask_heir(task, row, tgid, 0);
         bpf_map_delete_elem(&process_rows, &tgid);
         __sync_fetch_and_add(&facts.processes_changed, 1);
     }

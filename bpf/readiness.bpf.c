@@ -13,7 +13,7 @@
 
 static __always_inline void begin(struct posting *p, u8 kind)
 {
-    u64 ids = bpf_get_current_pid_tgid(); /* the waker: often softirq in an unrelated task */
+    u64 ids = current_ids(); /* the waker: often softirq in an unrelated task */
     p->time = bpf_ktime_get_ns();
     p->tgid = ids >> 32;
     p->tid = (u32)ids;
@@ -82,7 +82,7 @@ int BPF_PROG(on_hrtimer_expire_entry, struct hrtimer *timer)
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal_generate, int signal, void *info, struct task_struct *task)
 {
-    if (!watched(READ(task, tgid)))
+    if (!watched(tgid_of(task)))
         return 0;
     struct sighand_struct *hand = READ(task, sighand);
     if (!hand)
@@ -96,7 +96,7 @@ int BPF_PROG(on_signal_generate, int signal, void *info, struct task_struct *tas
 /* epoll_ctl(ADD, MOD) of what is ready already wakes one thread of that very epoll, as asked. */
 static __always_inline bool asked_by_ctl(const struct thread_row *t)
 {
-    if (bpf_get_current_pid_tgid() >> 32 != t->tgid)
+    if (current_ids() >> 32 != t->tgid)
         return false;
     struct pt_regs *waker = entry_registers(waker_task());
     return waker && class_of_number(probe_call_number(waker)) == CALL_EPOLL_CTL;
@@ -131,7 +131,7 @@ static __always_inline bool told_to_several(struct file *file)
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *task)
 {
-    u32 tid = READ(task, pid);
+    u32 tid = tid_of(task);
     struct thread_row *t = books_thread(NULL, tid);
     if (!t)
         return 0;

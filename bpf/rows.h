@@ -502,7 +502,10 @@ struct process_row {
 
 enum process_flag {
     PROCESS_FOLLOW = 1, /* children are watched too */
+    PROCESS_32BIT = 2,  /* its calls are not looked at (abi.h) */
+    PROCESS_NEW = 4,    /* nor are these yet: that the number is still its own is to be seen (LiveCapture::watch()) */
 };
+#define PROCESS_UNSEEN (PROCESS_32BIT | PROCESS_NEW)
 
 /* Everything that could not be kept or seen is counted here, by reason. A report shows all of them. */
 enum ledger_stat {
@@ -529,7 +532,12 @@ enum ledger_stat {
     STAT_IO = 50,             /* reads, writes and accepts on files that are or were registered */
     STAT_REQUESTS = 51,       /* of these: reads of a stream socket that got bytes */
     STAT_RECORDS_LOST = 52,   /* no room in the recording's ring; the books are not concerned */
-    STAT_SLOTS = 56, /* the last ones: twins.h */
+    /* 53 to 55: twins.h */
+    /* Losses again. */
+    STAT_PROCESSES_32BIT = 56, /* not watched, because they are 32-bit programs */
+    STAT_EXEC_BEYOND = 57,     /* an exec with more descriptors than are looked through for epolls */
+    STAT_NO_MEMORY = 58,       /* the kernel had none for a row, in a table that had room */
+    STAT_SLOTS = 60,
 };
 
 #ifdef __cplusplus

@@ -4,6 +4,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "abi.h"
+#include "ids.h"
 #include "item.h"
 #include "state.h"
 #include "ledger.h"
@@ -52,8 +54,8 @@ static __always_inline void seed_epoll(struct task_struct *task, struct file *fi
     struct posting p = {};
     p.kind = POSTING_SEEDED;
     p.time = bpf_ktime_get_ns();
-    p.tgid = READ(task, tgid);
-    p.tid = READ(task, pid);
+    p.tgid = tgid_of(task);
+    p.tid = tid_of(task);
     p.epfd = (s32)fd;
     p.epoll = (u64)READ(file, private_data);
     struct epoll_row *e = ledger_open_epoll(NULL, &p);
@@ -72,14 +74,20 @@ int on_seed(struct bpf_iter__task_file *ctx)
 {
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
-    if (!task || !file || !watched(READ(task, tgid)))
+    if (!task || !file)
+        return 0;
+    u32 tgid = tgid_of(task);
+    struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    if (!row)
+        return 0;
+    meet_program(task, row, tgid); /* where user space could not look at its file */
+    if (row->flags & PROCESS_UNSEEN)
         return 0;
     if (is_epoll(file))
         seed_epoll(task, file, ctx->fd);
     struct item_walk w;
     walk_items(&w, file);
-    u32 tgid = READ(task, tgid);
-    u32 tid = READ(task, pid);
+    u32 tid = tid_of(task);
     for (int i = 0; i < SEED_CHAIN_MAX; i++) {
         struct epitem *item = next_item(&w);
         if (!item)
@@ -99,8 +107,9 @@ int on_learn(struct bpf_iter__task_file *ctx)
 {
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
-    if (!task || !file || READ(task, tgid) != (s32)facts.self)
+    if (!task || !file || READ(task, tgid) != (s32)(bpf_get_current_pid_tgid() >> 32))
         return 0;
+    learn_pid_namespace();
     struct learn_record out = {};
     void *private = READ(file, private_data);
     out.fd = ctx->fd;

@@ -112,7 +112,7 @@ __noinline int sweep_file_alone(u64 id)
 WALK(file_row, u64, sweep_file_alone(*key))
 WALK(registration_row, struct registration_key, sweep_registration(key, row))
 WALK(epoll_row, u64, sweep_epoll(NULL, key, row))
-WALK(thread_row, u32, (sweep_thread(NULL, key, row), true))
+WALK(thread_row, u32, sweep_thread(NULL, key, row))
 
 /* What an iterator tells by a call without a row. */
 SEC("syscall")

@@ -15,6 +15,7 @@
 #include "ledger.h"
 #include "socket_name.h"
 #include "heir.h"
+#include "ids.h"
 #include "stopped.h"
 
 struct record_table {
@@ -66,7 +67,7 @@ static __always_inline void ask_peer(struct file_state *s, struct file *file, co
         return;
     struct sock *sk = sock_of_file(file);
     struct pid *peer = BPF_CORE_READ(sk, sk_peer_pid);
-    if (peer && (u32)BPF_CORE_READ(peer, numbers[0].nr) == f->tgid)
+    if (peer && number_of(peer) == f->tgid)
         s->flags |= STATE_PEER_SELF;
 }
 
@@ -248,13 +249,20 @@ static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct e
     return false;
 }
 
-static __always_inline void sweep_thread(struct seq_file *seq, u32 *key, struct thread_row *t)
+/* A task that has another number now has executed a program, and is the first thread of its process since. */
+static __always_inline bool sweep_thread(struct seq_file *seq, u32 *key, struct thread_row *t)
 {
     u32 tid = *key;
     struct task_struct *task = (void *)t->task;
-    bool stopped = task && READ(task, pid) == (s32)tid && task_stopped(task);
+    if (task && tid_of(task) != tid) {
+        record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
+        books_remove_thread(NULL, tid);
+        return false;
+    }
+    bool stopped = task && task_stopped(task);
     ledger_thread_seen(t, stopped, bpf_ktime_get_ns());
     record_shown(RECORD_THREAD_ROW, 0, (s32)tid, stopped);
     hand_over(seq, &tid, sizeof(tid));
     hand_over(seq, t, sizeof(*t));
+    return true;
 }

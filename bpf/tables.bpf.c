@@ -25,6 +25,7 @@ const volatile bool ctl_file_hooked = false; /* hooks_trampoline.h */
 const volatile bool probe_registers = false;
 const volatile bool twins = false;
 const volatile bool recording = false;
+const volatile bool in_container = false; /* ids.h */
 
 const struct file_row empty_file = {};
 const struct fault_row empty_fault = {};

@@ -19,7 +19,7 @@
 
 #include "rows.h"
 
-/* Beside enum ledger_stat, of which the last are STAT_CALLS + enum posting_kind. None of these is a loss. */
+/* Beside enum ledger_stat. None of these is a loss. */
 enum twin_stat {
     STAT_STOOD_IN = 53,      /* a twin did the work of a skipped program */
     STAT_UNMARKED = 54,      /* a program ran without leaving a mark, for want of memory: its twin may do it again */

@@ -43,3 +43,8 @@ set_target_properties(epaudit_kinds PROPERTIES OUTPUT_NAME kinds)
 add_executable(epaudit_readers live/readers.cpp)
 target_link_libraries(epaudit_readers PRIVATE epaudit_warnings)
 set_target_properties(epaudit_readers PROPERTIES OUTPUT_NAME readers)
+
+# The roles of tests/live/lives.py.
+add_executable(epaudit_lives live/lives.cpp)
+target_link_libraries(epaudit_lives PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_lives PROPERTIES OUTPUT_NAME lives)

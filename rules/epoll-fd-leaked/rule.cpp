@@ -16,7 +16,7 @@ const RuleInfo kInfo{"EP603",
                      Level::kRisk,
                      {{"leaks", 1, 1, "programs that were started with the epoll fd open"}},
                      {},
-                     "children that are not watched (attach without --follow-forks), and fds from 256 on",
+                     "children that are not watched (attach without --follow-forks)",
                      {StackRole::kCreated}};
 
 class EpollFdLeaked : public Rule {

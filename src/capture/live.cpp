@@ -127,7 +127,9 @@ int load_once(LiveCapture::Impl& impl, const LiveOptions& options, bool typed_lo
     size_recording(skeleton, options.record_ring);
     fill_call_classes(reinterpret_cast<unsigned char(&)[CALL_TABLE]>(skeleton.rodata->call_classes));
     choose_walks(impl, kernel.get(), options.walk_in_pieces);
-    chosen = choose_hooks(impl, kernel, options.hooks);
+    chosen = choose_numbers(skeleton);
+    if (chosen)
+        chosen = choose_hooks(impl, kernel, options.hooks);
     skeleton.rodata->typed_loads = typed_loads && kernel.have_cast();
     return chosen ? epaudit_bpf__load(&skeleton) : 0;
 }
@@ -156,12 +158,12 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
         return load_error(-error);
     epaudit_bpf& skeleton = *impl.skeleton;
     skeleton.bss->facts.timeout_in_ms = impl.timeout_in_ms;
-    skeleton.bss->facts.self = static_cast<uint32_t>(getpid());
     if (auto learned = learn_facts(skeleton); !learned)
         return learned.error();
 
-    if (auto opened = open_stacks(impl); !opened)
-        return opened.error();
+    for (auto* open : {open_buried, open_stacks})
+        if (auto opened = open(impl); !opened)
+            return opened.error();
     if (auto attached = attach_hooks(impl); !attached)
         return attached.error();
     if (auto attached = attach_walks(impl); !attached)
@@ -177,35 +179,6 @@ Result<std::unique_ptr<LiveCapture>> LiveCapture::open(const LiveOptions& option
     if (auto ok = load_and_attach(*impl, options); !ok)
         return ok.error();
     return std::unique_ptr<LiveCapture>(new LiveCapture(std::move(impl)));
-}
-
-Result<> LiveCapture::watch(uint32_t pid, bool follow)
-{
-    process_row row{};
-    row.seen_at = monotonic_ns();
-    row.flags = follow ? PROCESS_FOLLOW : 0;
-    if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.process_rows), &pid, &row, BPF_ANY))
-        return observe_error(fmt::format("cannot watch process {}: {}", pid, strerror(errno)));
-    __atomic_fetch_add(&impl_->skeleton->bss->facts.processes_changed, 1, __ATOMIC_RELEASE);
-    impl_->processes[pid] = read_process(pid);
-    return Done{};
-}
-
-void LiveCapture::learn_process(uint32_t pid)
-{
-    impl_->processes[pid] = read_process(pid);
-    if (impl_->stacks)
-        impl_->stacks->learn_process(pid);
-}
-
-std::vector<uint32_t> LiveCapture::watched() const
-{
-    std::vector<uint32_t> pids;
-    int map = bpf_map__fd(impl_->skeleton->maps.process_rows);
-    uint32_t pid = 0;
-    for (int error = bpf_map_get_next_key(map, nullptr, &pid); !error; error = bpf_map_get_next_key(map, &pid, &pid))
-        pids.push_back(pid);
-    return pids;
 }
 
 bool LiveCapture::suspicious() const { return impl_->skeleton->bss->facts.suspicious != impl_->suspicious_then; }

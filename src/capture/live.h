@@ -11,6 +11,7 @@
 
 #include "src/audit/rule.h"
 #include "src/books/snapshot.h"
+#include "src/support/process.h"
 #include "src/support/result.h"
 
 namespace epaudit {
@@ -68,8 +69,9 @@ public:
     // Loads and attaches a hook set, says how that went, and unloads it.
     static HookReport examine(HookSet hooks);
 
-    // From now on calls of this process (all its threads) are posted; with `follow`, of its future children.
-    Result<> watch(uint32_t pid, bool follow);
+    // From now on calls of this process (all its threads) are posted; with `follow`, of its future children. False: it has
+    // ended, and nobody is watched who may have its number now.
+    Result<bool> watch(const ProcessHandle& process, bool follow);
     // Its name and executable changed (exec), or are wanted before it can end.
     void learn_process(uint32_t pid);
     // Books what existed before: registrations of all watched processes, threads already waiting.
@@ -79,15 +81,15 @@ public:
     // Reads the books. Costs one walk of the kernel's rows, and copies only those that deserve a look.
     // The counters (Snapshot::stats) need a system call each and no rule looks at them: on request.
     Result<Snapshot> sweep(bool counters);
-    // Takes over the user stacks captured since the last call, and unwinds them while their process lives. Also
-    // part of a sweep.
-    void collect_stacks();
+    // Takes over what the kernel keeps for a moment only: the last words of registrations, and user stacks, which are
+    // unwound while their process lives. Also part of a sweep.
+    void collect();
     // What kept stacks from being known, and which probes the kernel skipped. Call it at the end.
     std::vector<std::string> notes() const;
     // A probe saw something since the last sweep that deserves one now.
     bool suspicious() const;
     // Processes still watched.
-    std::vector<uint32_t> watched() const;
+    std::vector<uint32_t> watched();
 
     // With LiveOptions::record_ring: from now on a thread writes what the kernel books, and what the ring holds already.
     void begin_recording(std::unique_ptr<RecordingWriter> writer, RecordingHeader header);
@@ -100,6 +102,7 @@ public:
 
 private:
     explicit LiveCapture(std::unique_ptr<Impl> impl);
+    void collect_stacks();
     std::unique_ptr<Impl> impl_;
 };
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,13 @@ struct SkeletonDeleter {
     void operator()(epaudit_bpf* skeleton) const { epaudit_bpf__destroy(skeleton); }
 };
 
+// A process that watch() put into the kernel's table. Mostly the exit hook takes it out again; but one that was about to
+// end may have passed that hook already.
+struct Explicit {
+    ProcessHandle process;
+    uint64_t seen_at;  // of its row: a later one with the same number has another
+};
+
 // Those that are walked at each sweep.
 enum class Table : size_t { kFiles, kRegistrations, kEpolls, kThreads };
 
@@ -41,12 +49,16 @@ struct LiveCapture::Impl {
     std::string swept_bytes;                          // to here
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
+    uint64_t buried_lost = 0;
     std::shared_ptr<StackBook> stacks;  // none: --stack-bytes 0
     std::unique_ptr<ring_buffer, RingDeleter> stack_ring;
     std::unique_ptr<LiveRecorder> recorder;  // none: nothing is recorded
     std::vector<posting> seeded_waits;       // for its beginning
     Link naps;                               // on_nap_exit, while a stall waits to be explained
     std::map<uint32_t, ProcessInfo> processes;
+    std::map<uint32_t, uint64_t> started;  // of these, in ticks: a later one with the number is somebody else
+    std::vector<Explicit> asked_for;       // given to watch(), and not yet known to have ended
+    uint32_t programs_32bit = 0;           // of these: nothing of them is posted
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
     uint32_t sweeps = 0;
@@ -128,6 +140,7 @@ void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out);
 // How large a slice of stack the probes take, before loading; the ring that brings them, after.
 void size_stacks(epaudit_bpf& skeleton, uint32_t stack_bytes);
 Result<> open_stacks(LiveCapture::Impl& impl);
+Result<> open_buried(LiveCapture::Impl& impl);
 // Hook set `trampoline`: attaches the program that sees blocking calls return, while one is wanted.
 void follow_naps(LiveCapture::Impl& impl, const Snapshot& books);
 
@@ -138,11 +151,33 @@ Result<> learn_facts(epaudit_bpf& skeleton);
 Error no_types_error();
 Error load_error(int error);
 Result<> check_capabilities();
+// Process numbers are those of our own pid namespace (bpf/ids.h): is it the first, and does /proc show it? Before loading.
+Result<> choose_numbers(epaudit_bpf& skeleton);
 
 // What libbpf said last, for an error message.
 std::string last_libbpf_message();
 void capture_libbpf_messages(bool verbose);
 
 ProcessInfo read_process(uint32_t pid);
+// As it is now; what has ended stays as it was, and is forgotten once nobody speaks of it any more.
+void refresh_processes(LiveCapture::Impl& impl, const Snapshot& books);
+// Removes rows of processes that ended unseen.
+void forget_ended(LiveCapture::Impl& impl);
+
+// Those in a hash map now. When the key at hand goes meanwhile the kernel begins anew: nobody is named twice, and in
+// whatever storm there is an end.
+template <typename Key>
+std::set<Key> keys_of(const bpf_map* map)
+{
+    std::set<Key> keys;
+    Key key{};
+    uint64_t steps = 4ULL * bpf_map__max_entries(map);
+    const void* from = nullptr;
+    while (steps-- && bpf_map_get_next_key(bpf_map__fd(map), from, &key) == 0) {
+        keys.insert(key);
+        from = &key;
+    }
+    return keys;
+}
 
 }  // namespace epaudit

@@ -51,6 +51,8 @@ Result<std::unique_ptr<epaudit_bpf, SkeletonDeleter>> load_iterators()
     // As in live.cpp: verifiers differ in what they make of a typed pointer.
     for (bool typed : {kernel.have_cast(), false}) {
         std::unique_ptr<epaudit_bpf, SkeletonDeleter> skeleton(epaudit_bpf__open());
+        if (auto ok = skeleton ? choose_numbers(*skeleton) : Result<>(Done{}); !ok)
+            return ok.error();
         error = skeleton ? load(*skeleton, typed) : -errno;
         if (!error)
             return skeleton;
@@ -96,7 +98,6 @@ Result<std::unique_ptr<LiveInspection>> LiveInspection::open(bool verbose)
         return skeleton.error();
     auto impl = std::make_unique<Impl>();
     impl->skeleton = std::move(*skeleton);
-    impl->skeleton->bss->facts.self = static_cast<uint32_t>(getpid());
     if (auto learned = learn_facts(*impl->skeleton); !learned)
         return learned.error();
     impl->epolls.reset(bpf_program__attach_iter(impl->skeleton->progs.on_inspect_epolls, nullptr));

@@ -16,6 +16,7 @@
 
 #include "src/books/describe.h"
 #include "src/capture/live_inspect_impl.h"
+#include "src/support/proc.h"
 
 namespace epaudit {
 namespace {
@@ -36,7 +37,7 @@ std::optional<std::string> read_file(const std::string& path)
 
 std::optional<std::string> fdinfo(const Holder& holder)
 {
-    return read_file(fmt::format("/proc/{}/fdinfo/{}", holder.pid, holder.fd));
+    return read_file(fmt::format("/proc/{}/fdinfo/{}", living_thread(holder.pid), holder.fd));
 }
 
 // The rest of the line that begins with `key`, after its colon; none: there is no such line.
@@ -142,7 +143,8 @@ void add_other(OpenFile& file, const Holder& holder, const std::string& text)
     if (file.kind == "inotify")
         file.details.emplace_back("watches", std::to_string(watches));
     std::error_code failed;
-    std::string path = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", holder.pid, holder.fd), failed);
+    std::string path = std::filesystem::read_symlink(
+        fmt::format("/proc/{}/fd/{}", living_thread(holder.pid), holder.fd), failed);
     if (!failed && path.rfind('/', 0) == 0)
         file.details = {{"path", path}};
 }

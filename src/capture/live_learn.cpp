@@ -20,6 +20,7 @@
 
 #include "src/capture/live_impl.h"
 #include "src/support/descriptor.h"
+#include "src/support/proc.h"
 
 namespace epaudit {
 
@@ -42,6 +43,18 @@ bool read_iterator(const bpf_link* link, std::string& out)
         }
         out.append(buffer.data(), static_cast<size_t>(got));
     }
+}
+
+Result<> choose_numbers(epaudit_bpf& skeleton)
+{
+    const PidNamespace own = own_pid_namespace();
+    skeleton.rodata->in_container = own == PidNamespace::kContainer;
+    if (own == PidNamespace::kNoProc)
+        return observe_error("there is no /proc here", "mount -t proc proc /proc");
+    if (own == PidNamespace::kOtherProc)
+        return observe_error("/proc shows the processes of another pid namespace than epaudit's own",
+                             "mount -t proc proc /proc (unshare --mount-proc does it)");
+    return Done{};
 }
 
 namespace {

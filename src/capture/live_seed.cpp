@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <map>
@@ -20,21 +19,6 @@
 
 namespace epaudit {
 namespace {
-
-namespace fs = std::filesystem;
-
-// Numbers named by the entries of a /proc directory.
-std::vector<uint32_t> numbers_in(const std::string& directory)
-{
-    std::vector<uint32_t> out;
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(directory, ignored)) {
-        std::string name = entry.path().filename();
-        if (!name.empty() && name.find_first_not_of("0123456789") == std::string::npos)
-            out.push_back(static_cast<uint32_t>(std::stoul(name)));
-    }
-    return out;
-}
 
 bool is_wait(long number)
 {
@@ -70,6 +54,23 @@ int timeout_of(const Asleep& call)
     return static_cast<int>(call.fourth);
 }
 
+struct Sleeper {
+    uint32_t pid;
+    uint32_t tid;
+    Asleep call;
+};
+
+// Each thread is asked once, however many epolls there are.
+std::vector<Sleeper> sleepers_of(const std::vector<uint32_t>& pids)
+{
+    std::vector<Sleeper> sleepers;
+    for (uint32_t pid : pids)
+        for (uint32_t tid : numbers_in(fmt::format("/proc/{}/task", pid)))
+            if (const Asleep call = asleep_in(pid, tid); call.number >= 0)
+                sleepers.push_back({pid, tid, call});
+    return sleepers;
+}
+
 bool may_hang_in(long number)
 {
     return number == SYS_read || number == SYS_readv || number == SYS_recvfrom || number == SYS_recvmsg ||
@@ -79,16 +80,12 @@ bool may_hang_in(long number)
 
 // Nobody waits on an epoll, and a thread sleeps in a call on one of its edge-triggered fds without O_NONBLOCK: that is the
 // loop, taken to have been in that call since we came (EP103).
-void seed_hangs(LiveCapture::Impl& impl, const std::vector<uint32_t>& pids, const std::set<uint64_t>& waited_on)
+void seed_hangs(LiveCapture::Impl& impl, const std::vector<Sleeper>& sleepers, const std::set<uint64_t>& waited_on)
 {
     std::map<std::pair<uint32_t, int>, uint32_t> asleep;  // process and fd: thread
-    for (uint32_t pid : pids) {
-        for (uint32_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
-            const Asleep call = asleep_in(pid, tid);
-            if (may_hang_in(call.number))
-                asleep[{pid, call.fd}] = tid;
-        }
-    }
+    for (const Sleeper& one : sleepers)
+        if (may_hang_in(one.call.number))
+            asleep[{one.pid, one.call.fd}] = one.tid;
     const int registrations = bpf_map__fd(impl.skeleton->maps.registration_rows);
     registration_key key{};
     for (int error = asleep.empty() ? -1 : bpf_map_get_next_key(registrations, nullptr, &key); !error;
@@ -119,11 +116,24 @@ void seed_hangs(LiveCapture::Impl& impl, const std::vector<uint32_t>& pids, cons
 
 unsigned registrations_in_fdinfo(uint32_t pid, int epfd)
 {
-    std::ifstream in(fmt::format("/proc/{}/fdinfo/{}", pid, epfd));
+    std::ifstream in(fmt::format("/proc/{}/fdinfo/{}", living_thread(pid), epfd));
     unsigned found = 0;
     for (std::string line; std::getline(in, line);)
         found += line.rfind("tfd:", 0) == 0;
     return found;
+}
+
+void seed_wait(LiveCapture::Impl& impl, uint64_t epoll, const Sleeper& sleeper)
+{
+    thread_row row{};
+    row.epoll = epoll;
+    row.tgid = sleeper.pid;
+    row.wait_at = impl.began;
+    row.waiting = 1;
+    row.seeded = 1;
+    row.timeout_ms = timeout_of(sleeper.call);
+    if (bpf_map_update_elem(bpf_map__fd(impl.skeleton->maps.thread_rows), &sleeper.tid, &row, BPF_NOEXIST) == 0)
+        note_seeded_thread(impl, sleeper.tid, row);
 }
 
 }  // namespace
@@ -136,15 +146,12 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
     if (!link || !read_iterator(link.get(), raw))
         return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
                              last_libbpf_message());
-    int epolls = bpf_map__fd(impl.skeleton->maps.epoll_rows);
-    int threads = bpf_map__fd(impl.skeleton->maps.thread_rows);
+    const std::vector<Sleeper> sleepers = sleepers_of(pids);
     std::vector<std::string> notes;
     std::set<uint64_t> waited_on;
-    uint64_t id = 0;
-    for (int error = bpf_map_get_next_key(epolls, nullptr, &id); !error;
-         error = bpf_map_get_next_key(epolls, &id, &id)) {
+    for (uint64_t id : keys_of<uint64_t>(impl.skeleton->maps.epoll_rows)) {
         epoll_row epoll{};
-        if (bpf_map_lookup_elem(epolls, &id, &epoll))
+        if (bpf_map_lookup_elem(bpf_map__fd(impl.skeleton->maps.epoll_rows), &id, &epoll))
             continue;
         if (epoll.fd < 0)  // no descriptor of a watched process leads to it
             continue;
@@ -154,67 +161,15 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
                 fmt::format("pid {} epoll fd {}: {} of {} registrations belong to files that no "
                             "descriptor leads to; they are not watched",
                             epoll.tgid, epoll.fd, listed - epoll.registrations, listed));
-        for (uint32_t pid : pids) {
-            if (pid != epoll.tgid)
+        for (const Sleeper& one : sleepers) {
+            if (one.pid != epoll.tgid || one.call.fd != epoll.fd || !is_wait(one.call.number))
                 continue;
-            for (uint32_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
-                const Asleep call = asleep_in(pid, tid);
-                if (call.fd != epoll.fd || !is_wait(call.number))
-                    continue;
-                thread_row row{};
-                row.epoll = id;
-                row.tgid = pid;
-                row.wait_at = impl.began;
-                row.waiting = 1;
-                row.seeded = 1;
-                row.timeout_ms = timeout_of(call);
-                waited_on.insert(id);
-                if (bpf_map_update_elem(threads, &tid, &row, BPF_NOEXIST) == 0)
-                    note_seeded_thread(impl, tid, row);
-            }
+            waited_on.insert(id);
+            seed_wait(impl, id, one);
         }
     }
-    seed_hangs(impl, pids, waited_on);
+    seed_hangs(impl, sleepers, waited_on);
     return notes;
-}
-
-namespace {
-
-// Precise, unlike the ticks of /proc/PID/stat; 0 where the kernel does not tell, or when there are so many
-// threads that asking would cost too much.
-uint64_t cpu_of_threads(uint32_t pid)
-{
-    constexpr size_t kThreads = 64;
-    std::vector<uint32_t> tids = numbers_in(fmt::format("/proc/{}/task", pid));
-    uint64_t sum = 0;
-    for (uint32_t tid : tids) {
-        uint64_t ran = 0;
-        if (tids.size() > kThreads || !(std::ifstream(fmt::format("/proc/{}/task/{}/schedstat", pid, tid)) >> ran))
-            return 0;
-        sum += ran;
-    }
-    return sum;
-}
-
-}  // namespace
-
-ProcessInfo read_process(uint32_t pid)
-{
-    ProcessInfo info;
-    info.pid = pid;
-    info.comm = read_comm(pid);
-    std::error_code ignored;
-    info.exe = fs::read_symlink(fmt::format("/proc/{}/exe", pid), ignored).string();
-    const auto stat = read_proc_stat(pid);
-    if (!stat || !stat->running())
-        info.state = RunState::kGone;
-    else
-        info.state = stat->state == 'T' || stat->state == 't' ? RunState::kStopped : RunState::kAlive;
-    info.cpu_ns = cpu_of_threads(pid);
-    if (!info.cpu_ns && stat)
-        info.cpu_ns = (stat->user_ticks + stat->system_ticks) *
-                      (NSEC_PER_SEC / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
-    return info;
 }
 
 }  // namespace epaudit

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // User stacks from the kernel's ring into the stack book.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -113,6 +114,11 @@ void LiveCapture::collect_stacks()
 std::vector<std::string> LiveCapture::notes() const
 {
     std::vector<std::string> notes = impl_->stacks ? impl_->stacks->notes() : std::vector<std::string>();
+    const probe_facts& facts = impl_->skeleton->bss->facts;
+    if (facts.tgid_32bit)
+        notes.push_back(fmt::format("{} (pid {}) is a 32-bit program: its system calls were not looked at",
+                                    std::string(facts.comm_32bit, strnlen(facts.comm_32bit, sizeof(facts.comm_32bit))),
+                                    facts.tgid_32bit));
     if (std::string skipped = skipped_programs(*impl_->skeleton); !skipped.empty())
         notes.push_back("the kernel skipped runs of probes that have no twin: " + skipped);
     return notes;

@@ -16,6 +16,8 @@ namespace {
 // epolls come and go by the hundred.
 constexpr uint32_t kSweepsPerCleaning = 10;
 constexpr size_t kManyEpolls = kMaxEpolls / 16;
+// Last words kept between two looks: some 80 MB.
+constexpr size_t kMostBuried = 1 << 16;
 
 // What sweep_epoll() and sweep_thread() in bpf/sweep.h hand over: key, row, key, row.
 template <typename Key, typename Row>
@@ -38,15 +40,33 @@ void read_records(const std::string& raw, std::vector<Entry>& out)
 
 int on_buried(void* context, void* data, size_t size)
 {
-    auto& out = *static_cast<std::vector<Entry>*>(context);
+    auto& impl = *static_cast<LiveCapture::Impl*>(context);
     if (size < sizeof(sweep_record))
         return 0;
-    out.emplace_back();
-    memcpy(&out.back(), data, sizeof(sweep_record));
+    if (impl.buried.size() >= kMostBuried) {
+        impl.buried_lost++;
+        return 0;
+    }
+    impl.buried.emplace_back();
+    memcpy(&impl.buried.back(), data, sizeof(sweep_record));
     return 0;
 }
 
 }  // namespace
+
+Result<> open_buried(LiveCapture::Impl& impl)
+{
+    impl.ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.buried), on_buried, &impl, nullptr));
+    if (!impl.ring)
+        return observe_error(fmt::format("cannot read the ring of last words: {}", strerror(errno)));
+    return Done{};
+}
+
+void LiveCapture::collect()
+{
+    ring_buffer__consume(impl_->ring.get());
+    collect_stacks();
+}
 
 void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out)
 {
@@ -69,7 +89,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     books.began = impl.began;
     impl.suspicious_then = impl.skeleton->bss->facts.suspicious;
     counters = counters || (impl.recorder && impl.recorder->wants_counters());
-    collect_stacks();
+    collect();
     books.call_sites = impl.stacks;
     std::string raw;
     bool clean = impl.sweeps++ % kSweepsPerCleaning == 0 || impl.epolls_then > kManyEpolls;
@@ -92,32 +112,11 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
         read_stats(impl.skeleton->maps.stats, books.stats);
         count_skipped_runs(impl, books.stats);
     }
-    if (!impl.ring)
-        impl.ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.buried), on_buried, &impl.buried, nullptr));
-    if (impl.ring)
-        ring_buffer__consume(impl.ring.get());
+    ring_buffer__consume(impl.ring.get());
     books.buried = std::move(impl.buried);
     impl.buried.clear();
 
-    auto know = [&](uint32_t pid) {
-        if (pid && !impl.processes.count(pid))
-            impl.processes[pid] = read_process(pid);
-    };
-    for (const auto& [id, row] : books.epolls)
-        for (uint32_t pid : {row.tgid, row.foreign_tgid, row.foreign_owner, row.leaked_tgid})
-            know(pid);
-    for (const Entry& entry : books.entries)
-        know(entry.file.tgid);
-    for (auto& [pid, info] : impl.processes) {
-        ProcessInfo now = read_process(pid);  // anew each time: exec changes comm and exe
-        if (now.state == RunState::kGone) {
-            info.state = RunState::kGone;
-            continue;
-        }
-        if (now.exe.empty())  // exit_mm() takes it away while the state still says running
-            now.exe = std::move(info.exe);
-        info = std::move(now);
-    }
+    refresh_processes(impl, books);
     books.processes = impl.processes;
     if (impl.recorder)
         impl.recorder->look(books, counters, impl.stacks.get());

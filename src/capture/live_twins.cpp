@@ -202,6 +202,8 @@ void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT
         stats[STAT_TWINS_SKIPPED] = skipped.twins;
         stats[STAT_RUNS_SKIPPED] = skipped.others + missed;
     }
+    stats[STAT_PROCESSES_32BIT] += impl.programs_32bit;
+    stats[STAT_MESSAGES_BEYOND] += impl.buried_lost;
 }
 
 }  // namespace epaudit

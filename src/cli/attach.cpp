@@ -2,7 +2,8 @@
 // epaudit attach -p PID: what exists is booked first, then watched.
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <set>
+#include <utility>
 
 #include "src/cli/session.h"
 #include "src/cli/traced.h"
@@ -12,22 +13,30 @@ namespace {
 
 // Watches them all; with `follow` children that are born meanwhile are caught by the fork hook, and those
 // born before are found by looking again until nothing new turns up.
-Result<std::vector<uint32_t>> watch_all(LiveCapture& live, const std::vector<uint32_t>& roots, bool follow)
+Result<std::vector<uint32_t>> watch_all(LiveCapture& live, const std::vector<ProcessHandle>& roots, bool follow)
 {
     std::vector<uint32_t> pids;
-    std::vector<uint32_t> fresh = roots;
-    while (!fresh.empty()) {
-        for (uint32_t pid : fresh) {
-            if (auto ok = live.watch(pid, follow); !ok)
-                return ok.error();
-            pids.push_back(pid);
+    for (const ProcessHandle& root : roots) {
+        auto watched = live.watch(root, follow);
+        if (!watched)
+            return watched.error();
+        if (*watched)
+            pids.push_back(root.pid());
+    }
+    std::set<std::pair<uint32_t, uint64_t>> seen;
+    for (bool more = follow; more;) {
+        more = false;
+        for (const Descendant& one : descendants(pids)) {
+            if (!seen.emplace(one.pid, one.started_ticks).second)
+                continue;
+            more = true;
+            auto process = ProcessHandle::open(one.pid, one.started_ticks);
+            auto watched = process ? live.watch(*process, true) : Result<bool>(false);
+            if (!watched)
+                return watched.error();
+            if (*watched)
+                pids.push_back(one.pid);
         }
-        fresh.clear();
-        if (!follow)
-            break;
-        for (uint32_t pid : descendants(pids))
-            if (std::find(pids.begin(), pids.end(), pid) == pids.end())
-                fresh.push_back(pid);
     }
     return pids;
 }
@@ -49,7 +58,7 @@ Result<int> attach_command(const AttachOptions& options)
     if (!session)
         return session.error();
     LiveCapture& live = (*session)->live();
-    auto pids = watch_all(live, roots->pids, options.follow_forks);
+    auto pids = watch_all(live, roots->processes, options.follow_forks);
     if (!pids)
         return pids.error();
     auto notes = live.seed(*pids);
@@ -62,18 +71,11 @@ Result<int> attach_command(const AttachOptions& options)
     if (auto ok = (*session)->begin({}, *pids); !ok)
         return ok.error();
 
-    // A process that ended before we watched it is never removed by the exit hook: its pidfd tells.
-    std::vector<Descriptor> pidfds;
-    for (uint32_t pid : roots->pids)
-        pidfds.push_back(open_pidfd(pid));
     std::vector<int> gone;
-    for (const Descriptor& fd : pidfds)
-        if (fd)
-            gone.push_back(fd.get());
-    auto over = [&] {
-        return std::all_of(roots->pids.begin(), roots->pids.end(), [&](uint32_t pid) { return !is_running(pid); }) &&
-               (!options.follow_forks || live.watched().empty());
-    };
+    for (const ProcessHandle& root : roots->processes)
+        if (root.pidfd() >= 0)
+            gone.push_back(root.pidfd());
+    auto over = [&] { return have_ended(roots->processes) && (!options.follow_forks || live.watched().empty()); };
     auto end = (*session)->observe(gone, over);
     if (!end)
         return end.error();

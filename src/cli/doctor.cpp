@@ -13,6 +13,7 @@
 #include "src/capture/live.h"
 #include "src/cli/options.h"
 #include "src/support/capabilities.h"
+#include "src/support/proc.h"
 
 namespace epaudit {
 namespace {
@@ -54,6 +55,8 @@ void describe_system(Diagnosis& diagnosis, const Capabilities& own)
     system.emplace_back("kernel", fmt::format("{} {}", name.release, name.machine));
     system.emplace_back("btf", access("/sys/kernel/btf/vmlinux", R_OK) == 0 ? "yes" : "no");
     system.emplace_back("lockdown", lockdown());
+    if (own_pid_namespace() == PidNamespace::kContainer)
+        system.emplace_back("process numbers", "those of this container");
     for (const CapabilityUse& one : kCapabilities)
         system.emplace_back(one.name, own.has(one.capability) ? "yes" : fmt::format("no ({})", one.use));
     system.emplace_back("perf_event_paranoid", first_line("/proc/sys/kernel/perf_event_paranoid", "unknown"));

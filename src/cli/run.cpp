@@ -46,9 +46,13 @@ Result<int> run_command(const RunOptions& options)
     if (!child)
         return child.error();
     auto pid = static_cast<uint32_t>(child->pid());
-    if (auto ok = (*session)->live().watch(pid, true); !ok) {
+    auto process = ProcessHandle::open(pid);
+    auto watched = process ? (*session)->live().watch(*process, true) : Result<bool>(false);
+    if (watched && !*watched)
+        watched = observe_error("the command ended before it began");
+    if (!watched) {
         child->end();
-        return ok.error();
+        return watched.error();
     }
     if (auto ok = (*session)->begin(options.command, {pid}); !ok) {
         child->end();
@@ -58,9 +62,9 @@ Result<int> run_command(const RunOptions& options)
         return ok.error();
     (*session)->live().learn_process(pid);  // it has become CMD
 
-    Descriptor gone = open_pidfd(pid);
     auto over = [&] { return child->reap(false) && (!options.wait_all || (*session)->live().watched().empty()); };
-    auto end = (*session)->observe(gone ? std::vector<int>{gone.get()} : std::vector<int>{}, over);
+    auto end = (*session)->observe(process->pidfd() >= 0 ? std::vector<int>{process->pidfd()} : std::vector<int>{},
+                                   over);
     if (!end) {
         child->end();
         return end.error();

@@ -156,7 +156,7 @@ Result<bool> Session::tick(std::vector<int>& gone)
     signalfd_siginfo signal;
     while (read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal))
         stop |= signal.ssi_signo != SIGCHLD;
-    live_->collect_stacks();
+    live_->collect();
     uint64_t now = monotonic_ns();
     uint64_t patience = lively_ || live_->suspicious() ? kTickMs * NSEC_PER_MSEC : kCalmNs;
     const Thrift& thrift = judge_->profile() == Profile::kTest ? kThriftInTests : kThrift;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,47 +158,46 @@ Result<Pids> parse_pids(const std::string& text)
             return observe_error(fmt::format("no process {}", tid), "pgrep NAME finds the id of a running program");
         if (pid != tid)
             found.notes.push_back(fmt::format("{} is a thread of process {}, all of which is watched", tid, pid));
-        if (std::find(found.pids.begin(), found.pids.end(), pid) == found.pids.end())
-            found.pids.push_back(pid);
+        if (std::find(found.pids.begin(), found.pids.end(), pid) != found.pids.end())
+            continue;
+        auto process = ProcessHandle::open(pid);
+        if (!process)
+            return observe_error(fmt::format("process {} has ended", pid),
+                                 "pgrep NAME finds the id of a running program");
+        found.pids.push_back(pid);
+        found.processes.push_back(std::move(*process));
     }
     return found;
 }
 
-Descriptor open_pidfd(uint32_t pid) { return Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
-
-bool is_running(uint32_t pid)
+bool have_ended(const std::vector<ProcessHandle>& processes)
 {
-    const auto stat = read_proc_stat(pid);
-    return stat && stat->running();
+    return std::all_of(processes.begin(), processes.end(), [](const ProcessHandle& one) { return one.ended(); });
 }
 
 ProcessInfo program_of(uint32_t pid)
 {
     std::error_code ignored;
-    return {pid, read_comm(pid), std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), ignored).string()};
+    return {pid, read_comm(pid),
+            std::filesystem::read_symlink(fmt::format("/proc/{}/exe", living_thread(pid)), ignored).string()};
 }
 
-std::vector<uint32_t> descendants(const std::vector<uint32_t>& pids)
+std::vector<Descendant> descendants(const std::vector<uint32_t>& pids)
 {
-    std::multimap<uint32_t, uint32_t> children;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
-        std::string name = entry.path().filename();
-        if (name.find_first_not_of("0123456789") != std::string::npos)
-            continue;
-        const auto pid = static_cast<uint32_t>(std::stoul(name));
+    std::multimap<uint32_t, Descendant> children;
+    for (uint32_t pid : numbers_in("/proc"))
         if (const auto stat = read_proc_stat(pid))
-            children.emplace(stat->parent, pid);
-    }
+            children.emplace(stat->parent, Descendant{pid, stat->started_ticks});
     std::set<uint32_t> found(pids.begin(), pids.end());
-    std::vector<uint32_t> todo = pids, out;
+    std::vector<uint32_t> todo = pids;
+    std::vector<Descendant> out;
     while (!todo.empty()) {
         uint32_t parent = todo.back();
         todo.pop_back();
         for (auto [at, end] = children.equal_range(parent); at != end; ++at)
-            if (found.insert(at->second).second) {
+            if (found.insert(at->second.pid).second) {
                 out.push_back(at->second);
-                todo.push_back(at->second);
+                todo.push_back(at->second.pid);
             }
     }
     return out;

@@ -12,6 +12,7 @@
 
 #include "src/books/snapshot.h"
 #include "src/support/descriptor.h"
+#include "src/support/process.h"
 #include "src/support/result.h"
 
 namespace epaudit {
@@ -45,19 +46,21 @@ private:
 // Is there such a program, where execvp() looks? Whether it can be executed, only go() knows.
 Result<> find_command(const std::string& name);
 struct Pids {
-    std::vector<uint32_t> pids;      // processes, each once
-    std::vector<std::string> notes;  // "4712 is a thread of 4711: the process is watched"
+    std::vector<uint32_t> pids;            // processes, each once,
+    std::vector<ProcessHandle> processes;  // and who had these numbers when they were given
+    std::vector<std::string> notes;        // "4712 is a thread of 4711: the process is watched"
 };
 
 // Parses "123" or "123,456"; each must exist. The number of a thread is taken to its process, and said.
 Result<Pids> parse_pids(const std::string& text);
-// Opens a pidfd that becomes readable when the process is gone.
-Descriptor open_pidfd(uint32_t pid);
-// Exists and is not a zombie.
-bool is_running(uint32_t pid);
+bool have_ended(const std::vector<ProcessHandle>& processes);  // all of them
 // Its name and executable.
 ProcessInfo program_of(uint32_t pid);
 // Existing descendants of these processes, themselves not included.
-std::vector<uint32_t> descendants(const std::vector<uint32_t>& pids);
+struct Descendant {
+    uint32_t pid;
+    uint64_t started_ticks;
+};
+std::vector<Descendant> descendants(const std::vector<uint32_t>& pids);
 
 }  // namespace epaudit

@@ -169,7 +169,7 @@ Result<int> run_by_strace(const RunOptions& options, const std::string& why_not_
 
     Report report = about(options.command, {pid}, why_not_bpf);
     std::vector<InconclusiveReason> reasons;
-    if (!traced.asked() && !child->reap(false) && is_running(pid))
+    if (!traced.asked() && !child->reap(false) && ProcessHandle::open(pid))
         reasons.push_back(ended_early());
     if (const size_t left = traced.let_go(); left && end == End::kTarget)
         report.observation.notes.push_back(
@@ -198,17 +198,15 @@ Result<int> attach_by_strace(const AttachOptions& options)
         return session.error();
     std::vector<uint32_t> pids = roots->pids;
     if (options.follow_forks)
-        for (uint32_t pid : descendants(roots->pids))
-            pids.push_back(pid);
+        for (const Descendant& one : descendants(roots->pids))
+            pids.push_back(one.pid);
     auto tracer = Tracer::attach(*strace, pids);
     if (!tracer)
         return tracer.error();
     Traced traced(options.audit, **session, std::move(*tracer));
     if (auto ok = traced.begin(about({}, pids, "")); !ok)
         return ok.error();
-    auto gone = [&] {
-        return std::none_of(roots->pids.begin(), roots->pids.end(), [](uint32_t pid) { return is_running(pid); });
-    };
+    auto gone = [&] { return have_ended(roots->processes); };
     traced.read([&] { return !options.follow_forks && gone(); });
     std::vector<InconclusiveReason> reasons;
     if (!traced.asked() && !gone())

@@ -59,12 +59,21 @@ std::string in_words(const std::vector<InconclusiveReason>& reasons)
     return text;
 }
 
+// Somebody was there, and could not be watched: that no epoll was seen says nothing.
+bool left_somebody_out(const Report& report)
+{
+    const auto& lost = report.observation.lost;
+    return std::any_of(lost.begin(), lost.end(), [](const auto& loss) {
+        return loss.second && (loss.first == "processes_of_32_bits" || loss.first == "processes_full");
+    });
+}
+
 // Whether there was anything to judge, and anybody to do it.
 State state_before_findings(const Report& report)
 {
     if (report.none_judged || report.coverage.empty())
         return State::kUsage;
-    if (report.observation.epolls == 0 || blind_rules(report) == report.coverage.size())
+    if ((report.observation.epolls == 0 && !left_somebody_out(report)) || blind_rules(report) == report.coverage.size())
         return State::kNotObserved;
     return State::kClean;
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/support/proc.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include "src/support/descriptor.h"
@@ -64,7 +68,7 @@ std::optional<ProcStat> parse_proc_stat(std::string_view text)
     ProcStat stat;
     if (fields.size() < 20 || field(3).size() != 1 || !number(field(4), stat.parent) ||
         !number(field(14), stat.user_ticks) || !number(field(15), stat.system_ticks) ||
-        !number(field(22), stat.started_ticks))
+        !number(field(20), stat.threads) || !number(field(22), stat.started_ticks))
         return std::nullopt;
     stat.comm = text.substr(open + 1, close - open - 1);
     stat.state = field(3)[0];
@@ -82,6 +86,53 @@ std::string read_comm(uint32_t pid)
     if (!comm.empty() && comm.back() == '\n')
         comm.pop_back();
     return comm;
+}
+
+std::vector<uint32_t> numbers_in(const std::string& directory)
+{
+    std::vector<uint32_t> out;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+        const std::string name = entry.path().filename();
+        uint32_t value = 0;
+        if (number(std::string_view(name), value))
+            out.push_back(value);
+    }
+    return out;
+}
+
+uint32_t living_thread(uint32_t pid)
+{
+    const auto stat = read_proc_stat(pid);
+    if (!stat || !stat->first_thread_ended())
+        return pid;
+    for (uint32_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
+        const auto thread = tid == pid ? std::nullopt : read_proc_stat(tid);
+        if (thread && thread->state != 'Z' && thread->state != 'X')
+            return tid;
+    }
+    return pid;
+}
+
+bool is_32bit_program(uint32_t pid)
+{
+    Descriptor file(open(fmt::format("/proc/{}/exe", living_thread(pid)).c_str(), O_RDONLY | O_CLOEXEC));
+    unsigned char head[EI_CLASS + 1] = {};
+    return file && read(file.get(), head, sizeof(head)) == sizeof(head) && memcmp(head, ELFMAG, SELFMAG) == 0 &&
+           head[EI_CLASS] == ELFCLASS32;
+}
+
+PidNamespace own_pid_namespace()
+{
+    constexpr ino_t kFirst = 0xEFFFFFFC;  // PROC_PID_INIT_INO; those of all others are counted up from 0xF0000000
+    char self[16] = "";
+    const ssize_t length = readlink("/proc/self", self, sizeof(self));
+    struct stat own {};
+    if (length < 0 || stat("/proc/self/ns/pid", &own))
+        return PidNamespace::kNoProc;
+    if (std::string_view(self, static_cast<size_t>(length)) != std::to_string(getpid()))
+        return PidNamespace::kOtherProc;
+    return own.st_ino == kFirst ? PidNamespace::kFirst : PidNamespace::kContainer;
 }
 
 uint32_t process_of(uint32_t tid)

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace epaudit {
 
@@ -18,7 +19,11 @@ struct ProcStat {
     uint64_t system_ticks = 0;
     uint64_t started_ticks = 0;  // after boot: with the pid, who it is
 
-    bool running() const { return state != 'Z' && state != 'X'; }
+    uint32_t threads = 1;  // the first included, ended or not
+
+    // Its first thread may end, and the others go on.
+    bool running() const { return state != 'X' && (state != 'Z' || threads > 1); }
+    bool first_thread_ended() const { return state == 'Z' && threads > 1; }
 };
 
 std::optional<ProcStat> parse_proc_stat(std::string_view text);
@@ -27,6 +32,17 @@ std::optional<ProcStat> read_proc_stat(uint32_t pid);  // nothing: there is no s
 std::string read_comm(uint32_t pid);
 // The process a thread belongs to (its own number when it is one); 0: there is no such thread.
 uint32_t process_of(uint32_t tid);
+// /proc/NUMBER of which leads to what a process has: files, map, executable. Its own number, or, when its first thread has
+// ended and others go on, that of one of them.
+uint32_t living_thread(uint32_t pid);
+// Its program is of 32 bits, as its file says; false when that cannot be read.
+bool is_32bit_program(uint32_t pid);
+// Numbers named by the entries of a directory.
+std::vector<uint32_t> numbers_in(const std::string& directory);
+
+// Which pid namespace is ours, and which does /proc show? `run`, `attach` and reports speak of numbers of the former.
+enum class PidNamespace { kFirst, kContainer, kOtherProc, kNoProc };
+PidNamespace own_pid_namespace();
 // A whole file of /proc; empty when it cannot be read.
 std::string read_proc_file(const std::string& path);
 

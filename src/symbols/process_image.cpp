@@ -114,6 +114,7 @@ ProcessImage::~ProcessImage() = default;
 
 std::unique_ptr<ProcessImage> ProcessImage::open(uint32_t pid, int& why)
 {
+    pid = living_thread(pid);
     auto impl = std::make_unique<Impl>();
     impl->pid = pid;
     impl->started = start_time(pid);

@@ -555,14 +555,16 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, poll);
     EXPECT_FIELD(probe_facts, ep_poll_callback);
     EXPECT_FIELD(probe_facts, timerfd_tmrproc);
-    EXPECT_FIELD(probe_facts, self);
-    EXPECT_FIELD(probe_facts, follow_forks);
+    EXPECT_FIELD(probe_facts, pid_level);
+    EXPECT_FIELD(probe_facts, tgid_32bit);
     EXPECT_FIELD(probe_facts, suspicious);
     EXPECT_FIELD(probe_facts, processes_changed);
     EXPECT_FIELD(probe_facts, timeout_in_ms);
     EXPECT_FIELD(probe_facts, blocking_edges);
     EXPECT_FIELD(probe_facts, stacks_left);
     EXPECT_FIELD(probe_facts, pipe_wakers);
+    EXPECT_FIELD(probe_facts, pid_namespace);
+    EXPECT_FIELD(probe_facts, comm_32bit);
     EXPECT_FIELD(probe_facts, naps_until);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }

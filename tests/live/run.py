@@ -5,9 +5,11 @@ holds a WORD. Needs root, or CAP_BPF and CAP_PERFMON."""
 import sys
 
 import answers
+import containers
 import demos
 import differential
 import interest
+import lives
 import manners
 import readers
 import reports
@@ -19,10 +21,12 @@ import waiting
 from harness import Suite
 
 suite = Suite(sys.argv[1:])
+containers.register(suite)
 demos.register(suite)
 answers.register(suite)
 differential.register(suite)
 manners.register(suite)
+lives.register(suite)
 readers.register(suite)
 reports.register(suite)
 servers.register(suite)

@@ -9,6 +9,8 @@
 
 #include <thread>
 
+#include "src/support/process.h"
+
 namespace epaudit {
 namespace {
 
@@ -31,6 +33,49 @@ TEST(Proc, ANameHoldsAnything)
         EXPECT_EQ(stat->started_ticks, 987654U);
         EXPECT_TRUE(stat->running());
     }
+}
+
+TEST(Proc, TheFirstThreadMayEndBeforeTheOthers)
+{
+    auto with = [](const char* state, const char* threads) {
+        return *parse_proc_stat(std::string("7 (a) ") + state + " 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 " + threads +
+                                " 0 5 0 0");
+    };
+    EXPECT_TRUE(with("Z", "2").running());
+    EXPECT_TRUE(with("Z", "2").first_thread_ended());
+    EXPECT_FALSE(with("Z", "1").running());
+    EXPECT_FALSE(with("X", "2").running());
+    EXPECT_FALSE(with("S", "2").first_thread_ended());
+}
+
+TEST(Proc, AHandleIsOfOneProcessOnly)
+{
+    int hold[2];
+    ASSERT_EQ(pipe(hold), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        close(hold[1]);
+        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    const auto pid = static_cast<uint32_t>(child);
+    auto by_descriptor = ProcessHandle::open(pid);
+    ASSERT_TRUE(by_descriptor);
+    auto by_start = ProcessHandle::open(pid, by_descriptor->started_ticks());
+    ASSERT_TRUE(by_start);
+    by_start->let_go();
+    EXPECT_FALSE(ProcessHandle::open(pid, by_descriptor->started_ticks() + 1)) << "another one had this number";
+    EXPECT_FALSE(by_descriptor->ended());
+    EXPECT_FALSE(by_start->ended());
+    close(hold[1]);
+    siginfo_t info;
+    ASSERT_EQ(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);  // a zombie
+    EXPECT_TRUE(by_descriptor->ended());
+    EXPECT_TRUE(by_start->ended());
+    EXPECT_FALSE(ProcessHandle::open(pid));
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    EXPECT_TRUE(by_descriptor->ended());
+    EXPECT_TRUE(by_start->ended());
 }
 
 TEST(Proc, WhatIsNoStatIsRefused)

@@ -59,6 +59,14 @@ std::vector<Situation> situations()
                             r.observation.lost = {{"files_full", 12}};
                         }),
                    State::kInconclusive, 4, 0, "12 times a file had no room in the books: raise --max-fds"});
+    all.push_back({"a program that could not be watched, and no epoll of others",
+                   with(clean_report(),
+                        [](Report& r) {
+                            r.observation.epolls = 0;
+                            r.observation.lost = {{"processes_of_32_bits", 1}};
+                        }),
+                   State::kInconclusive, 4, 0,
+                   "1 32-bit program not watched: its system calls cannot be read: build it for 64 bits"});
     all.push_back(
         {"losses and a finding", incomplete_report(), State::kFindings, 1, 1, "; there may be more: 12 times"});
     all.push_back({"losses below the gate", with(incomplete_report(), [](Report& r) { r.gate = Level::kConfirmed; }),

@@ -116,6 +116,30 @@ def demo(folder, twin, beside_others=False, lines=False):
     return judge
 
 
+def container(folder):
+    """As outside; its numbers are those of the container, in which a process of ours is one of the first."""
+    def judge(record):
+        demo(folder, "bug", lines=True)(record)
+        found = outcome(record).report
+        numbers = {*found["target"]["pids"], *(f["process"]["pid"] for f in found["findings"]),
+                   *(event["tid"] for f in found["findings"] for event in f["evidence"]["timeline"] if event.get("tid"))}
+        check(numbers and all(0 < number < 10 for number in numbers), f"processes and threads {sorted(numbers)}")
+    return judge
+
+
+def inconclusive(lost, said=""):
+    """Exactly these losses, and no finding."""
+    def judge(record):
+        result = outcome(record)
+        check(result.report is not None, result.describe())
+        if result.rules():
+            raise Final("out of turn: " + result.describe())
+        seen = result.report["observation"]
+        check(result.code == 4 and seen["hooks"].startswith(record.hooks) and seen["lost"] == lost, result.describe())
+        check(said in " ".join(seen["notes"]), result.describe())
+    return judge
+
+
 def recorded(folder):
     """A replay finds what is expected live, and counts as the kernel did."""
     def judge(record):
@@ -275,6 +299,10 @@ def plan(missing, only=(), cpus=1):
         Case("nginx", "nginx", "", silent_server),
         Case("capabilities", "capabilities", "busy-epollout", demo(demos.ROOT / "demo_bugs/busy-epollout", "bug")),
         Case("recorded", "recorded/et-read-not-drained", "et-read-not-drained", recorded(demos.ROOT / "demo_bugs/et-read-not-drained")),
+        Case("container", "container", "et-read-not-drained", container(demos.ROOT / "demo_bugs/et-read-not-drained")),
+        Case("watched", "32-bit", "/bin/narrow-server", inconclusive({"processes_of_32_bits": 1}, "narrow-server (pid ")),
+        Case("watched", "exec-beyond", "/bin/lives keeps 70000 /bin/sleep 3",
+             inconclusive({"execs_with_more_descriptors_than_looked_at": 1})),
         Case("once", "no-such-pid", "attach -p 999999", refuses(3, "no process 999999")),
         Case("once", "missing-file", "run -- /no/such/program", refuses(2, "No such file")),
         Case("once", "no-epoll", "run -- true", refuses(3, "no epoll instance")),

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import threading
 
+import lives
+
 HERE = pathlib.Path(__file__).resolve().parent
 SERVERS = ("redis-server", "redis-cli", "redis-benchmark", "nginx", "wrk", "setpriv")
 DIRECTORIES = ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr/bin", "usr/sbin", "sbin", "run", "demo",
@@ -110,6 +112,7 @@ def build(binaries, demos, nginx_config, directory):
         tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}", debug=demo.endswith("/bug"))  # it names lines
     tree.add_program(binaries / "tests/stops", "bin/stops")
     tree.add_program(binaries / "tests/waiting", "bin/waiting")
+    tree.add_program(binaries / "tests/lives", "bin/lives")
     missing = []
     for name in SERVERS:
         try:
@@ -118,6 +121,7 @@ def build(binaries, demos, nginx_config, directory):
         except Missing:
             missing.append(name)
     compile_helper(HERE / "programs.c", tree.root / "bin/programs")
+    lives.build_narrow(tree.root / "bin/narrow-server", 3)
     tree.write("srv/nginx.conf", nginx_config)
     tree.write("srv/www/index.html", "x" * 2000)
     tree.write("srv/www/large", "y" * 300_000)

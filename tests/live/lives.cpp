@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Processes with unusual lives: what tests/live/lives.py watches.
+//
+//   lives leaderless SECONDS        its first thread ends, another one spins on a writable socket (EP201)
+//   lives served-leaderless SECONDS the same, correct
+//   lives keeps FD PROGRAM...       executes PROGRAM, which inherits an epoll under the number FD (EP603)
+//   lives thread-exec PROGRAM...    a thread that polls, not the first, executes PROGRAM
+//   lives brood SECONDS             forks children that live for a moment, all the time; each polls once
+//   lives last-words SECONDS PER_S  connections that are left unread, rescued and closed, so many a second
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <thread>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+int must(int result, const char* what)
+{
+    if (result >= 0)
+        return result;
+    fprintf(stderr, "lives: %s: %s\n", what, strerror(errno));
+    exit(3);
+}
+
+void watch(int epoll, int fd, uint32_t mask)
+{
+    epoll_event want{};
+    want.events = mask;
+    want.data.fd = fd;
+    must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &want), "epoll_ctl");
+}
+
+std::array<int, 2> new_pair()
+{
+    std::array<int, 2> pair{};
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
+    return pair;
+}
+
+void put(int fd)
+{
+    if (write(fd, "0123456789", 10) != 10)
+        must(-1, "write");
+}
+
+Clock::time_point after(double seconds)
+{
+    return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+void poll_until(Clock::time_point end, bool spins)
+{
+    const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    auto [mine, theirs] = new_pair();
+    watch(epoll, mine, spins ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    epoll_event got{};
+    char buffer[16];
+    while (Clock::now() < end) {
+        if (!spins)
+            put(theirs);
+        must(epoll_wait(epoll, &got, 1, 100), "epoll_wait");
+        while (read(mine, buffer, sizeof(buffer)) > 0) {}
+        if (!spins)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+}
+
+// Says so when the first thread has ended, as far as a thread can know: it is a zombie in /proc.
+int leaderless(double seconds, bool spins)
+{
+    std::thread([seconds, spins] {
+        char state = '?';
+        while (state != 'Z') {
+            char path[64], line[512] = "";
+            snprintf(path, sizeof(path), "/proc/%d/stat", getpid());
+            FILE* file = fopen(path, "r");
+            if (file && fgets(line, sizeof(line), file))
+                state = strrchr(line, ')')[2];
+            if (file)
+                fclose(file);
+        }
+        printf("up\n");
+        fflush(stdout);
+        poll_until(after(seconds), spins);
+        exit(0);
+    }).detach();
+    pthread_exit(nullptr);
+}
+
+int keeps(int number, char** command)
+{
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = static_cast<rlim_t>(number) + 1;
+    if (limit.rlim_max < limit.rlim_cur)
+        limit.rlim_max = limit.rlim_cur;
+    must(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+    const int epoll = must(epoll_create1(0), "epoll_create1");
+    auto [mine, theirs] = new_pair();
+    watch(epoll, mine, EPOLLIN);
+    must(dup2(epoll, number), "dup2");
+    close(epoll);
+    execv(command[0], command);
+    return must(-1, command[0]);
+}
+
+int thread_exec(char** command)
+{
+    std::thread([command] {
+        const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+        auto [mine, theirs] = new_pair();
+        watch(epoll, mine, EPOLLIN);
+        epoll_event got{};
+        std::thread waker([at = theirs] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));  // so that the other one is woken from a sleep
+            put(at);
+        });
+        must(epoll_wait(epoll, &got, 1, 10'000), "epoll_wait");
+        waker.join();
+        printf("%d\n", gettid());
+        fflush(stdout);
+        execv(command[0], command);
+        must(-1, command[0]);
+    }).join();
+    return 3;
+}
+
+int brood(double seconds)
+{
+    const auto end = after(seconds);
+    printf("up\n");
+    fflush(stdout);
+    while (Clock::now() < end) {
+        for (int i = 0; i < 8; i++)
+            if (must(fork(), "fork") == 0) {
+                poll_until(Clock::now(), false);
+                _exit(0);
+            }
+        for (int i = 0; i < 8; i++)
+            wait(nullptr);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // epolls of the dead are cleared at looks only
+    }
+    return 0;
+}
+
+int last_words(double seconds, long per_second)
+{
+    const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    const auto begin = Clock::now();
+    long closed = 0;
+    for (const auto end = after(seconds); Clock::now() < end; closed++) {
+        auto [mine, theirs] = new_pair();
+        watch(epoll, mine, EPOLLIN | EPOLLET);
+        char buffer[64];
+        epoll_event got{};
+        put(theirs);
+        bool fine = epoll_wait(epoll, &got, 1, 1000) == 1 && read(mine, buffer, 4) == 4;
+        fine = fine && epoll_wait(epoll, &got, 1, 0) == 0;  // six bytes are left, and nobody says so
+        put(theirs);
+        fine = fine && epoll_wait(epoll, &got, 1, 1000) == 1;
+        while (read(mine, buffer, sizeof(buffer)) > 0) {}
+        if (!fine)
+            exit(3);
+        close(mine);
+        close(theirs);
+        std::this_thread::sleep_until(begin + std::chrono::nanoseconds(1'000'000'000 / per_second) * closed);
+    }
+    printf("%ld closed\n", closed);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    const std::string_view role = argc > 2 ? argv[1] : "";
+    if (role == "leaderless" || role == "served-leaderless")
+        return leaderless(atof(argv[2]), role == "leaderless");
+    if (role == "keeps" && argc > 3)
+        return keeps(atoi(argv[2]), argv + 3);
+    if (role == "thread-exec")
+        return thread_exec(argv + 2);
+    if (role == "brood")
+        return brood(atof(argv[2]));
+    if (role == "last-words" && argc > 3)
+        return last_words(atof(argv[2]), atol(argv[3]));
+    fprintf(stderr, "usage: lives ROLE ... (see the source)\n");
+    return 2;
+}
