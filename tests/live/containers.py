@@ -152,6 +152,15 @@ def host_looks_into_one():
             server.wait()
 
 
+def a_clock_of_its_own():
+    """A time namespace sets the clock of its programs; what the kernel dates is dated by the machine's."""
+    prefix = [*CONTAINER, "--time", "--monotonic", "100000", "--boottime", "100000"]
+    outcome = epaudit("run", "--", BUG, "--seconds", "4", prefix=prefix)
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    times = [event["t"] for event in outcome.report["findings"][0]["evidence"]["timeline"]]
+    check(times and all(-10 < t < 10 for t in times), f"seconds from the beginning: {times}")
+
+
 def doctor_inside():
     """Says whose numbers they are; the rest is as outside."""
     outcome = epaudit("doctor", "--format", "json", json_report=False, prefix=CONTAINER)
@@ -184,5 +193,6 @@ def register(suite):
     suite.run("container: a fork storm inside", storm_inside)
     suite.run("container: the number of a stranger outside", number_of_a_stranger)
     suite.run("container: the host looks into one", host_looks_into_one)
+    suite.run("container: a clock of its own", a_clock_of_its_own)
     suite.run("container: doctor inside", doctor_inside)
     suite.run("container: /proc of another namespace is refused", another_proc)

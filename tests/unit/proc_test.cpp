@@ -9,6 +9,7 @@
 
 #include <thread>
 
+#include "src/support/clock.h"
 #include "src/support/process.h"
 
 namespace epaudit {
@@ -76,6 +77,16 @@ TEST(Proc, AHandleIsOfOneProcessOnly)
     ASSERT_EQ(waitpid(child, nullptr, 0), child);
     EXPECT_TRUE(by_descriptor->ended());
     EXPECT_TRUE(by_start->ended());
+}
+
+TEST(Proc, ATimeNamespaceSetsTheClockForwardOrBack)
+{
+    EXPECT_EQ(monotonic_offset_ns("monotonic      100000         5\nboottime            0         0\n"),
+              100'000'000'000'005);
+    EXPECT_EQ(monotonic_offset_ns("monotonic          -7         0\nboottime            0         0\n"),
+              -7'000'000'000);
+    EXPECT_EQ(monotonic_offset_ns(""), 0);
+    EXPECT_EQ(monotonic_offset_ns("boottime 1 1\n"), 0);
 }
 
 TEST(Proc, WhatIsNoStatIsRefused)
