@@ -10,6 +10,8 @@ namespace {
 
 // Logs without time stamps are looked at so often.
 constexpr uint64_t kLinesPerLook = 20000;
+// Of a line that stands for many (uniq -c), so many are enough for any verdict.
+constexpr unsigned kRepeatsAtLeast = 200;
 // A call without an end is kept up to this, in case its end comes after what the program wrote.
 constexpr size_t kLongestOpen = 4096;
 
@@ -56,7 +58,9 @@ void StraceImport::take(std::string_view text)
     text = shape_.clean(text, buffer_, repeat);
     if (!open_.empty() && (continues(text) || (open_full_ && goes_on(text, full))))
         return;
-    for (; repeat > 0; repeat--)
+    const unsigned extra = std::min(repeat - 1, std::max(repeats_left_, kRepeatsAtLeast));
+    repeats_left_ -= std::min(extra, repeats_left_);
+    for (unsigned times = 0; times <= extra; times++)
         one(text);
     open_full_ = full;
 }

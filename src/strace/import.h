@@ -83,6 +83,7 @@ private:
     LogShape shape_;
     std::vector<std::string> head_;  // the first lines, from which the shape is learnt
     bool learnt_ = false;
+    unsigned repeats_left_ = 50000;  // that lines may stand for in full; a short log must not take for ever
     std::string buffer_;
     std::string other_tool_, other_hint_;
     // The newest call, if it has no end yet: the program's own output may stand inside. At the end of a log that is no loss.

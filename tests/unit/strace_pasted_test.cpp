@@ -357,6 +357,24 @@ TEST(Pasted, ACallWithoutItsEndIsALossInTheMiddle)
     }
 }
 
+// What uniq -c made: one line stands for many, in bounded time.
+TEST(Pasted, CountedLinesStandForManyWithinBounds)
+{
+    const std::string once = "  48211 epoll_wait(9, [{EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1\n";
+    Judged judged = judge(once);
+    EXPECT_GE(judged.level("EP204"), Level::kLikely);
+    ASSERT_FALSE(judged.runs.empty());
+    EXPECT_EQ(judged.runs[0].returns, 48211U);
+    Auditor auditor(Profile::kProduction);
+    StraceImport log(auditor, 64);
+    for (unsigned i = 0; i < 500; i++)
+        log.line(once.substr(0, once.size() - 1));
+    log.finish();
+    EXPECT_EQ(log.lines(), 500U);
+    EXPECT_LT(log.counts().calls, 50000U + 500U * 201U + 1U);
+    EXPECT_GT(log.counts().calls, 500U * 200U);
+}
+
 TEST(Pasted, TwoCallsOnOneLine)
 {
     EXPECT_GE(judge(times(300, replaced(kEnd.substr(0, kEnd.size() - 1), "\n", " ") + "\n")).level("EP203"),
