@@ -35,7 +35,15 @@ static __always_inline s64 probe_call_number(struct pt_regs *regs) { return (s64
 /* Where the user's code stands, by a probe read. USER_REGISTERS: words of struct pt_regs as user space knows it. */
 #define user_instruction(regs) ((u64)READ(regs, ip))
 #define user_stack_pointer(regs) ((u64)READ(regs, sp))
+#define user_frame_pointer(regs) ((u64)READ(regs, bp))
 #define USER_REGISTERS 21
+
+/* Does code, of which these are eight bytes, end in a call? E8 and four bytes, or FF /2 and none to five. */
+static __always_inline bool ends_in_call(u64 code)
+{
+    return ((code >> 24) & 0xff) == 0xe8 || ((code >> 48) & 0x38ff) == 0x10ff || ((code >> 40) & 0x38ff) == 0x10ff ||
+           ((code >> 32) & 0x38ff) == 0x10ff || ((code >> 16) & 0x38ff) == 0x10ff || ((code >> 8) & 0x38ff) == 0x10ff;
+}
 
 /* C arguments at a function's entry (kprobe). */
 #define probe_argument0(regs) ((u64)(regs)->di)
@@ -80,7 +88,14 @@ static __always_inline s64 call_number(struct pt_regs *regs)
 
 #define user_instruction(r) BPF_CORE_READ((struct pt_regs___call *)(r), pc)
 #define user_stack_pointer(r) BPF_CORE_READ((struct pt_regs___call *)(r), sp)
+#define user_frame_pointer(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[29])
 #define USER_REGISTERS 34
+
+/* BL, BLR. */
+static __always_inline bool ends_in_call(u64 code)
+{
+    return (code >> 58) == 0x25 || ((code >> 32) & 0xfffffc1f) == 0xd63f0000;
+}
 
 #define probe_argument0(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[0])
 #define probe_argument3(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[3])

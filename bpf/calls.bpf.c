@@ -9,6 +9,7 @@
 struct call_table calls SEC(".maps");
 struct stack_table stacks SEC(".maps");
 struct site_table sites SEC(".maps");
+struct site_view_table site_views SEC(".maps");
 
 /* Lives in the ring only; this makes its layout part of the object, where a test looks it up. */
 const struct stack_record *stack_record_layout;

@@ -116,6 +116,7 @@ static __noinline void post_read(struct call *c, u32 fd)
     take_wanted(c, f, STACK_READ);
     ledger_read(NULL, f, &c->posting);
     record(&c->posting, RECORD_POSTING);
+    note_left(c, f, STACK_READ);
 }
 
 static __noinline void post_peek(struct call *c, u8 kind, u32 fd)
@@ -198,6 +199,7 @@ static __noinline void post_accept(struct call *c)
     take_wanted(c, f, STACK_ACCEPT);
     ledger_accept(NULL, f, &c->posting);
     record(&c->posting, RECORD_POSTING);
+    note_left(c, f, STACK_ACCEPT);
 }
 
 static __noinline void post_other(struct call *c, u8 class)

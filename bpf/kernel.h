@@ -24,7 +24,7 @@ struct hlist_head {
 };
 
 struct pt_regs {
-    unsigned long r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp; /* x86-64 */
+    unsigned long bp, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp; /* x86-64 */
 };
 
 struct file_operations {
@@ -95,6 +95,7 @@ struct rlimit {
 
 struct mm_struct {
     unsigned long task_size; /* of user space: TASK_SIZE at exec */
+    unsigned long start_code, end_code; /* of the program itself, without its libraries */
 };
 
 struct signal_struct {

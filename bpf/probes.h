@@ -116,11 +116,11 @@ struct walk_piece {
 #define STACK_PAGE 4096
 #define STACK_PAGES 17 /* at most, the one with the stack pointer included */
 #define STACK_REGISTERS 34
-#define STACK_SITES 1024 /* distinct places that call epoll_ctl */
+#define STACK_SITES 4096 /* distinct places that call epoll_ctl */
 
 struct stack_record {
     u64 time;
-    u64 site;  /* STACK_ARMED: registration_row.armed_site */
+    u64 site;  /* STACK_ARMED, STACK_LEFT: registration_row.armed_site, left_site */
     u64 file;
     u64 epoll;
     u64 start; /* user address of the first byte of the slice */

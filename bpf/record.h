@@ -54,11 +54,11 @@ static __noinline void record_facts(u32 type, u64 epoll, u64 file, s32 fd, u64 d
     bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
 }
 
-/* Where an ADD or MOD was called is known only after it was booked, and on another CPU its events may be by then. */
-static __always_inline void record_site(const struct posting *p, u64 site)
+/* Where a call was made is known only after it was booked, and on another CPU its events may be by then. */
+static __always_inline void record_site(u32 type, const struct registration_key *key, u64 site)
 {
     if (recording)
-        record_facts(RECORD_SITE, p->epoll, p->file, p->fd, site);
+        record_facts(type, key->epoll, key->file, key->fd, site);
 }
 
 /* Deaths that the kernel found, and no posting tells. */

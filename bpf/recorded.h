@@ -27,6 +27,7 @@ enum record_type {
     RECORD_SITE = 13,      /* struct posting: data is where epoll, file, fd was armed (registration_row.armed_site) */
     RECORD_EPOLL_ROW = 14, /* struct posting: the sweep shows epoll as it is now */
     RECORD_THREAD_ROW = 15, /* ... the thread that is `fd`; data: 1 while it is stopped or frozen */
+    RECORD_LEFT_SITE = 16, /* as RECORD_SITE, of registration_row.left_site */
     /* From user space. */
     RECORD_WAITS = 32,     /* struct posting: tid of tgid waited on epoll before we attached, since `time` */
     RECORD_LOOK = 33,      /* the rules looked: u64 time */

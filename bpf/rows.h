@@ -62,6 +62,7 @@ enum stack_role {
     STACK_CREATED = 128, /* epoll_create without close-on-exec */
     STACK_CHANGED = 256, /* epoll_ctl on another process's registration */
     STACK_STALE = 512,   /* a call on an fd that was closed in the same batch */
+    STACK_LEFT = 1024,   /* with one of the first: by place, not by file (registration_row.left_site) */
     STACK_FILE = STACK_READ | STACK_WRITE | STACK_ACCEPT, /* those asked for by file */
 };
 
@@ -280,6 +281,7 @@ struct registration_row {
     u32 mask_pad;
 
     u64 armed_site;   /* where the last ADD or MOD was called (stacks.h); 0: not known */
+    u64 left_site;    /* edge-triggered: where the last read or accept was called that left something; 0: not known */
     struct run_calls run_calls;
     struct run_calls best_run_calls;
 };
@@ -546,7 +548,7 @@ static_assert(sizeof(struct file_row) <= 456, "with a hash element's 48 bytes an
 static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4 + 16);
 static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct run_calls) == 4 + 2 * BETWEEN_KINDS + 8 * FAILED_SORTS);
-static_assert(sizeof(struct registration_row) == 17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
+static_assert(sizeof(struct registration_row) == 17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
                                               5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8);
 static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);

@@ -112,42 +112,167 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
         e->stacks_taken |= role;
 }
 
+/* --- which place ------------------------------------------------------------------------------------ */
+
+#define SITE_WORDS 96  /* of the stack, from its pointer upwards */
+#define SITE_CALLERS 8 /* return addresses among them that count */
+#define SITE_LOOKS 24  /* words of which it takes a look at the code to know */
+#define SITE_FRAMES 32
+
+/* Counters lie here, in memory that a verifier knows nothing of: in registers each value of theirs would be a state of
+ * its own for each word. */
+struct site_view {
+    u64 sp;
+    u64 text_start; /* the program's own code */
+    u64 text_end;
+    volatile u32 looks_left;
+    volatile u32 found;
+    u64 word[SITE_WORDS];
+};
+
+/* One for each of the two programs that may be in an epoll_ctl on one CPU (twins.h). */
+struct site_view_table {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 2);
+    __type(key, u32);
+    __type(value, struct site_view);
+};
+extern struct site_view_table site_views SEC(".maps");
+
 static __always_inline u64 mix(u64 hash, u64 value)
 {
     hash = (hash ^ value) * 0xff51afd7ed558ccdULL;
     return hash ^ hash >> 32;
 }
 
-/*
- * The place that made this call: the user's instruction, and the word at its stack pointer, which is the return
- * address of libc's wrapper (a leaf without a frame). Where the system call is inlined it is any word, and the
- * places only seem to be more. The mask tells apart callers that share a wrapper of their own.
- */
-static __always_inline u64 site_of_call(const struct posting *p)
+/* Is this word a return address? Of the program's own code for sure enough, elsewhere when a call stands before it. */
+static __always_inline bool returns_to(struct site_view *v, u64 word)
 {
-    struct pt_regs *registers = user_registers();
-    u64 word = 0;
-    if (!registers)
-        return 0;
-    bpf_probe_read_user(&word, sizeof(word), (void *)user_stack_pointer(registers));
-    u64 site = mix(mix(user_instruction(registers), word), (u64)p->tgid << 32 | p->mask);
-    return mix(site, p->kind) | 1;
+    u64 code;
+    if (word >= v->text_start && word < v->text_end)
+        return true;
+    if (word < 0x100000000ULL || word >> 47 || word - v->sp < (1 << 20) || !v->looks_left)
+        return false;
+    v->looks_left -= 1;
+    return !bpf_probe_read_user(&code, sizeof(code), (void *)(word - sizeof(code))) && ends_in_call(code);
 }
 
-static __always_inline void note_site(struct call *c, struct registration_row *r)
+/* The callers by their frame pointers, where there are such (all of Go). 0: there are none. */
+static __always_inline u64 hash_frames(struct site_view *v, u64 hash, u64 frame)
+{
+    u64 least = v->sp;
+    v->found = 0;
+    for (u32 i = 0; i < SITE_FRAMES; i++) {
+        u64 pair[2];
+        if (frame < least || frame - v->sp > (1 << 20) || frame % 8)
+            break;
+        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, pair[1]))
+            break;
+        hash = mix(hash, pair[1]);
+        v->found += 1;
+        least = frame + sizeof(pair);
+        frame = pair[0];
+    }
+    return v->found >= 2 ? hash : 0;
+}
+
+/* The callers by what looks like a return address on the stack. Left-overs of earlier calls are among them: they make
+ * one place look like several, and never several like one. */
+static __always_inline u64 hash_words(struct site_view *v, u64 hash, u32 words)
+{
+    v->found = 0;
+    for (u32 i = 0; i < SITE_WORDS; i++) {
+        if (i >= words || v->found >= SITE_CALLERS)
+            break;
+        if (!returns_to(v, v->word[i]))
+            continue;
+        hash = mix(hash, v->word[i]);
+        v->found += 1;
+    }
+    return hash;
+}
+
+/* A stack may end before so many words, and a probe read that runs past the mapping fails as a whole. */
+static __always_inline u32 read_words(struct site_view *v)
+{
+    if (!bpf_probe_read_user(v->word, sizeof(v->word), (void *)v->sp))
+        return SITE_WORDS;
+    if (!bpf_probe_read_user(v->word, sizeof(v->word) / 4, (void *)v->sp))
+        return SITE_WORDS / 4;
+    return bpf_probe_read_user(v->word, 8, (void *)v->sp) ? 0 : 1;
+}
+
+/*
+ * The place that made this call: the user's instruction and who called whom to come there. The innermost caller alone
+ * will not do: behind a wrapper, an event library or a run-time, all places would be one, and a finding would name
+ * whoever came first. Global: verified once.
+ */
+__noinline int find_site(u32 which)
+{
+    u32 twin = which >= CALL_SLOTS / 2;
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &twin);
+    struct pt_regs *registers = user_registers();
+    if (!c || !v || !registers)
+        return 0;
+    const struct posting *p = &c->posting;
+    struct task_struct *task = waker_task();
+    v->sp = user_stack_pointer(registers);
+    v->text_start = READ(task, mm, start_code);
+    v->text_end = READ(task, mm, end_code);
+    v->looks_left = SITE_LOOKS;
+    u64 hash = mix(mix(user_instruction(registers), (u64)p->tgid << 32 | p->mask), p->kind);
+    u64 site = hash_frames(v, hash, user_frame_pointer(registers));
+    if (!site)
+        site = hash_words(v, hash, read_words(v));
+    else if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) /* libc's wrapper has no frame: who called it stands here */
+        site = mix(site, v->word[0]);
+    c->site = site | 1;
+    return 0;
+}
+
+/* One stack of each place is enough. */
+static __always_inline void take_stack_of_site(struct call *c, u32 role)
 {
     u64 seen_at = c->posting.time;
-    if (!stack_bytes)
-        return;
-    c->site = site_of_call(&c->posting);
-    if (c->site == r->armed_site)
-        return;
-    r->armed_site = c->site;
-    record_site(&c->posting, c->site);
     if (bpf_map_lookup_elem(&sites, &c->site))
         return;
     if (bpf_map_update_elem(&sites, &c->site, &seen_at, BPF_NOEXIST))
         books_stat(NULL, STAT_SITES_FULL);
-    else if (!take_stack(c->which, STACK_ARMED))
+    else if (!take_stack(c->which, role))
         bpf_map_delete_elem(&sites, &c->site); /* another time */
+}
+
+static __always_inline void note_site(struct call *c, struct registration_row *r)
+{
+    const struct posting *p = &c->posting;
+    struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
+    if (!stack_bytes)
+        return;
+    find_site(c->which);
+    if (!c->site || c->site == r->armed_site)
+        return;
+    r->armed_site = c->site;
+    record_site(RECORD_SITE, &key, c->site);
+    take_stack_of_site(c, STACK_ARMED);
+}
+
+/*
+ * Input of an edge-triggered file was left behind by this read or accept. Should nobody come back for it, then this
+ * was the last call of its kind, and once that is known its stack is long gone.
+ */
+static __noinline void note_left(struct call *c, struct file_row *f, u32 role)
+{
+    if (!stack_bytes || f->left_at != c->posting.time)
+        return;
+    struct registration_key key = {.epoll = f->home, .file = c->posting.file, .fd = f->home_fd, .pad = 0};
+    struct registration_row *r = books_registration(NULL, &key);
+    if (!r || !(r->mask & EV_ET))
+        return;
+    find_site(c->which);
+    if (!c->site || c->site == r->left_site)
+        return;
+    r->left_site = c->site;
+    record_site(RECORD_LEFT_SITE, &key, c->site);
+    take_stack_of_site(c, STACK_LEFT | role);
 }

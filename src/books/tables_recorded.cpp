@@ -44,6 +44,10 @@ void Tables::apply_recorded(const posting& p)
         if (registration_row* r = books_registration(&books_, &key))
             r->armed_site = p.data;
         return;
+    case RECORD_LEFT_SITE:
+        if (registration_row* r = books_registration(&books_, &key))
+            r->left_site = p.data;
+        return;
     case RECORD_WAITS: return recorded_waits(p);
     default: return;  // SWEEP_END: nothing to book
     }

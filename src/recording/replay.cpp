@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "src/books/stack_owner.h"
-
 namespace epaudit {
 namespace {
 
@@ -34,11 +32,8 @@ void RecordedSites::add(RecordedStack&& stack)
 // As StackBook::find() in live capture.
 const Stack* RecordedSites::find(StackRole role, const sweep_record& entry)
 {
-    const uint64_t id = stack_owner(role, entry);
-    auto at = id ? kept_.find({role, id}) : kept_.end();
-    if (at == kept_.end() || !stack_is_of(role, at->second.time, entry))
-        return nullptr;
-    return &at->second.stack;
+    auto at = find_stack(kept_, role, entry);
+    return at == kept_.end() ? nullptr : &at->second.stack;
 }
 
 Replay::Replay(Auditor& auditor, const RecordingHeader& header, Looked looked)
@@ -79,7 +74,8 @@ void Replay::apply(const RecordingReader::Record& record)
             notes_.emplace_back(record.bytes);
         return;
     default:
-        if (record.type <= RECORD_SWEEP_END || record.type == RECORD_SITE || record.type == RECORD_WAITS)
+        if (record.type <= RECORD_SWEEP_END || record.type == RECORD_SITE || record.type == RECORD_LEFT_SITE ||
+            record.type == RECORD_WAITS)
             book(record);
         return;  // else of a newer epaudit
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "src/audit/auditor.h"
+#include "src/books/stack_owner.h"
 #include "src/books/tables.h"
 #include "src/recording/reader.h"
 
@@ -24,7 +25,7 @@ public:
     const Stack* find(StackRole role, const sweep_record& entry) override;
 
 private:
-    std::map<std::pair<StackRole, uint64_t>, RecordedStack> kept_;
+    std::map<StackKey, RecordedStack> kept_;
 };
 
 class Replay {

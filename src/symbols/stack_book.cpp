@@ -5,8 +5,6 @@
 
 #include <cerrno>
 
-#include "src/books/stack_owner.h"
-
 namespace epaudit {
 namespace {
 
@@ -51,7 +49,7 @@ void StackBook::add(const StackOwner& owner, const StackSlice& slice)
     std::shared_ptr<ProcessImage> image = image_of(slice.pid);
     if (!image)
         return;
-    Key key{owner.role, owner.id};
+    StackKey key{owner.role, owner.id};
     auto [at, fresh] = kept_.try_emplace(key);
     at->second = Kept{owner.time, image, image->unwind(slice), nullptr};
     changed_ = true;
@@ -68,9 +66,8 @@ void StackBook::add(const StackOwner& owner, const StackSlice& slice)
 
 const Stack* StackBook::find(StackRole role, const sweep_record& entry)
 {
-    uint64_t id = stack_owner(role, entry);
-    auto at = id ? kept_.find({role, id}) : kept_.end();
-    if (at == kept_.end() || !stack_is_of(role, at->second.time, entry))
+    auto at = find_stack(kept_, role, entry);
+    if (at == kept_.end())
         return nullptr;
     Kept& kept = at->second;
     if (!kept.stack)

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "src/books/call_sites.h"
+#include "src/books/stack_owner.h"
 #include "src/symbols/process_image.h"
 
 namespace epaudit {
@@ -19,7 +20,7 @@ namespace epaudit {
 // What a captured stack belongs to.
 struct StackOwner {
     StackRole role = StackRole::kArmed;
-    uint64_t id = 0;    // kArmed: registration_row.armed_site; kWait: the epoll; else the file
+    uint64_t id = 0;    // as stack_owners() in src/books/stack_owner.h
     uint64_t time = 0;  // CLOCK_MONOTONIC ns
     uint32_t tid = 0;
 };
@@ -45,13 +46,12 @@ private:
         std::vector<CodeAddress> addresses;
         std::unique_ptr<Stack> stack;  // once somebody asked
     };
-    using Key = std::pair<StackRole, uint64_t>;
 
     std::shared_ptr<ProcessImage> image_of(uint32_t pid);
 
     std::map<uint32_t, std::shared_ptr<ProcessImage>> images_;
-    std::map<Key, Kept> kept_;
-    std::deque<Key> order_;  // oldest first
+    std::map<StackKey, Kept> kept_;
+    std::deque<StackKey> order_;  // oldest first
     std::vector<StackOwner> fresh_;
     bool keep_fresh_ = false;
     bool changed_ = false;

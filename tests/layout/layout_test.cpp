@@ -352,6 +352,7 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, best_run_mask);
     EXPECT_FIELD(registration_row, mask_pad);
     EXPECT_FIELD(registration_row, armed_site);
+    EXPECT_FIELD(registration_row, left_site);
     EXPECT_FIELD(registration_row, run_calls);
     EXPECT_FIELD(registration_row, best_run_calls);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";

@@ -11,6 +11,7 @@ import differential
 import interest
 import lives
 import manners
+import places
 import readers
 import reports
 import servers
@@ -27,6 +28,7 @@ answers.register(suite)
 differential.register(suite)
 manners.register(suite)
 lives.register(suite)
+places.register(suite)
 readers.register(suite)
 reports.register(suite)
 servers.register(suite)

@@ -218,6 +218,22 @@ TEST(StackBook, StackOfAnEarlierFileAtThisAddressIsNotShown)
     EXPECT_TRUE(book.find(StackRole::kRead, entry_of(0x10, 0x20, 0, 99)));
 }
 
+TEST(StackBook, ReadThatStoppedEarlyIsKnownByItsPlace)
+{
+    StackBook book;
+    constexpr uint64_t kPlace = 0x1234567;
+    book.add({StackRole::kRead, kPlace, 100, 1}, outermost(2 * kPage));
+    sweep_record later = entry_of(0x10, 0x20, 0, 500);  // accepted after that place was seen for the first time
+    EXPECT_FALSE(book.find(StackRole::kRead, later));
+    later.registration.left_site = kPlace;
+    const Stack* place = book.find(StackRole::kRead, later);
+    EXPECT_TRUE(place);
+    book.add({StackRole::kRead, 0x10, 600, 1}, outermost(2 * kPage));
+    const Stack* own = book.find(StackRole::kRead, later);
+    EXPECT_TRUE(own);
+    EXPECT_NE(own, place) << "its own last read tells more";
+}
+
 TEST(StackBook, SymbolisesOnce)
 {
     StackBook book;
