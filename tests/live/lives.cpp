@@ -24,32 +24,11 @@
 #include <string_view>
 #include <thread>
 
+#include "tests/live/sockets.h"
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-int must(int result, const char* what)
-{
-    if (result >= 0)
-        return result;
-    fprintf(stderr, "lives: %s: %s\n", what, strerror(errno));
-    exit(3);
-}
-
-void watch(int epoll, int fd, uint32_t mask)
-{
-    epoll_event want{};
-    want.events = mask;
-    want.data.fd = fd;
-    must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &want), "epoll_ctl");
-}
-
-std::array<int, 2> new_pair()
-{
-    std::array<int, 2> pair{};
-    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
-    return pair;
-}
 
 void put(int fd)
 {

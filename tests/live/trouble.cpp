@@ -28,33 +28,12 @@
 #include <thread>
 #include <vector>
 
-namespace {
+#include "tests/live/sockets.h"
 
-int must(int result, const char* what)
-{
-    if (result >= 0)
-        return result;
-    fprintf(stderr, "trouble: %s: %s\n", what, strerror(errno));
-    exit(3);
-}
+namespace {
 
 int new_epoll() { return must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"); }
 int new_eventfd() { return must(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"); }
-
-void watch(int epoll, int fd, uint32_t mask = EPOLLIN)
-{
-    epoll_event want{};
-    want.events = mask;
-    want.data.fd = fd;
-    must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &want), "epoll_ctl");
-}
-
-std::array<int, 2> new_pair()
-{
-    std::array<int, 2> pair{};
-    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
-    return pair;
-}
 
 void put(int fd)
 {
