@@ -29,6 +29,13 @@ struct call {
     struct ledger_batch batch;
     u64 argument[5];
     u64 events; /* user address of the returned array */
+    u64 ready_at;   /* how far the ready list was searched for them (place_event) */
+    u64 place_data; /* what is searched for */
+    u64 dying;      /* a file whose registrations are buried (bury_items), */
+    u64 dying_at;   /* how far, */
+    u64 spared_epoll; /* and one that is not */
+    s32 spared_fd;
+    u32 spared_pad;
     u64 site;   /* of an epoll_ctl (stacks.h) */
     u32 chunk[EVENTS_AT_ONCE * EPOLL_EVENT_SIZE / 4]; /* the part of it in hand */
     u32 chunk_unread;  /* it could not be read */

@@ -86,6 +86,7 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         p->kind = POSTING_ADD;
         if (p->file_kind == FILE_TCP)
             p->amount = READ(sock_of_file(file), __sk_common.skc_state);
+        note_refired(p);
         ledger_add(NULL, p);
         record(p, RECORD_POSTING);
         take_refused(c);
@@ -96,6 +97,7 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         p->kind = POSTING_MOD;
         if (p->result < 0)
             find_unreached(p);
+        note_refired(p);
         struct registration_row *r = ledger_mod(NULL, p);
         record(p, RECORD_POSTING);
         take_refused(c);
@@ -191,14 +193,119 @@ static __always_inline bool read_event(struct call *c, u32 slot, u32 *events, u6
     return true;
 }
 
-static __noinline int deliver_to(struct call *c, struct epoll_row *e, u32 slot)
+/* How many items of the ready list are passed in search of one, for one event. */
+#define READY_STEPS 32
+
+/*
+ * Where on the ready list are the events of this return? ep_send_events() puts level-triggered items back at its end, in
+ * the order of the events; before them stands what did not fit into the batch.
+ */
+static __always_inline struct list_head *first_delivered(struct list_head *head, u32 count)
+{
+    struct list_head *at = head;
+    if (count > EVENTS_AT_ONCE)
+        return READ(head, next);
+    for (u32 i = 0; i < EVENTS_AT_ONCE && i < count; i++) {
+        struct list_head *before = READ(at, prev);
+        if (!before || before == head)
+            break;
+        at = before;
+    }
+    return at == head ? READ(head, next) : at;
+}
+
+/* A registration that the books do not have, made before we looked or where no hook sees it (io_uring): as the seed. */
+static __always_inline void adopt(struct call *c, struct epitem *item)
+{
+    struct posting *p = &c->posting;
+    struct file *file = (struct file *)c->key.file;
+    u32 mask = p->mask;
+    s32 epfd = p->epfd;
+    u8 flags = p->flags;
+    p->kind = POSTING_SEEDED;
+    p->epfd = -1;
+    p->file = c->key.file;
+    p->fd = c->key.fd;
+    p->flags = 0;
+    describe_file(c, file);
+    p->mask = READ(item, event.events) & ~(EV_ERR | EV_HUP);
+    ledger_add(NULL, p);
+    struct registration_row *r = books_registration(NULL, &c->key);
+    if (r)
+        r->item = (u64)item;
+    record(p, RECORD_POSTING);
+    p->kind = POSTING_DELIVERED;
+    p->epfd = epfd;
+    p->flags = flags;
+    p->mask = mask;
+    p->ino = 0;
+}
+
+/*
+ * Whose is an event of which the data does not tell, because several share it or because the books have none? The
+ * ready list knows, for what is level-triggered. Edges are not found there; they are news by themselves.
+ * Global, for the same reason as deliver_event().
+ */
+__noinline int place_event(u32 which)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    struct eventpoll *ep = (void *)c->posting.epoll;
+    struct list_head *head = (void *)ep + bpf_core_field_offset(ep->rdllist);
+    struct list_head *at = (void *)c->ready_at;
+    if (!at)
+        at = first_delivered(head, (u32)c->posting.result);
+    for (u32 i = 0; i < READY_STEPS; i++) {
+        if (!at || at == head)
+            break;
+        struct epitem *item = (void *)at - bpf_core_field_offset(struct epitem, rdllink);
+        at = READ(at, next);
+        if (READ(item, event.data) != c->place_data || (u64)READ(item, ep) != c->posting.epoll)
+            continue;
+        c->ready_at = (u64)at;
+        c->key.epoll = c->posting.epoll;
+        c->key.file = (u64)READ(item, ffd.file);
+        c->key.fd = READ(item, ffd.fd);
+        c->key.pad = 0;
+        struct registration_row *r = books_registration(NULL, &c->key);
+        if (r && r->data == c->place_data)
+            return 1;
+        if (!facts.seeded)
+            return 0;
+        adopt(c, item);
+        return 1;
+    }
+    c->ready_at = (u64)head;
+    return 0;
+}
+
+static __always_inline bool find_registration(struct call *c, u64 data)
+{
+    if (ledger_index_find(NULL, c->posting.epoll, data, &c->key))
+        return true;
+    c->place_data = data;
+    return place_event(c->which);
+}
+
+enum taken { EVENT_UNREAD, EVENT_UNPLACED, EVENT_PLACED };
+
+/* Reads an event into the posting and finds its registration, c->key. Not within deliver_to(): the stack that that needs
+ * and that of place_event() together are more than there is. */
+static __noinline u32 take_event(struct call *c, u32 slot)
 {
     if (!read_event(c, slot, &c->posting.mask, &c->posting.data))
+        return EVENT_UNREAD;
+    return find_registration(c, c->posting.data) ? EVENT_PLACED : EVENT_UNPLACED;
+}
+
+static __noinline int deliver_to(struct call *c, struct epoll_row *e, u32 taken)
+{
+    if (taken == EVENT_UNREAD)
         return 0;
-    if (!ledger_index_find(NULL, c->posting.epoll, c->posting.data, &c->key)) {
-        c->batch.useful = 1; /* unknown: give it the benefit of the doubt */
-        ledger_count(&e->unattributed, 1);
-        books_stat(NULL, STAT_UNATTRIBUTED);
+    if (taken == EVENT_UNPLACED) {
+        c->posting.file = 0;
+        ledger_unplaced(NULL, &c->posting, e, &c->batch);
         record(&c->posting, RECORD_POSTING);
         return 0;
     }
@@ -228,7 +335,7 @@ __noinline int deliver_event(u32 which, u32 slot)
 {
     struct call *c = bpf_map_lookup_elem(&calls, &which);
     struct epoll_row *e = c ? books_epoll(NULL, c->posting.epoll) : NULL;
-    return e ? deliver_to(c, e, slot) : 0;
+    return e ? deliver_to(c, e, take_event(c, slot)) : 0;
 }
 
 __noinline int deliver_stretch(u32 which, u32 first)
@@ -250,7 +357,7 @@ __noinline int settle_event(u32 which, u32 slot)
     u64 data;
     if (!c || !read_event(c, slot, &events, &data))
         return 0;
-    if (!ledger_index_find(NULL, c->posting.epoll, data, &c->key))
+    if (!find_registration(c, data))
         return 0;
     ledger_settle(NULL, &c->posting, &c->key, &c->batch);
     return 0;
@@ -271,12 +378,13 @@ static __noinline void post_events(struct call *c, struct epoll_row *e)
 {
     u32 count = (u32)c->posting.result;
     c->events = c->argument[1];
+    c->ready_at = 0;
     c->posting.kind = POSTING_DELIVERED;
     if (count == 1)
         c->posting.flags |= POSTING_SOLE;
     if (count > EVENTS_PER_RETURN)
         books_stat(NULL, STAT_EVENTS_BEYOND);
-    deliver_to(c, e, 0); /* mostly the only one */
+    deliver_to(c, e, take_event(c, 0)); /* mostly the only one */
     for (u32 first = 0; count > 1 && first < EVENTS_PER_RETURN; first += STRETCH) {
         if (first >= count)
             break;
@@ -287,6 +395,7 @@ static __noinline void post_events(struct call *c, struct epoll_row *e)
 static __noinline void settle_events(struct call *c)
 {
     u32 count = (u32)c->posting.result;
+    c->ready_at = 0;
     c->posting.cpu = READ(current_task(), se.sum_exec_runtime);
     if (!c->batch.useful)
         facts.suspicious += 1;

@@ -233,6 +233,53 @@ static __noinline void post_other(struct call *c, u8 class)
     record(&c->posting, RECORD_POSTING);
 }
 
+/* Buries the registration c->key. Global: so it is verified once, not once per registration. */
+__noinline int bury_item(u32 which)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct registration_row *r = c ? books_registration(NULL, &c->key) : NULL;
+    if (!r)
+        return 0;
+    record_gone(RECORD_GONE, c->key.epoll, c->key.file, c->key.fd);
+    ledger_drop_registration(NULL, &c->key, r, books_file(NULL, c->key.file), true);
+    return 0;
+}
+
+/* Is there more? Global, as above. */
+__noinline int bury_stretch(u32 which)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    struct item_walk w;
+    walk_on(&w, c->dying, c->dying_at);
+    for (int i = 0; i < CHAIN_STRETCH; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            return 0;
+        c->key = key_of(item, (struct file *)c->dying);
+        if (c->key.epoll != c->spared_epoll || c->key.fd != c->spared_fd)
+            bury_item(which);
+    }
+    c->dying_at = (u64)w.at;
+    return 1;
+}
+
+/* A file dies, and its registrations with it; but for that of `home` under `home_fd`. */
+static __always_inline void bury_items(struct call *c, struct file *file, u64 home, s32 home_fd)
+{
+    struct item_walk w;
+    walk_items(&w, file);
+    c->dying = (u64)file;
+    c->dying_at = (u64)w.at;
+    c->spared_epoll = home;
+    c->spared_fd = home_fd;
+    for (int i = 0; i < CHAIN_LONGEST / CHAIN_STRETCH; i++)
+        if (!bury_stretch(c->which))
+            return;
+    books_stat(NULL, STAT_CHAIN_BEYOND);
+}
+
 static __noinline void post_close(struct call *c, u32 fd)
 {
     c->posting.kind = POSTING_CLOSE;
@@ -246,8 +293,10 @@ static __noinline void post_close(struct call *c, u32 fd)
     }
     if (!f)
         return;
-    if (last)
+    if (last) {
         c->posting.flags |= POSTING_LAST;
+        bury_items(c, file, f->home, f->home_fd);
+    }
     ledger_close(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
 }
@@ -258,4 +307,55 @@ static __always_inline void post_dup(struct call *c, u8 class)
     u32 flags = class == CALL_DUP3 ? (u32)c->argument[2] : 0;
     if (dup_replaces(current_task(), (u32)c->argument[0], (u32)c->argument[1], flags))
         post_close(c, (u32)c->argument[1]);
+}
+
+/* Global, for the same reason as deliver_event(). */
+__noinline int close_number(u32 which, u32 fd)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    c->posting.file = 0;
+    c->posting.flags = 0;
+    post_close(c, fd);
+    return 0;
+}
+
+__noinline int close_stretch(u32 which, u32 first)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    u64 last = c ? c->argument[1] : 0;
+    for (u32 i = 0; c && i < FD_STRETCH; i++) {
+        if (first + i > last)
+            break;
+        close_number(which, first + i);
+    }
+    return 0;
+}
+
+/*
+ * close_range() begins: as many closes. With CLOEXEC it closes nothing now, and with UNSHARE nothing that other threads
+ * still have: their table is left as it was.
+ */
+static __noinline void post_close_range(struct call *c)
+{
+    struct task_struct *task = current_task();
+    struct fdtable *table = READ(task, files, fdt);
+    u32 first = (u32)c->argument[0], last = (u32)c->argument[1], flags = (u32)c->argument[2];
+    u32 size = READ(table, max_fds);
+    if (first > last || (flags & ~CLOSE_RANGE_UNSHARE_BIT) || !size)
+        return;
+    if ((flags & CLOSE_RANGE_UNSHARE_BIT) && BPF_CORE_READ(task, files, count.counter) > 1)
+        return;
+    if (last >= size)
+        last = size - 1;
+    c->argument[1] = last;
+    for (u32 i = 0; i < FD_STRETCHES; i++) {
+        if (first > last)
+            return;
+        close_stretch(c->which, first);
+        first += FD_STRETCH;
+    }
+    if (first <= last)
+        books_stat(NULL, STAT_FDS_BEYOND);
 }

@@ -51,7 +51,7 @@ static __always_inline void call_enters(u32 slot, struct pt_regs *regs)
     bool may_sleep = facts.blocking_edges &&
                      ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
-        class != CALL_DUP3 && class != CALL_WRITE && !may_sleep)
+        class != CALL_DUP3 && class != CALL_CLOSE_RANGE && class != CALL_WRITE && !may_sleep)
         return;
     u64 ids = current_ids();
     if (!concerns_us(ids))
@@ -71,6 +71,8 @@ static __always_inline void call_enters(u32 slot, struct pt_regs *regs)
         post_close(c, (u32)c->argument[0]);
     } else if (class == CALL_DUP2 || class == CALL_DUP3) {
         post_dup(c, class);
+    } else if (class == CALL_CLOSE_RANGE) {
+        post_close_range(c);
     } else if (class == CALL_WRITE) {
         if (!told)
             return;

@@ -171,6 +171,8 @@ static __always_inline int enter_close(u64 *ctx, u32 slot, u8 class)
         seen(kind_of_class(class));
         if (class == CALL_CLOSE)
             post_close(c, (u32)c->argument[0]);
+        else if (class == CALL_CLOSE_RANGE)
+            post_close_range(c);
         else
             post_dup(c, class);
     }
@@ -178,6 +180,7 @@ static __always_inline int enter_close(u64 *ctx, u32 slot, u8 class)
 }
 
 PAIR("fentry/" CALL_SYMBOL(close), on_close_enter, enter_close(ctx, slot, CALL_CLOSE))
+PAIR("fentry/" CALL_SYMBOL(close_range), on_close_range_enter, enter_close(ctx, slot, CALL_CLOSE_RANGE))
 PAIR("fentry/" CALL_SYMBOL(dup2), on_dup2_enter, enter_close(ctx, slot, CALL_DUP2))
 PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, CALL_DUP3))
 
@@ -185,31 +188,21 @@ PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, CALL_DUP
  * The last reference to a watched file is gone and its registrations go with it: __fput() calls
  * eventpoll_release_file() before anything of the file is torn down, whoever held it last.
  */
-static __always_inline int file_dies(struct file *file)
+static __always_inline int file_dies(struct file *file, u32 slot)
 {
     u64 id = (u64)file;
     struct file_row *f = books_file(NULL, id);
     if (!f)
         return 0;
-    struct item_walk w;
-    walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
-            break;
-        struct registration_key key = key_of(item, file);
-        struct registration_row *r = books_registration(NULL, &key);
-        if (r) {
-            record_gone(RECORD_GONE, key.epoll, id, key.fd);
-            ledger_drop_registration(NULL, &key, r, f, true);
-        }
-    }
+    struct call *c = open_call(slot, current_ids(), 0);
+    if (c)
+        bury_items(c, file, 0, -1);
     record_gone(RECORD_FILE_GONE, 0, id, 0);
     ledger_remove_file(NULL, f, id);
     return 0;
 }
 
-PAIR("fentry/eventpoll_release_file", on_eventpoll_release_file, file_dies((struct file *)ctx[0]))
+PAIR("fentry/eventpoll_release_file", on_eventpoll_release_file, file_dies((struct file *)ctx[0], slot))
 
 /* The epoll instance itself is closed; its address may soon be another's. */
 SEC("fentry/ep_eventpoll_release")

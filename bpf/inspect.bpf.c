@@ -206,7 +206,7 @@ static __always_inline bool is_inspected(struct epitem *item)
 
 static __always_inline struct epitem *first_inspected(struct item_walk *w)
 {
-    for (int i = 0; i < SEED_CHAIN_MAX; i++) {
+    for (int i = 0; i < CHAIN_LONGEST; i++) {
         struct epitem *item = next_item(w);
         if (!item || is_inspected(item))
             return item;

@@ -49,6 +49,13 @@ static __always_inline struct epitem *next_item(struct item_walk *w)
     return (void *)at;
 }
 
+/* A walk that a function of its own goes on with: where it is, is a number there. */
+static __always_inline void walk_on(struct item_walk *w, u64 file, u64 at)
+{
+    walk_items(w, (struct file *)file);
+    w->at = (void *)at;
+}
+
 /* Of an item on the list of this file. */
 static __always_inline struct registration_key key_of(struct epitem *item, struct file *file)
 {
@@ -93,17 +100,58 @@ static __always_inline struct epitem *find_item(struct file *file, const struct 
     return NULL;
 }
 
+/* Is it on the list of its file, as far as that is looked through? */
+static __always_inline bool item_missing(const struct registration_key *key)
+{
+    struct item_walk w;
+    walk_items(&w, (struct file *)key->file);
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        struct epitem *item = next_item(&w);
+        if (!item)
+            return true;
+        if (item_matches(item, key))
+            return false;
+    }
+    return false;
+}
+
 /* A freed epitem may be read (by probe_read) but then names another registration, or was reused for the
  * very same one, which is no harm. Freed and not yet overwritten it still looks alive: its link decides.
- * No walk: a listener may be in the epolls of a hundred workers. */
+ * No walk where the item is known: a listener may be in the epolls of a hundred workers. It is not yet between the
+ * booking of an ADD and remember_item(), nor after a MOD of what nobody had seen added. */
+static __always_inline bool item_gone(const struct registration_key *key, const struct registration_row *r)
+{
+    struct epitem *item = (void *)r->item;
+    if (!item)
+        return item_missing(key);
+    return !item_matches(item, key) || !item_linked(item);
+}
+
 static __always_inline bool books_item_gone(struct books *b, const struct registration_key *key,
                                             const struct registration_row *r)
 {
-    struct epitem *item = (void *)r->item;
-    if (item && item_matches(item, key) && item_linked(item))
-        return false;
-    record_gone(RECORD_GONE, key->epoll, key->file, key->fd);
-    return true;
+    bool gone = item_gone(key, r);
+    if (gone)
+        record_gone(RECORD_GONE, key->epoll, key->file, key->fd);
+    return gone;
+}
+
+static __always_inline void books_reborn(struct books *b, u64 file)
+{
+    record_gone(RECORD_FILE_GONE, 0, file, 0);
+}
+
+/* ONESHOT: has it fired since this ADD or MOD, by a thread that was faster than the end of the call? Then the item
+ * has lost what it wanted already. */
+static __always_inline void note_refired(struct posting *p)
+{
+    struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
+    if (!(p->mask & EV_ONESHOT) || p->result < 0)
+        return;
+    struct registration_row *r = p->kind == POSTING_MOD ? books_registration(NULL, &key) : NULL;
+    struct epitem *item = r && r->item ? (struct epitem *)r->item : find_item((struct file *)p->file, &key);
+    if (item && item_matches(item, &key) && !(READ(item, event.events) & ~EV_PRIVATE))
+        p->flags |= POSTING_REFIRED;
 }
 
 /* In the context of the caller; the seed runs in ours, and knows the file itself. */

@@ -82,6 +82,7 @@ struct fdtable {
 };
 
 struct files_struct {
+    struct { int counter; } count; /* tasks that share it */
     struct fdtable *fdt;
 };
 
@@ -365,6 +366,7 @@ struct bpf_iter__bpf_map_elem {
 #define MSG_DONTWAIT_BIT 0x40
 #define MSG_ERRQUEUE_BIT 0x2000
 #define ERRNO_ENOMEM 12
+#define CLOSE_RANGE_UNSHARE_BIT 2
 #define TS_COMPAT_BIT 2
 #define TASK_STOPPED_BIT 0x4
 #define TASK_TRACED_BIT 0x8

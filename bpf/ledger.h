@@ -12,11 +12,18 @@
  *   ... and the same three for fault, registration, epoll, thread, index
  *   bool books_item_gone(books *, const registration_key *, const registration_row *)
  *        the kernel says that this registration no longer exists
+ *   void books_reborn(books *, u64 file)
+ *        the address of a file serves another one now
  *   void books_bury(books *, const registration_key *, registration_row *, file_row *, const fault_row *, bool file_dies)
  *        a registration dies, alone or with its file; its past may matter to a rule (ledger_past_matters)
  *   u64 books_epoll_file(books *, const posting *)
  *        the open file of the epoll instance that p->epfd names, 0 where that cannot be known
  *   void books_stat(books *, u32 stat)                             count one
+ *   void books_stats(books *, u32 stat, u64 n)                     count n
+ *   void books_indexed(books *, const registration_key *, u64 data), books_unindexed(...)
+ *        this registration has this data from now on, or no more
+ *   bool books_seeded(books *)                                     all that existed before we looked is in the books
+ *   u64 books_time(books *)                                        now, where no posting says it
  *   void books_usage(books *, const posting *)
  *        fills in cpu and delay of the posting; replay has them
  *   bool books_held_elsewhere(books *, const posting *)            does anybody but the caller hold the file?
@@ -120,6 +127,7 @@ static __always_inline void ledger_index_remove(struct books *b, const struct re
 {
     struct index_key at = {.epoll = key->epoll, .data = data};
     struct index_row *entry = books_index(b, &at);
+    books_unindexed(b, key, data);
     if (!entry)
         return;
     ledger_count(&entry->file_sum, -key->file);
@@ -142,10 +150,19 @@ static __always_inline bool ledger_index_find(struct books *b, u64 epoll, u64 da
     return true;
 }
 
+/* Two or more: their data names none of them. */
+static __always_inline bool ledger_index_shared(struct books *b, u64 epoll, u64 data)
+{
+    struct index_key at = {.epoll = epoll, .data = data};
+    const struct index_row *entry = books_index(b, &at);
+    return entry && entry->count > 1;
+}
+
 static __always_inline void ledger_index_add(struct books *b, const struct registration_key *key, u64 data)
 {
     struct index_key at = {.epoll = key->epoll, .data = data};
     struct index_row *entry = books_index(b, &at);
+    books_indexed(b, key, data);
     if (!entry)
         entry = books_add_index(b, &at);
     if (!entry)
@@ -184,6 +201,8 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
     if (f && ledger_ghost_of(b, f, key->epoll, key->file, key->fd))
         f->ghost_at = 0;
     struct epoll_row *e = books_epoll(b, key->epoll);
+    if (e)
+        e->removed_at = books_time(b);
     if (e && e->registrations) /* 0: that of an instance which had this address before */
         ledger_count(&e->registrations, -1);
     if (e && e->clients && (r->flags & REGISTRATION_CLIENT))
@@ -214,10 +233,27 @@ static __always_inline void ledger_evict_dead(struct books *b, u64 epoll, u64 da
         ledger_drop_registration(b, &old, r, books_file(b, old.file), true);
 }
 
+/*
+ * A row whose file has died unseen (exit, close_range()), and whose address serves another file of the same inode: all
+ * eventfds, timerfds, signalfds and epolls have one. The registration that the row knows has gone with the old file;
+ * where it knows none, the process that it belonged to is another one.
+ */
+static __always_inline bool ledger_reborn(struct books *b, const struct file_row *f, const struct posting *p)
+{
+    if (p->kind != POSTING_ADD || p->result < 0 || f->kind < FILE_EVENTFD || f->kind > FILE_EPOLL)
+        return false;
+    struct registration_key key = {.epoll = f->home, .file = p->file, .fd = f->home_fd, .pad = 0};
+    const struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
+    if (r ? !books_item_gone(b, &key, r) : p->tgid == f->tgid)
+        return false;
+    books_reborn(b, p->file);
+    return true;
+}
+
 static __always_inline struct file_row *ledger_open_file(struct books *b, const struct posting *p)
 {
     struct file_row *f = books_file(b, p->file);
-    if (f && f->ino != p->ino) { /* the kernel reused the struct file: another open file */
+    if (f && (f->ino != p->ino || ledger_reborn(b, f, p))) { /* the kernel reused the struct file: another open file */
         ledger_drop_home(b, f, p->file);
         ledger_remove_file(b, f, p->file);
         f = NULL;
@@ -281,6 +317,7 @@ static __always_inline bool ledger_stopped_since(struct books *b, u32 tid, u64 a
 #include "ledger_stale.h"
 #include "ledger_stall.h"
 #include "ledger_failed.h"
+#include "ledger_unknown.h"
 #include "ledger_ctl.h"
 #include "ledger_io.h"
 #include "ledger_wait.h"

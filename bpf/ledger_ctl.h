@@ -2,7 +2,8 @@
 /* Postings that change the interest list, and the end of files. Included by ledger.h. */
 #pragma once
 
-static __always_inline void ledger_rearmed(struct epoll_row *e, struct registration_row *r, u64 now)
+/* `refired`: another thread got the next event before this call ended, and may have booked it. */
+static __always_inline void ledger_rearmed(struct epoll_row *e, struct registration_row *r, u64 now, bool refired)
 {
     if (!(r->flags & REGISTRATION_FIRED))
         return;
@@ -11,6 +12,8 @@ static __always_inline void ledger_rearmed(struct epoll_row *e, struct registrat
         if (now - r->fired_at <= LEDGER_REARM_NS)
             ledger_count(&e->rearms_fast, 1);
     }
+    if (refired)
+        return;
     r->flags &= ~REGISTRATION_FIRED;
     r->fired_at = 0;
 }
@@ -158,6 +161,7 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
     if (!e)
         return r;
     ledger_count(&e->registrations, 1);
+    ledger_unknown_explained(e, p->data, p->time);
     if (p->file_kind == FILE_TCP || p->file_kind == FILE_UDP)
         e->flags |= EPOLL_STREAM;
     else if (p->file_kind != FILE_LISTENER)
@@ -235,6 +239,11 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
         f->armed_at = p->time;
         if (p->mask & EV_ET)
             r->flags |= REGISTRATION_ADDED_EDGE;
+        if (p->flags & POSTING_REFIRED) { /* by a thread that was faster than the end of this call */
+            r->flags |= REGISTRATION_FIRED;
+            r->fired_at = p->time;
+            ledger_count(&e->fired, 1);
+        }
         ledger_record(f, p, p->mask & 0x7fff);
     }
     ledger_exclusive_resolved(b, f, p);
@@ -268,7 +277,8 @@ static __always_inline void ledger_mod_failed(struct books *b, struct epoll_row 
             ledger_exclusive_failed(b, f, p);
     }
     f->rearm_errno = (u32)-p->result;
-    f->between |= BETWEEN_MOD;
+    if (f->home == p->epoll) /* what is done to another epoll says nothing of this one's events */
+        f->between |= BETWEEN_MOD;
     ledger_record(f, p, p->result);
 }
 
@@ -300,9 +310,12 @@ static __always_inline struct registration_row *ledger_mod(struct books *b, cons
         ledger_evict_dead(b, key.epoll, p->data, &key);
         ledger_index_add(b, &key, p->data);
         r->data = p->data;
+        e->removed_at = p->time;
+        ledger_unknown_explained(e, p->data, p->time);
     }
     ledger_foreign_ctl(b, p, e, r, f->kind);
-    ledger_rearmed(e, r, p->time);
+    bool refired = p->flags & POSTING_REFIRED;
+    ledger_rearmed(e, r, p->time, refired);
     /* Fewer wanted bits is progress; the same or a larger mask is not (fibers #19 spins with a MOD each
      * turn). HUP and ERR cannot be masked. */
     if (r->run_events & ~(p->mask | EV_ERR | EV_HUP))
@@ -317,7 +330,7 @@ static __always_inline struct registration_row *ledger_mod(struct books *b, cons
     r->mask = p->mask;
     r->armed_at = p->time;
     r->ctl_tid = p->tid;
-    r->flags |= REGISTRATION_REARMED | REGISTRATION_KNOWN;
+    r->flags |= (refired ? 0 : REGISTRATION_REARMED) | REGISTRATION_KNOWN;
     ledger_count(&r->mods, 1);
     f->armed_at = p->time;
     f->rearm_errno = 0;
@@ -341,7 +354,7 @@ static __always_inline void ledger_del(struct books *b, const struct posting *p)
     if (p->result < 0) {
         ledger_count(&e->ctl_errors, 1);
         ledger_ghost_ctl(b, e, p);
-        if (f)
+        if (f && f->home == p->epoll)
             f->between |= BETWEEN_DEL_FAILED;
         return;
     }
@@ -354,7 +367,7 @@ static __always_inline void ledger_del(struct books *b, const struct posting *p)
     ledger_foreign_ctl(b, p, e, r, f ? f->kind : (u8)FILE_UNKNOWN);
     if (f)
         ledger_forsaken(b, &key, r, f, p->time);
-    ledger_rearmed(e, r, p->time);
+    ledger_rearmed(e, r, p->time, false);
     ledger_drop_registration(b, &key, r, f, false);
 }
 

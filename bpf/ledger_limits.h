@@ -10,6 +10,10 @@
 #define LEDGER_IGNORED_NS (100 * NSEC_PER_MSEC)
 /* Left-over input older than this, consumed within LEDGER_PASS_NS after a fresh edge, was rescued (R4). */
 #define LEDGER_RESCUE_NS (200 * NSEC_PER_MSEC)
+/* An event that no registration explains may be that of an ADD whose end was not seen yet, so long after it, */
+#define LEDGER_ADD_NS (1 * NSEC_PER_SEC)
+/* or of a registration that was just taken off. The same data again so much later is neither. */
+#define LEDGER_UNKNOWN_NS (100 * NSEC_PER_MSEC)
 /* So many futile returns in a row make a run (R1, R2). Nothing legitimate was ever seen above 3. */
 #define LEDGER_RUN 100
 /* BETWEEN_URING in run_calls.after. */

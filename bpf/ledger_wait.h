@@ -172,23 +172,13 @@ static __always_inline void ledger_ghost_told(struct books *b, const struct file
         ledger_count(&x->ghost_told, 1);
 }
 
-/* One event of a return. `key` was found by its data. */
-static __always_inline void ledger_deliver(struct books *b, const struct posting *p, struct epoll_row *e,
-                                           struct file_row *f, const struct registration_key *key,
-                                           struct ledger_batch *batch)
+/* An event that is idle, or not: the run of its registration goes on, or ends. */
+static __always_inline void ledger_judged(const struct file_row *f, struct registration_row *r, const struct posting *p,
+                                          bool idle)
 {
-    struct registration_row *r = books_registration(b, key);
-    if (!r || !f) {
-        batch->useful = 1; /* unknown: give it the benefit of the doubt */
-        ledger_count(&e->unattributed, 1);
-        return;
-    }
-    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(f, r, p->mask) && !ledger_may_be_taken(b, f, r, p);
     if (idle) {
-        batch->idle = 1;
         r->flags |= REGISTRATION_IDLE;
     } else {
-        batch->useful = 1;
         r->flags &= ~REGISTRATION_IDLE;
         if (r->run)
             ledger_end_run(r);
@@ -200,6 +190,41 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         bool at_end = (p->state.flags & STATE_RCV_SHUTDOWN) && !p->state.unread;
         ledger_note_calls(&r->run_calls, f->between | (at_end ? RETURN_AT_END : 0));
     }
+}
+
+/* What the next event of this registration is compared with. */
+static __always_inline void ledger_told(struct file_row *f, struct registration_row *r, const struct posting *p)
+{
+    ledger_count_events(r, p->mask);
+    r->delivered_at = p->time;
+    r->delivered_tid = p->tid;
+    r->delivered_events = p->mask;
+    r->flags = (r->flags & ~REGISTRATION_REARMED) | REGISTRATION_KNOWN;
+    r->token_io = p->state.io;
+    r->token_aux = p->state.aux;
+    r->token_moves = f->moves;
+    r->token_backlog = p->state.backlog;
+    r->delivered_unread = p->state.unread;
+    f->between = 0;
+}
+
+/* One event of a return. `key` was found by its data. */
+static __always_inline void ledger_deliver(struct books *b, const struct posting *p, struct epoll_row *e,
+                                           struct file_row *f, const struct registration_key *key,
+                                           struct ledger_batch *batch)
+{
+    struct registration_row *r = books_registration(b, key);
+    if (!r || !f) {
+        ledger_unplaced(b, p, e, batch);
+        return;
+    }
+    r->flags &= ~REGISTRATION_SHARED;
+    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(f, r, p->mask) && !ledger_may_be_taken(b, f, r, p);
+    if (idle)
+        batch->idle = 1;
+    else
+        batch->useful = 1;
+    ledger_judged(f, r, p, idle);
     if (idle && r->delivered_tid != p->tid && !(r->mask & (EV_ET | EV_ONESHOT)))
         ledger_duplicate(b, f, r, p);
     if (p->mask & EV_OUT)
@@ -208,7 +233,6 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         f->flags &= ~FILE_CONNECTING;
     if (f->ghost_at)
         ledger_ghost_told(b, f, key, p);
-    ledger_count_events(r, p->mask);
     ledger_kept_waiting(e, r, f, p);
     ledger_latency(e, r, p->time);
     ledger_fire(e, r, p->time);
@@ -221,16 +245,7 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
     if (p->mask & EV_OUT) /* whoever is told that there is room may send the rest, from wherever it has it */
         f->cut_tid = 0;
     ledger_foreign_event(b, p, e, r, key, f->kind);
-    r->delivered_at = p->time;
-    r->delivered_tid = p->tid;
-    r->delivered_events = p->mask;
-    r->flags = (r->flags & ~REGISTRATION_REARMED) | REGISTRATION_KNOWN;
-    r->token_io = p->state.io;
-    r->token_aux = p->state.aux;
-    r->token_moves = f->moves;
-    r->token_backlog = p->state.backlog;
-    r->delivered_unread = p->state.unread;
-    f->between = 0;
+    ledger_told(f, r, p);
     if (f->wakes)
         ledger_herd_delivered(b, p, batch);
     ledger_record(f, p, p->mask);

@@ -90,6 +90,7 @@ enum posting_flag {
                                number all the same */
     POSTING_KEPT = 128,   /* DELIVERED without readiness (logs): it came while the thread slept in another call, and
                              the wait that took it did not have to wait */
+    POSTING_REFIRED = 128, /* ADD, MOD with EPOLLONESHOT: it has fired again before the call was seen to end */
 };
 
 enum state_flag {

@@ -26,6 +26,8 @@ struct probe_facts {
     u64 pid_namespace;     /* struct pid_namespace *: ours */
     char comm_32bit[16];   /* and its name */
     u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
+    u32 seeded;            /* what existed before we attached is in the books: an event that belongs to nothing there is lost */
+    u32 pad;
 };
 
 /* What a system call is to us. The table nr -> class is filled in by the loader. */
@@ -66,12 +68,17 @@ enum call_class {
 };
 #define CALL_TABLE 512
 
+/* How far descriptors are looked through where a call concerns many: in stretches. */
+#define FD_STRETCH 64
+#define FD_STRETCHES 1024
+
 /* On 5.10-style verifiers a loop needs a bound; events of one return beyond it are counted, not seen. */
 #define EVENTS_PER_RETURN 4096
-/* Registrations looked at per file, and wait-queue entries per wake-up. */
+/* Wait-queue entries looked at per wake-up, and registrations of a file that are looked at without a call each. */
 #define CHAIN_MAX 16
-/* Registrations of one file, over all epolls, that are booked at attach. */
-#define SEED_CHAIN_MAX 512
+/* Registrations of one file, over all epolls, that are booked at attach, swept, and buried with it. */
+#define CHAIN_LONGEST 512
+#define CHAIN_STRETCH 32 /* so many in one function that is verified once */
 
 struct socket_name {
     u8 local[16];
@@ -100,12 +107,10 @@ struct sweep_record {
 
 /* A walk through a table where the iterator is refused (sweep.bpf.c): asked for and answered in one piece of memory. */
 struct walk_piece {
-    u32 skip;  /* rows to pass over: those that earlier pieces have left in the table */
+    u32 generation; /* of this walk: rows marked with it were looked at by earlier pieces */
     u32 rows;  /* to look at, at most, */
     u32 bytes; /* and to end when so many wait in the ring */
-    u32 kept;  /* answer: rows it has looked at and left in the table */
-    u32 more;  /* answer: it did not reach the end */
-    u32 pad;
+    u32 looked; /* answer: rows it has looked at */
 };
 
 /*
@@ -145,7 +150,7 @@ struct learn_record {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct socket_name) == 40);
-static_assert(sizeof(struct walk_piece) == 24);
+static_assert(sizeof(struct walk_piece) == 16);
 static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8);
 static_assert(sizeof(struct sweep_record) ==
               8 + sizeof(struct file_row) + sizeof(struct fault_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);

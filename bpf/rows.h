@@ -133,7 +133,8 @@ struct file_row {
     u32 clash_a;      /* two threads now inside a read of it; 0: none. Here, because they are seen where no row can */
     u32 clash_b;      /* be made (sched_waking holds the lock of a run queue) */
     u8 clash_got;     /* enum clash_bit */
-    u8 pad[3];
+    u8 swept;         /* the walk in pieces that saw this row last (walk_piece.generation) */
+    u8 pad[2];
 };
 
 /*
@@ -209,6 +210,7 @@ enum registration_flag {
     REGISTRATION_IDLE = 32,    /* no progress before the delivery now being booked */
     REGISTRATION_ADDED_EDGE = 64, /* EPOLLET was in the mask of its ADD */
     REGISTRATION_CLIENT = 128, /* counted in epoll_row.clients */
+    REGISTRATION_SHARED = 256, /* its newest event may have been that of another one with the same data */
 };
 
 /* The calls of one sort that failed in a run, with an error that is not EAGAIN. */
@@ -270,8 +272,9 @@ struct registration_row {
     u32 delivered_events; /* of the last delivery */
     u32 delivered_tid;
     u32 ctl_tid;
-    u8 flags;         /* enum registration_flag */
-    u8 pad[3];
+    u16 flags;        /* enum registration_flag */
+    u8 swept;         /* as in file_row */
+    u8 pad;
 
     u32 flips;            /* MODs that switched between edge- and level-triggered */
     u32 delivered_unread; /* state.unread at the last delivery */
@@ -302,6 +305,15 @@ struct index_row {
     u64 count;
 };
 
+/* Events whose data no registration in the books has, until it is clear whether they are lost (ledger_unknown.h). */
+#define UNKNOWN_EVENTS 4
+struct unknown_event {
+    u64 data;
+    u64 at;    /* the first of them */
+    u32 count; /* 0: this place is free */
+    u32 quiet; /* nothing had been taken off the epoll for long: there is no excuse but an ADD under way */
+};
+
 #define EPOLL_BUCKETS 24
 
 enum epoll_flag {
@@ -321,7 +333,7 @@ struct epoll_row {
     u64 interrupts;
     u64 zero_timeouts;   /* timeout 0 and nothing there */
     u64 full_batches;
-    u64 unattributed;    /* events whose data names no single registration */
+    u64 unattributed;    /* events whose data names no single registration, and whose they are is not known */
     u64 eventless_at;
     u32 eventless_io;    /* over all its edge-triggered files */
     u32 eventless_writes;
@@ -381,7 +393,7 @@ struct epoll_row {
     u8 foreign_kind;     /* POSTING_MOD, POSTING_DEL or POSTING_DELIVERED */
     u8 foreign_file_kind;
     u8 stale_kind;       /* EP504: POSTING_READ, POSTING_WRITE or POSTING_ACCEPT */
-    u8 stale_pad;
+    u8 swept;            /* as in file_row */
     /* EP504: calls on a number whose file was closed in the same pass, with its event not yet acted on */
     u64 stale_told_at;
     u64 stale_closed_at;
@@ -425,6 +437,8 @@ struct epoll_row {
     u8 flags;           /* enum epoll_flag */
     u8 away_counted;    /* the newest gap is among the stalls */
     u8 pad[2];
+    u64 removed_at;      /* newest removal of a registration, or change of its data */
+    struct unknown_event unknown[UNKNOWN_EVENTS];
 };
 
 #define STALE_FDS 4
@@ -477,7 +491,8 @@ struct thread_row {
     s32 stale_fds[STALE_FDS];
     u32 stale_next;
     u8 stopped;      /* the sweep found it stopped, traced or frozen */
-    u8 stale_pad[3];
+    u8 swept;        /* as in file_row */
+    u8 stale_pad[2];
     u64 nap_until;   /* EP404: end of the sleep of nap_ns */
     u64 stopped_ns;  /* since base_at: stopped, not asleep */
     u64 stopped_at;  /* newest moment at which it was known to be stopped; 0: never */
@@ -520,7 +535,7 @@ enum ledger_stat {
     STAT_PROCESSES_FULL = 6,
     STAT_EVENTS_UNREAD = 7,   /* the returned array could not be read */
     STAT_EVENTS_BEYOND = 8,   /* more events in one return than are looked at */
-    STAT_UNATTRIBUTED = 9,    /* not a loss: data shared by registrations */
+    STAT_UNATTRIBUTED = 9,    /* not a loss: data shared by registrations, and which one is meant is not known */
     STAT_COMPAT_CALLS = 10,   /* 32-bit system calls: not looked at */
     STAT_CHAIN_BEYOND = 11,   /* a file in more epolls than are looked at */
     STAT_MESSAGES_BEYOND = 12,
@@ -539,7 +554,9 @@ enum ledger_stat {
     STAT_PROCESSES_32BIT = 56, /* not watched, because they are 32-bit programs */
     STAT_EXEC_BEYOND = 57,     /* an exec with more descriptors than are looked through for epolls */
     STAT_NO_MEMORY = 58,       /* the kernel had none for a row, in a table that had room */
-    STAT_SLOTS = 60,
+    STAT_EVENTS_UNKNOWN = 60, /* events of registrations that are not in the books */
+    STAT_FDS_BEYOND = 61,     /* close_range() with more descriptors than are looked through */
+    STAT_SLOTS = 64,
 };
 
 #ifdef __cplusplus
@@ -550,6 +567,6 @@ static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct run_calls) == 4 + 2 * BETWEEN_KINDS + 8 * FAILED_SORTS);
 static_assert(sizeof(struct registration_row) == 17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
-                                              5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8);
+                                              5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8 + 8 + UNKNOWN_EVENTS * 24);
 static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
 #endif

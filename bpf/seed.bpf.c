@@ -88,7 +88,7 @@ int on_seed(struct bpf_iter__task_file *ctx)
     struct item_walk w;
     walk_items(&w, file);
     u32 tid = tid_of(task);
-    for (int i = 0; i < SEED_CHAIN_MAX; i++) {
+    for (int i = 0; i < CHAIN_LONGEST; i++) {
         struct epitem *item = next_item(&w);
         if (!item)
             return 0;

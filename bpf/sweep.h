@@ -2,7 +2,7 @@
 /*
  * What the sweep does with one row, whichever program walks the table (sweep.bpf.c). A file's row is refreshed from
  * the kernel's own state, buried when it died unseen, and handed over when it is worth a look. `seq`: the iterator's
- * output; NULL: the ring `swept`. All say whether the row is still in its table.
+ * output; NULL: the ring `swept`. They say whether the row still describes something that lives; its end is the caller's.
  */
 #pragma once
 
@@ -84,8 +84,8 @@ static __always_inline void want_stacks(u64 epoll, struct file_row *f)
         ledger_want(e, STACK_WAIT);
 }
 
-static __always_inline void emit(struct seq_file *seq, struct sweep_record *out, u64 epoll, struct file_row *f,
-                                 const struct registration_row *r, s32 fd)
+static __always_inline void fill(struct sweep_record *out, u64 epoll, struct file_row *f, const struct registration_row *r,
+                                 s32 fd)
 {
     want_stacks(epoll, f);
     out->key.epoll = epoll;
@@ -97,13 +97,57 @@ static __always_inline void emit(struct seq_file *seq, struct sweep_record *out,
         out->registration = *r;
     else
         __builtin_memset(&out->registration, 0, sizeof(out->registration));
-    hand_over(seq, out, sizeof(*out));
 }
 
 static __always_inline bool matters(const struct sweep_record *out, const struct file_row *f, struct epitem *item,
                                     const struct registration_row *r)
 {
     return ledger_registration_matters(r, f, &out->state, item_is_ready(item), out->time) || ledger_habit_matters(r, f);
+}
+
+/* The item that the functions below are asked about: an address in memory is no argument for them (seed.bpf.c). One
+ * sweep at a time runs. `records` holds what they add to, and the file that it is about. */
+u64 swept_item = 0;
+u64 swept_at = 0; /* how far its list was walked */
+
+/* Is this registration worth a look? */
+static __always_inline bool refresh_item(struct sweep_record *out, struct file *file, const struct file_row *f,
+                                         struct epitem *item, bool found)
+{
+    out->chain += 1;
+    struct registration_key key = key_of(item, file);
+    struct registration_row *r = books_registration(NULL, &key);
+    if (!r)
+        return found;
+    r->item = (u64)item;
+    return found || matters(out, f, item, r);
+}
+
+/* Global: so it is verified once, not once per registration. */
+__noinline int refresh_far_item(u32 found)
+{
+    u32 zero = 0;
+    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    const struct file_row *f = out ? books_file(NULL, out->file_id) : NULL;
+    return f ? refresh_item(out, (struct file *)out->file_id, f, (struct epitem *)swept_item, found) : 0;
+}
+
+__noinline int refresh_stretch(u32 found)
+{
+    u32 zero = 0;
+    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    if (!out)
+        return found;
+    struct item_walk w;
+    walk_on(&w, out->file_id, swept_at);
+    for (int i = 0; i < CHAIN_STRETCH; i++) {
+        swept_item = (u64)next_item(&w);
+        if (!swept_item)
+            break;
+        found = refresh_far_item(found);
+    }
+    swept_at = swept_item ? (u64)w.at : 0;
+    return found;
 }
 
 /* All that an idle file costs. Is one of its registrations worth a look? */
@@ -116,36 +160,72 @@ static __always_inline bool refresh_items(struct sweep_record *out, struct file 
     for (int i = 0; i < CHAIN_MAX; i++) {
         struct epitem *item = next_item(&w);
         if (!item)
-            break;
-        out->chain += 1;
-        struct registration_key key = key_of(item, file);
-        struct registration_row *r = books_registration(NULL, &key);
-        if (!r)
-            continue;
-        r->item = (u64)item;
-        if (!found)
-            found = matters(out, f, item, r);
+            return found;
+        found = refresh_item(out, file, f, item, found);
     }
+    swept_at = (u64)w.at;
+    for (int i = CHAIN_MAX; i < CHAIN_LONGEST; i += CHAIN_STRETCH) {
+        found = refresh_stretch(found);
+        if (!swept_at)
+            return found;
+    }
+    books_stat(NULL, STAT_CHAIN_BEYOND);
     return found;
 }
 
+/* Says whether there is a record to hand over. Global, as above. */
+__noinline int show_item(u32 all)
+{
+    u32 zero = 0;
+    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    struct file_row *f = out ? books_file(NULL, out->file_id) : NULL;
+    if (!f)
+        return 0;
+    struct epitem *item = (void *)swept_item;
+    struct registration_key key = key_of(item, (struct file *)out->file_id);
+    struct registration_row *r = books_registration(NULL, &key);
+    if (!r || (!all && !matters(out, f, item, r)))
+        return 0;
+    out->live_mask = READ(item, event.events);
+    out->ready = item_is_ready(item);
+    fill(out, key.epoll, f, r, key.fd);
+    return 1;
+}
+
+enum shown { SHOWN_ALL, SHOWN_NONE, SHOWN_ONE };
+
+/* Goes on to the next one that is worth a look, for one stretch at most. Global, as above. */
+__noinline int show_next(u32 all)
+{
+    u32 zero = 0;
+    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    if (!out)
+        return SHOWN_ALL;
+    struct item_walk w;
+    walk_on(&w, out->file_id, swept_at);
+    for (int i = 0; i < CHAIN_STRETCH; i++) {
+        swept_item = (u64)next_item(&w);
+        if (!swept_item)
+            return SHOWN_ALL;
+        swept_at = (u64)w.at;
+        if (show_item(all))
+            return SHOWN_ONE;
+    }
+    return SHOWN_NONE;
+}
+
 /* Those worth a look, or all. */
-static __always_inline void show_items(struct seq_file *seq, struct sweep_record *out, struct file *file,
-                                       struct file_row *f, bool all)
+static __always_inline void show_items(struct seq_file *seq, struct sweep_record *out, struct file *file, bool all)
 {
     struct item_walk w;
     walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
+    swept_at = (u64)w.at;
+    for (int i = 0; i < CHAIN_LONGEST + CHAIN_LONGEST / CHAIN_STRETCH; i++) {
+        int shown = show_next(all);
+        if (shown == SHOWN_ALL)
             break;
-        struct registration_key key = key_of(item, file);
-        struct registration_row *r = books_registration(NULL, &key);
-        if (!r || (!all && !matters(out, f, item, r)))
-            continue;
-        out->live_mask = READ(item, event.events);
-        out->ready = item_is_ready(item);
-        emit(seq, out, key.epoll, f, r, key.fd);
+        if (shown == SHOWN_ONE)
+            hand_over(seq, out, sizeof(*out));
     }
 }
 
@@ -171,16 +251,19 @@ static __always_inline struct fault_row *refresh(struct file_row *f, u64 id, con
     return x;
 }
 
+static __always_inline void drop_dead_file(struct file_row *f, u64 id)
+{
+    drop_dead_home(f, id);
+    record_gone(RECORD_FILE_GONE, 0, id, 0);
+    ledger_remove_file(NULL, f, id);
+}
+
 static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file_row *f)
 {
     u32 zero = 0;
     struct file *file = (void *)id;
-    if (!same_file(file, f)) {
-        drop_dead_home(f, id);
-        record_gone(RECORD_FILE_GONE, 0, id, 0);
-        ledger_remove_file(NULL, f, id);
+    if (!same_file(file, f))
         return false;
-    }
     struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
     if (!out)
         return true;
@@ -201,7 +284,7 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
         else
             __builtin_memset(&out->fault, 0, sizeof(out->fault));
         name_socket(&out->name, file, f->kind);
-        show_items(seq, out, file, f, look);
+        show_items(seq, out, file, look);
     }
     if (out->chain)
         return true;
@@ -210,22 +293,22 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
     if (look) {
         out->live_mask = 0;
         out->ready = 0;
-        emit(seq, out, 0, f, NULL, f->fd);
+        fill(out, 0, f, NULL, f->fd);
+        hand_over(seq, out, sizeof(*out));
     }
     return true;
 }
 
 /* Registrations whose file died, or that went away beside the newest one of their file. */
-static __always_inline bool sweep_registration(const struct registration_key *at, struct registration_row *r)
+static __always_inline bool registration_gone(const struct registration_key *key, struct registration_row *r)
 {
-    struct registration_key key = *at;
-    struct file_row *f = books_file(NULL, key.file);
-    if (!f)
-        record_gone(RECORD_GONE, key.epoll, key.file, key.fd);
-    if (f && !books_item_gone(NULL, &key, r))
-        return true;
-    ledger_drop_registration(NULL, &key, r, f, true);
-    return false;
+    return !books_file(NULL, key->file) || item_gone(key, r);
+}
+
+static __always_inline void drop_dead_registration(const struct registration_key *key, struct registration_row *r)
+{
+    record_gone(RECORD_GONE, key->epoll, key->file, key->fd);
+    ledger_drop_registration(NULL, key, r, books_file(NULL, key->file), true);
 }
 
 /*
@@ -233,32 +316,42 @@ static __always_inline bool sweep_registration(const struct registration_key *at
  * say between which postings a row was read. An instance that died unseen, by exit or close_range() under hook set
  * `tracepoint`, goes once it has been shown.
  */
+static __always_inline bool epoll_lives(const struct epoll_row *e, u64 id)
+{
+    struct file *file = (void *)e->file;
+    return !file || (more_references(file) >= 0 && is_epoll(file) && (u64)READ(file, private_data) == id);
+}
+
 static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct epoll_row *e)
 {
     u64 id = *key;
     ask_newest_heir(id, e);
+    ledger_unknown_sweep(NULL, e, bpf_ktime_get_ns());
     record_shown(RECORD_EPOLL_ROW, id, 0, 0);
     hand_over(seq, &id, sizeof(id));
     /* What does not fit is shown again by the next read. */
-    if (!hand_over(seq, e, sizeof(*e)) || !e->file)
-        return true;
-    struct file *file = (void *)e->file;
-    if (more_references(file) >= 0 && is_epoll(file) && (u64)READ(file, private_data) == id)
-        return true;
-    books_remove_epoll(NULL, id);
-    return false;
+    return !hand_over(seq, e, sizeof(*e)) || epoll_lives(e, id);
 }
 
 /* A task that has another number now has executed a program, and is the first thread of its process since. */
+static __always_inline bool thread_lives(u32 tid, const struct thread_row *t)
+{
+    struct task_struct *task = (void *)t->task;
+    return !task || tid_of(task) == tid;
+}
+
+static __always_inline void drop_dead_thread(u32 tid)
+{
+    record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
+    books_remove_thread(NULL, tid);
+}
+
 static __always_inline bool sweep_thread(struct seq_file *seq, u32 *key, struct thread_row *t)
 {
     u32 tid = *key;
     struct task_struct *task = (void *)t->task;
-    if (task && tid_of(task) != tid) {
-        record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
-        books_remove_thread(NULL, tid);
+    if (!thread_lives(tid, t))
         return false;
-    }
     bool stopped = task && task_stopped(task);
     ledger_thread_seen(t, stopped, bpf_ktime_get_ns());
     record_shown(RECORD_THREAD_ROW, 0, (s32)tid, stopped);

@@ -68,6 +68,18 @@ static __always_inline void books_stat(struct books *b, u32 stat)
         *slot += 1;
 }
 
+static __always_inline void books_stats(struct books *b, u32 stat, u64 n)
+{
+    u64 *slot = bpf_map_lookup_elem(&stats, &stat);
+    if (slot)
+        __sync_fetch_and_add(slot, n);
+}
+
+static __always_inline void books_indexed(struct books *b, const struct registration_key *key, u64 data) {}
+static __always_inline void books_unindexed(struct books *b, const struct registration_key *key, u64 data) {}
+static __always_inline bool books_seeded(struct books *b) { return facts.seeded; }
+static __always_inline u64 books_time(struct books *b) { return bpf_ktime_get_ns(); }
+
 #include "record.h"
 
 /* Values for new rows; a row is too large for the 512-byte stack. */
@@ -117,8 +129,13 @@ static __always_inline struct epoll_row *books_epoll(struct books *b, u64 epoll)
 static __always_inline struct epoll_row *books_add_epoll(struct books *b, u64 epoll) { return books_add_epoll_at(b, &epoll); }
 static __always_inline void books_remove_epoll(struct books *b, u64 epoll)
 {
-    if (recording && books_epoll_at(&epoll))
-        record_gone(RECORD_EPOLL_GONE, epoll, 0, 0);
+    const struct epoll_row *e = books_epoll_at(&epoll);
+    if (!e)
+        return;
+    for (u32 i = 0; i < UNKNOWN_EVENTS; i++) /* nothing will explain them any more (ledger_unknown.h) */
+        if (e->unknown[i].count && e->unknown[i].quiet)
+            books_stats(b, STAT_EVENTS_UNKNOWN, e->unknown[i].count);
+    record_gone(RECORD_EPOLL_GONE, epoll, 0, 0);
     bpf_map_delete_elem(&epoll_rows, &epoll);
 }
 static __always_inline struct thread_row *books_thread(struct books *b, u32 tid) { return books_thread_at(&tid); }

@@ -230,15 +230,50 @@ Coverage SpinRule::coverage(const Sight& sight) const
     return {};
 }
 
+namespace {
+
+// Where data does not tell which registration an event was about, a run counts for all that may be meant: those that
+// have the same data in the same epoll. By number.
+std::vector<const Entry*> sharers(const Snapshot& books, const Entry& entry)
+{
+    std::vector<const Entry*> all;
+    if (!(entry.registration.flags & REGISTRATION_SHARED))
+        return all;
+    for (const std::vector<Entry>* entries : {&books.entries, &books.buried})
+        for (const Entry& other : *entries)
+            if ((other.registration.flags & REGISTRATION_SHARED) && other.key.epoll == entry.key.epoll &&
+                other.registration.data == entry.registration.data && other.buried == entry.buried)
+                all.push_back(&other);
+    std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->key.fd < b->key.fd; });
+    return all;
+}
+
+void name_candidates(Finding& finding, const std::vector<const Entry*>& candidates)
+{
+    std::string names;
+    for (const Entry* one : candidates)
+        names += fmt::format("{}{} fd {}", names.empty() ? "" : ", ", kind_name(one->file.kind), one->key.fd);
+    finding.fd = {};
+    add_fact(finding, "which fd",
+             fmt::format("not known: {} have the same data, {:#x}", names, candidates.front()->registration.data));
+}
+
+}  // namespace
+
 void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& settings,
                      std::vector<Finding>& out) const
 {
     std::optional<Spin> spin = find_spin(books, entry, settings);
     if (!spin || spin->shape != advice_.shape)
         return;
+    const std::vector<const Entry*> candidates = sharers(books, entry);
+    if (!candidates.empty() && candidates.front() != &entry)
+        return;  // one finding for all of them
     Finding finding = begin_finding(info_, books, entry);
     if (!spin->running && entry.registration.best_run)
         tell_mask(finding, entry.registration.best_run_mask);
+    if (candidates.size() > 1)
+        name_candidates(finding, candidates);
     bool dear = books.times_known &&
                 (spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"]);
     finding.level = dear ? Level::kConfirmed : Level::kLikely;

@@ -34,6 +34,11 @@ add_executable(epaudit_waiting live/waiting.cpp)
 target_link_libraries(epaudit_waiting PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_waiting PROPERTIES OUTPUT_NAME waiting)
 
+# The roles of tests/live/whose.py.
+add_executable(epaudit_whose live/whose.cpp)
+target_link_libraries(epaudit_whose PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_whose PROPERTIES OUTPUT_NAME whose)
+
 # The target of tests/live/interest.py.
 add_executable(epaudit_kinds live/kinds.cpp)
 target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)

@@ -11,7 +11,8 @@ struct StatName {
     const char* name;
 };
 
-// STAT_UNATTRIBUTED is no loss: data shared by several registrations is legal.
+// STAT_UNATTRIBUTED is no loss: data shared by several registrations is legal. Events of registrations that the books do
+// not have are one.
 constexpr StatName kLosses[] = {
     {STAT_FILES_FULL, "files_full"},
     {STAT_REGISTRATIONS_FULL, "registrations_full"},
@@ -20,12 +21,14 @@ constexpr StatName kLosses[] = {
     {STAT_INDEX_FULL, "index_full"},
     {STAT_PROCESSES_FULL, "processes_full"},
     {STAT_EVENTS_UNREAD, "events_unreadable"},
+    {STAT_EVENTS_UNKNOWN, "events_of_unknown_registrations"},
     {STAT_EVENTS_BEYOND, "returns_with_more_events_than_looked_at"},
     {STAT_PROCESSES_32BIT, "processes_of_32_bits"},
     {STAT_COMPAT_CALLS, "calls_of_32_bit_code"},
     {STAT_NO_MEMORY, "rows_without_memory"},
     {STAT_EXEC_BEYOND, "execs_with_more_descriptors_than_looked_at"},
     {STAT_CHAIN_BEYOND, "files_in_more_epolls_than_looked_at"},
+    {STAT_FDS_BEYOND, "close_ranges_with_more_descriptors_than_looked_at"},
     {STAT_MESSAGES_BEYOND, "last_words_lost"},
     {STAT_RETURNS_MISSED, "returns_of_epoll_wait_missed"},
     {STAT_RUNS_SKIPPED, "probe_runs_skipped_by_the_kernel"},

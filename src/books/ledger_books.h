@@ -72,11 +72,29 @@ static index_row* books_add_index(books* b, const index_key* key)
 
 static void books_remove_index(books* b, const index_key* key) { b->indexes.erase(*key); }
 
+// Who shares its data with whom. The kernel needs no such list: its ready list tells whose an event is.
+static void books_indexed(books* b, const registration_key* key, u64 data)
+{
+    b->members[{key->epoll, data}].push_back(*key);
+}
+
+static void books_unindexed(books* b, const registration_key* key, u64 data)
+{
+    auto at = b->members.find({key->epoll, data});
+    if (at == b->members.end())
+        return;
+    std::erase_if(at->second, [&](const registration_key& one) { return one.file == key->file && one.fd == key->fd; });
+    if (at->second.empty())
+        b->members.erase(at);
+}
+
 // Nobody asks a kernel here: what died unseen must be told.
 static bool books_item_gone(books* b, const registration_key* key, const registration_row*)
 {
     return b->gone.count({key->epoll, key->file, key->fd}) != 0;
 }
+
+static void books_reborn(books*, u64) {}
 
 // The importer's epolls end with their last close, which it sees.
 static u64 books_epoll_file(books*, const posting*) { return 0; }
@@ -107,6 +125,9 @@ static bool books_held_elsewhere(books*, const posting* p) { return !(p->flags &
 static bool books_leads_to(books*, const posting* p, u64) { return !(p->flags & POSTING_STRANGER); }
 
 static void books_stat(books* b, u32 stat) { b->stats[stat] += 1; }
+static void books_stats(books* b, u32 stat, u64 n) { b->stats[stat] += n; }
+static bool books_seeded(books* b) { return b->seeded; }
+static u64 books_time(books* b) { return b->now; }
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"  // all ledger functions take the books

@@ -194,31 +194,6 @@ void Tables::dispatch_io(const posting& p)
     }
 }
 
-void Tables::deliver(const posting& p)
-{
-    Turn& turn = turns_[p.tid];
-    if (!turn.begun)
-        ledger_begin_batch(&turn.batch, books_thread(&books_, p.tid));
-    turn.begun = true;
-    posting event = p;
-    epoll_row* e = ledger_open_epoll(&books_, &event);
-    registration_key key{};
-    if (!ledger_index_find(&books_, p.epoll, p.data, &key)) {
-        turn.batch.useful = 1;  // unknown: give it the benefit of the doubt
-        e->unattributed += 1;
-        books_stat(&books_, STAT_UNATTRIBUTED);
-        return;
-    }
-    event.file = key.file;
-    event.fd = key.fd;
-    note_state(event);
-    file_row* f = books_file(&books_, key.file);
-    if (f && (p.flags & POSTING_KEPT))
-        ledger_kept_unseen(&books_, e, f, &event);
-    ledger_deliver(&books_, &event, e, f, &key, &turn.batch);
-    turn.delivered.push_back(key);
-}
-
 void Tables::finish_return(const posting& p)
 {
     Turn& turn = turns_[p.tid];

@@ -59,10 +59,12 @@ struct books {
     std::unordered_map<u64, epoll_row> epolls;
     std::unordered_map<u32, thread_row> threads;
     std::unordered_map<index_key, index_row, epaudit::IndexHash, epaudit::SameIndex> indexes;
+    std::unordered_map<index_key, std::vector<registration_key>, epaudit::IndexHash, epaudit::SameIndex> members;
     std::array<u64, STAT_SLOTS> stats{};
     std::vector<epaudit::Entry> buried;
     std::set<std::tuple<u64, u64, s32>> gone;  // registrations of which the teller said that they died unseen
     u64 now = 0;
+    bool seeded = true;  // false: registrations from before the beginning are missing, and nobody tells which
     bool keep_totals = false;
     std::vector<file_totals> ended_files;
     std::vector<registration_totals> ended_registrations;
@@ -108,6 +110,8 @@ public:
     void forget_process(uint32_t pid) { processes_.erase(pid); }
     // False: no posting carries state (strace logs), so nothing may be concluded from it.
     void set_state_known(bool known) { state_known_ = known; }
+    // False: there may be registrations from before the beginning. Their events are no loss of ours.
+    void set_seeded(bool seeded) { books_.seeded = seeded; }
     // False: postings are in order, and how far apart is not known (logs without time stamps).
     void set_times_known(bool known) { times_known_ = known; }
     // For sources that learn late what a kernel would have said at once: what a file is, how long a wait may last.
@@ -117,6 +121,8 @@ public:
     void forget_file(uint64_t file, uint64_t epoll);
     // The file that an event with this data is about; 0 when that is no single one.
     uint64_t find_file(uint64_t epoll, uint64_t data) const;
+    // The registrations one of which such an event may be about, by their data and masks.
+    std::vector<registration_key> candidates(uint64_t epoll, uint64_t data, uint32_t events) const;
     // Overrides what is derived from the books: is this registration on the ready list?
     // What the sweep sees of a thread: kept from running (stopped, frozen), or not.
     void see_stopped(uint32_t tid, bool stopped, uint64_t now);
@@ -150,6 +156,9 @@ private:
     void dispatch(const posting& p);
     void dispatch_io(const posting& p);
     void deliver(const posting& p);
+    bool place(const posting& p, registration_key& key) const;
+    void deliver_to(posting event, const registration_key& key, Turn& turn);
+    void deliver_to_one_of(const posting& p, const std::vector<registration_key>& all, epoll_row* e, Turn& turn);
     void finish_return(const posting& p);
     void create_epoll(const posting& p);
     void close(const posting& p);

@@ -77,6 +77,8 @@ public:
     // Books what existed before: registrations of all watched processes, threads already waiting.
     // Returns notes on what is known to be invisible.
     Result<std::vector<std::string>> seed(const std::vector<uint32_t>& pids);
+    // All that existed before is in the books (seed() says so itself): an event that belongs to nothing there is lost.
+    void seeded();
 
     // Reads the books. Costs one walk of the kernel's rows, and copies only those that deserve a look.
     // The counters (Snapshot::stats) need a system call each and no rule looks at them: on request.

@@ -62,11 +62,13 @@ struct LiveCapture::Impl {
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
     uint32_t sweeps = 0;
-    size_t epolls_then = 0;  // at the last sweep
+    size_t epolls_then = 0;         // at the last sweep
+    uint64_t unexplained_then = 0;  // events that no registration explained yet, likewise
     bool trampolines = false;
     bool kprobe_readiness = false;
     bool timeout_in_ms = false;
     std::string why_not_trampolines;
+    std::array<uint32_t, 4> walks{};             // in pieces, so far; by Table
     std::string why_not_iterators;               // empty: iterators walk the tables (live_walk.h)
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
     std::vector<std::string> attached;

@@ -169,7 +169,10 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
         }
     }
     seed_hangs(impl, sleepers, waited_on);
+    seeded();
     return notes;
 }
+
+void LiveCapture::seeded() { impl_->skeleton->bss->facts.seeded = 1; }
 
 }  // namespace epaudit

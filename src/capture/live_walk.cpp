@@ -13,6 +13,8 @@ namespace {
 // A piece keeps its CPU to itself: 4,096 rows take some 7 ms at worst. Smaller ones would pass over the same rows more
 // often. The ring is read between two pieces.
 constexpr uint32_t kRowsOfPiece = 4096;
+// A piece that finds so few has seen the rest; a target that adds rows all the time would never let one find none.
+constexpr uint32_t kFewRows = 64;
 constexpr uint32_t kRingBytes = 1 << 20;
 
 struct Walker {
@@ -54,13 +56,16 @@ bool run(const bpf_program* program, walk_piece* piece)
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0;
 }
 
-bool walk_in_pieces(LiveCapture::Impl& impl, const bpf_program* program, std::string& out)
+bool walk_in_pieces(LiveCapture::Impl& impl, Table table, const bpf_program* program, std::string& out)
 {
     walk_piece piece{};
-    uint32_t seen = 0;
+    // Rows begin with 0; those of a walk long ago were seen by later ones.
+    auto& walks = impl.walks[static_cast<size_t>(table)];
+    const uint32_t generation = walks++ % 255 + 1;
     impl.swept_bytes.clear();
+    unsigned few = 0;
     do {
-        piece = {seen, kRowsOfPiece, kRingBytes / 2, 0, 0, 0};
+        piece = {generation, kRowsOfPiece, kRingBytes / 2, 0};
         if (!run(program, &piece))
             return false;
         // Or the next piece would find the ring as full, and end at once.
@@ -68,8 +73,8 @@ bool walk_in_pieces(LiveCapture::Impl& impl, const bpf_program* program, std::st
             errno = -taken;
             return false;
         }
-        seen += piece.kept;
-    } while (piece.more);
+        few += piece.looked < kFewRows;
+    } while (piece.looked && few < 2);
     out.swap(impl.swept_bytes);
     return true;
 }
@@ -116,7 +121,7 @@ bool walk(LiveCapture::Impl& impl, Table table, std::string& out)
     out.clear();
     if (impl.why_not_iterators.empty())
         return read_iterator(impl.iterators[static_cast<size_t>(table)].get(), out);
-    if (!walk_in_pieces(impl, walker(*impl.skeleton, table).piece, out))
+    if (!walk_in_pieces(impl, table, walker(*impl.skeleton, table).piece, out))
         return false;
     return table != Table::kFiles || run(impl.skeleton->progs.walk_end, nullptr);
 }

@@ -58,6 +58,7 @@ Result<int> run_command(const RunOptions& options)
         child->end();
         return ok.error();
     }
+    (*session)->live().seeded();  // CMD has no past
     if (auto ok = child->go(); !ok)
         return ok.error();
     (*session)->live().learn_process(pid);  // it has become CMD

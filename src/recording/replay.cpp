@@ -39,6 +39,7 @@ const Stack* RecordedSites::find(StackRole role, const sweep_record& entry)
 Replay::Replay(Auditor& auditor, const RecordingHeader& header, Looked looked)
     : auditor_(auditor), looked_(std::move(looked)), began_(header.began)
 {
+    tables_.set_seeded(false);  // what was lost stands in RECORD_STATS
 }
 
 void Replay::apply(const RecordingReader::Record& record)

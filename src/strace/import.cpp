@@ -23,6 +23,7 @@ StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Look
     : audit_(auditor, std::move(looked)), interpreter_(audit_, max_files)
 {
     audit_.tables().set_state_known(false);
+    audit_.tables().set_seeded(false);
     audit_.tables().set_times_known(false);  // until a time stamp is seen
 }
 

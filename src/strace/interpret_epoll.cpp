@@ -163,6 +163,8 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
     LogFile* file = id ? world_.file_by_id(id) : nullptr;
     if (!file) {
         counts_.unattributed++;
+        if (!all_in_sight(c, epoll, event))
+            p.flags |= POSTING_BLIND;
     } else {
         p.file_kind = file->kind;
         bool proven = proves_level(*file, event.events);
@@ -176,6 +178,17 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
         file->drained = file->drained && !(event.events & ~EV_OUT);
     }
     post(p);
+}
+
+// An event of data that several registrations share: whichever it is about, is what answers it in the log?
+bool Interpreter::all_in_sight(Call& c, const LogFile& epoll, const PrintedEvent& event)
+{
+    for (const registration_key& key : audit_.tables().candidates(epoll.id, event.data, event.events)) {
+        LogFile* file = world_.file_by_id(key.file);
+        if (!file || !proves_level(*file, event.events) || blind(*c.thread.process, *file, event.events))
+            return false;
+    }
+    return true;
 }
 
 // A registration from before the log began: data that has proved to be the fd number names its file.

@@ -108,6 +108,7 @@ private:
     void deliver_all(Call& c, std::string_view list, uint64_t epoll);
     void deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole);
     void learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event);
+    bool all_in_sight(Call& c, const LogFile& epoll, const PrintedEvent& event);
     void note_data(LogThread& thread, LogFile& epoll, int fd, uint64_t data);
     bool create(Call& c);
     bool ctl(Call& c);

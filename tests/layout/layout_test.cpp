@@ -232,6 +232,7 @@ TEST_F(LayoutTest, FileRow)
     EXPECT_FIELD(file_row, clash_a);
     EXPECT_FIELD(file_row, clash_b);
     EXPECT_FIELD(file_row, clash_got);
+    EXPECT_FIELD(file_row, swept);
     EXPECT_FIELD(file_row, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
@@ -344,6 +345,7 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, delivered_tid);
     EXPECT_FIELD(registration_row, ctl_tid);
     EXPECT_FIELD(registration_row, flags);
+    EXPECT_FIELD(registration_row, swept);
     EXPECT_FIELD(registration_row, pad);
     EXPECT_FIELD(registration_row, flips);
     EXPECT_FIELD(registration_row, delivered_unread);
@@ -446,7 +448,7 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, foreign_kind);
     EXPECT_FIELD(epoll_row, foreign_file_kind);
     EXPECT_FIELD(epoll_row, stale_kind);
-    EXPECT_FIELD(epoll_row, stale_pad);
+    EXPECT_FIELD(epoll_row, swept);
     EXPECT_FIELD(epoll_row, stale_told_at);
     EXPECT_FIELD(epoll_row, stale_closed_at);
     EXPECT_FIELD(epoll_row, stale_at);
@@ -481,6 +483,8 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, flags);
     EXPECT_FIELD(epoll_row, away_counted);
     EXPECT_FIELD(epoll_row, pad);
+    EXPECT_FIELD(epoll_row, removed_at);
+    EXPECT_FIELD(epoll_row, unknown);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -530,6 +534,7 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, stale_fds);
     EXPECT_FIELD(thread_row, stale_next);
     EXPECT_FIELD(thread_row, stopped);
+    EXPECT_FIELD(thread_row, swept);
     EXPECT_FIELD(thread_row, stale_pad);
     EXPECT_FIELD(thread_row, nap_until);
     EXPECT_FIELD(thread_row, stopped_ns);
@@ -567,6 +572,8 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, pid_namespace);
     EXPECT_FIELD(probe_facts, comm_32bit);
     EXPECT_FIELD(probe_facts, naps_until);
+    EXPECT_FIELD(probe_facts, seeded);
+    EXPECT_FIELD(probe_facts, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -698,12 +705,10 @@ TEST_F(LayoutTest, InspectItem)
 TEST_F(LayoutTest, WalkPiece)
 {
     EXPECT_SIZE(walk_piece);
-    EXPECT_FIELD(walk_piece, skip);
+    EXPECT_FIELD(walk_piece, generation);
     EXPECT_FIELD(walk_piece, rows);
     EXPECT_FIELD(walk_piece, bytes);
-    EXPECT_FIELD(walk_piece, kept);
-    EXPECT_FIELD(walk_piece, more);
-    EXPECT_FIELD(walk_piece, pad);
+    EXPECT_FIELD(walk_piece, looked);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

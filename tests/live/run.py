@@ -19,6 +19,7 @@ import sources
 import stops
 import trouble
 import waiting
+import whose
 from harness import Suite
 
 suite = Suite(sys.argv[1:])
@@ -37,4 +38,5 @@ trouble.register(suite)
 waiting.register(suite)
 interest.register(suite)
 stops.register(suite)
+whose.register(suite)
 suite.close()

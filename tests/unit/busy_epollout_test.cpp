@@ -148,11 +148,12 @@ TEST(BusyEpollout, UnknownKindsGetNoVerdict)
     EXPECT_EQ(s.alarms(), "");
 }
 
-TEST(BusyEpollout, SharedDataBlamesNobody)
+TEST(BusyEpollout, SharedDataBlamesTheEpoll)
 {
     Scenario s;
     s.add_shared(7, kOut, FILE_TCP, 1).add_shared(8, kOut, FILE_TCP, 1).spin(7, kOut, 3000, 500);
-    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+    EXPECT_EQ(s.finding("EP201").fd.number, -1);
 }
 
 TEST(BusyEpollout, ArmedForAMinuteInVainIsAHazard)

@@ -117,10 +117,21 @@ TEST(Ledger, SharedDataNamesNobodyUntilOneIsGone)
     Scenario s;
     s.add_shared(7, EPOLLIN, FILE_TCP, 99).add_shared(8, EPOLLIN, FILE_TCP, 99).delivered(7, EPOLLIN);
     EXPECT_EQ(s.epoll_books().unattributed, 1u);
-    EXPECT_EQ(s.registration(7).deliveries, 0u);
+    EXPECT_TRUE(s.registration(7).flags & REGISTRATION_SHARED);
     s.del(8).delivered(7, EPOLLIN);
-    EXPECT_EQ(s.registration(7).deliveries, 1u);
+    EXPECT_FALSE(s.registration(7).flags & REGISTRATION_SHARED);
     EXPECT_EQ(s.tables().stat(STAT_UNATTRIBUTED), 1u);
+    EXPECT_EQ(s.tables().stat(STAT_EVENTS_UNKNOWN), 0u);
+}
+
+TEST(Ledger, CtlOnAnotherEpollIsNothingThatHappenedBetween)
+{
+    Scenario s;
+    s.epoll(4).add(7, EPOLLIN, FILE_TCP).arrives(7, 10).delivered(7, EPOLLIN);
+    s.epoll(5).mod(7, EPOLLIN, -ENOENT).del(7, -ENOENT);
+    EXPECT_EQ(s.file(7).between, 0u);
+    s.epoll(4).del(7, -ENOENT);
+    EXPECT_EQ(s.file(7).between, uint16_t{BETWEEN_DEL_FAILED});
 }
 
 TEST(Ledger, DataChangedByModIsFound)
@@ -161,6 +172,30 @@ TEST(Ledger, RecycledFilePointerHasNoPast)
     s.post(p);
     EXPECT_EQ(s.file(7).kind, FILE_UDP);
     EXPECT_EQ(s.file(7).reads, 0u);
+}
+
+// Eventfds, timerfds, signalfds and epolls share one inode: its number tells nothing.
+TEST(Ledger, RecycledPointerOfAnAnonymousFileHasNoPast)
+{
+    Scenario s;
+    s.process(100).epoll(4).add(7, EPOLLIN, FILE_EVENTFD).arrives(7, 1).read(7, 8);
+    s.tables().set_gone(s.key(7));  // exit: no close is seen
+    s.process(200).epoll(5).add(7, EPOLLIN, FILE_EVENTFD);
+    EXPECT_EQ(s.file(7).tgid, 200u);
+    EXPECT_EQ(s.file(7).reads, 0u);
+    EXPECT_EQ(s.tables().registrations(), 1u);
+    s.read(7, 8).del(7).process(300).add(7, EPOLLIN, FILE_EVENTFD);  // no registration was left
+    EXPECT_EQ(s.file(7).tgid, 300u);
+    EXPECT_EQ(s.file(7).reads, 0u);
+}
+
+TEST(Ledger, AnEventfdThatMovesToAnotherEpollKeepsItsPast)
+{
+    Scenario s;
+    s.epoll(4).add(7, EPOLLIN, FILE_EVENTFD).arrives(7, 1).read(7, 8).epoll(5).add(7, EPOLLIN, FILE_EVENTFD);
+    EXPECT_EQ(s.file(7).reads, 1u);
+    s.del(7).add(7, EPOLLIN, FILE_EVENTFD);
+    EXPECT_EQ(s.file(7).reads, 1u);
 }
 
 TEST(Ledger, ReadsAreCountedByTheirOutcome)

@@ -101,6 +101,25 @@ TEST(LedgerWait, OneshotFiresIsRearmedAndCounted)
     EXPECT_EQ(s.epoll_books().rearms_fast, 1u);
 }
 
+// Another thread gets the next event before this MOD is seen to end: the kernel's item says that it has fired.
+TEST(LedgerWait, ARearmDoesNotClearAFiringThatCameAfterIt)
+{
+    constexpr uint32_t kOnce = EPOLLIN | EPOLLONESHOT;
+    Scenario s;
+    s.add(7, kOnce, FILE_TCP).arrives(7, 1).delivered(7, EPOLLIN);
+    s.thread(101).after_us(10).delivered(7, EPOLLIN).thread(100);
+    posting p = s.after_us(10).blank(POSTING_MOD, 7);
+    p.mask = kOnce;
+    p.data = 7;
+    p.flags = POSTING_REFIRED;
+    s.post(p);
+    EXPECT_TRUE(s.registration(7).flags & REGISTRATION_FIRED);
+    EXPECT_EQ(s.registration(7).fired_at, s.registration(7).delivered_at);
+    EXPECT_EQ(s.epoll_books().rearms, 1u);
+    s.mod(7, kOnce);
+    EXPECT_FALSE(s.registration(7).flags & REGISTRATION_FIRED);
+}
+
 TEST(LedgerWait, EdgePassesAndEventlessIo)
 {
     Scenario s;

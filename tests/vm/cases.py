@@ -196,6 +196,17 @@ def stops(expected):
     return judge
 
 
+def whose(alarm=None):
+    """A role of tests/live/whose.cpp: this rule names the guilty descriptor; None: the role is healthy."""
+    def judge(record):
+        result = outcome(record)
+        guilty = re.search(r"guilty (\d+)", result.out)
+        found = [(f["rule"], f["fd"]["number"]) for f in (result.report or {}).get("findings", []) if f["level"] != "risk"]
+        check(found == ([(alarm, int(guilty[1]))] if alarm else []), f"{found}, {guilty}: {result.describe()}")
+        check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+    return judge
+
+
 def refuses(code, text):
     """One clear line, the right exit code."""
     def judge(record):
@@ -303,6 +314,11 @@ def plan(missing, only=(), cpus=1):
         Case("watched", "32-bit", "/bin/narrow-server", inconclusive({"processes_of_32_bits": 1}, "narrow-server (pid ")),
         Case("watched", "exec-beyond", "/bin/lives keeps 70000 /bin/sleep 3",
              inconclusive({"execs_with_more_descriptors_than_looked_at": 1})),
+        Case("whose", "whose/dispatcher", "dispatcher 40", whose()),
+        Case("whose", "whose/shared", "shared 5", whose("EP202"), busy=True),
+        Case("whose", "whose/refused", "refused 1", whose("EP202"), busy=True),
+        Case("whose", "whose/epolls", "epolls 20", whose("EP202"), busy=True),
+        Case("whose", "whose/ranges", "ranges 1", whose("EP303"), busy=True),
         Case("once", "no-such-pid", "attach -p 999999", refuses(3, "no process 999999")),
         Case("once", "missing-file", "run -- /no/such/program", refuses(2, "No such file")),
         Case("once", "no-epoll", "run -- true", refuses(3, "no epoll instance")),

@@ -108,6 +108,7 @@ def build(binaries, demos, nginx_config, directory):
     tree = Tree(directory / "root")
     tree.add_busybox()
     tree.add_program(binaries / "epaudit", "bin/epaudit")
+    tree.add_program(binaries / "tests/whose", "bin/whose")
     for demo in demos:
         tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}", debug=demo.endswith("/bug"))  # it names lines
     tree.add_program(binaries / "tests/stops", "bin/stops")

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whose event was it? Registrations that share their data, calls that fail, files in many epolls.
+//
+//   whose dispatcher FDS   healthy: all have one value as their data; each event is answered by reading that socket
+//   whose shared FDS       the same, but one socket is ready and never read: the loop spins on it (EP202)
+//   whose refused N        dup2(), dup3(), close() and epoll_ctl() that fail, and then a spin (EP202): nothing was closed
+//   whose epolls N         one eventfd in N epolls, whose last one spins on it (EP202)
+//   whose ranges N         a number is closed by close_range() while a duplicate lives on: a ghost (EP303)
+//   whose threads N        N threads take what another one adds and closes, with the epoll in common: stale events at
+//                          worst (EP504), and none that is not known
+// The number of the guilty descriptor is printed.
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+constexpr uint64_t kHandler = 0x7f0012345678;
+constexpr auto kSpin = std::chrono::milliseconds(2500);
+
+int must(int result, const char* what)
+{
+    if (result >= 0)
+        return result;
+    fprintf(stderr, "whose: %s: %s\n", what, strerror(errno));
+    exit(3);
+}
+
+void must_fail(int result, int error, const char* what)
+{
+    if (result == -1 && errno == error)
+        return;
+    fprintf(stderr, "whose: %s: result %d, %s\n", what, result, strerror(errno));
+    exit(3);
+}
+
+int new_epoll() { return must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"); }
+
+void add(int epoll, int fd, uint64_t data, uint32_t mask = EPOLLIN)
+{
+    epoll_event want{};
+    want.events = mask;
+    want.data.u64 = data;
+    must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &want), "epoll_ctl");
+}
+
+std::array<int, 2> new_pair()
+{
+    std::array<int, 2> pair{};
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
+    return pair;
+}
+
+void put(int fd)
+{
+    char byte = 1;
+    if (write(fd, &byte, 1) != 1)
+        must(-1, "write");
+}
+
+int spin(int epoll, int guilty)
+{
+    auto until = std::chrono::steady_clock::now() + kSpin;
+    long turns = 0;
+    for (epoll_event got{}; std::chrono::steady_clock::now() < until; turns++)
+        if (must(epoll_wait(epoll, &got, 1, 1000), "epoll_wait") != 1)
+            return 3;
+    printf("guilty %d, %ld turns\n", guilty, turns);
+    return 0;
+}
+
+int dispatcher(long count)
+{
+    int epoll = new_epoll();
+    std::vector<std::array<int, 2>> pairs;
+    for (long i = 0; i < count; i++) {
+        pairs.push_back(new_pair());
+        add(epoll, pairs.back()[0], kHandler);
+    }
+    for (long i = 0; i < 20000; i++) {
+        auto [mine, theirs] = pairs[static_cast<size_t>(i % count)];
+        std::array<epoll_event, 8> got{};
+        char byte = 0;
+        put(theirs);
+        if (epoll_wait(epoll, got.data(), 8, 1000) != 1 || read(mine, &byte, 1) != 1)
+            return 3;
+    }
+    return 0;
+}
+
+int shared(long count)
+{
+    int epoll = new_epoll();
+    std::vector<std::array<int, 2>> pairs;
+    for (long i = 0; i < count; i++) {
+        pairs.push_back(new_pair());
+        add(epoll, pairs.back()[0], kHandler);
+    }
+    auto [mine, theirs] = pairs[pairs.size() / 2];
+    put(theirs);
+    return spin(epoll, mine);
+}
+
+int refused(long)
+{
+    rlimit limit{}, low{};
+    must(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+    int epoll = new_epoll(), other = new_epoll();
+    auto [mine, theirs] = new_pair();
+    add(epoll, mine, static_cast<uint64_t>(mine));
+    must_fail(dup2(-1, mine), EBADF, "dup2(-1)");
+    must_fail(dup2(999, mine), EBADF, "dup2(999)");
+    must_fail(dup3(theirs, mine, O_NONBLOCK), EINVAL, "dup3(O_NONBLOCK)");
+    must_fail(dup3(mine, mine, 0), EINVAL, "dup3(same)");
+    must_fail(dup2(-1, epoll), EBADF, "dup2(-1, epoll)");
+    must(dup2(mine, mine), "dup2(same)");
+    low = limit;
+    low.rlim_cur = static_cast<rlim_t>(epoll);
+    must(setrlimit(RLIMIT_NOFILE, &low), "setrlimit");
+    must_fail(dup2(0, mine), EBADF, "dup2(beyond the limit)");
+    must(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+    must_fail(close(-1), EBADF, "close(-1)");
+    must_fail(close(999), EBADF, "close(999)");
+    epoll_event want{};
+    want.events = EPOLLIN;
+    must_fail(epoll_ctl(other, EPOLL_CTL_MOD, mine, &want), ENOENT, "epoll_ctl(MOD)");
+    must_fail(epoll_ctl(other, EPOLL_CTL_DEL, mine, nullptr), ENOENT, "epoll_ctl(DEL)");
+    must_fail(epoll_ctl(theirs, EPOLL_CTL_DEL, mine, nullptr), EINVAL, "epoll_ctl(no epoll)");
+    must_fail(epoll_ctl(-1, EPOLL_CTL_DEL, mine, nullptr), EBADF, "epoll_ctl(-1)");
+    put(theirs);
+    return spin(epoll, mine);
+}
+
+int epolls(long count)
+{
+    int event = must(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+    int first = new_epoll();
+    add(first, event, static_cast<uint64_t>(event));
+    for (long i = 1; i < count; i++)
+        add(new_epoll(), event, static_cast<uint64_t>(event));
+    return spin(first, event);
+}
+
+int ranges(long)
+{
+    int epoll = new_epoll();
+    auto [mine, theirs] = new_pair();
+    add(epoll, mine, static_cast<uint64_t>(mine));
+    must(fcntl(mine, F_DUPFD_CLOEXEC, 100), "F_DUPFD");
+    must(close_range(static_cast<unsigned>(mine), static_cast<unsigned>(mine), 0), "close_range");
+    put(theirs);
+    auto until = std::chrono::steady_clock::now() + kSpin;
+    for (epoll_event got{}; std::chrono::steady_clock::now() < until;) {
+        if (must(epoll_wait(epoll, &got, 1, 1000), "epoll_wait") != 1)
+            return 3;
+        must_fail(epoll_ctl(epoll, EPOLL_CTL_DEL, mine, nullptr), EBADF, "epoll_ctl(DEL)");
+    }
+    printf("guilty %d\n", mine);
+    return 0;
+}
+
+int threads(long count)
+{
+    int epoll = new_epoll();
+    std::atomic<bool> over = false;
+    std::vector<std::thread> takers;
+    for (long i = 0; i < count; i++)
+        takers.emplace_back([&] {
+            while (!over) {
+                std::array<epoll_event, 4> got{};
+                int events = epoll_wait(epoll, got.data(), 4, 20);
+                for (int e = 0; e < events; e++) {
+                    char byte = 0;
+                    (void)!read(got[static_cast<size_t>(e)].data.fd, &byte, 1);
+                }
+            }
+        });
+    auto until = std::chrono::steady_clock::now() + kSpin;
+    long lives = 0;
+    for (; std::chrono::steady_clock::now() < until; lives++) {
+        auto [mine, theirs] = new_pair();
+        put(theirs);  // there at once: another thread is told before this call of epoll_ctl() has returned
+        add(epoll, mine, static_cast<uint64_t>(mine), lives % 2 ? EPOLLIN : EPOLLIN | EPOLLET);
+        close(theirs);
+        close(mine);  // or while it is being told
+    }
+    over = true;
+    for (std::thread& taker : takers)
+        taker.join();
+    printf("%ld lives\n", lives);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    std::string_view role = argc == 3 ? argv[1] : "";
+    struct Role {
+        const char* name;
+        int (*run)(long);
+    };
+    for (const Role& known : {Role{"dispatcher", dispatcher}, Role{"shared", shared}, Role{"refused", refused},
+                              Role{"epolls", epolls}, Role{"ranges", ranges}, Role{"threads", threads}})
+        if (role == known.name)
+            return known.run(atol(argv[2]));
+    fprintf(stderr, "usage: whose ROLE COUNT (see the source)\n");
+    return 2;
+}

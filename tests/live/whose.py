@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose event was it: registrations that share their data, calls that fail and change nothing, files in many epolls."""
+import re
+
+from harness import BUILD, check, epaudit
+
+WHOSE = str(BUILD / "tests/whose")
+
+
+def healthy(role, count):
+    def test():
+        outcome = epaudit("run", "--", WHOSE, role, count)
+        check(outcome.code == 0 and not outcome.report["findings"], outcome.describe())
+        check(outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
+def found(role, count, rule="EP202"):
+    """The guilty descriptor is named, whatever its data."""
+    def test():
+        outcome = epaudit("run", "--", WHOSE, role, count)
+        guilty = int(re.search(r"guilty (\d+)", outcome.out).group(1))
+        alarms = [(f["rule"], f["fd"]["number"]) for f in outcome.report["findings"] if f["level"] != "risk"]
+        check(outcome.code == 1 and alarms == [(rule, guilty)], f"{alarms}, guilty {guilty}: {outcome.describe()}")
+        check(outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
+def overlapping():
+    """Threads are told of what another one is just adding or closing: nothing of it is an unknown registration."""
+    outcome = epaudit("run", "--", WHOSE, "threads", 4)
+    seen = outcome.report["observation"]
+    check(set(outcome.rules()) <= {"EP504"} and seen["complete"], outcome.describe())
+    check(seen["calls"]["epoll_ctl"] > 1000, outcome.describe())
+
+
+def register(suite):
+    for count in (2, 40, 1000):
+        suite.run(f"whose: a dispatcher of {count} with one data", healthy("dispatcher", count))
+    for count in (2, 5, 400):
+        suite.run(f"whose: a spin on one of {count} with one data", found("shared", count))
+    suite.run("whose: calls that fail close nothing", found("refused", 1))
+    suite.run("whose: a file in 20 epolls", found("epolls", 20))
+    suite.run("whose: close_range() leaves a ghost", found("ranges", 1, "EP303"))
+    suite.run("whose: threads that add, close and are told", overlapping)
