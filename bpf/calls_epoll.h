@@ -268,8 +268,7 @@ __noinline int place_event(u32 which)
         c->key.file = (u64)READ(item, ffd.file);
         c->key.fd = READ(item, ffd.fd);
         c->key.pad = 0;
-        struct registration_row *r = books_registration(NULL, &c->key);
-        if (r && r->data == c->place_data)
+        if (books_registration(NULL, &c->key)) /* with this data, or the MOD that says so is about to be booked */
             return 1;
         if (!facts.seeded)
             return 0;

@@ -9,7 +9,10 @@
  *   file_row *books_file(books *, u64 file)                        NULL when there is none
  *   file_row *books_add_file(books *, u64 file)                    zeroed; NULL when full (counted)
  *   void books_remove_file(books *, u64 file)
- *   ... and the same three for fault, registration, epoll, thread, index
+ *   ... and the same three for fault, registration, epoll, thread, index; but
+ *   registration_row *books_add_registration(books *, const registration_key *, bool *made)
+ *        made: by this call, so it is for this caller to fill in
+ *   bool books_remove_registration(books *, const registration_key *)      false: it was not there (any more)
  *   bool books_item_gone(books *, const registration_key *, const registration_row *)
  *        the kernel says that this registration no longer exists
  *   void books_reborn(books *, u64 file)
@@ -150,26 +153,32 @@ static __always_inline bool ledger_index_find(struct books *b, u64 epoll, u64 da
     return true;
 }
 
-/* Two or more: their data names none of them. */
-static __always_inline bool ledger_index_shared(struct books *b, u64 epoll, u64 data)
+/* How many have this data? Two or more: it names none of them. */
+static __always_inline u64 ledger_indexed(struct books *b, u64 epoll, u64 data)
 {
     struct index_key at = {.epoll = epoll, .data = data};
     const struct index_row *entry = books_index(b, &at);
-    return entry && entry->count > 1;
+    return entry ? entry->count : 0;
 }
 
+/* Another CPU may take the entry off, because it was the last of its data, just as it is found here: then a new one. */
 static __always_inline void ledger_index_add(struct books *b, const struct registration_key *key, u64 data)
 {
     struct index_key at = {.epoll = key->epoll, .data = data};
     struct index_row *entry = books_index(b, &at);
     books_indexed(b, key, data);
-    if (!entry)
-        entry = books_add_index(b, &at);
-    if (!entry)
-        return;
-    ledger_count(&entry->file_sum, key->file);
-    ledger_count(&entry->fd_sum, (u64)(u32)key->fd);
-    ledger_count(&entry->count, 1ULL);
+    for (u32 i = 0; i < 2; i++) {
+        if (!entry)
+            entry = books_add_index(b, &at);
+        if (!entry)
+            return;
+        ledger_count(&entry->file_sum, key->file);
+        ledger_count(&entry->fd_sum, (u64)(u32)key->fd);
+        ledger_count(&entry->count, 1ULL);
+        if (books_index(b, &at) == entry)
+            return;
+        entry = NULL;
+    }
 }
 
 /* --- rows that come and go ----------------------------------------------------------------------- */
@@ -187,13 +196,24 @@ static __always_inline void ledger_end_run(struct registration_row *r)
     r->run = 0;
 }
 
+/*
+ * Two CPUs may end the same registration: its file dies as the sweep passes, or a DEL meets the close of a duplicate. The
+ * one whose removal finds the row takes it off the index and the counts; the row's memory may serve another one after
+ * that. A row that is being filled in is none yet: if it is dead, the sweep finds it so.
+ */
 static __always_inline void ledger_drop_registration(struct books *b, const struct registration_key *key,
                                                      struct registration_row *r, struct file_row *f,
                                                      bool file_dies)
 {
+    if (!r->open)
+        return;
     ledger_end_run(r);
     books_bury(b, key, r, f, f ? ledger_fault(b, f, key->file) : NULL, file_dies);
-    ledger_index_remove(b, key, r->data);
+    u64 data = r->data;
+    bool client = r->flags & REGISTRATION_CLIENT;
+    if (!books_remove_registration(b, key))
+        return;
+    ledger_index_remove(b, key, data);
     if (f && f->home == key->epoll && f->home_fd == key->fd) {
         f->home = 0;
         f->flags &= ~FILE_EDGE;
@@ -201,13 +221,21 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
     if (f && ledger_ghost_of(b, f, key->epoll, key->file, key->fd))
         f->ghost_at = 0;
     struct epoll_row *e = books_epoll(b, key->epoll);
-    if (e)
-        e->removed_at = books_time(b);
-    if (e && e->registrations) /* 0: that of an instance which had this address before */
+    if (!e)
+        return;
+    e->removed_at = books_time(b);
+    if (e->registrations) /* 0: that of an instance which had this address before */
         ledger_count(&e->registrations, -1);
-    if (e && e->clients && (r->flags & REGISTRATION_CLIENT))
+    if (e->clients && client)
         ledger_count(&e->clients, -1);
-    books_remove_registration(b, key);
+}
+
+/* All that was written to the row before stays before this, as far as the compiler is concerned; x86 keeps the order of
+ * stores, and on arm64 a reader would have to fall between two adjacent ones. */
+static __always_inline void ledger_publish(struct registration_row *r)
+{
+    asm volatile("" ::: "memory");
+    r->open = 1;
 }
 
 /* The registration that a file that has died unseen (exit, close_range()) still has in the books. */

@@ -136,19 +136,39 @@ static __always_inline void ledger_resumed(struct epoll_row *e, const struct reg
         ledger_count(&e->resumes_fast, 1);
 }
 
-/* A registration that exists: by ADD, by the seed, or by a MOD of one that we had not known. */
+static __always_inline void ledger_count_registration(struct epoll_row *e, struct registration_row *r,
+                                                      const struct posting *p)
+{
+    ledger_count(&e->registrations, 1);
+    ledger_unknown_explained(e, p->data, p->time);
+    if (p->file_kind == FILE_TCP || p->file_kind == FILE_UDP)
+        e->flags |= EPOLL_STREAM;
+    else if (p->file_kind != FILE_LISTENER)
+        return;
+    r->flags |= REGISTRATION_CLIENT;
+    ledger_count(&e->clients, 1);
+}
+
+/*
+ * A registration that exists: by ADD, by the seed, or by a MOD of one that we had not known. An event comes as soon as
+ * the kernel has added the file, so another thread's MOD may be booked before the ADD, or at the same time. Whoever makes
+ * the row fills it in and indexes it; `open` comes last, and until then nobody else believes its data or takes it away.
+ */
 static __always_inline struct registration_row *ledger_open_registration(struct books *b, const struct posting *p,
                                                                          const struct registration_key *key)
 {
     struct registration_row *r = books_registration(b, key);
+    if (r && !r->open)
+        return r;
     if (r) { /* same epoll, file and number: the old one must be gone, or ADD had said EEXIST */
         struct file_row *f = books_file(b, key->file);
         ledger_drop_registration(b, key, r, f && f->home ? f : NULL, false); /* a new row is that of another file */
     }
     ledger_evict_dead(b, key->epoll, p->data, key);
-    r = books_add_registration(b, key);
-    if (!r)
-        return NULL;
+    bool made = false;
+    r = books_add_registration(b, key, &made);
+    if (!r || !made)
+        return r;
     r->data = p->data;
     /* The kernel adds ERR and HUP to what it is given, and the seed reads what the kernel has. */
     r->mask = p->kind == POSTING_SEEDED ? p->mask & ~(EV_ERR | EV_HUP) : p->mask;
@@ -158,16 +178,9 @@ static __always_inline struct registration_row *ledger_open_registration(struct 
     r->tgid = p->kind == POSTING_ADD ? p->tgid : 0;
     ledger_index_add(b, key, p->data);
     struct epoll_row *e = books_epoll(b, key->epoll);
-    if (!e)
-        return r;
-    ledger_count(&e->registrations, 1);
-    ledger_unknown_explained(e, p->data, p->time);
-    if (p->file_kind == FILE_TCP || p->file_kind == FILE_UDP)
-        e->flags |= EPOLL_STREAM;
-    else if (p->file_kind != FILE_LISTENER)
-        return r;
-    r->flags |= REGISTRATION_CLIENT;
-    ledger_count(&e->clients, 1);
+    if (e)
+        ledger_count_registration(e, r, p);
+    ledger_publish(r);
     return r;
 }
 
@@ -305,7 +318,7 @@ static __always_inline struct registration_row *ledger_mod(struct books *b, cons
         r = ledger_open_registration(b, p, &key);
     if (!f || !r)
         return NULL;
-    if (r->data != p->data) {
+    if (r->open && r->data != p->data) {
         ledger_index_remove(b, &key, r->data);
         ledger_evict_dead(b, key.epoll, p->data, &key);
         ledger_index_add(b, &key, p->data);

@@ -44,7 +44,9 @@ static __always_inline void ledger_unknown(struct books *b, const struct posting
         struct unknown_event *u = &e->unknown[i];
         if (u->count && u->data == p->data) {
             u->count += 1;
-            if (p->time >= u->at + LEDGER_UNKNOWN_NS) {
+            if (ledger_indexed(b, p->epoll, p->data))
+                u->count = 0;
+            else if (p->time >= u->at + LEDGER_UNKNOWN_NS) {
                 books_stats(b, STAT_EVENTS_UNKNOWN, u->count);
                 u->count = 0;
             }
@@ -60,6 +62,8 @@ static __always_inline void ledger_unknown(struct books *b, const struct posting
     free->at = p->time;
     free->quiet = p->time > e->removed_at + LEDGER_ADD_NS;
     free->count = 1;
+    if (ledger_indexed(b, p->epoll, p->data)) /* since it was looked for; its ADD may have looked here before this was noted */
+        free->count = 0;
 }
 
 /* An event that cannot be booked: a return that holds it gets the benefit of the doubt. */
@@ -68,7 +72,7 @@ static __always_inline void ledger_unplaced(struct books *b, const struct postin
 {
     batch->useful = 1;
     ledger_count(&e->unattributed, 1);
-    if (ledger_index_shared(b, p->epoll, p->data))
+    if (ledger_indexed(b, p->epoll, p->data) > 1)
         books_stat(b, STAT_UNATTRIBUTED);
     else
         ledger_unknown(b, p, e);

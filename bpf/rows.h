@@ -274,7 +274,7 @@ struct registration_row {
     u32 ctl_tid;
     u16 flags;        /* enum registration_flag */
     u8 swept;         /* as in file_row */
-    u8 pad;
+    u8 open;          /* 1: filled in, and on the index. 0: another CPU is about to do so */
 
     u32 flips;            /* MODs that switched between edge- and level-triggered */
     u32 delivered_unread; /* state.unread at the last delivery */

@@ -90,21 +90,25 @@ extern const struct epoll_row empty_epoll;
 extern const struct thread_row empty_thread;
 extern const struct index_row empty_index;
 
+/* `made`: by this call, not by another CPU. */
 #define BOOKS(name, key_type, full_stat)                                                           \
     static __always_inline struct name##_row *books_##name##_at(key_type *key)                     \
     {                                                                                              \
         return bpf_map_lookup_elem(&name##_rows, key);                                             \
     }                                                                                              \
-    static __always_inline struct name##_row *books_add_##name##_at(struct books *b, key_type *key) \
+    static __always_inline struct name##_row *books_make_##name##_at(struct books *b, key_type *key, bool *made) \
     {                                                                                              \
         long error = bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST);           \
-        if (error) {                                                                               \
-            struct name##_row *other = bpf_map_lookup_elem(&name##_rows, key);                     \
-            if (!other) /* not somebody else's insertion */                                        \
-                books_stat(b, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : full_stat);                \
-            return other;                                                                          \
-        }                                                                                          \
-        return bpf_map_lookup_elem(&name##_rows, key);                                             \
+        struct name##_row *row = bpf_map_lookup_elem(&name##_rows, key);                           \
+        *made = !error;                                                                            \
+        if (error && !row) /* not somebody else's insertion */                                     \
+            books_stat(b, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : full_stat);                    \
+        return row;                                                                                \
+    }                                                                                              \
+    static __always_inline struct name##_row *books_add_##name##_at(struct books *b, key_type *key) \
+    {                                                                                              \
+        bool made;                                                                                 \
+        return books_make_##name##_at(b, key, &made);                                              \
     }
 
 BOOKS(file, u64, STAT_FILES_FULL)
@@ -142,8 +146,8 @@ static __always_inline struct thread_row *books_thread(struct books *b, u32 tid)
 static __always_inline struct thread_row *books_add_thread(struct books *b, u32 tid) { return books_add_thread_at(b, &tid); }
 static __always_inline void books_remove_thread(struct books *b, u32 tid) { bpf_map_delete_elem(&thread_rows, &tid); }
 #define books_registration(b, key) books_registration_at(key)
-#define books_add_registration(b, key) books_add_registration_at(b, key)
-#define books_remove_registration(b, key) bpf_map_delete_elem(&registration_rows, key)
+#define books_add_registration(b, key, made) books_make_registration_at(b, key, made)
+#define books_remove_registration(b, key) (!bpf_map_delete_elem(&registration_rows, key))
 #define books_index(b, key) books_index_at(key)
 #define books_add_index(b, key) books_add_index_at(b, key)
 #define books_remove_index(b, key) bpf_map_delete_elem(&index_rows, key)

@@ -48,15 +48,17 @@ static registration_row* books_registration(books* b, const registration_key* ke
     return at == b->registrations.end() ? nullptr : &at->second;
 }
 
-static registration_row* books_add_registration(books* b, const registration_key* key)
+static registration_row* books_add_registration(books* b, const registration_key* key, bool* made)
 {
-    return &b->registrations.try_emplace(*key).first->second;
+    auto [at, inserted] = b->registrations.try_emplace(*key);
+    *made = inserted;
+    return &at->second;
 }
 
-static void books_remove_registration(books* b, const registration_key* key)
+static bool books_remove_registration(books* b, const registration_key* key)
 {
     b->gone.erase({key->epoll, key->file, key->fd});
-    b->registrations.erase(*key);
+    return b->registrations.erase(*key);
 }
 
 static index_row* books_index(books* b, const index_key* key)

@@ -346,7 +346,7 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, ctl_tid);
     EXPECT_FIELD(registration_row, flags);
     EXPECT_FIELD(registration_row, swept);
-    EXPECT_FIELD(registration_row, pad);
+    EXPECT_FIELD(registration_row, open);
     EXPECT_FIELD(registration_row, flips);
     EXPECT_FIELD(registration_row, delivered_unread);
     EXPECT_FIELD(registration_row, tgid);
