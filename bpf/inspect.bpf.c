@@ -150,6 +150,14 @@ static __always_inline void read_unix(struct inspect_file *out, struct sock *sk)
     read_path(out, BPF_CORE_READ(unix_sk, peer), INSPECT_PEER_PATH);
 }
 
+static __always_inline u32 acknowledged(struct sock *sk)
+{
+    struct mptcp_sock *mptcp = (void *)sk;
+    if (bpf_core_field_exists(mptcp->snd_una) && is_mptcp(sk))
+        return (u32)READ(mptcp, snd_una);
+    return READ((struct tcp_sock *)sk, snd_una);
+}
+
 static __always_inline void read_socket(struct inspect_file *out, struct file *file)
 {
     struct sock *sk = sock_of_file(file);
@@ -163,7 +171,7 @@ static __always_inline void read_socket(struct inspect_file *out, struct file *f
     if (out->file_kind == FILE_LISTENER)
         out->limit = READ(sk, sk_max_ack_backlog);
     else if (out->file_kind == FILE_TCP)
-        out->unsent = READ((struct tcp_sock *)sk, write_seq) - READ((struct tcp_sock *)sk, snd_una);
+        out->unsent = written(sk) - acknowledged(sk);
     if (out->name.family == AF_UNIX)
         read_unix(out, sk);
 }

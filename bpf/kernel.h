@@ -257,6 +257,12 @@ struct tcp_sock {
     u32 rcv_nxt, copied_seq, write_seq, snd_una;
 };
 
+/* Multipath TCP: one socket towards the program, over several TCP sockets of the kernel's own. */
+struct mptcp_sock {
+    u64 write_seq, snd_una, bytes_received, bytes_consumed;
+    struct sock *first; /* of a listener the only one, at which connections queue up */
+};
+
 struct udp_sock {
     struct sk_buff_head reader_queue;
 };
@@ -355,6 +361,7 @@ struct bpf_iter__bpf_map_elem {
 #define SOCK_DGRAM 2
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define IPPROTO_MPTCP 262
 #define RCV_SHUTDOWN 1
 #define SEND_SHUTDOWN 2
 #define S_IFMT 0170000

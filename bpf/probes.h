@@ -27,7 +27,7 @@ struct probe_facts {
     char comm_32bit[16];   /* and its name */
     u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
     u32 seeded;            /* what existed before we attached is in the books: an event that belongs to nothing there is lost */
-    u32 pad;
+    u32 mptcp;             /* a multipath TCP socket was met (state.h) */
 };
 
 /* What a system call is to us. The table nr -> class is filled in by the loader. */

@@ -78,6 +78,15 @@ static __always_inline bool last_reference(struct file *file)
     return more_references(file) == 0;
 }
 
+/* What multipath TCP keeps is known where the kernel counts what the program has taken; listeners since there are any. */
+static __always_inline u8 mptcp_kind(u8 state)
+{
+    struct mptcp_sock *mptcp = NULL;
+    if (state == TCP_LISTEN)
+        return bpf_core_field_exists(mptcp->first) ? FILE_LISTENER : FILE_OTHER;
+    return bpf_core_field_exists(mptcp->bytes_consumed) ? FILE_TCP : FILE_OTHER;
+}
+
 static __always_inline u8 socket_kind(struct sock *sk)
 {
     u16 family = READ(sk, __sk_common.skc_family);
@@ -94,7 +103,17 @@ static __always_inline u8 socket_kind(struct sock *sk)
         return state == TCP_LISTEN ? FILE_LISTENER : FILE_TCP;
     if (type == SOCK_DGRAM && protocol == IPPROTO_UDP)
         return FILE_UDP;
+    if (type == SOCK_STREAM && protocol == IPPROTO_MPTCP) {
+        facts.mptcp = 1;
+        return mptcp_kind(state);
+    }
     return FILE_OTHER;
+}
+
+/* Asked of FILE_TCP and FILE_LISTENER: most machines never have any, and are spared the look. */
+static __always_inline bool is_mptcp(struct sock *sk)
+{
+    return facts.mptcp && READ(sk, sk_protocol) == IPPROTO_MPTCP && READ(sk, sk_type) == SOCK_STREAM;
 }
 
 static __always_inline struct sock *sock_of_file(struct file *file)
@@ -146,8 +165,23 @@ static __always_inline u8 shutdown_flags(struct sock *sk)
     return (how & RCV_SHUTDOWN ? STATE_RCV_SHUTDOWN : 0) | (how & SEND_SHUTDOWN ? STATE_SEND_SHUTDOWN : 0);
 }
 
+/* Its end has no sequence number: whether the program has read it, only its calls tell. */
+static __always_inline void mptcp_input(struct file_state *s, struct sock *sk)
+{
+    struct mptcp_sock *mptcp = (void *)sk;
+    if (!bpf_core_field_exists(mptcp->bytes_consumed))
+        return;
+    u64 consumed = READ(mptcp, bytes_consumed);
+    s64 left = (s64)(READ(mptcp, bytes_received) - consumed);
+    s->flags |= shutdown_flags(sk);
+    s->unread = left > 0 ? (u32)left : 0;
+    s->io = consumed << 32;
+}
+
 static __always_inline void tcp_input(struct file_state *s, struct sock *sk)
 {
+    if (is_mptcp(sk))
+        return mptcp_input(s, sk);
     struct tcp_sock *tcp = (void *)sk;
     u32 copied = READ(tcp, copied_seq);
     u32 left = READ(tcp, rcv_nxt) - copied;
@@ -180,9 +214,14 @@ static __always_inline void queue_input(struct file_state *s, struct sock *sk, u
 static __always_inline void listener_input(struct file_state *s, struct sock *sk)
 {
     /* unix_listen() queues embryos on the receive queue; inet counts them in sk_ack_backlog. */
-    s->backlog = READ(sk, __sk_common.skc_family) == AF_UNIX
-                     ? READ(sk, sk_receive_queue.qlen)
-                     : READ(sk, sk_ack_backlog);
+    struct mptcp_sock *mptcp = (void *)sk;
+    if (READ(sk, __sk_common.skc_family) == AF_UNIX) {
+        s->backlog = READ(sk, sk_receive_queue.qlen);
+        return;
+    }
+    if (bpf_core_field_exists(mptcp->first) && is_mptcp(sk))
+        sk = READ(mptcp, first);
+    s->backlog = READ(sk, sk_ack_backlog);
 }
 
 static __always_inline void pipe_input(struct file_state *s, struct pipe_inode_info *pipe)
@@ -228,6 +267,14 @@ static __always_inline bool is_socket(u8 kind)
     return kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX;
 }
 
+static __always_inline u32 written(struct sock *sk)
+{
+    struct mptcp_sock *mptcp = (void *)sk;
+    if (bpf_core_field_exists(mptcp->write_seq) && is_mptcp(sk))
+        return (u32)READ(mptcp, write_seq);
+    return READ((struct tcp_sock *)sk, write_seq);
+}
+
 /* The rest of the progress token: what was sent, and pending errors. */
 static __always_inline void read_token(struct file_state *s, struct file *file, u8 kind)
 {
@@ -236,7 +283,7 @@ static __always_inline void read_token(struct file_state *s, struct file *file, 
         return;
     struct sock *sk = sock_of_file(file);
     if (kind == FILE_TCP)
-        s->io |= READ((struct tcp_sock *)sk, write_seq);
+        s->io |= written(sk);
     s->aux = (u64)READ(sk, sk_error_queue.qlen) << 16 | (u16)READ(sk, sk_err);
 }
 

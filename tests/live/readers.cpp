@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The target of tests/live/readers.py: a loop over a descriptor that only read() empties, for so many seconds.
+// The target of tests/live/readers.py: a loop over a descriptor of a kind that is rare, for so many seconds.
 //   readers KIND ignore|read SECONDS
 // `ignore`: input comes once and is never taken. `read`: it comes as fast as it is taken.
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -34,6 +35,10 @@ struct Source {
     int fd = -1;
     int other = -1;  // the slave of a terminal
     void (*feed)(const Source&) = nullptr;
+    void (*take)(const Source&) = [](const Source& it) {
+        char buffer[16384];
+        must(static_cast<int>(read(it.fd, buffer, sizeof(buffer))), "read");
+    };
 };
 
 Source inotify()
@@ -87,8 +92,53 @@ Source process()
     return source;
 }
 
+constexpr int kMptcp = 262;  // IPPROTO_MPTCP, which not every libc knows
+
+int mptcp_socket() { return must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, kMptcp), "socket of multipath TCP"); }
+
+// Told of new connections, each of which goes as soon as it is taken.
+Source mptcp_listener()
+{
+    Source source;
+    source.fd = mptcp_socket();
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    must(bind(source.fd, reinterpret_cast<sockaddr*>(&any), sizeof(any)), "bind");
+    must(listen(source.fd, 8), "listen");
+    source.feed = [](const Source& it) {
+        sockaddr_in at{};
+        socklen_t size = sizeof(at);
+        must(getsockname(it.fd, reinterpret_cast<sockaddr*>(&at), &size), "getsockname");
+        int client = mptcp_socket();
+        must(connect(client, reinterpret_cast<sockaddr*>(&at), size), "connect");
+        close(client);
+    };
+    source.take = [](const Source& it) { close(must(accept(it.fd, nullptr, nullptr), "accept")); };
+    return source;
+}
+
+Source mptcp()
+{
+    Source listener = mptcp_listener();
+    sockaddr_in at{};
+    socklen_t size = sizeof(at);
+    must(getsockname(listener.fd, reinterpret_cast<sockaddr*>(&at), &size), "getsockname");
+    Source source;
+    source.other = mptcp_socket();
+    must(connect(source.other, reinterpret_cast<sockaddr*>(&at), size), "connect");
+    source.fd = must(accept(listener.fd, nullptr, nullptr), "accept");
+    close(listener.fd);
+    source.feed = [](const Source& it) { must(static_cast<int>(write(it.other, "x", 1)), "write"); };
+    return source;
+}
+
 Source make(std::string_view kind)
 {
+    if (kind == "mptcp")
+        return mptcp();
+    if (kind == "mptcp-listener")
+        return mptcp_listener();
     if (kind == "inotify")
         return inotify();
     if (kind == "terminal")
@@ -131,8 +181,7 @@ int main(int argc, char** argv)
             must(epoll_ctl(epoll, EPOLL_CTL_ADD, source.fd, &want), "epoll_ctl");
             continue;
         }
-        char buffer[16384];
-        must(static_cast<int>(read(source.fd, buffer, sizeof(buffer))), "read");
+        source.take(source);
         source.feed(source);
     }
     printf("%ld turns\n", turns);
