@@ -19,7 +19,7 @@
  * program on the same CPU cannot get in between: the kernel skips its run (prog->active), and its twin, which
  * has a slot of its own, stands in (twins.h).
  */
-#define CALL_SLOTS 96
+#define CALL_SLOTS 104
 #define TWIN_OF(slot) ((slot) + CALL_SLOTS / 2)
 /* Reading user memory is the dearest thing done here, and nearly as dear for one event as for many. */
 #define EVENTS_AT_ONCE 16

@@ -5,6 +5,7 @@
  */
 #include "hooks_tracepoint.h"
 #include "hooks_trampoline.h"
+#include "hooks_ring.h"
 
 struct call_table calls SEC(".maps");
 struct stack_table stacks SEC(".maps");

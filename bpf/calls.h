@@ -2,9 +2,9 @@
 /*
  * System calls into postings: what each call that matters means, whichever hook set saw it.
  *
- * What no hook set here can see: io_uring operations (progress made by them is still read from kernel
- * state), and a descriptor that another thread closed while the call slept; the file then found under the
- * number is not the one the call used.
+ * What no hook set here can see: what io_uring reads, writes and accepts (progress made by that is still read from kernel
+ * state; what it closes and registers is seen, hooks_ring.h), and a descriptor that another thread closed while the call
+ * slept; the file then found under the number is not the one the call used.
  */
 #pragma once
 

@@ -257,6 +257,30 @@ struct tcp_sock {
     u32 rcv_nxt, copied_seq, write_seq, snd_una;
 };
 
+/* Requests of io_uring. What is particular to an operation lies at the beginning of its request. */
+struct io_cqe {
+    s32 res;
+};
+
+struct io_kiocb {
+    u8 opcode;
+    struct io_cqe cqe;
+};
+
+struct io_close {
+    int fd;
+    u32 file_slot; /* since 5.15 */
+};
+
+struct epoll_event {
+    u32 events;
+};
+
+struct io_epoll {
+    int epfd, op, fd;
+    struct epoll_event event;
+};
+
 /* Multipath TCP: one socket towards the program, over several TCP sockets of the kernel's own. */
 struct mptcp_sock {
     u64 write_seq, snd_una, bytes_received, bytes_consumed;

@@ -554,6 +554,7 @@ enum ledger_stat {
     STAT_PROCESSES_32BIT = 56, /* not watched, because they are 32-bit programs */
     STAT_EXEC_BEYOND = 57,     /* an exec with more descriptors than are looked through for epolls */
     STAT_NO_MEMORY = 58,       /* the kernel had none for a row, in a table that had room */
+    STAT_RING_UNSEEN = 59,     /* epoll_ctl and close by io_uring, where its tracepoints do not tell of what */
     STAT_EVENTS_UNKNOWN = 60, /* events of registrations that are not in the books */
     STAT_FDS_BEYOND = 61,     /* close_range() with more descriptors than are looked through */
     STAT_SLOTS = 64,

@@ -39,6 +39,12 @@ add_executable(epaudit_whose live/whose.cpp)
 target_link_libraries(epaudit_whose PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_whose PROPERTIES OUTPUT_NAME whose)
 
+# The roles of tests/live/rings.py. Linked as an archive, for guests that have no shared libraries.
+find_library(LIBURING_ARCHIVE NAMES liburing.a REQUIRED)
+add_executable(epaudit_rings live/rings.cpp)
+target_link_libraries(epaudit_rings PRIVATE epaudit_warnings ${LIBURING_ARCHIVE})
+set_target_properties(epaudit_rings PROPERTIES OUTPUT_NAME rings)
+
 # The target of tests/live/interest.py.
 add_executable(epaudit_kinds live/kinds.cpp)
 target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)

@@ -24,7 +24,7 @@ const RuleInfo kInfo{
      {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
      {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
     {},
-    "numbers closed before we attached or by io_uring, until epoll_ctl fails on one; those closed by another process",
+    "numbers closed before we attached (on 5.10 also by io_uring), until epoll_ctl fails on one; those closed by another process",
     {StackRole::kArmed, StackRole::kWait}};
 
 double cpu_share(const registration_row& r)

@@ -52,7 +52,7 @@ std::unique_ptr<Rule> make_unread_spin()
                   Level::kConfirmed,
                   spin_thresholds(),
                   {},
-                  "spins slower than per_s; fd kinds it does not know (inotify, pidfd, devices, io_uring rings)",
+                  "spins slower than per_s; fd kinds it does not know (devices, io_uring rings)",
                   {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
     return std::make_unique<SpinRule>(info, SpinAdvice{SpinShape::kUnread, summary, fix});
 }

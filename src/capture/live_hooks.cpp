@@ -91,6 +91,41 @@ bool has_tracepoint(const btf* kernel, const char* name)
     return btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF) > 0;
 }
 
+bool is_pointer(const btf* kernel, __u32 id)
+{
+    const btf_type* type = btf__type_by_id(kernel, id);
+    while (type && (btf_is_typedef(type) || btf_is_mod(type)))
+        type = btf__type_by_id(kernel, type->type);
+    return type && btf_is_ptr(type);
+}
+
+// What it hands to its programs; the first parameter is none of theirs. nullptr: this kernel has no such tracepoint.
+const btf_type* tracepoint_prototype(const btf* kernel, const char* name)
+{
+    int id = btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF);
+    const btf_type* type = id < 0 ? nullptr : btf__type_by_id(kernel, static_cast<__u32>(id));
+    while (type && (btf_is_typedef(type) || btf_is_ptr(type)))
+        type = btf__type_by_id(kernel, type->type);
+    return type && btf_is_func_proto(type) ? type : nullptr;
+}
+
+// io_uring's tracepoints have had several shapes (bpf/hooks_ring.h). Without them no ring is used here.
+void choose_ring_hooks(const LiveCapture::Impl& impl, const btf* kernel)
+{
+    auto& p = impl.skeleton->progs;
+    const btf_type* older = tracepoint_prototype(kernel, "io_uring_submit_sqe");
+    const bool newest = has_tracepoint(kernel, "io_uring_submit_req");
+    const bool request_alone = !newest && older && btf_vlen(older) == 3;
+    const bool told = newest || request_alone;
+    bpf_program__set_autoload(p.on_io_uring_submit_req, newest);
+    bpf_program__set_autoload(p.on_io_uring_submit_sqe, request_alone);
+    bpf_program__set_autoload(p.on_io_uring_submit_opcode, !told && older);
+    bpf_program__set_autoload(p.on_io_uring_complete, told && !impl.trampolines);
+    impl.skeleton->rodata->ring_changes_unseen = !told && !impl.trampolines;
+    if (!told && older)
+        impl.skeleton->rodata->ring_opcode_third = is_pointer(kernel, btf_params(older)[2].type);
+}
+
 // Tracepoints that only enrich: without them the observation goes on, and coverage says what is lost.
 void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
 {
@@ -151,7 +186,8 @@ Hook hook_of(const epaudit_bpf& skeleton, const bpf_program* program)
     if (!starts_with(section, "tp_btf/") || program == skeleton.progs.on_nap_exit)  // attached when wanted
         return Hook::kNone;
     std::string hook = hook_name(program);
-    bool only = hook == "sys_enter" || hook == "sys_exit" || is_readiness_substitute(skeleton, program);
+    bool only = hook == "sys_enter" || hook == "sys_exit" || hook == "io_uring_complete" ||
+                is_readiness_substitute(skeleton, program);
     return only ? Hook::kTracepoint : Hook::kBoth;
 }
 
@@ -172,6 +208,7 @@ Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSe
         if (hook_of(skeleton, program) == (impl.trampolines ? Hook::kTracepoint : Hook::kTrampoline))
             bpf_program__set_autoload(program, false);
     }
+    choose_ring_hooks(impl, kernel.get());
     choose_twins(impl);
     bpf_program__set_autoload(skeleton.progs.on_nap_exit, impl.trampolines && skeleton.rodata->stack_bytes);
     // The kprobe is the second choice for the readiness seam, only where trampolines were wanted and refused.

@@ -74,13 +74,10 @@ void advise(Diagnosis& diagnosis, const Capabilities& own, const std::vector<Hoo
         advice.push_back({"this kernel has no BTF; install one built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later):",
                           "apt install linux-image-amd64"});
     if (privileged && !reports[0].usable && reports[1].usable)
-        advice.push_back(
-            {"hook set trampoline would cost less and see io_uring's epoll_ctl, but this kernel refuses "
-             "it (" +
-                 reports[0].reason +
-                 "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
-                 "does not restrict tracing would allow it. Nothing to do in epaudit.",
-             ""});
+        advice.push_back({"hook set trampoline would cost less, but this kernel refuses it (" + reports[0].reason +
+                              "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
+                              "does not restrict tracing would allow it. Nothing to do in epaudit.",
+                          ""});
     if (privileged && !own.has(kCapSysAdmin) && !own.has(kCapSysPtrace))
         advice.push_back(
             {"without CAP_SYS_PTRACE, threads of other users that already wait when you attach are known "

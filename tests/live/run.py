@@ -14,6 +14,7 @@ import manners
 import places
 import readers
 import reports
+import rings
 import servers
 import sources
 import stops
@@ -32,6 +33,7 @@ lives.register(suite)
 places.register(suite)
 readers.register(suite)
 reports.register(suite)
+rings.register(suite)
 servers.register(suite)
 sources.register(suite)
 trouble.register(suite)

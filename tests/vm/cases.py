@@ -207,6 +207,26 @@ def whose(alarm=None):
     return judge
 
 
+def ring(alarm=None):
+    """A role of tests/live/rings.cpp, as whose(); where io_uring does not tell what it did, that is said."""
+    def judge(record):
+        result = outcome(record)
+        if result.report and result.report["observation"]["lost"].get("calls_by_io_uring_unseen"):
+            check(result.code in (1, 4) and not result.report["observation"]["complete"], result.describe())
+        else:
+            whose(alarm)(record)
+    return judge
+
+
+def multipath(record):
+    """A spin on a connection of multipath TCP is found, or it is said that this kernel does not tell of them, or has none."""
+    result = outcome(record)
+    if "socket of multipath TCP: " in result.err + result.out:
+        return
+    notes = " ".join((result.report or {}).get("observation", {}).get("notes", []))
+    check(result.rules() == ["EP202"] or "multipath TCP were not looked at" in notes, result.describe())
+
+
 def refuses(code, text):
     """One clear line, the right exit code."""
     def judge(record):
@@ -319,6 +339,9 @@ def plan(missing, only=(), cpus=1):
         Case("whose", "whose/refused", "refused 1", whose("EP202"), busy=True),
         Case("whose", "whose/epolls", "epolls 20", whose("EP202"), busy=True),
         Case("whose", "whose/ranges", "ranges 1", whose("EP303"), busy=True),
+        *(Case("watched", f"rings/{role}", f"/bin/rings {role}", ring(alarm), busy=bool(alarm)) for role, alarm in (
+            ("rearm", None), ("edges", None), ("churn", None), ("spin", "EP202"), ("ghost", "EP303"))),
+        Case("watched", "multipath-tcp", "/bin/readers mptcp ignore 3", multipath, busy=True),
         Case("once", "no-such-pid", "attach -p 999999", refuses(3, "no process 999999")),
         Case("once", "missing-file", "run -- /no/such/program", refuses(2, "No such file")),
         Case("once", "no-epoll", "run -- true", refuses(3, "no epoll instance")),

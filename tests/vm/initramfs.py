@@ -109,6 +109,8 @@ def build(binaries, demos, nginx_config, directory):
     tree.add_busybox()
     tree.add_program(binaries / "epaudit", "bin/epaudit")
     tree.add_program(binaries / "tests/whose", "bin/whose")
+    tree.add_program(binaries / "tests/rings", "bin/rings")
+    tree.add_program(binaries / "tests/readers", "bin/readers")
     for demo in demos:
         tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}", debug=demo.endswith("/bug"))  # it names lines
     tree.add_program(binaries / "tests/stops", "bin/stops")
