@@ -27,8 +27,11 @@ struct probe_facts {
     char comm_32bit[16];   /* and its name */
     u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
     u32 seeded;            /* what existed before we attached is in the books: an event that belongs to nothing there is lost */
-    u32 mptcp;             /* a multipath TCP socket was met (state.h) */
+    u32 mptcp;             /* enum mptcp_met */
 };
+
+/* Was a multipath TCP socket met, and one of which this kernel does not tell what it keeps (state.h)? */
+enum mptcp_met { MPTCP_NONE, MPTCP_MET, MPTCP_UNSEEN };
 
 /* What a system call is to us. The table nr -> class is filled in by the loader. */
 enum call_class {

@@ -104,8 +104,12 @@ static __always_inline u8 socket_kind(struct sock *sk)
     if (type == SOCK_DGRAM && protocol == IPPROTO_UDP)
         return FILE_UDP;
     if (type == SOCK_STREAM && protocol == IPPROTO_MPTCP) {
-        facts.mptcp = 1;
-        return mptcp_kind(state);
+        u8 kind = mptcp_kind(state);
+        if (kind == FILE_OTHER)
+            facts.mptcp = MPTCP_UNSEEN;
+        else if (!facts.mptcp)
+            facts.mptcp = MPTCP_MET;
+        return kind;
     }
     return FILE_OTHER;
 }

@@ -119,6 +119,10 @@ std::vector<std::string> LiveCapture::notes() const
         notes.push_back(fmt::format("{} (pid {}) is a 32-bit program: its system calls were not looked at",
                                     std::string(facts.comm_32bit, strnlen(facts.comm_32bit, sizeof(facts.comm_32bit))),
                                     facts.tgid_32bit));
+    if (facts.mptcp == MPTCP_UNSEEN)
+        notes.emplace_back(
+            "connections of multipath TCP were not looked at: this kernel does not tell how much of their input "
+            "was read (mptcp_sock.bytes_consumed)");
     if (std::string skipped = skipped_programs(*impl_->skeleton); !skipped.empty())
         notes.push_back("the kernel skipped runs of probes that have no twin: " + skipped);
     return notes;

@@ -574,7 +574,6 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, naps_until);
     EXPECT_FIELD(probe_facts, seeded);
     EXPECT_FIELD(probe_facts, mptcp);
-    EXPECT_FIELD(probe_facts, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
