@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "src/capture/live_impl.h"
+#include "src/capture/live_preempt.h"
 #include "src/support/descriptor.h"
 
 namespace epaudit {
@@ -146,6 +147,29 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
     need("sched_waking", programs.on_sched_waking, impl.has_wakeups);
 }
 
+constexpr const char* kNoProtection =
+    "this kernel preempts such probes and does not protect them from running twice at once (it does since 5.12)";
+
+constexpr const char* kMarksMaySleep =
+    "this kernel for real time may sleep where a probe asks for memory, which such probes need (it does not since 6.4)";
+
+// Empty: nothing speaks against them.
+std::string danger_of_trampolines(const KernelWords& words, const btf* types)
+{
+    if (!trampolines_are_preempted(words, types))
+        return "";
+    if (!protects_from_recursion(types))
+        return kNoProtection;
+    return marks_may_sleep(words, types) ? kMarksMaySleep : "";
+}
+
+void preallocate_rows(epaudit_bpf& skeleton)
+{
+    bpf_map* map;
+    bpf_object__for_each_map(map, skeleton.obj) if (bpf_map__type(map) == BPF_MAP_TYPE_HASH)
+        bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~static_cast<__u32>(BPF_F_NO_PREALLOC));
+}
+
 }  // namespace
 
 int try_load(bpf_attach_type type, const btf* kernel, const char* function)
@@ -196,7 +220,14 @@ Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSe
     epaudit_bpf& skeleton = *impl.skeleton;
     impl.refused.clear();
     impl.missing.clear();
+    const KernelWords words = KernelWords::running();
+    if (rings_may_sleep(words, kernel.get()))
+        return observe_error(
+            "this kernel for real time may sleep where a probe writes a ring buffer, which probes must not",
+            "newer kernels do not (6.12, and later releases of 6.1); or use --source strace");
     if (wanted != HookSet::kTracepoint)
+        impl.why_not_trampolines = danger_of_trampolines(words, kernel.get());
+    if (wanted != HookSet::kTracepoint && impl.why_not_trampolines.empty())
         impl.why_not_trampolines = try_trampolines(impl, kernel.get());
     impl.trampolines = wanted != HookSet::kTracepoint && impl.why_not_trampolines.empty();
     if (wanted == HookSet::kTrampoline && !impl.trampolines)
@@ -209,10 +240,13 @@ Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSe
             bpf_program__set_autoload(program, false);
     }
     choose_ring_hooks(impl, kernel.get());
-    choose_twins(impl);
+    choose_twins(impl, words, kernel.get());
     bpf_program__set_autoload(skeleton.progs.on_nap_exit, impl.trampolines && skeleton.rodata->stack_bytes);
     // The kprobe is the second choice for the readiness seam, only where trampolines were wanted and refused.
-    bpf_program__set_autoload(skeleton.progs.on_ep_poll_callback_kprobe, wanted == HookSet::kAuto && !impl.trampolines);
+    const bool kprobe = wanted == HookSet::kAuto && !impl.trampolines;
+    bpf_program__set_autoload(skeleton.progs.on_ep_poll_callback_kprobe, kprobe);
+    if (!rows_come_from_own_memory(kernel.get()) && (kprobe || is_realtime(words)))
+        preallocate_rows(skeleton);
     impl.timeout_in_ms = timeout_is_int(kernel.get());
     skeleton.rodata->probe_registers = registers_are_forward(kernel.get(), skeleton.progs.on_recvfrom_exit);
     drop_missing_tracepoints(impl, kernel.get());

@@ -21,6 +21,8 @@
 
 namespace epaudit {
 
+struct KernelWords;  // live_preempt.h
+
 struct LinkDeleter {
     void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
@@ -128,7 +130,7 @@ bool has_nothing_to_do(const epaudit_bpf& skeleton, const bpf_program* program);
 
 // Second programs on the same hooks, for kernels that preempt probes: bpf/twins.h.
 bool is_twin(const bpf_program* program);
-void choose_twins(LiveCapture::Impl& impl);
+void choose_twins(LiveCapture::Impl& impl, const KernelWords& kernel, const btf* types);
 
 // Call once all hooks are on: while only one of a pair is, its numbers say nothing.
 void begin_twins_account(LiveCapture::Impl& impl);

@@ -1,46 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a hook needs two programs (bpf/twins.h), and what was missed all the same.
 #include <fmt/format.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 #include <iterator>
 #include <string_view>
 
 #include "bpf/twins.h"
 #include "src/capture/live_impl.h"
+#include "src/capture/live_preempt.h"
 
 namespace epaudit {
 namespace {
 
 constexpr std::string_view kTwin = "_twin";
-
-std::string text_of(const std::string& path)
-{
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-bool holds(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
-
-// Can a task be preempted in the kernel? A kernel with PREEMPT_DYNAMIC decides at boot: by its command line, else
-// as it was built. Where neither is to be read the answer is no: what is skipped is counted, never hidden.
-bool kernel_is_preemptible(const utsname& kernel)
-{
-    if (!holds(kernel.version, "PREEMPT_DYNAMIC"))
-        return holds(kernel.version, "PREEMPT");
-    std::string given = text_of("/proc/cmdline");
-    if (holds(given, "preempt="))
-        return holds(given, "preempt=full") || holds(given, "preempt=lazy");
-    std::string now = text_of("/sys/kernel/debug/sched/preempt");
-    if (!now.empty())
-        return holds(now, "(full)") || holds(now, "(lazy)");
-    std::string built = text_of(std::string("/boot/config-") + kernel.release);
-    return holds(built, "\nCONFIG_PREEMPT=y") || holds(built, "\nCONFIG_PREEMPT_LAZY=y");
-}
 
 }  // namespace
 
@@ -73,19 +47,10 @@ static bool is_hot(std::string_view program)
     return std::find(std::begin(kHot), std::end(kHot), program) != std::end(kHot);
 }
 
-// Since 7.0 tracepoints no longer disable preemption (until then only trampolines could be preempted), and on
-// x86-64 and arm64 every kernel is preemptible: of the models only full and lazy remain.
-static bool probes_are_preempted(bool trampolines)
-{
-    utsname kernel{};
-    uname(&kernel);
-    return atoi(kernel.release) >= 7 || (trampolines && kernel_is_preemptible(kernel));
-}
-
-void choose_twins(LiveCapture::Impl& impl)
+void choose_twins(LiveCapture::Impl& impl, const KernelWords& kernel, const btf* types)
 {
     epaudit_bpf& skeleton = *impl.skeleton;
-    bool wanted = probes_are_preempted(impl.trampolines);
+    const bool wanted = probes_are_preempted(kernel, types, impl.trampolines);
     skeleton.rodata->twins = wanted;
     bpf_map__set_autocreate(skeleton.maps.marks, wanted);
     bpf_program* program;

@@ -26,6 +26,12 @@ PARALLEL = ("concurrent-handlers",)
 # No spins by their rule, yet nothing to run beside others: both twins keep a CPU busy (ghost-registration: the bug).
 BUSY = ("concurrent-handlers", "ghost-registration", "mixed-trigger-modes", "small-maxevents", "thundering-herd")
 NO_SUCH_PROGRAMS = re.compile(r"prog 'walk_\w+': BPF program load failed: Invalid argument")
+# What kernels for real time are asked for, unless it is said: each kind of probe and of map, under load, and a splat-free log.
+REALTIME = ("attach", "redis", "recorded", "stops/nap", "container", "auto-hooks")
+# Hook sets that a kernel must be refused, and what is said then.
+RING_SLEEPS = "may sleep where a probe writes a ring buffer"
+REFUSED = {"5.10-rt": {"trampoline": RING_SLEEPS, "tracepoint": RING_SLEEPS},
+           "6.1-rt": {"trampoline": "may sleep where a probe asks for memory"}}
 LEAST_POSTINGS = 1000  # of a server under load; guests are slow
 SPLAT = re.compile(r"\bOops\b|BUG:|WARNING:|general protection|Call Trace|Kernel panic|kernel BUG|detected stalls|"
                    r"refcount_t|corruption|double fault|blocked for more than|UBSAN|KASAN")
@@ -162,6 +168,13 @@ def in_pieces(folder):
         said = record.text("err")
         if NO_SUCH_PROGRAMS.search(said) and "processed" not in said:  # no verifier looked at it
             raise Skip("before 5.14 no program can be run from user space to walk a table")
+        demos.verify(outcome(record), expectations(folder, "bug"))
+    return judge
+
+
+def by_itself(folder):
+    """With the hooks that epaudit chooses."""
+    def judge(record):
         demos.verify(outcome(record), expectations(folder, "bug"))
     return judge
 
@@ -305,9 +318,9 @@ def twins(folders, wanted):
                          cpus=2)
 
 
-def plan(missing, only=(), cpus=1):
+def plan(missing, only=(), cpus=1, label=""):
     """All cases of one hook set for a guest with so many CPUs, or those whose name holds a word of `only`. `missing`:
-    programs that are not installed on the host."""
+    programs that are not installed on the host. `label`: of its kernel."""
     attached = [demos.ROOT / "demo_bugs" / name for name in ATTACHED]
 
     def wanted(name):
@@ -348,7 +361,11 @@ def plan(missing, only=(), cpus=1):
         Case("once", "unknown-hooks", "run --hooks nonsense -- true", refuses(2, "nonsense")),
         Case("once", "sweep-in-pieces", "run --walk-in-pieces --hooks tracepoint --verbose --max-fds 4096"
              " -- /demo/et-read-not-drained/bug --seconds 5", in_pieces(demos.ROOT / "demo_bugs/et-read-not-drained")),
+        Case("once", "auto-hooks", "run --verbose --max-fds 4096 -- /demo/et-read-not-drained/bug --seconds 5",
+             by_itself(demos.ROOT / "demo_bugs/et-read-not-drained")),
         Case("killed", "killed-tool", "", no_problem),
+        *(Case("once", f"refused-{hooks}", f"run --source bpf --hooks {hooks} -- true", refuses(3, why))
+          for hooks, why in REFUSED.get(label, {}).items()),
     ]
     needs = {"redis": {"redis-server", "redis-cli", "redis-benchmark"}, "nginx": {"nginx", "wrk"},
              "capabilities": {"setpriv"}}
@@ -356,7 +373,10 @@ def plan(missing, only=(), cpus=1):
         absent = sorted(needs.get(case.kind, set()) & set(missing))
         if absent:
             cases[number] = dataclasses.replace(case, kind="skip", judge=skipped(", ".join(absent) + " not installed"))
-    cases = [case for case in cases if wanted(case.name) or
+    refused = {f"refused-{hooks}" for hooks in REFUSED.get(label, {})}
+    if len(refused) == 2:  # nothing else can be asked there
+        return [case for case in cases if case.name in refused]
+    cases = [case for case in cases if wanted(case.name) or case.name in refused or
              any(other.source == case.name and wanted(other.name) for other in cases)]
     cases = [case for case in [*twins(demos.folders(), wanted), *cases] if case.cpus == cpus]
     # The guest adds this one itself, when all others are over.

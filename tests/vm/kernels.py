@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's cloud kernels, from the machine's own apt mirror, kept outside the tree.
+"""Debian's cloud and PREEMPT_RT kernels, from the machine's own apt mirror, kept outside the tree.
 
 Only suite and package names are written down here. Where they come from is derived from the machine's apt
 sources, with an apt configuration of its own: nothing of the machine's apt state is read or changed but its
@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 import time
 
-FLAVOUR = "cloud-amd64"
+CLOUD, RT = "cloud-amd64", "rt-amd64"
 APT_SECONDS = 300
 
 
@@ -27,6 +27,8 @@ class Kernel:
     name: str
     line: str
     suites: tuple
+    flavour: str = CLOUD
+    by_name_only: bool = False
 
 
 KERNELS = (
@@ -34,15 +36,22 @@ KERNELS = (
     Kernel("6.1", "6.1.", ("bookworm", "bookworm-security")),
     Kernel("6.12", "6.12.", ("trixie", "trixie-security")),
     Kernel("newest", "", ("sid",)),
+    Kernel("5.10-rt", "5.10.", ("bullseye", "bullseye-security"), RT, by_name_only=True),
+    Kernel("6.1-rt", "6.1.", ("bookworm", "bookworm-security"), RT, by_name_only=True),
+    Kernel("6.12-rt", "6.12.", ("trixie", "trixie-security"), RT),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A kernel to boot. `label` is its major.minor, `release` what uname -r will say."""
+    """A kernel to boot. `label` is its major.minor, with -rt behind it where it is one, `release` what uname -r will say."""
     label: str
     release: str
     path: pathlib.Path
+
+    @property
+    def realtime(self):
+        return self.label.endswith("-rt")
 
 
 class Unavailable(Exception):
@@ -182,11 +191,11 @@ def version_key(text):
     return [int(word) if word.isdigit() else word for word in re.findall(r"\d+|[a-z]+", text)]
 
 
-def newest_package(names, line):
+def newest_package(names, line, flavour):
     """The package that holds vmlinuz, and its kernel's release: linux-image-RELEASE, or, since images became
     meta packages, linux-binary-RELEASE."""
-    pattern = re.compile(rf"linux-(image|binary)-({re.escape(line)}\d\S*-{FLAVOUR})" if line
-                         else rf"linux-(image|binary)-(\d+\.\d+\.\S*-{FLAVOUR})")
+    pattern = re.compile(rf"linux-(image|binary)-({re.escape(line)}\d\S*-{flavour})" if line
+                         else rf"linux-(image|binary)-(\d+\.\d+\.\S*-{flavour})")
     found = [(version_key(m[2]), m[1] == "image", m[0], m[2]) for m in map(pattern.fullmatch, names) if m]
     if not found:
         return None
@@ -215,7 +224,7 @@ def fetch(kernel, say):
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     sources = machine_sources()
-    best, reasons = None, []
+    found, reasons = [], []
     if not any(archives(sources, suite) for suite in kernel.suites):
         raise NoSource("no Debian archive in this machine's apt sources")
     with tempfile.TemporaryDirectory(prefix=f"apt-{kernel.name}-", dir=cache) as scratch:
@@ -231,17 +240,21 @@ def fetch(kernel, say):
                 except (Unavailable, subprocess.TimeoutExpired) as error:
                     reasons.append(f"{suite}: {error}")
                     continue
-                found = newest_package(names, kernel.line)
-                if found and (best is None or version_key(found[1]) > version_key(best[2])):
-                    best = (apt, *found)
-                if not found:
-                    reasons.append(f"{suite}: no package linux-image-{kernel.line}*-{FLAVOUR}")
+                newest = newest_package(names, kernel.line, kernel.flavour)
+                if newest:
+                    found.append((version_key(newest[1]), apt, *newest))
+                else:
+                    reasons.append(f"{suite}: no package linux-image-{kernel.line}*-{kernel.flavour}")
                 break
-        if best is None:
+        for _, apt, package, release in sorted(found, key=lambda each: each[0], reverse=True):
+            say(f"vm: fetching {package}")
+            try:
+                apt.run("apt-get", "download", package, cwd=scratch)
+                break
+            except Unavailable as error:  # a list may name what its mirror does not hold any more, or not yet
+                reasons.append(str(error))
+        else:
             raise Unavailable("; ".join(reasons))
-        apt, package, release = best
-        say(f"vm: fetching {package}")
-        apt.run("apt-get", "download", package, cwd=scratch)
         directory = cache / release
         directory.mkdir(exist_ok=True)
         partial = directory / "vmlinuz.partial"
@@ -271,4 +284,4 @@ def image(kernel, refresh, say):
             if not release:
                 raise error if isinstance(error, Unavailable) else Unavailable(str(error)) from error
             say(f"vm: {kernel.name}: keeping {release}: {error}")
-    return Image(".".join(release.split(".")[:2]), release, cache_directory() / release / "vmlinuz")
+    return Image(".".join(release.split(".")[:2]) + "-rt" * (kernel.flavour == RT), release, cache_directory() / release / "vmlinuz")

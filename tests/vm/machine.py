@@ -123,9 +123,10 @@ class Machine:
         self.line = directory / f"{image.label}.records"
         self.reader, self.trouble, self.cpu, self.wall = Reader(), None, 0.0, 0.0
         append = f"{KERNEL_LINE} EPAUDIT_HOOKS={','.join(hooks)}"
-        shift = SHIFT if image.label in ESTABLISHED else NEWEST_SHIFT
+        line = image.label.removesuffix("-rt")
+        shift = SHIFT if line in ESTABLISHED else NEWEST_SHIFT
         self.command = [program("qemu-system-x86_64"), *CPU, "-icount", f"shift={shift},sleep=off", "-smp", str(cpus),
-                        "-cpu", MODEL + ",-cx16" * (image.label in NO_CX16), "-display", "none", "-monitor", "none", "-nodefaults",
+                        "-cpu", MODEL + ",-cx16" * (line in NO_CX16), "-display", "none", "-monitor", "none", "-nodefaults",
                         "-no-reboot", "-serial", f"file:{self.console}", "-serial", f"file:{self.line}",
                         "-kernel", str(image.path), "-initrd", str(initramfs), "-append", append]
 

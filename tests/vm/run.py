@@ -3,7 +3,7 @@
 """epaudit on real kernels: boots Debian's 5.10, 6.1, 6.12 and newest cloud kernels under QEMU and runs every
 demo twin, real servers and bad input there, under every hook set. Needs no root.
 
-    run.py [KERNEL...]      5.10, 6.1, 6.12, newest (or its number); default: all
+    run.py [KERNEL...]      5.10, 6.1, 6.12, newest (or its number), 5.10-rt, 6.1-rt, 6.12-rt
 """
 import argparse
 import concurrent.futures
@@ -75,7 +75,8 @@ def advertised_hooks():
 def parse(words):
     parser = argparse.ArgumentParser(prog="./dev vm", description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("kernels", nargs="*", metavar="KERNEL",
-                        help="of " + ", ".join(kernel.name for kernel in kernels.KERNELS) + " (default: all)")
+                        help="of " + ", ".join(kernel.name for kernel in kernels.KERNELS) + " (default: all but " +
+                             " and ".join(kernel.name for kernel in kernels.KERNELS if kernel.by_name_only) + ")")
     parser.add_argument("--hooks", default=os.environ.get("EPAUDIT_HOOKS"), metavar="SET,...",
                         help="hook sets (default: all that epaudit knows)")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="cases whose name holds WORD")
@@ -93,6 +94,8 @@ def choose_images(names, refresh, results):
     known = {kernel.name for kernel in kernels.KERNELS}
     for kernel in kernels.KERNELS:
         numbers = [name for name in names if name not in known]
+        if not names and kernel.by_name_only:
+            continue
         if names and kernel.name not in names and not (kernel.name == "newest" and numbers):
             continue
         try:
@@ -113,7 +116,9 @@ class Guest:
     them, and both outcomes are said; a rule that speaks out of turn, or a kernel that complains, is final."""
 
     def __init__(self, image, cpus, hooks, plan, results, directory, tried=()):
-        self.image, self.cpus, self.hooks, self.plan, self.results = image, cpus, hooks, plan, results
+        self.image, self.cpus, self.plan, self.results = image, cpus, plan, results
+        usable = [each for each in hooks if each not in cases.REFUSED.get(image.label, {})]
+        self.hooks = hooks = usable or hooks[:1]  # where none is, that is the only case
         self.tried = tried  # (hooks, case name) of those that failed, if this is the second try
         self.failed = {}    # in the first: (hooks, case name) -> (seconds, verdict)
         self.judged = set()
@@ -124,6 +129,7 @@ class Guest:
         directory.mkdir(exist_ok=True)
         shutil.rmtree(directory / image.label, ignore_errors=True)
         self.log = ""
+        self.archive = None
 
     def judge(self, hooks, name, seconds, test):
         self.judged.add((hooks, name))
@@ -148,7 +154,7 @@ class Guest:
         if not self.failed or STOPPING.is_set():
             return
         hooks = [each for each in self.hooks if any(of in (each, "both", "-") for of, _ in self.failed)]
-        plan = cases.plan(missing, self.words_again(), self.cpus)
+        plan = cases.plan(missing, self.words_again(), self.cpus, self.image.label)
         second = Guest(self.image, self.cpus, hooks, plan, self.results, self.directory / "again", tried=set(self.failed))
         second.run(archive_for(plan, second.directory / f"{self.image.label}.cpio"), limit)
         for (of, name), (seconds, verdict) in self.failed.items():
@@ -226,14 +232,22 @@ def lock(directory):
     return holder
 
 
-def choose_guests(images, plans, hooks, results, directory):
+def plan_of(image, cpus, only, missing):
+    """Kernels for real time run a few cases, on one CPU."""
+    if image.realtime and cpus > 1:
+        return []
+    return cases.plan(missing, only or (cases.REALTIME if image.realtime else ()), cpus, image.label)
+
+
+def choose_guests(images, only, missing, hooks, results, directory):
     """One guest per kernel, and another with two CPUs for what needs them."""
-    guests = [Guest(image, 1, hooks, plans[1], results, directory) for image in images if plans[1]]
-    for image in images if plans[2] else []:
+    plans = {(image.label, cpus): plan_of(image, cpus, only, missing) for image in images for cpus in (1, 2)}
+    guests = [Guest(image, 1, hooks, plans[image.label, 1], results, directory) for image in images if plans[image.label, 1]]
+    for image in [each for each in images if plans[each.label, 2]]:
         if image.label not in ONE_CPU:
-            guests.append(Guest(image, 2, hooks, plans[2], results, directory / "two-cpus"))
+            guests.append(Guest(image, 2, hooks, plans[image.label, 2], results, directory / "two-cpus"))
             continue
-        for each, case in itertools.product(hooks, cases.demos_of(plans[2])):
+        for each, case in itertools.product(hooks, cases.demos_of(plans[image.label, 2])):
             results.add(image.label, each, case.name, 0, "SKIPPED: it needs two CPUs at once, and here only one comes up")
     return guests
 
@@ -247,17 +261,22 @@ def audit(images, options, results, directory):
         tree, missing = initramfs.build(BUILD, twins, cases.CONFIG, directory)
         tree.write("slow", options.slow + "\n")
         tree.write("demo-options", options.demo_options + "\n")
-        plans = {cpus: cases.plan(missing, options.only, cpus) for cpus in (1, 2)}
-        archives = {cpus: tree.pack_with(plan, directory / f"initramfs-{cpus}.cpio") for cpus, plan in plans.items() if plan}
+        guests = choose_guests(images, options.only, missing, hooks, results, directory)
+        archives = {}
+        for guest in guests:
+            said = tuple(case.plan() for case in guest.plan)
+            if said not in archives:
+                archives[said] = tree.pack_with(guest.plan, directory / f"initramfs-{len(archives)}.cpio")
+            guest.archive = archives[said]
     except (initramfs.Missing, subprocess.CalledProcessError) as error:
         results.add("-", "-", "set-up", 0, f"FAILED: {error}")
         return
 
     def run(guest):
-        guest.run(archives[guest.cpus], options.timeout)
+        guest.run(guest.archive, options.timeout)
         guest.second_try(tree.pack_with, missing, options.timeout)
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        running = {pool.submit(run, guest): guest for guest in choose_guests(images, plans, hooks, results, directory)}
+        running = {pool.submit(run, guest): guest for guest in guests}
         for done in concurrent.futures.as_completed(running):
             if done.exception():
                 results.add(running[done].image.label, "-", "runner", 0, f"FAILED: {done.exception()!r}")
