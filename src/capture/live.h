@@ -31,7 +31,8 @@ struct ProgramReport {
 struct HookReport {
     std::string set;
     bool usable = false;
-    std::string reason;  // why not
+    std::string reason;      // why not
+    bool dangerous = false;  // refused by us, not by the kernel
     std::string hint;
     std::vector<ProgramReport> programs;  // those that belong to the set
     std::string why_not_iterators;  // programs run from user space walk the tables, because ...; empty: iterators do

@@ -17,6 +17,7 @@ HookReport LiveCapture::examine(HookSet hooks)
     if (!loaded) {
         report.reason = impl.why_not_trampolines.empty() ? loaded.error().message : impl.why_not_trampolines;
         report.hint = loaded.error().hint;
+        report.dangerous = impl.trampolines_are_dangerous;
     }
     report.sight = sight_of(impl);
     report.why_not_iterators = impl.why_not_iterators;

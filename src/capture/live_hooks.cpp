@@ -147,22 +147,6 @@ void drop_missing_tracepoints(LiveCapture::Impl& impl, const btf* kernel)
     need("sched_waking", programs.on_sched_waking, impl.has_wakeups);
 }
 
-constexpr const char* kNoProtection =
-    "this kernel preempts such probes and does not protect them from running twice at once (it does since 5.12)";
-
-constexpr const char* kMarksMaySleep =
-    "this kernel for real time may sleep where a probe asks for memory, which such probes need (it does not since 6.4)";
-
-// Empty: nothing speaks against them.
-std::string danger_of_trampolines(const KernelWords& words, const btf* types)
-{
-    if (!trampolines_are_preempted(words, types))
-        return "";
-    if (!protects_from_recursion(types))
-        return kNoProtection;
-    return marks_may_sleep(words, types) ? kMarksMaySleep : "";
-}
-
 void preallocate_rows(epaudit_bpf& skeleton)
 {
     bpf_map* map;
@@ -227,6 +211,7 @@ Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSe
             "newer kernels do not (6.12, and later releases of 6.1); or use --source strace");
     if (wanted != HookSet::kTracepoint)
         impl.why_not_trampolines = danger_of_trampolines(words, kernel.get());
+    impl.trampolines_are_dangerous = !impl.why_not_trampolines.empty();
     if (wanted != HookSet::kTracepoint && impl.why_not_trampolines.empty())
         impl.why_not_trampolines = try_trampolines(impl, kernel.get());
     impl.trampolines = wanted != HookSet::kTracepoint && impl.why_not_trampolines.empty();

@@ -13,6 +13,12 @@
 namespace epaudit {
 namespace {
 
+constexpr const char* kNoProtection =
+    "this kernel preempts such probes and does not protect them from running twice at once (it does since 5.12)";
+
+constexpr const char* kMarksMaySleep =
+    "this kernel for real time may sleep where a probe asks for memory, which such probes need (it does not since 6.4)";
+
 bool holds(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
 
 // Members of a member without a name count as well. Null: there is none.
@@ -100,6 +106,15 @@ bool marks_may_sleep(const KernelWords& kernel, const btf* types)
                             has_member(types, "bpf_local_storage_map", "use_kmalloc_nolock") ||
                             btf__find_by_name_kind(types, "bpf_map_kmalloc_nolock", BTF_KIND_FUNC) > 0;
     return is_realtime(kernel) && !own_memory;
+}
+
+std::string danger_of_trampolines(const KernelWords& kernel, const btf* types)
+{
+    if (!trampolines_are_preempted(kernel, types))
+        return "";
+    if (!protects_from_recursion(types))
+        return kNoProtection;
+    return marks_may_sleep(kernel, types) ? kMarksMaySleep : "";
 }
 
 bool rows_come_from_own_memory(const btf* types)

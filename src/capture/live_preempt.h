@@ -44,6 +44,9 @@ bool protects_from_recursion(const btf* types);
 bool rings_may_sleep(const KernelWords& kernel, const btf* types);
 bool marks_may_sleep(const KernelWords& kernel, const btf* types);
 
+// Why trampolines must not be used though the kernel may allow them. Empty: nothing speaks against them.
+std::string danger_of_trampolines(const KernelWords& kernel, const btf* types);
+
 // Tables without preallocated rows have an allocator of their own (6.1, fba1a1c6c912). Before, it is kmalloc(), under a lock
 // that sleeps on kernels for real time; and a kprobe that uses such a table makes the kernel warn.
 bool rows_come_from_own_memory(const btf* types);

@@ -73,7 +73,11 @@ void advise(Diagnosis& diagnosis, const Capabilities& own, const std::vector<Hoo
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
         advice.push_back({"this kernel has no BTF; install one built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later):",
                           "apt install linux-image-amd64"});
-    if (privileged && !reports[0].usable && reports[1].usable)
+    if (privileged && reports[0].dangerous && reports[1].usable)
+        advice.push_back({"hook set trampoline would cost less, but epaudit does not use it here: " + reports[0].reason +
+                              ". A newer kernel would allow it.",
+                          ""});
+    else if (privileged && !reports[0].usable && reports[1].usable)
         advice.push_back({"hook set trampoline would cost less, but this kernel refuses it (" + reports[0].reason +
                               "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
                               "does not restrict tracing would allow it. Nothing to do in epaudit.",

@@ -84,6 +84,23 @@ TEST(Preempt, ProbesThatMayRunTwiceAtOnce)
     EXPECT_TRUE(rows_come_from_own_memory(types({{"bpf_mem_alloc", "caches"}}).get()));
 }
 
+TEST(Preempt, TrampolinesThatAreRefused)
+{
+    const KernelWords full{"5.11.0", kFull, "", "", ""}, calm{"5.11.0", kVoluntary, "", "", ""};
+    const KernelWords unknown{"5.11.0", kDynamic, "quiet", "", ""}, realtime{"6.1.0", kRealtime, "", "", ""};
+    const Types v5_11 = types({{"bpf_prog", "len"}, {"task_struct", "migration_disabled"}});
+    const Types v6_1 = types({{"bpf_prog", "active"}, {"task_struct", "migration_disabled"}});
+    const Types v6_4 = types(
+        {{"bpf_prog", "active"}, {"task_struct", "migration_disabled"}, {"bpf_local_storage_map", "bpf_ma"}});
+    EXPECT_NE(danger_of_trampolines(full, v5_11.get()).find("running twice at once"), std::string::npos);
+    EXPECT_NE(danger_of_trampolines(unknown, v5_11.get()).find("running twice at once"), std::string::npos);
+    EXPECT_EQ(danger_of_trampolines(calm, v5_11.get()), "");
+    EXPECT_EQ(danger_of_trampolines(full, types({{"bpf_prog", "len"}}).get()), "");  // 5.10: not preempted
+    EXPECT_NE(danger_of_trampolines(realtime, v6_1.get()).find("asks for memory"), std::string::npos);
+    EXPECT_EQ(danger_of_trampolines(full, v6_1.get()), "");
+    EXPECT_EQ(danger_of_trampolines(realtime, v6_4.get()), "");
+}
+
 Types ring_locked_by(const char* lock)
 {
     Types out(btf__new_empty());

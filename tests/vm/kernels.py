@@ -28,7 +28,6 @@ class Kernel:
     line: str
     suites: tuple
     flavour: str = CLOUD
-    by_name_only: bool = False
 
 
 KERNELS = (
@@ -36,8 +35,8 @@ KERNELS = (
     Kernel("6.1", "6.1.", ("bookworm", "bookworm-security")),
     Kernel("6.12", "6.12.", ("trixie", "trixie-security")),
     Kernel("newest", "", ("sid",)),
-    Kernel("5.10-rt", "5.10.", ("bullseye", "bullseye-security"), RT, by_name_only=True),
-    Kernel("6.1-rt", "6.1.", ("bookworm", "bookworm-security"), RT, by_name_only=True),
+    Kernel("5.10-rt", "5.10.", ("bullseye", "bullseye-security"), RT),
+    Kernel("6.1-rt", "6.1.", ("bookworm", "bookworm-security"), RT),
     Kernel("6.12-rt", "6.12.", ("trixie", "trixie-security"), RT),
 )
 

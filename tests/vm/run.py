@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """epaudit on real kernels: boots Debian's 5.10, 6.1, 6.12 and newest cloud kernels under QEMU and runs every
-demo twin, real servers and bad input there, under every hook set. Needs no root.
+demo twin, real servers and bad input there, under every hook set; and a few cases on its PREEMPT_RT kernels. Needs no root.
 
-    run.py [KERNEL...]      5.10, 6.1, 6.12, newest (or its number), 5.10-rt, 6.1-rt, 6.12-rt
+    run.py [KERNEL...]      5.10, 6.1, 6.12, newest (or its number), 5.10-rt, 6.1-rt, 6.12-rt;
+                            default: all
 """
 import argparse
 import concurrent.futures
@@ -75,8 +76,7 @@ def advertised_hooks():
 def parse(words):
     parser = argparse.ArgumentParser(prog="./dev vm", description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("kernels", nargs="*", metavar="KERNEL",
-                        help="of " + ", ".join(kernel.name for kernel in kernels.KERNELS) + " (default: all but " +
-                             " and ".join(kernel.name for kernel in kernels.KERNELS if kernel.by_name_only) + ")")
+                        help="of " + ", ".join(kernel.name for kernel in kernels.KERNELS) + " (default: all)")
     parser.add_argument("--hooks", default=os.environ.get("EPAUDIT_HOOKS"), metavar="SET,...",
                         help="hook sets (default: all that epaudit knows)")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="cases whose name holds WORD")
@@ -94,8 +94,6 @@ def choose_images(names, refresh, results):
     known = {kernel.name for kernel in kernels.KERNELS}
     for kernel in kernels.KERNELS:
         numbers = [name for name in names if name not in known]
-        if not names and kernel.by_name_only:
-            continue
         if names and kernel.name not in names and not (kernel.name == "newest" and numbers):
             continue
         try:
@@ -236,7 +234,7 @@ def plan_of(image, cpus, only, missing):
     """Kernels for real time run a few cases, on one CPU."""
     if image.realtime and cpus > 1:
         return []
-    return cases.plan(missing, only or (cases.REALTIME if image.realtime else ()), cpus, image.label)
+    return cases.plan(missing, only or cases.REALTIME.get(image.label, ()), cpus, image.label)
 
 
 def choose_guests(images, only, missing, hooks, results, directory):
