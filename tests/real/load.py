@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that behave as clients do: they pipeline, stall, close half, come and go, and hold on."""
 import contextlib
+import os
+import signal
 import socket
 import socketserver
 import http.server
@@ -9,6 +11,7 @@ import subprocess
 import threading
 import time
 
+from case import descendants
 from harness import check
 from servers import need
 
@@ -124,19 +127,34 @@ def pipeline(port, seconds, request, answer, depth=20, connections=2):
     return answered
 
 
-def stall(port, seconds, request, connections=4):
-    """Asks for much and reads nothing; at the end half of them take it, half reset."""
+def stall(port, seconds, request, connections=4, half_closed=False):
+    """Asks for much and reads nothing, having closed the sending half or not; at the end half of them take it, half
+    reset."""
     clients = [connect(port, small_buffer=True) for _ in range(connections)]
     for client in clients:
         client.sendall(request)
+        if half_closed:
+            client.shutdown(socket.SHUT_WR)
     time.sleep(seconds)  # this is what a stalled client does
     for index, client in enumerate(clients):
         if index % 2:
             reset(client)
             continue
-        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may have given them up
+            client.shutdown(socket.SHUT_WR)
         drain(client)
         client.close()
+
+
+def stopped(pid, after, seconds):
+    """The server and its children do not run for a while, as in `docker pause`."""
+    time.sleep(after)
+    pids = descendants(pid)
+    for one in pids:
+        os.kill(one, signal.SIGSTOP)
+    time.sleep(seconds)  # this is what is tried
+    for one in pids:
+        os.kill(one, signal.SIGCONT)
 
 
 def slow_reader(port, seconds, request, connections=2):
@@ -225,7 +243,8 @@ def http_load(port, seconds, large="/large", slow=(1300, 2600), path="/"):
     busy = max(2, int(seconds / 3))
     answer = http_size(port, path)
     request = get(path)
-    waiting = [lambda: hold(port, seconds), lambda: stall(port, seconds - 0.5, get(large))]
+    waiting = [lambda: hold(port, seconds), lambda: stall(port, seconds - 0.5, get(large)),
+               lambda: stall(port, seconds - 0.5, get(large), half_closed=True)]
     waiting += [lambda ms=ms: slow_requests(port, seconds - 0.3, ms, 60, path) for ms in slow]
 
     def lively():

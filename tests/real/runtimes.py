@@ -14,6 +14,11 @@ def sample(name):
     return lay
 
 
+def gunicorn(directory):
+    port = free_port()
+    return Site([*samples.command("gevent"), f"127.0.0.1:{port}"], port, directory)
+
+
 def load(site, seconds):
     http_load(site.port, seconds)
 
@@ -25,6 +30,11 @@ CASES = [
     Case("Python asyncio", sample("asyncio"), load, SLOW, version("python3.11")),
     Case("asyncio at its fd limit", sample("asyncio"), starved, "prlimit while it runs, 12 clients", version("python3.11"),
          least=50, faulty=("EP205",)),
+    Case("uvloop", sample("uvloop"), load, SLOW, version("python3-uvloop")),
+    Case("gunicorn, gevent", gunicorn, load, SLOW, version("gunicorn")),
+    Case("Tornado", sample("tornado"), load, SLOW, version("python3-tornado")),
+    Case("trio", sample("trio"), load, SLOW, version("python3-trio")),
+    Case("Twisted", sample("twisted"), load, SLOW, version("python3-twisted")),
     Case("Go net/http", sample("go"), load, SLOW, version("golang-1.19-go")),
     Case("tokio", sample("tokio"), load, SLOW, version("librust-tokio-dev")),
     Case("asio", sample("asio"), load, SLOW, version("libasio-dev")),

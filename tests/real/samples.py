@@ -87,6 +87,21 @@ def java(name):
     return [tool("java", "openjdk-17-jre-headless"), "-Xmx128m", "-cp", path, name]
 
 
+def python(name, module, package):
+    """A Python program that needs a module of Debian's."""
+    program = tool("python3", "python3")
+    if subprocess.run([program, "-c", f"import {module}"], capture_output=True).returncode:
+        raise Skip(f"the Python module {module} is missing (package {package})")
+    return [program, str(SOURCES / f"{name}.py")]
+
+
+def gunicorn():
+    """With one worker of gevent's: what serves is its child."""
+    python("gevent_app", "gevent", "python3-gevent")
+    return [tool("gunicorn", "gunicorn"), "-k", "gevent", "-w", "1", "--pythonpath", str(SOURCES), "--log-level", "error",
+            "gevent_app:app", "-b"]
+
+
 BUILDERS = {
     "libevent": lambda: c_sample("libevent", "event", "event2/http.h", "libevent-dev"),
     "libuv": lambda: c_sample("libuv", "uv", "uv.h", "libuv1-dev"),
@@ -97,6 +112,11 @@ BUILDERS = {
     "netty": lambda: java("NettyServer"),
     "node": lambda: [tool("node", "nodejs"), str(SOURCES / "server.js")],
     "asyncio": lambda: [tool("python3", "python3"), str(SOURCES / "asyncio_server.py")],
+    "uvloop": lambda: python("uvloop_server", "uvloop", "python3-uvloop"),
+    "tornado": lambda: python("tornado_server", "tornado", "python3-tornado"),
+    "trio": lambda: python("trio_server", "trio", "python3-trio"),
+    "twisted": lambda: python("twisted_server", "twisted", "python3-twisted"),
+    "gevent": gunicorn,
 }
 
 
