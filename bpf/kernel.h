@@ -223,7 +223,20 @@ struct in6 {
     u8 bytes[16];
 };
 
+struct netns_ipv4 {
+    unsigned int sysctl_tcp_notsent_lowat;
+};
+
+struct net {
+    struct netns_ipv4 ipv4;
+};
+
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
 struct sock_common {
+    possible_net_t skc_net;
     u32 skc_daddr, skc_rcv_saddr;
     u16 skc_dport, skc_num;
     u16 skc_family;
@@ -254,7 +267,8 @@ struct sock {
 };
 
 struct tcp_sock {
-    u32 rcv_nxt, copied_seq, write_seq, snd_una;
+    u32 rcv_nxt, copied_seq, write_seq, snd_una, snd_nxt;
+    u32 notsent_lowat; /* TCP_NOTSENT_LOWAT; 0: as the network namespace has it */
 };
 
 /* Requests of io_uring. What is particular to an operation lies at the beginning of its request. */

@@ -291,7 +291,20 @@ static __always_inline void read_token(struct file_state *s, struct file *file, 
     s->aux = (u64)READ(sk, sk_error_queue.qlen) << 16 | (u16)READ(sk, sk_err);
 }
 
-/* Can more be sent? As sk_stream_is_writeable(): free space at least half of what is queued. */
+/* TCP_NOTSENT_LOWAT (trio, h2o): no EPOLLOUT while half as much has not been sent yet, whatever room there is. */
+static __always_inline bool held_by_lowat(struct sock *sk)
+{
+    struct tcp_sock *tcp = (struct tcp_sock *)sk;
+    u32 limit = READ(tcp, notsent_lowat);
+    if (!limit) {
+        struct net *net = READ(sk, __sk_common.skc_net.net);
+        limit = READ(net, ipv4.sysctl_tcp_notsent_lowat);
+    }
+    u32 unsent = READ(tcp, write_seq) - READ(tcp, snd_nxt);
+    return (u64)unsent << 1 >= limit;
+}
+
+/* Can more be sent? As sk_stream_is_writeable(): free space at least half of what is queued, and TCP's own limit. */
 static __always_inline void read_output(struct file_state *s, struct file *file, u8 kind)
 {
     if (kind != FILE_TCP && kind != FILE_UNIX)
@@ -300,7 +313,7 @@ static __always_inline void read_output(struct file_state *s, struct file *file,
     s32 queued = READ(sk, sk_wmem_queued);
     s32 limit = READ(sk, sk_sndbuf);
     s->unsent = (u32)queued;
-    if (limit - queued >= queued >> 1)
+    if (limit - queued >= queued >> 1 && !(kind == FILE_TCP && held_by_lowat(sk)))
         s->flags |= STATE_WRITABLE;
     if (READ(sk, sk_type) == SOCK_STREAM)
         s->flags |= STATE_STREAM;

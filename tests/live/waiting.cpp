@@ -6,6 +6,7 @@
 //   waiting end-under-edge      the same, a short read under EPOLLET (EP301)
 //   waiting blocked-first       send() until EAGAIN, epoll_ctl(ADD) afterwards; the client half-closes and reads nothing
 //   waiting chunks              chunks that each go out whole, until EPOLLOUT stops coming; the client as above
+//   waiting lowat               the same with TCP_NOTSENT_LOWAT: there is room in the buffer, and no EPOLLOUT (trio)
 //   waiting pool                told of input, mask 0, queued for a thread that is busy; the client gives up
 //   waiting greeting            another thread answers, keeps the connection passive for three seconds and closes it
 //   waiting wake-eventfd        ONESHOT fires once, is never re-armed, and others go on writing (EP104); wake-pipe
@@ -22,6 +23,7 @@
 //   waiting rate-limit          every client is paused for a while after each answer
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -214,10 +216,9 @@ int blocked_first()
     return 0;
 }
 
-int chunks()
+int chunks(Pair pair)
 {
     int epoll = new_epoll();
-    Pair pair(16384);
     add(epoll, pair.ours, EPOLLIN);
     pair.ask();
     told(epoll);
@@ -234,6 +235,16 @@ int chunks()
     pair.give_up();
     sleep_in_loop(epoll, watched_ms, chunk);  // the client's kernel may still make room for some
     return 0;
+}
+
+// What the kernel would take is far from what it asks for.
+Pair with_lowat()
+{
+    Pair pair;
+    int small = 4096;
+    must(setsockopt(pair.theirs, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), "setsockopt");
+    must(setsockopt(pair.ours, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &small, sizeof(small)), "setsockopt");
+    return pair;
 }
 
 int no_room()
@@ -548,7 +559,8 @@ int main(int argc, char** argv)
              Role{"end-with-data", [] { return end_with_data(EPOLLIN, true); }},
              Role{"end-under-edge", [] { return end_with_data(EPOLLIN | EPOLLET, false); }},
              Role{"blocked-first", blocked_first},
-             Role{"chunks", chunks},
+             Role{"chunks", [] { return chunks(Pair(16384)); }},
+             Role{"lowat", [] { return chunks(with_lowat()); }},
              Role{"pool", pool},
              Role{"greeting", greeting},
              Role{"wake-eventfd", wake_eventfd},
