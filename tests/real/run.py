@@ -10,12 +10,13 @@ from paths import BUILD
 from harness import Suite
 from case import LEGS, rules_known, run_leg
 import margin
+import pools
 import runtimes
 import stores
 import table
 import web
 
-CASES = [*web.CASES, *stores.CASES, *runtimes.CASES]
+CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES]
 
 
 def main():
