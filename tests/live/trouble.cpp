@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Correct programs in trouble: each role does something that has confused observers before, handles every event
-// properly, and prints what it did. Nothing here may yield a finding, but for `halves`.
+// properly, and prints what it did. Nothing here may yield a finding, but where a rule is named.
 //
 //   trouble forks N | threads N | reuse SECONDS | idle N | nested ROUNDS | thrice ROUNDS | handover ROUNDS
 //   trouble halves N               N half-closes that nobody asked to be told of (EP301), all there at every look
+//   trouble refused SECONDS | meddled-spin SECONDS    calls that fail change nothing: the spin is one (EP202)
+//   trouble meddled SECONDS        the same failing calls in a loop that reads: nothing to say
+//   trouble wrong-rearm SECONDS    EPOLLONESHOT is armed again in the wrong epoll (EP104)
 //   trouble exec PROGRAM...        leaves unread edge-triggered input behind and becomes another program
 //   trouble as-pid PID PROGRAM...  starts PROGRAM under that process number (clone3 with set_tid) and waits for it
 #include <fcntl.h>
@@ -323,6 +326,67 @@ int refused(long seconds)
     return 0;
 }
 
+// Calls on an epoll that does not know the fd, or knows it already: each fails with this errno.
+void meddle(int own, int other, int fd)
+{
+    auto fails = [&](int epoll, int operation, uint32_t mask, int code) {
+        epoll_event want{};
+        want.events = mask;
+        if (epoll_ctl(epoll, operation, fd, &want) == 0 || errno != code)
+            exit(3);
+    };
+    fails(other, EPOLL_CTL_MOD, EPOLLIN | EPOLLET, ENOENT);
+    fails(other, EPOLL_CTL_MOD, 0, ENOENT);
+    fails(other, EPOLL_CTL_DEL, 0, ENOENT);
+    fails(own, EPOLL_CTL_ADD, EPOLLOUT | EPOLLONESHOT, EEXIST);
+    fails(fd, EPOLL_CTL_DEL, 0, EINVAL);
+    fails(1 << 30, EPOLL_CTL_DEL, 0, EBADF);
+}
+
+// A loop that never reads what it is told of, or always does.
+int wrong_epoll(long seconds, bool reads)
+{
+    int own = new_epoll(), other = new_epoll();
+    auto [mine, theirs] = new_pair();
+    watch(other, new_eventfd());
+    watch(own, mine);
+    put(theirs);
+    long turns = 0;
+    for (time_t until = time(nullptr) + seconds; time(nullptr) < until; turns++) {
+        epoll_event got{};
+        if (turns % 64 == 1)
+            meddle(own, other, mine);
+        if (epoll_wait(own, &got, 1, 1000) != 1)
+            return 3;
+        if (reads) {
+            drain(mine);
+            put(theirs);
+        }
+    }
+    printf("%ld turns\n", turns);
+    return 0;
+}
+
+// EPOLLONESHOT fires, and the call that should arm it again goes to another epoll: input waits, nobody will be told.
+int wrong_rearm(long seconds)
+{
+    int own = new_epoll(), other = new_epoll();
+    auto [mine, theirs] = new_pair();
+    epoll_event got{};
+    watch(own, mine, EPOLLIN | EPOLLONESHOT);
+    put(theirs);
+    if (epoll_wait(own, &got, 1, 1000) != 1 || drain(mine) != 1)
+        return 3;
+    got.events = EPOLLIN | EPOLLONESHOT;
+    if (epoll_ctl(other, EPOLL_CTL_MOD, mine, &got) == 0 || errno != ENOENT)
+        return 3;
+    put(theirs);
+    for (time_t until = time(nullptr) + seconds; time(nullptr) < until;)
+        if (epoll_wait(own, &got, 1, 500) != 0)
+            return 3;
+    return 0;
+}
+
 // What waits here unread dies with the image; the next program starts with a clean slate.
 int exec_into(char** command)
 {
@@ -370,7 +434,9 @@ int main(int argc, char** argv)
     };
     for (const Role& known :
          {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle}, Role{"halves", halves},
-          Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}, Role{"refused", refused}})
+          Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}, Role{"refused", refused},
+          Role{"meddled-spin", [](long seconds) { return wrong_epoll(seconds, false); }},
+          Role{"meddled", [](long seconds) { return wrong_epoll(seconds, true); }}, Role{"wrong-rearm", wrong_rearm}})
         if (role == known.name)
             return known.run(atol(argv[2]));
     fprintf(stderr, "usage: trouble ROLE COUNT (see the source)\n");

@@ -118,6 +118,21 @@ def refused_calls_change_nothing():
     check(outcome.code == 1 and outcome.rules() == ["EP202"], outcome.describe())
 
 
+def spins_as_before():
+    """epoll_ctl on an epoll that does not know the fd, or knows it already: what is known of it in its own stays."""
+    outcome = epaudit("run", "--", TROUBLE, "meddled-spin", "4")
+    check(outcome.code == 1 and outcome.rules(("confirmed",)) == ["EP202"] == outcome.rules(), outcome.describe())
+    check(outcome.report["observation"]["complete"], outcome.describe())
+    (finding,) = [f for f in outcome.report["findings"] if f["rule"] == "EP202"]
+    check(finding["facts"]["mask"] == "EPOLLIN" and finding["trigger"] == "level", str(finding))
+    check("pattern" not in finding["facts"] or "epoll_ctl" not in finding["facts"]["pattern"], str(finding["facts"]))
+
+
+def rearmed_elsewhere():
+    outcome = epaudit("run", "--", TROUBLE, "wrong-rearm", "4")
+    check(outcome.code == 1 and outcome.rules() == ["EP104"], outcome.describe())
+
+
 def reuse_is_fast():
     """The storm must be one, or the test proves nothing."""
     outcome = epaudit("run", "--", TROUBLE, "reuse", "2")
@@ -183,6 +198,9 @@ def register(suite):
     suite.run("trouble: one socket in three epolls", quiet("thrice", 20000, postings=20000 * 5))
     suite.run("trouble: descriptors handed over", quiet("handover", 5000, postings=5000 * 6))
     suite.run("trouble: calls that fail change nothing", refused_calls_change_nothing)
+    suite.run("trouble: epoll_ctl on a wrong epoll, the spin is seen", spins_as_before)
+    suite.run("trouble: epoll_ctl on a wrong epoll, the loop reads", quiet("meddled", 3, postings=10000))
+    suite.run("trouble: epoll_ctl on a wrong epoll, not re-armed", rearmed_elsewhere)
     suite.run("trouble: 100,000 registrations", many_registrations)
     suite.run("trouble: each of 6,000 rows is seen once", each_row_is_seen_once)
     suite.run("trouble: a full table is said", table_is_full)
