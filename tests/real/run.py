@@ -11,12 +11,13 @@ from harness import Suite
 from case import LEGS, rules_known, run_leg
 import margin
 import pools
+import resolvers
 import runtimes
 import stores
 import table
 import web
 
-CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES]
+CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES]
 
 
 def main():
