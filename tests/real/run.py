@@ -9,6 +9,7 @@ import sys
 from paths import BUILD
 from harness import Suite
 from case import LEGS, rules_known, run_leg
+import gateways
 import margin
 import pools
 import resolvers
@@ -17,7 +18,7 @@ import stores
 import table
 import web
 
-CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES]
+CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES, *gateways.CASES]
 
 
 def main():

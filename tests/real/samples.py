@@ -97,9 +97,9 @@ def python(name, module, package):
 
 def gunicorn():
     """With one worker of gevent's: what serves is its child."""
-    python("gevent_app", "gevent", "python3-gevent")
+    python("wsgi_app", "gevent", "python3-gevent")
     return [tool("gunicorn", "gunicorn"), "-k", "gevent", "-w", "1", "--pythonpath", str(SOURCES), "--log-level", "error",
-            "gevent_app:app", "-b"]
+            "wsgi_app", "-b"]
 
 
 BUILDERS = {
