@@ -14,11 +14,12 @@ import margin
 import pools
 import resolvers
 import runtimes
+import services
 import stores
 import table
 import web
 
-CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES, *gateways.CASES]
+CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES, *gateways.CASES, *services.CASES]
 
 
 def main():
