@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
@@ -174,6 +175,125 @@ def transmission_load(site, seconds):
     odd_clients(site, seconds, ask, http_size(site.port, "/transmission/rpc"), ask * 2000)
 
 
+DOVECOT = """
+protocols = imap
+listen = 127.0.0.1
+base_dir = {dir}/run
+state_dir = {dir}/run
+log_path = /dev/stderr
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:{dir}/mail
+default_vsz_limit = 0
+mail_max_userip_connections = 100
+first_valid_uid = 1
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={dir}/mail
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {port}
+  }}
+  process_limit = 8
+  service_count = 0
+}}
+"""
+
+
+def dovecot(directory):
+    """With one mail of 4 MB."""
+    program, port = need("dovecot"), free_port()
+    mail = pathlib.Path(directory, "mail")
+    for name in ("cur", "new", "tmp"):
+        (mail / name).mkdir(parents=True)
+    (mail / "cur/1000000000.1.localhost:2,").write_bytes(b"Subject: large\r\n\r\n" + (b"m" * 70 + b"\r\n") * 60_000)
+    for path in (mail, *mail.rglob("*")):
+        shutil.chown(path, "nobody", "nogroup")
+    config = pathlib.Path(directory, "dovecot.conf")
+    config.write_text(DOVECOT.format(dir=directory, port=port))
+    return Site([program, "-F", "-c", str(config)], port, directory)
+
+
+def imap_load(site, seconds):
+    port, busy = site.port, seconds / 3
+    login = b"a LOGIN user x\r\nb SELECT INBOX\r\n"
+
+    def until_ok(client, tag):
+        data = b""
+        while b"\n" + tag + b" OK" not in b"\n" + data[-3000:]:
+            got = client.recv(65536)
+            check(got, f"Dovecot closed: {data[-200:]!r}")
+            data += got
+
+    def talk():
+        with connect(port) as client:
+            client.sendall(login)
+            until_ok(client, b"b")
+            for _ in until(busy):
+                client.sendall(b"c NOOP\r\n")
+                until_ok(client, b"c")
+
+    def idle():
+        """Told of new mail."""
+        with connect(port) as client:
+            client.sendall(login + b"d IDLE\r\n")
+            until_ok(client, b"b")
+            time.sleep(seconds - 1)  # what it is for
+    fetch = login + b"c FETCH 1 BODY[]\r\n"
+    together(*[talk] * 4, *[idle] * 3, lambda: hold(port, seconds, 5), lambda: half_close(port, busy, login),
+             lambda: come_and_go(port, busy, fetch), lambda: stall(port, seconds - 0.5, fetch, 2),
+             lambda: stall(port, seconds - 0.5, fetch, 2, half_closed=True), lambda: stopped(site.pid, seconds / 8, 1.1))
+
+
+PGBOUNCER = """
+[databases]
+postgres = host=127.0.0.1 port={back}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+auth_type = any
+unix_socket_dir =
+pool_mode = transaction
+default_pool_size = 4
+ignore_startup_parameters = extra_float_digits
+user = postgres
+"""
+
+
+def pgbouncer(directory):
+    """In front of PostgreSQL, which is not watched; with fewer connections to it than clients."""
+    program, port = need("pgbouncer"), free_port()
+    back = postgres(directory)
+    server = subprocess.Popen(back.words, cwd=directory, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(back.ready, 20, "PostgreSQL to listen")
+    config = pathlib.Path(directory, "pgbouncer.ini")
+    config.write_text(PGBOUNCER.format(port=port, back=back.port).replace("postgres = host", "postgres = user=postgres host"))
+    return Site([program, "-q", str(config)], port, directory, close=lambda: end(server))
+
+
+def pgbouncer_load(site, seconds):
+    words = [str(POSTGRES[-1] / "pgbench"), "-h", "127.0.0.1", "-p", str(site.port), "-U", "postgres", "-n"]
+    start = b"user\0postgres\0database\0postgres\0\0"
+    start = struct.pack(">II", len(start) + 8, 196608) + start
+
+    def query(text):
+        return start + b"Q" + struct.pack(">I", len(text) + 5) + text + b"\0"
+    select = pathlib.Path(site.directory, "select.sql")
+    select.write_text("SELECT 1;\n")
+    large = query(b"SELECT repeat('x', 1000) FROM generate_series(1, 4000)")
+    together(lambda: benchmark([*words, "-f", str(select), "-c", "10", "-T", str(int(seconds / 3)), "postgres"], seconds),
+             lambda: benchmark([*words, "-f", str(select), "-C", "-c", "2", "-T", "1", "postgres"], seconds),
+             lambda: hold(site.port, seconds, 8), lambda: half_close(site.port, seconds - 2, query(b"SELECT pg_sleep(0.5)")),
+             lambda: come_and_go(site.port, seconds / 3, query(b"SELECT 1")),
+             lambda: stall(site.port, seconds - 0.5, large, 2), lambda: stall(site.port, seconds - 0.5, large, 1, half_closed=True),
+             lambda: stopped(site.pid, seconds / 8, 1.1))
+
+
 ODD = "pipelining, byte by byte, half-closes, resets, stalled readers; stopped for a second; then quiet"
 CASES = [
     Case("rsyslog, imptcp", rsyslog, rsyslog_load, "12 senders of bursts, short-lived and silent ones; stopped for a second",
@@ -183,4 +303,8 @@ CASES = [
     Case("Tor, control port", tor, tor_load, ODD, version("tor")),
     Case("coturn", coturn, stun_load, ODD, version("coturn")),
     Case("Transmission", transmission, transmission_load, ODD, version("transmission-daemon")),
+    Case("Dovecot, IMAP", dovecot, imap_load, "NOOP, IDLE, a mail of 4 MB, half-closes, resets, stalled readers; stopped for a "
+         "second; then quiet", version("dovecot-core")),
+    Case("PgBouncer", pgbouncer, pgbouncer_load, "pgbench with and without reconnecting, stalled readers, half-closes, resets; "
+         "stopped for a second; then quiet", version("pgbouncer")),
 ]
