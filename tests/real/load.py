@@ -16,6 +16,7 @@ from harness import check
 from servers import need
 
 PAUSE = 0.02  # between two connections of a client that comes and goes
+PAUSED = 1.1  # seconds: longer than the test profile lets a loop stall
 
 
 def connect(port, timeout=10, small_buffer=False):
@@ -146,7 +147,7 @@ def stall(port, seconds, request, connections=4, half_closed=False):
         client.close()
 
 
-def stopped(pid, after, seconds):
+def stopped(pid, after, seconds=PAUSED):
     """The server and its children do not run for a while, as in `docker pause`."""
     time.sleep(after)
     pids = descendants(pid)
@@ -237,10 +238,11 @@ def slow_requests(port, seconds, ms, excess, path="/"):
         clients[1].close()
 
 
-def http_load(port, seconds, large="/large", slow=(1300, 2600), path="/"):
-    """All of it at once for a third of the time; then only what waits, so that the loop can fall asleep."""
+def http_load(site, seconds, large="/large", slow=(1300, 2600), path="/"):
+    """All of it at once for a third of the time, within which the server is stopped for a second; then only what waits,
+    so that the loop can fall asleep."""
     from servers import wrk_load
-    busy = max(2, int(seconds / 3))
+    port, busy = site.port, max(2, int(seconds / 3))
     answer = http_size(port, path)
     request = get(path)
     waiting = [lambda: hold(port, seconds), lambda: stall(port, seconds - 0.5, get(large)),
@@ -249,7 +251,7 @@ def http_load(port, seconds, large="/large", slow=(1300, 2600), path="/"):
 
     def lively():
         check(wrk_load(port, busy, path, 16) > 0, "wrk was not answered")
-    together(*waiting, lively,
+    together(*waiting, lively, lambda: stopped(site.pid, seconds / 8),
              lambda: pipeline(port, busy, request, answer),
              lambda: half_close(port, busy, request),
              lambda: come_and_go(port, busy, request),

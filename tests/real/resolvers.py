@@ -119,7 +119,7 @@ def dnsdist(directory):
 
 def load(server, seconds):
     """Once it is stopped for a second."""
-    together(lambda: dns_load(server, seconds), lambda: stopped(server.pid, seconds / 5, 1.1))
+    together(lambda: dns_load(server, seconds), lambda: stopped(server.pid, seconds / 5))
 
 
 ABOUT = "UDP and TCP queries, half-closes, byte by byte; stopped for a second"

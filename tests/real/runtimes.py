@@ -20,7 +20,7 @@ def gunicorn(directory):
 
 
 def load(site, seconds):
-    http_load(site.port, seconds)
+    http_load(site, seconds)
 
 
 SLOW = MIXED + "; pipelining behind a slow answer"

@@ -111,6 +111,7 @@ BUILDERS = {
     "nio": lambda: java("NioServer"),
     "netty": lambda: java("NettyServer"),
     "node": lambda: [tool("node", "nodejs"), str(SOURCES / "server.js")],
+    "cluster": lambda: [tool("node", "nodejs"), str(SOURCES / "cluster.js")],
     "asyncio": lambda: [tool("python3", "python3"), str(SOURCES / "asyncio_server.py")],
     "uvloop": lambda: python("uvloop_server", "uvloop", "python3-uvloop"),
     "tornado": lambda: python("tornado_server", "tornado", "python3-tornado"),

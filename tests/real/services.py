@@ -25,7 +25,7 @@ def odd_clients(site, seconds, request, answer, much):
     together(lambda: pipeline(port, busy, request, answer, depth=4, connections=6), lambda: hold(port, seconds, 10),
              lambda: half_close(port, busy, request), lambda: come_and_go(port, busy, request),
              lambda: trickle(port, busy, request, answer), lambda: stall(port, seconds - 0.5, much),
-             lambda: stall(port, seconds - 0.5, much, half_closed=True), lambda: stopped(site.pid, seconds / 8, 1.1))
+             lambda: stall(port, seconds - 0.5, much, half_closed=True), lambda: stopped(site.pid, seconds / 8))
 
 
 RSYSLOG = """
@@ -44,7 +44,7 @@ def rsyslog(directory):
 
 
 def rsyslog_load(site, seconds):
-    together(lambda: syslog_load(site, seconds), lambda: stopped(site.pid, seconds / 3, 1.1))
+    together(lambda: syslog_load(site, seconds), lambda: stopped(site.pid, seconds / 3))
 
 
 DBUS = """
@@ -110,7 +110,7 @@ def dbus_load(site, seconds):
     hello = b"\0AUTH ANONYMOUS 61\r\n"
     together(*[talk] * 4, lambda: deaf(False), lambda: deaf(True), lambda: hold(port, seconds, 6),
              lambda: half_close(port, busy, hello), lambda: come_and_go(port, busy, hello),
-             lambda: stopped(site.pid, seconds / 8, 1.1))
+             lambda: stopped(site.pid, seconds / 8))
 
 
 def gearmand(directory):
@@ -247,7 +247,7 @@ def imap_load(site, seconds):
     fetch = login + b"c FETCH 1 BODY[]\r\n"
     together(*[talk] * 4, *[idle] * 3, lambda: hold(port, seconds, 5), lambda: half_close(port, busy, login),
              lambda: come_and_go(port, busy, fetch), lambda: stall(port, seconds - 0.5, fetch, 2),
-             lambda: stall(port, seconds - 0.5, fetch, 2, half_closed=True), lambda: stopped(site.pid, seconds / 8, 1.1))
+             lambda: stall(port, seconds - 0.5, fetch, 2, half_closed=True), lambda: stopped(site.pid, seconds / 8))
 
 
 PGBOUNCER = """
@@ -291,7 +291,7 @@ def pgbouncer_load(site, seconds):
              lambda: hold(site.port, seconds, 8), lambda: half_close(site.port, seconds - 2, query(b"SELECT pg_sleep(0.5)")),
              lambda: come_and_go(site.port, seconds / 3, query(b"SELECT 1")),
              lambda: stall(site.port, seconds - 0.5, large, 2), lambda: stall(site.port, seconds - 0.5, large, 1, half_closed=True),
-             lambda: stopped(site.pid, seconds / 8, 1.1))
+             lambda: stopped(site.pid, seconds / 8))
 
 
 ODD = "pipelining, byte by byte, half-closes, resets, stalled readers; stopped for a second; then quiet"

@@ -190,11 +190,11 @@ def httpd(directory):
 
 
 def web_load(site, seconds):
-    http_load(site.port, seconds, slow=())
+    http_load(site, seconds, slow=())
 
 
 def proxy_load(site, seconds):
-    http_load(site.port, seconds)
+    http_load(site, seconds)
 
 
 def herd(site, seconds):
@@ -206,7 +206,7 @@ def version(package):
     return lambda: package_version(package)
 
 
-MIXED = "wrk, pipelining, stalled and slow readers, half-closes, resets; then quiet"
+MIXED = "wrk, pipelining, stalled and slow readers, half-closes, resets; stopped for a second; then quiet"
 NGINX_VERSION, HAPROXY_VERSION = version("nginx-light"), version("haproxy")
 CASES = [
     Case("nginx static", nginx, web_load, MIXED, NGINX_VERSION),
