@@ -8,7 +8,10 @@ TEST_PACKAGES=(nginx-light redis-server redis-tools wrk strace zstd procps iprou
     qemu-system-x86 busybox-static cpio python3-jsonschema libxml2-utils chromium-headless-shell fonts-dejavu-core)
 # Real servers, and the libraries and compilers of the small ones in tests/real/samples.
 REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core unbound nodejs postgresql-15 mariadb-server-core
-    beanstalkd ngircd
+    beanstalkd ngircd slapd rabbitmq-server bind9 knot pdns-recursor dnsdist squid varnish gcc libc6-dev h2o
+    uwsgi-core uwsgi-plugin-python3 php8.2-fpm nghttp2-client openssl dbus-daemon gearman-job-server tor coturn
+    transmission-daemon dovecot-core dovecot-imapd pgbouncer
+    gunicorn python3-gevent python3-uvloop python3-tornado python3-trio python3-twisted
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
 BUILD_TOOLS=(clang bpftool cmake ninja g++ pkg-config python3 git)
@@ -61,7 +64,11 @@ install_packages() {
         case $package in
             nginx-light) unit=nginx ;;
             redis-server | memcached | haproxy | lighttpd | mosquitto | unbound | beanstalkd | ngircd) unit=$package ;;
+            slapd | rabbitmq-server | knot | pdns-recursor | dnsdist | squid | varnish | h2o | php8.2-fpm) unit=$package ;;
+            gearman-job-server | tor | coturn | transmission-daemon | pgbouncer) unit=$package ;;
             syslog-ng-core) unit=syslog-ng ;;
+            bind9) unit=named ;;
+            dovecot-core) unit=dovecot ;;
             postgresql-15) unit=postgresql ;;
             *) continue ;;
         esac

@@ -18,6 +18,7 @@ from harness import Final, Started, check, end, epaudit, wait_for
 from servers import answers
 
 LOAD_SECONDS = 6
+READY_SECONDS = 60  # RabbitMQ takes five of both CPUs
 LEGS = ("attach", "run")
 SPOKEN = ("likely", "confirmed")
 ORDER = ("info", "risk", "likely", "confirmed")
@@ -116,7 +117,7 @@ def attached(case, site, words):
     with open(os.path.join(site.directory, "log"), "wb") as log:
         server = subprocess.Popen(site.words, cwd=site.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
-            wait_for(lambda: site.is_ready() or server.poll() is not None, 30, site.words[0] + " to listen")
+            wait_for(lambda: site.is_ready() or server.poll() is not None, READY_SECONDS, site.words[0] + " to listen")
             check(server.poll() is None, f"{site.words[0]} ended: {server_log(site)}")
             site.pid = server.pid
             tool = Started("attach", "--follow-forks", *words, "-p", server.pid)
@@ -140,7 +141,7 @@ def from_birth(case, site, words):
     tool = Started("run", *words, "--", "sh", "-c", 'exec "$@" >log 2>&1', "sh", *site.words, cwd=site.directory)
     witness = None
     try:
-        wait_for(lambda: site.is_ready() or tool.process.poll() is not None, 40, site.words[0] + " to listen")
+        wait_for(lambda: site.is_ready() or tool.process.poll() is not None, READY_SECONDS, site.words[0] + " to listen")
         check(tool.process.poll() is None, f"{site.words[0]} ended under `run`: {server_log(site)}")
         site.pid = descendants(tool.process.pid)[1]
         witness = Witness(site.pid)

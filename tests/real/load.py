@@ -151,11 +151,11 @@ def stopped(pid, after, seconds=PAUSED):
     """The server and its children do not run for a while, as in `docker pause`."""
     time.sleep(after)
     pids = descendants(pid)
-    for one in pids:
-        os.kill(one, signal.SIGSTOP)
-    time.sleep(seconds)  # this is what is tried
-    for one in pids:
-        os.kill(one, signal.SIGCONT)
+    for number, pause in ((signal.SIGSTOP, seconds), (signal.SIGCONT, 0)):
+        for one in pids:
+            with contextlib.suppress(ProcessLookupError):  # it has ended
+                os.kill(one, number)
+        time.sleep(pause)  # this is what is tried
 
 
 def slow_reader(port, seconds, request, connections=2):
