@@ -15,43 +15,21 @@ constexpr uint64_t kAtOnce = NSEC_PER_MSEC;
 constexpr int64_t kSlept = 20 * NSEC_PER_MSEC;  // a wait that took so long found nothing ready when it began
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
-bool answers(uint32_t touch, uint32_t events)
-{
-    if (touch & kChanged)
-        return true;
-    if (!(events & ~(EV_HUP | EV_ERR)))
-        return false;
-    return touch & (kTook | kGave);
-}
-
-// The same for a call on another fd than the one that is meant, if it is not certain which one is.
-bool may_answer(uint32_t touch, uint32_t events)
-{
-    return ((touch & kTook) && (events & kInput)) || ((touch & kGave) && (events & EV_OUT)) || (touch & kChanged);
-}
-
 }  // namespace
 
-void Runs::Interest::erase(int fd)
+Runs::Process* Runs::process(uint32_t pid)
 {
-    auto at = members.find(fd);
-    if (at == members.end())
-        return;
-    by_data.erase(at->second.data);
-    members.erase(at);
+    auto at = processes_.find(pid);
+    return at == processes_.end() ? nullptr : &at->second;
 }
 
-Runs::Epoll& Runs::at(const LogPlace& place)
+Runs::Epoll& Runs::at(Process& process, const LogPlace& place)
 {
-    Epolls& epolls = processes_[place.pid];
-    for (Epoll& epoll : epolls)
-        if (epoll.place.epoll == place.epoll) {
-            epoll.place = place;
-            return epoll;
-        }
-    epolls.emplace_back();
-    epolls.back().place = place;
-    return epolls.back();
+    Epoll* epoll = process.find(place.epoll);
+    if (!epoll)
+        return process.add(place);
+    epoll->place = place;
+    return *epoll;
 }
 
 Runs::Key* Runs::find(Epoll& epoll, uint64_t data)
@@ -62,9 +40,10 @@ Runs::Key* Runs::find(Epoll& epoll, uint64_t data)
     return nullptr;
 }
 
-void Runs::start(const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time)
+void Runs::start(const Process& process, const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time)
 {
     key = {};
+    key.handoffs = process.handoffs;
     key.data = event.data;
     key.candidate = fd_in_data(event.data);
     if (auto interest = interests_.find(epoll.place.epoll); interest != interests_.end()) {
@@ -106,8 +85,11 @@ void Runs::end(const Epoll& epoll, const Key& key, bool over)
 }
 
 // With timeout 0, and nothing there.
-void Runs::zero(Epoll& epoll, const Return& how)
+void Runs::zero(const Process& process, Epoll& epoll, const Return& how)
 {
+    if (epoll.quiet != process.touches)
+        epoll.zeros = 0;
+    epoll.quiet = process.touches;
     epoll.zeros = how.result == 0 && how.timeout == 0 ? epoll.zeros + 1 : 0;
     if (epoll.zeros < kFewest)
         return;
@@ -139,7 +121,7 @@ void Runs::end_absent(Epoll& epoll, const std::vector<PrintedEvent>& events, con
     }
 }
 
-void Runs::count(Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time)
+void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time)
 {
     Key* key = find(epoll, event.data);
     if (!key && epoll.keys.size() >= kMostKeys)
@@ -150,7 +132,8 @@ void Runs::count(Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t t
             end(epoll, *key, true);
         else
             key = &epoll.keys.emplace_back();
-        start(epoll, *key, event, time);
+        start(process, epoll, *key, event, time);
+        process.started(epoll, *key);
         key->turns_alone = alone;
         return;
     }
@@ -170,70 +153,17 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
     stalls_.returned(place, events, at_once, !how.whole);
     if (how.result < 0)  // interrupted
         return;
+    Process& process = processes_[place.pid];
     if (place.epfd > 0)  // one epoll may be inside another: this is how its events are taken
-        polled(place.pid, place.epfd, how.result > 0);
-    Epoll& epoll = at(place);
-    zero(epoll, how);
+        polled(process, place.epfd, how.result > 0);
+    Epoll& epoll = at(process, place);
+    zero(process, epoll, how);
     end_absent(epoll, events, how);
     const bool alone = events.size() == 1;
     for (const PrintedEvent& event : events)
         if (event.data_known)
-            count(epoll, event, alone, how.time);
+            count(process, epoll, event, alone, how.time);
     awaited_[place.tid] = {alone && events[0].data_known ? fd_in_data(events[0].data) : -1, true};
-}
-
-void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error)
-{
-    auto process = processes_.find(pid);
-    if (process == processes_.end())
-        return;
-    for (Epoll& epoll : process->second) {
-        epoll.zeros = 0;
-        for (Key& key : epoll.keys) {
-            if (key.candidate == fd && (key.registered || fd > 0)) {
-                key.contact = true;
-                key.between |= between;
-                if (error)
-                    key.error = error;
-                key.answered |= answers(kind, key.common);
-                continue;
-            }
-            if (key.registered || key.contacts > 1)
-                continue;
-            if (fd > 2)
-                key.answered |= may_answer(kind, key.common);
-            key.other = key.other == -1 || key.other == fd ? fd : -2;
-            key.other_now = true;
-            key.other_between |= between;
-            if (error)
-                key.other_error = error;
-        }
-    }
-}
-
-void Runs::polled(uint32_t pid, int epfd, bool took)
-{
-    auto process = processes_.find(pid);
-    if (process == processes_.end())
-        return;
-    for (Epoll& epoll : process->second)
-        for (Key& key : epoll.keys)
-            if (key.candidate == epfd) {
-                key.contact = true;
-                key.answered |= took;
-            }
-}
-
-// The number leads elsewhere from now on.
-void Runs::forget_number(uint32_t pid, int fd)
-{
-    auto process = processes_.find(pid);
-    if (process == processes_.end())
-        return;
-    for (const Epoll& epoll : process->second)
-        if (auto interest = interests_.find(epoll.place.epoll); interest != interests_.end())
-            interest->second.erase(fd);
-    touch(pid, fd, kChanged, 0, 0);
 }
 
 // Nothing more will come: the runs that nobody has answered stand as they are.
@@ -246,25 +176,26 @@ void Runs::cut_off(const Epoll& epoll)
 
 void Runs::gone(uint32_t pid)
 {
-    auto process = processes_.find(pid);
-    if (process == processes_.end())
+    const Process* ended = process(pid);
+    if (!ended)
         return;
-    for (const Epoll& epoll : process->second)
+    for (const Epoll& epoll : ended->epolls)
         cut_off(epoll);
-    processes_.erase(process);
+    processes_.erase(pid);
 }
 
 void Runs::epoll_closed(uint64_t id)
 {
-    interests_.erase(id);
-    for (auto& [pid, epolls] : processes_) {
-        auto closed = std::find_if(epolls.begin(), epolls.end(),
-                                   [&](const Epoll& epoll) { return epoll.place.epoll == id; });
-        if (closed == epolls.end())
-            continue;
-        cut_off(*closed);
-        epolls.erase(closed);
+    if (auto interest = interests_.find(id); interest != interests_.end()) {
+        while (!interest->second.members.empty())
+            strike(id, interest->second, interest->second.members.begin()->first);
+        interests_.erase(interest);
     }
+    for (auto& [pid, process] : processes_)
+        if (Epoll* closed = process.find(id)) {
+            cut_off(*closed);
+            process.remove(*closed);
+        }
 }
 
 void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEvent& event, int64_t result)
@@ -275,17 +206,16 @@ void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEven
     }
     if (result < 0)
         return;
-    Epoll& epoll = at(place);
+    Epoll& epoll = at(processes_[place.pid], place);
     Interest& interest = interests_[place.epoll];
     auto member = interest.members.find(fd);
     const uint32_t old = member == interest.members.end() ? 0 : member->second.mask;
-    if (del || event.data_known)
-        interest.erase(fd);
     if (!del && event.data_known) {
-        interest.members[fd] = {event.data, event.events};
-        interest.by_data[event.data] = fd;
+        enrol(place.epoll, interest, fd, {event.data, event.events});
         if (Key* key = find(epoll, event.data); key && key->candidate == fd)
             key->mask = event.events;
+    } else if (del) {
+        strike(place.epoll, interest, fd);
     }
     touch(place.pid, fd, kLooked, del || old != event.events ? BETWEEN_MOD : BETWEEN_MOD_SAME, 0);
 }

@@ -68,10 +68,11 @@ private:
         uint32_t other_between = 0;
         int other_error = 0;
         bool answered = false;
-        bool handoff = false;  // another thread may have been told
-        bool equal = true;     // all returns told of exactly the same
+        uint64_t handoffs = 0;  // of the process, before this run
+        bool equal = true;      // all returns told of exactly the same
         bool turns_alone = true;
         uint64_t from = 0, last = 0;
+        bool settled() const;
     };
     struct Member {
         uint64_t data = 0;
@@ -80,31 +81,57 @@ private:
     struct Interest {
         std::unordered_map<int, Member> members;
         std::unordered_map<uint64_t, int> by_data;
-        void erase(int fd);
     };
     // As one process sees it: what it is told, and what it does about it.
     struct Epoll {
         LogPlace place;
         std::vector<Key> keys;
         uint64_t zeros = 0;
+        uint64_t quiet = 0;      // touches of the process, when these zeros were counted
+        bool unsettled = false;  // is among those of the process
     };
-    using Epolls = std::vector<Epoll>;
+    // With more epolls than kFew, those that a call may concern are found by its fd instead of by asking each.
+    struct Process {
+        std::vector<Epoll> epolls;
+        size_t closed = 0;  // of them, which have no identity any more
+        uint64_t touches = 0;
+        uint64_t handoffs = 0;                                 // another thread may have been told
+        std::vector<uint32_t> unsettled;                       // calls on any fd may say something about their keys
+        std::unordered_map<int, std::vector<uint32_t>> by_fd;  // may hold a key of this candidate; sorted
+        std::unordered_map<uint64_t, uint32_t> by_id;
+
+        static constexpr size_t kFew = 4;
+        bool indexed() const { return epolls.size() > kFew; }
+        Epoll* find(uint64_t id);
+        Epoll& add(const LogPlace& place);
+        void remove(Epoll& epoll);
+        void reindex();
+        void started(Epoll& epoll, const Key& key);
+        template <typename Visit>
+        void visit(int fd, const Visit& one);
+        template <typename Visit>
+        void visit_by_fd(int fd, const Visit& one);
+    };
     struct Herd {
         uint64_t tries = 0, empty = 0;
     };
 
-    Epoll& at(const LogPlace& place);
-    Key* find(Epoll& epoll, uint64_t data);
-    void start(const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
+    Process* process(uint32_t pid);
+    static Epoll& at(Process& process, const LogPlace& place);
+    static Key* find(Epoll& epoll, uint64_t data);
+    void start(const Process& process, const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
     void end(const Epoll& epoll, const Key& key, bool over);
-    void zero(Epoll& epoll, const Return& how);
+    void zero(const Process& process, Epoll& epoll, const Return& how);
     void end_absent(Epoll& epoll, const std::vector<PrintedEvent>& events, const Return& how);
-    void count(Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time);
-    void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
-    void polled(uint32_t pid, int epfd, bool took);
+    void count(Process& process, Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time);
     void cut_off(const Epoll& epoll);
-    void forget_number(uint32_t pid, int fd);
     void keep(const LogRun& run);
+    // runs_touch.cpp
+    void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
+    static void polled(Process& process, int epfd, bool took);
+    void forget_number(uint32_t pid, int fd);
+    void enrol(uint64_t epoll, Interest& interest, int fd, const Member& member);
+    void strike(uint64_t epoll, Interest& interest, int fd);
     // runs_calls.cpp
     void hand_over(uint32_t pid);
     void accepted(uint32_t pid, uint32_t tid, int fd, int64_t value);
@@ -116,8 +143,9 @@ private:
     LogRun describe(const Epoll& epoll, const Key& key) const;
     void add_herds(std::vector<LogRun>& all) const;
 
-    std::unordered_map<uint32_t, Epolls> processes_;
-    std::unordered_map<uint64_t, Interest> interests_;  // by epoll: a child inherits it
+    std::unordered_map<uint32_t, Process> processes_;
+    std::unordered_map<uint64_t, Interest> interests_;              // by epoll: a child inherits it
+    std::unordered_map<int, std::vector<uint64_t>> interested_in_;  // the epolls that have this number; sorted
     std::map<std::tuple<uint64_t, uint64_t, uint8_t>, LogRun> best_;
     std::map<std::pair<uint32_t, int>, Herd> herds_;              // by process and listener
     std::unordered_map<uint32_t, std::pair<int, bool>> awaited_;  // by thread: the event it was last told of, alone

@@ -10,12 +10,8 @@ namespace epaudit {
 void Runs::hand_over(uint32_t pid)
 {
     threads_ = true;
-    auto process = processes_.find(pid);
-    if (process == processes_.end())
-        return;
-    for (Epoll& epoll : process->second)
-        for (Key& key : epoll.keys)
-            key.handoff = true;
+    if (Process* woken = process(pid))
+        woken->handoffs++;
 }
 
 void Runs::accepted(uint32_t pid, uint32_t tid, int fd, int64_t value)

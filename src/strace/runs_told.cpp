@@ -102,7 +102,8 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
     // Told once, armed again by somebody: when nobody is seen to, there are others.
     if (key.registered && (key.mask & EV_ONESHOT) && !rearmed)
         run.doubt = "EPOLLONESHOT is armed again by calls that the log does not hold";
-    if (key.handoff && !in_use)
+    auto process = processes_.find(epoll.place.pid);
+    if (!in_use && process != processes_.end() && process->second.handoffs != key.handoffs)
         run.doubt = kHandedOver;
     return run;
 }
@@ -113,10 +114,12 @@ void Runs::add_herds(std::vector<LogRun>& all) const
         if (herd.empty < kFewestEmpty || herd.empty * 10 < herd.tries * 8)
             continue;
         LogRun run;
-        if (auto process = processes_.find(where.first); process != processes_.end() && !process->second.empty()) {
-            run.epoll = process->second.back().place.epoll;
-            run.epfd = process->second.back().place.epfd;
-        }
+        if (auto process = processes_.find(where.first); process != processes_.end())
+            for (const Epoll& epoll : process->second.epolls)
+                if (epoll.place.epoll) {  // the youngest
+                    run.epoll = epoll.place.epoll;
+                    run.epfd = epoll.place.epfd;
+                }
         run.pid = where.first;
         run.fd = where.second;
         run.file = static_cast<uint64_t>(where.second);
@@ -131,8 +134,8 @@ void Runs::add_herds(std::vector<LogRun>& all) const
 std::vector<LogRun> Runs::list(const LogSight& sight) const
 {
     Runs now(*this);
-    for (auto& [pid, epolls] : now.processes_)
-        for (const Epoll& epoll : epolls)
+    for (auto& [pid, process] : now.processes_)
+        for (const Epoll& epoll : process.epolls)
             now.cut_off(epoll);
     std::vector<LogRun> all;
     const bool alone = (sight.pids || sight.birth || !threads_) && !sight.others_unseen;

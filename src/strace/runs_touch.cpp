@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which of the epolls of a process a call on an fd concerns. Servers have hundreds of them, one for each thread.
+#include <algorithm>
+
+#include "bpf/ledger_limits.h"
+#include "src/strace/runs.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
+
+bool answers(uint32_t touch, uint32_t events)
+{
+    if (touch & kChanged)
+        return true;
+    if (!(events & ~(EV_HUP | EV_ERR)))
+        return false;
+    return touch & (kTook | kGave);
+}
+
+// The same for a call on another fd than the one that is meant, if it is not certain which one is.
+bool may_answer(uint32_t touch, uint32_t events)
+{
+    return ((touch & kTook) && (events & kInput)) || ((touch & kGave) && (events & EV_OUT)) || (touch & kChanged);
+}
+
+template <typename T>
+bool insert_sorted(std::vector<T>& list, T value)
+{
+    auto at = std::lower_bound(list.begin(), list.end(), value);
+    if (at != list.end() && *at == value)
+        return false;
+    list.insert(at, value);
+    return true;
+}
+
+}  // namespace
+
+Runs::Epoll* Runs::Process::find(uint64_t id)
+{
+    if (indexed()) {
+        auto at = by_id.find(id);
+        return at == by_id.end() ? nullptr : &epolls[at->second];
+    }
+    for (Epoll& epoll : epolls)
+        if (epoll.place.epoll == id)
+            return &epoll;
+    return nullptr;
+}
+
+Runs::Epoll& Runs::Process::add(const LogPlace& place)
+{
+    const bool was = indexed();
+    epolls.emplace_back().place = place;
+    const auto index = static_cast<uint32_t>(epolls.size() - 1);
+    if (was) {
+        by_id[place.epoll] = index;
+    } else if (indexed()) {
+        reindex();
+    }
+    return epolls.back();
+}
+
+void Runs::Process::remove(Epoll& epoll)
+{
+    if (!indexed()) {
+        epolls.erase(epolls.begin() + (&epoll - epolls.data()));
+        return;
+    }
+    by_id.erase(epoll.place.epoll);
+    epoll.place.epoll = 0;
+    epoll.keys.clear();
+    if (++closed * 2 < epolls.size())
+        return;
+    std::erase_if(epolls, [](const Epoll& one) { return !one.place.epoll; });
+    reindex();
+}
+
+void Runs::Process::reindex()
+{
+    closed = 0;
+    unsettled.clear();
+    by_fd.clear();
+    by_id.clear();
+    if (!indexed())
+        return;
+    for (Epoll& epoll : epolls) {
+        by_id[epoll.place.epoll] = static_cast<uint32_t>(&epoll - epolls.data());
+        epoll.unsettled = false;
+        for (const Key& key : epoll.keys)
+            started(epoll, key);
+    }
+}
+
+void Runs::Process::started(Epoll& epoll, const Key& key)
+{
+    if (!indexed())
+        return;
+    const auto index = static_cast<uint32_t>(&epoll - epolls.data());
+    if (key.candidate >= 0)
+        insert_sorted(by_fd[key.candidate], index);
+    if (!epoll.unsettled)
+        unsettled.push_back(index);
+    epoll.unsettled = true;
+}
+
+// Does a call on another fd than its own say anything about this run?
+bool Runs::Key::settled() const { return registered || contacts > 1 || (answered && other == -2); }
+
+// Some are visited twice: what a touch does must not depend on it.
+template <typename Visit>
+void Runs::Process::visit(int fd, const Visit& one)
+{
+    if (!indexed()) {
+        for (Epoll& epoll : epolls)
+            one(epoll);
+        return;
+    }
+    for (size_t i = 0; i < unsettled.size();) {
+        Epoll& epoll = epolls[unsettled[i]];
+        one(epoll);
+        if (!std::all_of(epoll.keys.begin(), epoll.keys.end(), [](const Key& key) { return key.settled(); })) {
+            i++;
+            continue;
+        }
+        epoll.unsettled = false;
+        unsettled[i] = unsettled.back();
+        unsettled.pop_back();
+    }
+    visit_by_fd(fd, one);
+}
+
+// Those with a key of this candidate, and perhaps some others.
+template <typename Visit>
+void Runs::Process::visit_by_fd(int fd, const Visit& one)
+{
+    if (!indexed()) {
+        for (Epoll& epoll : epolls)
+            one(epoll);
+        return;
+    }
+    auto list = by_fd.find(fd);
+    if (list == by_fd.end())
+        return;
+    std::erase_if(list->second, [&](uint32_t index) {
+        Epoll& epoll = epolls[index];
+        one(epoll);
+        return std::none_of(epoll.keys.begin(), epoll.keys.end(), [&](const Key& key) { return key.candidate == fd; });
+    });
+}
+
+void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error)
+{
+    Process* user = process(pid);
+    if (!user)
+        return;
+    user->touches++;
+    user->visit(fd, [&](Epoll& epoll) {
+        for (Key& key : epoll.keys) {
+            if (key.candidate == fd && (key.registered || fd > 0)) {
+                key.contact = true;
+                key.between |= between;
+                if (error)
+                    key.error = error;
+                key.answered |= answers(kind, key.common);
+                continue;
+            }
+            if (key.registered || key.contacts > 1)
+                continue;
+            if (fd > 2)
+                key.answered |= may_answer(kind, key.common);
+            key.other = key.other == -1 || key.other == fd ? fd : -2;
+            key.other_now = true;
+            key.other_between |= between;
+            if (error)
+                key.other_error = error;
+        }
+    });
+}
+
+void Runs::polled(Process& process, int epfd, bool took)
+{
+    process.visit_by_fd(epfd, [&](Epoll& epoll) {
+        for (Key& key : epoll.keys)
+            if (key.candidate == epfd) {
+                key.contact = true;
+                key.answered |= took;
+            }
+    });
+}
+
+// The number leads elsewhere from now on.
+void Runs::forget_number(uint32_t pid, int fd)
+{
+    Process* user = process(pid);
+    if (!user)
+        return;
+    if (auto holders = interested_in_.find(fd); holders != interested_in_.end()) {
+        if (user->epolls.size() <= holders->second.size()) {
+            for (const Epoll& epoll : user->epolls)
+                if (auto interest = interests_.find(epoll.place.epoll); interest != interests_.end())
+                    strike(epoll.place.epoll, interest->second, fd);
+        } else {
+            const std::vector<uint64_t> ids = holders->second;
+            for (uint64_t id : ids)
+                if (user->find(id))
+                    strike(id, interests_.at(id), fd);
+        }
+    }
+    touch(pid, fd, kChanged, 0, 0);
+}
+
+void Runs::enrol(uint64_t epoll, Interest& interest, int fd, const Member& member)
+{
+    auto [at, fresh] = interest.members.try_emplace(fd, member);
+    if (fresh)
+        insert_sorted(interested_in_[fd], epoll);
+    else
+        interest.by_data.erase(at->second.data);
+    at->second = member;
+    interest.by_data[member.data] = fd;
+}
+
+void Runs::strike(uint64_t epoll, Interest& interest, int fd)
+{
+    auto at = interest.members.find(fd);
+    if (at == interest.members.end())
+        return;
+    interest.by_data.erase(at->second.data);
+    interest.members.erase(at);
+    auto holders = interested_in_.find(fd);
+    std::vector<uint64_t>& ids = holders->second;
+    ids.erase(std::lower_bound(ids.begin(), ids.end(), epoll));
+    if (holders->second.empty())
+        interested_in_.erase(holders);
+}
+
+}  // namespace epaudit
