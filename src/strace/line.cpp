@@ -238,7 +238,7 @@ LogLine call(LogLine line, std::string_view text)
         return line;
     }
     for (std::string_view tail : {kUnfinishedTail, kDetachedTail}) {
-        if (!ends_with(line.rest, tail))
+        if (line.rest.empty() || line.rest.back() != '>' || !ends_with(line.rest, tail))
             continue;
         line.kind = Kind::kUnfinished;
         line.rest.remove_suffix(tail.size());

@@ -39,6 +39,22 @@ std::string kind_of_prefix(std::string_view prefix)
     return kind;
 }
 
+// Whether kind_of_prefix() would say this, without saying it: most lines of a log ask.
+bool is_of_kind(std::string_view prefix, std::string_view kind)
+{
+    size_t at = 0;
+    for (char c : prefix) {
+        const char made = c == '\t' ? ' ' : digit(c) ? '0' : c;
+        const bool same_run = (made == ' ' || made == '0') && at && kind[at - 1] == made;
+        if (same_run)
+            continue;
+        if (at == kind.size() || kind[at] != made)
+            return false;
+        at++;
+    }
+    return at == kind.size();
+}
+
 // The number a line begins with. False: none.
 bool first_number(std::string_view text, uint64_t& number, size_t& spaces, size_t& end)
 {
@@ -134,11 +150,33 @@ std::string_view without_tail(std::string_view text)
 
 }  // namespace
 
+namespace {
+
+constexpr std::string_view kMarkers[] = {"<... ", "+++ exited with", "+++ killed by", "--- SIG", "strace: Process "};
+
+// Where one of those that stand for a call begins, from `from` on and before `end`; `end`: nowhere.
+size_t find_marker(std::string_view text, size_t from, size_t end)
+{
+    for (; from < end; from++) {
+        const char c = text[from];
+        if (c != '<' && c != '+' && c != '-' && c != 's')
+            continue;
+        for (std::string_view marker : kMarkers)
+            if (c == marker.front() && text.compare(from, marker.size(), marker) == 0)
+                return from;
+    }
+    return end;
+}
+
+}  // namespace
+
 size_t find_call(std::string_view text)
 {
-    const size_t marker = std::min({text.find("<... "), text.find("+++ exited with"), text.find("+++ killed by"),
-                                    text.find("--- SIG"), text.find("strace: Process ")});
-    for (size_t at = text.find('('); at != std::string_view::npos && at < marker; at = text.find('(', at + 1)) {
+    size_t looked = 0;
+    for (size_t at = text.find('('); at != std::string_view::npos; at = text.find('(', at + 1)) {
+        if (const size_t marker = find_marker(text, looked, at); marker < at)
+            return marker;
+        looked = at;
         size_t begin = at;
         while (begin > 0 && name_char(text[begin - 1]))
             begin--;
@@ -147,7 +185,8 @@ size_t find_call(std::string_view text)
             known(text.substr(begin, at - begin)))
             return begin;
     }
-    return marker;
+    const size_t marker = find_marker(text, looked, text.size());
+    return marker < text.size() ? marker : std::string_view::npos;
 }
 
 // A width that several lines have, and none exceeds.
@@ -247,7 +286,8 @@ std::string_view LogShape::without_prefix(std::string_view text) const
     if (call == std::string_view::npos || call == 0)
         return text;
     const std::string_view prefix = text.substr(0, call);
-    if (std::find(prefixes_.begin(), prefixes_.end(), kind_of_prefix(prefix)) == prefixes_.end())
+    if (std::none_of(prefixes_.begin(), prefixes_.end(),
+                     [&](const std::string& kind) { return is_of_kind(prefix, kind); }))
         return text;
     size_t from = 0;
     uint64_t number = 0;

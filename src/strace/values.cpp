@@ -22,7 +22,11 @@ constexpr Bit kBits[] = {{"IN", EV_IN},         {"OUT", EV_OUT},   {"RDHUP", EV_
                          {"RDNORM", EV_RDNORM}, {"RDBAND", 0x080}, {"WRNORM", 0x100},           {"WRBAND", 0x200},
                          {"MSG", 0x400},        {"NVAL", 0x020},   {"EXCLUSIVE", EV_EXCLUSIVE}, {"WAKEUP", 1U << 29}};
 
-bool starts_with(std::string_view text, std::string_view head) { return text.substr(0, head.size()) == head; }
+// Comparing the first characters saves most calls of memcmp().
+bool starts_with(std::string_view text, std::string_view head)
+{
+    return text.size() >= head.size() && text.front() == head.front() && text.substr(0, head.size()) == head;
+}
 
 bool parse_bit(std::string_view word, uint32_t& mask)
 {
@@ -47,7 +51,7 @@ bool parse_bit(std::string_view word, uint32_t& mask)
         return false;
     word.remove_prefix(5);
     for (const Bit& bit : kBits) {
-        if (bit.name != word)
+        if (word.empty() || bit.name.front() != word.front() || bit.name != word)
             continue;
         mask |= bit.value;
         return true;
