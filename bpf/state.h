@@ -313,7 +313,7 @@ static __always_inline void read_output(struct file_state *s, struct file *file,
     s32 queued = READ(sk, sk_wmem_queued);
     s32 limit = READ(sk, sk_sndbuf);
     s->unsent = (u32)queued;
-    if (limit - queued >= queued >> 1 && !(kind == FILE_TCP && held_by_lowat(sk)))
+    if (limit - queued >= queued >> 1 && !(kind == FILE_TCP && !is_mptcp(sk) && held_by_lowat(sk)))
         s->flags |= STATE_WRITABLE;
     if (READ(sk, sk_type) == SOCK_STREAM)
         s->flags |= STATE_STREAM;
