@@ -376,8 +376,6 @@ def plan(missing, only=(), cpus=1, label=""):
         if absent:
             cases[number] = dataclasses.replace(case, kind="skip", judge=skipped(", ".join(absent) + " not installed"))
     refused = {f"refused-{hooks}" for hooks in REFUSED.get(label, {})}
-    if "refused-auto" in refused:  # nothing else can be asked there
-        return [case for case in cases if case.name in refused]
     cases = [case for case in cases if wanted(case.name) or case.name in refused or
              any(other.source == case.name and wanted(other.name) for other in cases)]
     cases = [case for case in [*twins(demos.folders(), wanted), *cases] if case.cpus == cpus]
