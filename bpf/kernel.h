@@ -260,6 +260,7 @@ struct sock {
     struct socket_wq *sk_wq;
     struct socket *sk_socket;
     struct pid *sk_peer_pid;
+    struct { struct { int counter; } refs; } sk_wmem_alloc; /* what AF_UNIX counts by */
     int sk_sndbuf, sk_wmem_queued, sk_err;
     u32 sk_ack_backlog, sk_max_ack_backlog;
     u16 sk_type, sk_protocol;

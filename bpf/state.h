@@ -291,7 +291,7 @@ static __always_inline void read_token(struct file_state *s, struct file *file, 
     s->aux = (u64)READ(sk, sk_error_queue.qlen) << 16 | (u16)READ(sk, sk_err);
 }
 
-/* TCP_NOTSENT_LOWAT (trio, h2o): no EPOLLOUT while half as much has not been sent yet, whatever room there is. */
+/* TCP_NOTSENT_LOWAT (trio): no EPOLLOUT while half as much has not been sent yet, whatever room there is. */
 static __always_inline bool held_by_lowat(struct sock *sk)
 {
     struct tcp_sock *tcp = (struct tcp_sock *)sk;
@@ -304,16 +304,27 @@ static __always_inline bool held_by_lowat(struct sock *sk)
     return (u64)unsent << 1 >= limit;
 }
 
-/* Can more be sent? As sk_stream_is_writeable(): free space at least half of what is queued, and TCP's own limit. */
+/* As sk_stream_is_writeable(): free space at least half of what is queued, and TCP's own limit. */
+static __always_inline bool tcp_writable(struct sock *sk, s32 queued)
+{
+    return READ(sk, sk_sndbuf) - queued >= queued >> 1 && (is_mptcp(sk) || !held_by_lowat(sk));
+}
+
+/* As unix_writable(): what the peer has not read fills less than a quarter of the buffer. */
+static __always_inline bool unix_writable(struct sock *sk, s32 queued)
+{
+    return (s64)queued << 2 <= READ(sk, sk_sndbuf);
+}
+
+/* Can more be sent? */
 static __always_inline void read_output(struct file_state *s, struct file *file, u8 kind)
 {
     if (kind != FILE_TCP && kind != FILE_UNIX)
         return;
     struct sock *sk = sock_of_file(file);
-    s32 queued = READ(sk, sk_wmem_queued);
-    s32 limit = READ(sk, sk_sndbuf);
+    s32 queued = kind == FILE_TCP ? READ(sk, sk_wmem_queued) : READ(sk, sk_wmem_alloc.refs.counter);
     s->unsent = (u32)queued;
-    if (limit - queued >= queued >> 1 && !(kind == FILE_TCP && !is_mptcp(sk) && held_by_lowat(sk)))
+    if (kind == FILE_TCP ? tcp_writable(sk, queued) : unix_writable(sk, queued))
         s->flags |= STATE_WRITABLE;
     if (READ(sk, sk_type) == SOCK_STREAM)
         s->flags |= STATE_STREAM;

@@ -7,6 +7,7 @@
 //   waiting blocked-first       send() until EAGAIN, epoll_ctl(ADD) afterwards; the client half-closes and reads nothing
 //   waiting chunks              chunks that each go out whole, until EPOLLOUT stops coming; the client as above
 //   waiting lowat               the same with TCP_NOTSENT_LOWAT: there is room in the buffer, and no EPOLLOUT (trio)
+//   waiting unix-chunks         the same over a Unix socket
 //   waiting pool                told of input, mask 0, queued for a thread that is busy; the client gives up
 //   waiting greeting            another thread answers, keeps the connection passive for three seconds and closes it
 //   waiting wake-eventfd        ONESHOT fires once, is never re-armed, and others go on writing (EP104); wake-pipe
@@ -151,6 +152,8 @@ struct Pair {
         close(listener);
     }
 
+    Pair(int our_end, int their_end) : ours(our_end), theirs(their_end) {}
+
     void ask(std::string_view bytes = "request\n") const
     {
         must(static_cast<int>(send(theirs, bytes.data(), bytes.size(), MSG_NOSIGNAL)), "send");
@@ -245,6 +248,14 @@ Pair with_lowat()
     must(setsockopt(pair.theirs, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), "setsockopt");
     must(setsockopt(pair.ours, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &small, sizeof(small)), "setsockopt");
     return pair;
+}
+
+Pair over_unix()
+{
+    int ends[2];
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "socketpair");
+    must(fcntl(ends[0], F_SETFL, O_NONBLOCK), "fcntl");
+    return {ends[0], ends[1]};
 }
 
 int no_room()
@@ -561,6 +572,7 @@ int main(int argc, char** argv)
              Role{"blocked-first", blocked_first},
              Role{"chunks", [] { return chunks(Pair(16384)); }},
              Role{"lowat", [] { return chunks(with_lowat()); }},
+             Role{"unix-chunks", [] { return chunks(over_unix()); }},
              Role{"pool", pool},
              Role{"greeting", greeting},
              Role{"wake-eventfd", wake_eventfd},

@@ -13,7 +13,7 @@ MISTAKES = {
     "dropped": ("EP403", "confirmed"),
     "connect-untold": ("EP106", "likely"),
 }
-PAUSES = ("blocked-first", "chunks", "lowat", "pool", "greeting", "connect-told", "no-room", "rate-limit")
+PAUSES = ("blocked-first", "chunks", "lowat", "unix-chunks", "pool", "greeting", "connect-told", "no-room", "rate-limit")
 # Attached once they wait, with thresholds of seconds where the default is minutes.
 RULES = ("half-close-missed", "deaf-registration", "oneshot-not-rearmed", "et-read-not-drained", "et-accept-not-drained")
 PATIENCE = ("--profile", "production", "--set", "half-close-missed.half_close_s=1", "--set", "deaf-registration.deaf_s=1",
@@ -96,7 +96,7 @@ def register(suite):
             suite.run(f"waiting {role}", found(role, rule, level))
         for role in PAUSES:
             suite.run(f"waiting {role} is quiet", quiet(role))
-        for role in ("blocked-first", "chunks", "lowat", "no-room", "reads-elsewhere"):
+        for role in ("blocked-first", "chunks", "lowat", "unix-chunks", "no-room", "reads-elsewhere"):
             suite.run(f"waiting {role} is quiet, attached", quiet_attached(role))
         for role, rules in HUNG.items():
             suite.run(f"waiting {role} hung from the start, attached", hung_attached(role, rules))

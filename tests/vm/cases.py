@@ -338,6 +338,7 @@ def plan(missing, only=(), cpus=1, label=""):
         Case("waiting", "waiting/end-under-edge", "end-under-edge", stops(["EP301"])),
         Case("waiting", "waiting/connect-untold", "connect-untold", stops(["EP106"])),
         Case("waiting", "waiting/lowat", "lowat", stops([])),
+        Case("waiting", "waiting/unix-chunks", "unix-chunks", stops([])),
         Case("late", "waiting/ghost", "ghost", stops(["EP303"])),
         Case("late", "waiting/hangs", "hangs", stops(["EP103"])),
         Case("late", "waiting/pool", "pool", stops([])),
