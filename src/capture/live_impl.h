@@ -15,6 +15,7 @@
 
 #include "src/capture/live.h"
 #include "src/capture/live_record.h"
+#include "src/capture/live_twins.h"
 #include "src/symbols/stack_book.h"
 
 #include "epaudit.skel.h"
@@ -75,9 +76,8 @@ struct LiveCapture::Impl {
     std::string why_not_iterators;               // empty: iterators walk the tables (live_walk.h)
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
     std::vector<std::string> attached;
-    std::string missing;               // hooks this kernel does not have
-    uint64_t firsts_skipped_then = 0;  // when the account of twins began
-    uint64_t stood_in_then = 0;
+    std::string missing;    // hooks this kernel does not have
+    TwinCounts twins_then;  // when their account began
     bool has_readiness = true;
     bool has_wakeups = true;
 };

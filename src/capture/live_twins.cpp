@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a hook needs two programs (bpf/twins.h), and what was missed all the same.
+#include "src/capture/live_twins.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -81,6 +83,13 @@ uint64_t skipped_runs(const bpf_program* program)
     return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
 }
 
+bool has_twin(const epaudit_bpf& skeleton, const bpf_program* program)
+{
+    const std::string twin = bpf_program__name(program) + std::string(kTwin);
+    const bpf_program* found = bpf_object__find_program_by_name(skeleton.obj, twin.c_str());
+    return found && bpf_program__fd(found) >= 0;
+}
+
 Skipped read_skipped(const epaudit_bpf& skeleton)
 {
     Skipped sum;
@@ -90,35 +99,39 @@ Skipped read_skipped(const epaudit_bpf& skeleton)
         uint64_t runs = skipped_runs(program);
         if (is_twin(program)) {
             sum.twins += runs;
-            if (bpf_program__fd(program) >= 0)
-                sum.firsts += skipped_runs(first_of(skeleton, program));
+        } else if (has_twin(skeleton, program)) {
+            sum.firsts += runs;
         } else if (only_dates(skeleton, program)) {
             sum.readiness += runs;
         } else if (!has_nothing_to_do(skeleton, program)) {
             sum.others += runs;
         }
     }
-    sum.others -= sum.firsts;
     return sum;
-}
-
-bool has_twin(const epaudit_bpf& skeleton, const bpf_program* program)
-{
-    const std::string twin = bpf_program__name(program) + std::string(kTwin);
-    const bpf_program* found = bpf_object__find_program_by_name(skeleton.obj, twin.c_str());
-    return found && bpf_program__fd(found) >= 0;
 }
 
 // While somebody is on the way from a program to its twin, or between our two readings, numbers do not fit.
 constexpr int kTries = 50;
 constexpr useconds_t kPause = 10'000;
 
-uint64_t stood_in(const std::array<uint64_t, STAT_SLOTS>& stats)
+TwinCounts counts_of(const Skipped& skipped, const std::array<uint64_t, STAT_SLOTS>& stats)
 {
-    return stats[STAT_STOOD_IN] - std::min(stats[STAT_STOOD_IN], stats[STAT_UNMARKED]);
+    return {skipped.firsts, stats[STAT_STOOD_IN], stats[STAT_UNMARKED]};
 }
 
 }  // namespace
+
+uint64_t stood_in_between(const TwinCounts& then, const TwinCounts& now)
+{
+    const uint64_t stood_in = now.stood_in - then.stood_in;
+    return stood_in - std::min(stood_in, now.unmarked - then.unmarked);
+}
+
+uint64_t missed_between(const TwinCounts& then, const TwinCounts& now)
+{
+    const uint64_t skipped = now.firsts_skipped - then.firsts_skipped;
+    return skipped - std::min(skipped, stood_in_between(then, now));
+}
 
 std::string skipped_programs(const epaudit_bpf& skeleton)
 {
@@ -137,16 +150,15 @@ std::string skipped_programs(const epaudit_bpf& skeleton)
 
 void begin_twins_account(LiveCapture::Impl& impl)
 {
-    uint64_t before = 0;
+    Skipped before;
     std::array<uint64_t, STAT_SLOTS> stats{};
     for (int tries = 0; tries < kTries; tries++) {
-        before = read_skipped(*impl.skeleton).firsts;
+        before = read_skipped(*impl.skeleton);
         read_stats(impl.skeleton->maps.stats, stats);
-        if (read_skipped(*impl.skeleton).firsts == before)
+        if (read_skipped(*impl.skeleton).firsts == before.firsts)
             break;
     }
-    impl.firsts_skipped_then = before;
-    impl.stood_in_then = stood_in(stats);
+    impl.twins_then = counts_of(before, stats);
 }
 
 // `stats` is read before the kernel's numbers are: so too much may look missed, never too little.
@@ -159,10 +171,9 @@ void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT
             read_stats(impl.skeleton->maps.stats, stats);
         }
         Skipped skipped = read_skipped(*impl.skeleton);
-        uint64_t firsts = skipped.firsts - impl.firsts_skipped_then;
-        uint64_t made_up = stood_in(stats) - impl.stood_in_then;
-        missed = std::min(missed, firsts - std::min(firsts, made_up));
-        stats[STAT_STOOD_IN] = made_up;
+        const TwinCounts now = counts_of(skipped, stats);
+        missed = std::min(missed, missed_between(impl.twins_then, now));
+        stats[STAT_STOOD_IN] = stood_in_between(impl.twins_then, now);
         stats[STAT_READINESS_SKIPPED] = skipped.readiness;
         stats[STAT_TWINS_SKIPPED] = skipped.twins;
         stats[STAT_RUNS_SKIPPED] = skipped.others + missed;
