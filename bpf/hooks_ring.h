@@ -74,5 +74,8 @@ PAIR("tp_btf/io_uring_complete", on_io_uring_complete, ring_changed(slot, (void 
 SEC("tp_btf/io_uring_submit_sqe")
 int on_io_uring_submit_opcode(u64 *ctx)
 {
-    return ring_unseen(ring_opcode_third ? (u8)ctx[2] : (u8)ctx[1]);
+    u64 second = ctx[1], third = ctx[2];
+    /* Else clang reads the context at an offset that depends, which the verifier refuses (5.10). */
+    asm volatile("" : "+r"(second), "+r"(third));
+    return ring_unseen(ring_opcode_third ? (u8)third : (u8)second);
 }
