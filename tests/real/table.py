@@ -65,12 +65,46 @@ def remarks(rows):
     return lines or ["Nothing was said."]
 
 
-def write(known, rows):
+def block(text, name):
+    """The lines between the marks."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end -->", text, re.S)
+    if not found:
+        raise SystemExit(f"{PAGE} has no place for the {name} (<!-- {name} --> ... <!-- end -->)")
+    return found[1].splitlines()
+
+
+def named(line):
+    """Which case a line of the page speaks of."""
+    found = re.match(r"\| (.*?) \||- \*\*(.*?)\*\*,", line)
+    return found and (found[1] or found[2])
+
+
+def widened(line, had, known):
+    """A row of verdicts from a time when there were fewer rules: of those that came since, nothing is known."""
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    values = dict(zip(had, cells[1:]))
+    return "| " + " | ".join([cells[0], *(values.get(rule, "?") for rule in known)]) + " |"
+
+
+def merged(old, new, order, head):
+    """Lines of cases that did not run stay; `head` lines of the table itself come first."""
+    ran = {named(line) for line in new[head:]}
+    lines = [line for line in old[head:] if named(line) not in ran and named(line) in order] + new[head:]
+    return new[:head] + sorted(lines, key=lambda line: order.index(named(line)))
+
+
+def write(known, rows, order, ran):
+    """`order`: names of all cases; `ran`: of those that ran, though they may have nothing to say."""
     text = PAGE.read_text(encoding="utf-8")
-    for name, lines in (("servers", servers(rows)), ("verdicts", verdicts(known, rows)), ("remarks", remarks(rows))):
-        block = f"<!-- {name} -->\n" + "\n".join(lines) + "\n<!-- end -->"
-        text, found = re.subn(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _, b=block: b, text, flags=re.S)
-        if not found:
-            raise SystemExit(f"{PAGE} has no place for the {name} (<!-- {name} --> ... <!-- end -->)")
+    old = {name: block(text, name) for name in ("servers", "verdicts", "remarks")}
+    had = [word.strip() for word in old["verdicts"][0].strip("|").split("|")][1:]
+    old["verdicts"] = [widened(line, had, known) for line in old["verdicts"]]
+    old["remarks"] = [line for line in old["remarks"] if named(line) not in ran]
+    new = {"servers": (servers(rows), 2), "verdicts": (verdicts(known, rows), 2), "remarks": (remarks(rows), 0)}
+    for name, (lines, head) in new.items():
+        lines = [line for line in lines if head or named(line)]
+        lines = merged(old[name], lines, order, head) or ["Nothing was said."]
+        body = f"<!-- {name} -->\n" + "\n".join(lines) + "\n<!-- end -->"
+        text = re.sub(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _, b=body: b, text, flags=re.S)
     PAGE.write_text(text, encoding="utf-8")
     print(f"written: {PAGE.relative_to(ROOT)}")
