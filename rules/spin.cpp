@@ -219,10 +219,24 @@ std::string answer_text(const run_calls& calls)
     return text;
 }
 
+namespace {
+
+// What of this shape proves itself in a log that does not hold what was done about it.
+const char* least_doubt(SpinShape shape, const Sight& sight)
+{
+    if (shape == SpinShape::kHupErr && !sight.calls)
+        return ": only an EPOLLHUP that stays is more than a risk";
+    if (shape == SpinShape::kEof && sight.calls)
+        return ": only an end of the stream that is read again and again is more than a risk";
+    return ": a risk at most";
+}
+
+}  // namespace
+
 Coverage SpinRule::coverage(const Sight& sight) const
 {
     if (!sight.unseen.empty())
-        return {Status::kUnavailable, sight.unseen};
+        return {Status::kDegraded, sight.unseen + least_doubt(advice_.shape, sight)};
     if (sight.times == Sight::Times::kNone)
         return {Status::kDegraded, "there are no time stamps: the rate of a spin is not known, so likely is the most"};
     if (!sight.kernel_state)

@@ -72,7 +72,14 @@ public:
     }
 
     // Which accept failed is known without the kernel's state.
-    Coverage coverage(const Sight&) const override { return {}; }
+    Coverage coverage(const Sight& sight) const override
+    {
+        if (!sight.calls)
+            return {Status::kUnavailable, sight.unseen};
+        if (!sight.accepts)
+            return {Status::kDegraded, "the log holds no accept(): was it traced (strace -e trace=%network)?"};
+        return {};
+    }
 
 private:
     static Spinning measure(const Entry& entry, const Failures& then, double seconds)

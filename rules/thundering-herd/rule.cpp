@@ -63,6 +63,8 @@ public:
 
     Coverage coverage(const Sight& sight) const override
     {
+        if (!sight.calls)
+            return {Status::kUnavailable, sight.unseen};
         if (!sight.kernel_state)
             return {Status::kDegraded,
                     "only accept() = EAGAIN after most wake-ups is told, and is a risk at most: " + sight.why};

@@ -70,6 +70,8 @@ struct Sight {
     Times times = Times::kFine;  // kSeconds: whole ones; kNone: only the order of things is known
     bool durations = true;       // when a call ended
     bool all_threads = true;     // every thread of the program is watched
+    bool calls = true;           // what it does about its events: reads, writes, accepts
+    bool accepts = true;         // accept among them
     std::string unseen;          // why what the program did about its events cannot be judged; empty: it can
     std::string hooks;           // "tracepoint"
     std::string why;             // reason for what is missing
