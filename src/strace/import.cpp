@@ -2,8 +2,10 @@
 #include "src/strace/import.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bpf/ledger_limits.h"
+#include "src/strace/other_tool.h"
 
 namespace epaudit {
 namespace {
@@ -14,8 +16,6 @@ constexpr uint64_t kLinesPerLook = 20000;
 constexpr unsigned kRepeatsAtLeast = 200;
 // A call without an end is kept up to this, in case its end comes after what the program wrote.
 constexpr size_t kLongestOpen = 4096;
-
-bool is_wait(uint8_t call) { return call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2; }
 
 }  // namespace
 
@@ -29,7 +29,41 @@ StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Look
 
 void StraceImport::line(std::string_view text)
 {
+    // Ends of lines that only a terminal takes for such.
+    for (size_t end; (end = text.find('\r')) != std::string_view::npos && end + 1 < text.size();) {
+        whole_line(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+    whole_line(text);
+}
+
+// A mail breaks long lines with a '=', and spells those of the text "=3D". False: more of the line is to come.
+bool StraceImport::joins(std::string_view& text)
+{
+    if (joined_.empty() && (text.empty() || (text.back() != '=' && text.back() != '\r')))
+        return true;
+    std::string_view part = text;
+    while (!part.empty() && part.back() == '\r')
+        part.remove_suffix(1);
+    const bool goes_on = !part.empty() && part.back() == '=' && joined_.size() + part.size() < kLongestOpen &&
+                         (!joined_.empty() || part.find("=3D") != std::string_view::npos);
+    if (goes_on) {
+        joined_ += part.substr(0, part.size() - 1);
+        return false;
+    }
+    if (!joined_.empty()) {
+        line_ = std::exchange(joined_, {});
+        line_ += text;
+        text = line_;
+    }
+    return true;
+}
+
+void StraceImport::whole_line(std::string_view text)
+{
     lines_++;
+    if (!joins(text))
+        return;
     if (learnt_) {
         take(text);
         return;
@@ -45,7 +79,7 @@ void StraceImport::learn()
         return;
     learnt_ = true;
     shape_.learn(head_);
-    other_tool_ = LogShape::other_tool(head_, other_hint_);
+    other_tool_ = epaudit::other_tool(head_, other_hint_);
     for (const std::string& text : head_)
         take(text);
     head_.clear();
@@ -62,8 +96,22 @@ void StraceImport::take(std::string_view text)
     const unsigned extra = std::min(repeat - 1, std::max(repeats_left_, kRepeatsAtLeast));
     repeats_left_ -= std::min(extra, repeats_left_);
     for (unsigned times = 0; times <= extra; times++)
-        one(text);
+        all_of(text);
     open_full_ = full;
+}
+
+// A whole log may have been one string of a document.
+void StraceImport::all_of(std::string_view text)
+{
+    if (text.data() < buffer_.data() || text.data() >= buffer_.data() + buffer_.size()) {  // as it was in the log
+        one(text);
+        return;
+    }
+    for (size_t end; (end = text.find('\n')) != std::string_view::npos;) {
+        one(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+    one(text);
 }
 
 // "write(1, \"hello\n\", 6hello", then ")                  = 6": the program wrote to where strace wrote.
@@ -139,190 +187,19 @@ void StraceImport::one(std::string_view text)
     case LogLine::Kind::kRefused: refuse(line.refusal); break;
     default: break;
     }
+    while (!more_.empty()) {  // "read(7, ...) = 6 write(7, ...) = 6": a paste lost its line ends
+        text = std::exchange(more_, {});
+        const uint32_t pid = line.pid;
+        line = parse_line(text);
+        line.pid = pid;
+        settle(now);
+        if (line.kind == LogLine::Kind::kCall)
+            call(line, now);
+    }
     if (endless_ && line.kind == LogLine::Kind::kCall && text.size() <= kLongestOpen)
         open_.assign(text);
     if (!clock_.known() && lines_ - looked_at_line_ >= kLinesPerLook)
         pause();
-}
-
-void StraceImport::call(const LogLine& line, uint64_t now)
-{
-    uint8_t what = call_by_name(line.name);
-    if (what == CALL_NONE) {
-        if (printed_duration(line.rest) < static_cast<int64_t>(LEDGER_STALL_NS))
-            return;
-        if (LogThread* known = interpreter_.world().known_thread(line.pid); known && !known->interrupted)
-            passed(*known, line.name, line.rest, line.rest, now);
-        return;
-    }
-    Arguments whole(line.rest);
-    PrintedResult result;
-    endless_ = !whole.result(result);
-    if (endless_)  // more of it may come
-        return;
-    LogThread* thread = enter(line, what, now);
-    if (!thread)
-        return;
-    const bool dated = line.rest.size() > 2 && line.rest.back() == '>';
-    if (!clock_.known() || dated || !is_wait(what)) {
-        complete(*thread, what, line.name, line.rest, whole, result, now);
-        return;
-    }
-    held_.thread = thread;
-    held_.what = what;
-    held_.text.assign(line.rest);
-    held_.begun = now;
-}
-
-LogThread* StraceImport::enter(const LogLine& line, uint8_t what, uint64_t now)
-{
-    LogThread* thread = interpreter_.world().thread(line.pid);
-    if (!thread) {
-        refuse(Refusal::kTooMany);
-        return nullptr;
-    }
-    thread->interrupted = false;
-    thread->begun = now;
-    interpreter_.enters(*thread, what, line.rest, now);
-    return thread;
-}
-
-// The newest call has no end, and nothing more will come of it.
-void StraceImport::leave_open()
-{
-    endless_ = false;
-    if (open_.empty())
-        return;
-    std::string text;
-    text.swap(open_);
-    const LogLine line = parse_line(text);
-    if (line.kind == LogLine::Kind::kCall)
-        enter(line, call_by_name(line.name), clock_.now());
-}
-
-// `whole` has been read up to `result`. `end`: of a call whose result is printed without a duration.
-void StraceImport::complete(LogThread& thread, uint8_t what, std::string_view name, std::string_view text,
-                            Arguments& whole, const PrintedResult& result, uint64_t end)
-{
-    if (result.duration >= 0) {
-        interpreter_.sight().durations = true;
-        end = std::max(end, thread.interrupted ? end : end + static_cast<uint64_t>(result.duration));
-    } else if (!clock_.known()) {
-        end += 1;
-    }
-    const std::string_view left = whole.left();
-    whole.rewind();
-    // A call that failed, or never returned, did nothing.
-    if (!interpreter_.exits(thread, what, text, whole, result, end) && result.known && result.value >= 0)
-        refuse(Refusal::kArguments);
-    const uint32_t pid = thread.tid;
-    if (result.duration >= 0 || thread.interrupted)
-        interpreter_.took(thread, what, name, text, thread.lasted(result.duration, end), end);
-    second_call(left, pid);
-}
-
-// "read(7, ...) = 6 write(7, ...) = 6": a paste lost its line ends.
-void StraceImport::second_call(std::string_view rest, uint32_t pid)
-{
-    if (rest.find('(') == std::string_view::npos)
-        return;
-    const size_t at = find_call(rest);
-    if (at == std::string_view::npos || at == 0)
-        return;
-    LogLine line = parse_line(rest.substr(at));
-    line.pid = pid;
-    if (line.kind == LogLine::Kind::kCall)
-        call(line, clock_.now());
-}
-
-// A call that says nothing to the books but how long its thread was away. `text` has its arguments, `end` is printed
-// behind them.
-void StraceImport::passed(LogThread& thread, std::string_view name, std::string_view text, std::string_view end,
-                          uint64_t now)
-{
-    int64_t printed = printed_duration(end);
-    uint64_t returned = thread.interrupted || printed < 0 ? now : now + static_cast<uint64_t>(printed);
-    interpreter_.sight().durations |= printed >= 0;
-    interpreter_.took(thread, CALL_NONE, name, text, thread.lasted(printed, returned), returned);
-}
-
-void StraceImport::settle(uint64_t now)
-{
-    if (!held_.thread)
-        return;
-    LogThread& thread = *held_.thread;
-    held_.thread = nullptr;
-    Arguments whole(held_.text);
-    PrintedResult result;
-    if (whole.result(result))
-        complete(thread, held_.what, {}, held_.text, whole, result, now);
-}
-
-void StraceImport::begins(const LogLine& line, uint64_t now)
-{
-    uint8_t what = call_by_name(line.name);
-    LogThread* thread = interpreter_.world().thread(line.pid);
-    if (!thread) {
-        refuse(Refusal::kTooMany);
-        return;
-    }
-    thread->interrupted = true;
-    thread->pending = what;
-    thread->begun = now;
-    thread->text.assign(
-        line.rest.find_first_not_of(' ') == std::string_view::npos ? "" : line.rest);  // "pipe2( <unfinished ...>"
-    if (what == CALL_NONE)
-        return;
-    interpreter_.enters(*thread, what, line.rest, now);
-    if (what == LOG_FORK)
-        interpreter_.world().forking = thread;
-}
-
-void StraceImport::resumes(const LogLine& line, uint64_t now)
-{
-    uint8_t what = call_by_name(line.name);
-    LogThread* thread = interpreter_.world().thread(line.pid);
-    if (!thread) {
-        refuse(Refusal::kTooMany);
-        return;
-    }
-    bool joined = thread->interrupted && thread->pending == what;
-    if (what != CALL_NONE && !joined)
-        refuse(Refusal::kNoBeginning);
-    if (what != CALL_NONE && joined) {
-        thread->text.append(line.rest);
-        std::string text;
-        text.swap(thread->text);  // a fork looks at the thread while its text is read
-        Arguments whole(text);
-        PrintedResult result;
-        if (whole.result(result))
-            complete(*thread, what, line.name, text, whole, result, now);
-        else
-            refuse(Refusal::kCut);
-        thread->text.swap(text);
-    }
-    if (what == CALL_NONE && joined)
-        passed(*thread, line.name, thread->text, line.rest, now);
-    if (interpreter_.world().forking == thread)
-        interpreter_.world().forking = nullptr;
-    thread->interrupted = false;
-}
-
-// "Process 4242 attached with 3 threads"
-void StraceImport::message(std::string_view text)
-{
-    World& world = interpreter_.world();
-    constexpr std::string_view kHead = "Process ";
-    if (!world.processes().empty() || text.substr(0, kHead.size()) != kHead)
-        return;
-    if (world.attached) {  // strace -p N -p M
-        world.attached_several = true;
-        return;
-    }
-    int64_t pid = 0;
-    text.remove_prefix(kHead.size());
-    if (parse_number(text.substr(0, text.find(' ')), pid) && pid > 0 && pid < (1 << 30))
-        world.attached = static_cast<uint32_t>(pid);
 }
 
 void StraceImport::pause()
@@ -336,6 +213,8 @@ void StraceImport::pause()
 
 void StraceImport::finish()
 {
+    if (!joined_.empty())
+        whole_line(std::exchange(joined_, {}));
     learn();
     settle(clock_.now());
     if (endless_)

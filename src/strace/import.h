@@ -51,13 +51,16 @@ public:
 private:
     void refuse(Refusal reason) { refused_[static_cast<size_t>(reason)]++; }
     void learn();
+    void whole_line(std::string_view text);
+    bool joins(std::string_view& text);
     void take(std::string_view text);
+    void all_of(std::string_view text);
     void one(std::string_view text);
     bool continues(std::string_view text);
     bool goes_on(std::string_view text, bool full);
     LogThread* enter(const LogLine& line, uint8_t what, uint64_t now);
     void leave_open();
-    void second_call(std::string_view rest, uint32_t pid);
+    std::string_view without_next(std::string_view text, std::string_view left);
     void call(const LogLine& line, uint64_t now);
     void begins(const LogLine& line, uint64_t now);
     void resumes(const LogLine& line, uint64_t now);
@@ -88,8 +91,10 @@ private:
     std::string other_tool_, other_hint_;
     // The newest call, if it has no end yet: the program's own output may stand inside. At the end of a log that is no loss.
     bool endless_ = false;
-    std::string open_;        // its text, unless that is long
-    bool open_full_ = false;  // the line was as long as lines of this log get
+    std::string open_;           // its text, unless that is long
+    bool open_full_ = false;     // the line was as long as lines of this log get
+    std::string joined_, line_;  // lines of a mail that go on (quoted-printable)
+    std::string_view more_;      // further calls of the line that is being read
     uint64_t lines_ = 0;
     uint64_t looked_at_line_ = 0;
 };

@@ -18,6 +18,8 @@ Sight StraceImport::sight() const
     sight.times = clock_.known() ? clock_.coarse() ? Sight::Times::kSeconds : Sight::Times::kFine : Sight::Times::kNone;
     sight.durations = log.durations || (log.pids && clock_.known());
     sight.all_threads = log.all_threads();
+    sight.calls = log.any_io();
+    sight.accepts = log.everything || log.accepting;
     if (!log.any_io())
         sight.unseen =
             "the log holds no reads, writes or accepts: what the program did about its events cannot be seen";

@@ -232,6 +232,7 @@ bool Interpreter::ctl(Call& c)
     if (!c.arguments.fd(epfd))
         return false;
     std::string_view operation = c.arguments.raw();
+    operation = operation.substr(0, operation.find(" /*"));  // "0x1 /* EPOLL_CTL_ADD */"
     auto is = [&](std::string_view name, std::string_view raw) { return operation == name || operation == raw; };
     uint8_t kind = is("EPOLL_CTL_ADD", "0x1")   ? POSTING_ADD
                    : is("EPOLL_CTL_MOD", "0x3") ? POSTING_MOD

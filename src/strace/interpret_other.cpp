@@ -4,6 +4,13 @@
 
 namespace epaudit {
 
+namespace {
+
+// One whose line is about to come may be woken by the first lines of a log.
+constexpr uint64_t kMostWokenAlone = 4;
+
+}  // namespace
+
 // shutdown, timerfd_settime, getsockopt(SO_ERROR), futex(WAKE), listen
 bool Interpreter::other(Call& c)
 {
@@ -15,7 +22,9 @@ bool Interpreter::other(Call& c)
         sight_.everything = true;
         if (operation.substr(0, 10) != "FUTEX_WAKE" || c.result.value <= 0)
             return true;
-        sight_.others_unseen |= !sight_.pids;  // woke somebody whose calls are not in the log
+        // It woke somebody whose calls are not in the log: not traced, or left out by whoever pasted one thread's lines.
+        woken_alone_ += world_.threads() == 1;
+        sight_.others_unseen |= !sight_.pids || (world_.threads() == 1 && woken_alone_ >= kMostWokenAlone);
         posting p = blank(c.thread, POSTING_HANDOFF, c.time);
         p.result = c.result.value;
         post(p);

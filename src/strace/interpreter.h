@@ -163,6 +163,7 @@ private:
 
     PostedAudit& audit_;
     World world_;
+    uint64_t woken_alone_ = 0;  // wake-ups of others while the log has shown one thread
     LogSight sight_;
     LogCounts counts_;
     Runs runs_;

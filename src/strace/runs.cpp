@@ -163,15 +163,16 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
     for (const PrintedEvent& event : events)
         if (event.data_known)
             count(process, epoll, event, alone, how.time);
-    awaited_[place.tid] = {alone && events[0].data_known ? fd_in_data(events[0].data) : -1, true};
+    if (events.empty() && how.result > 0)  // printed as an address
+        open_ += static_cast<uint64_t>(how.result);
+    awaited_[place.tid] = {alone && events[0].data_known ? fd_in_data(events[0].data) : -1, true, place.epoll};
 }
 
-// Nothing more will come: the runs that nobody has answered stand as they are.
+// Nothing more will come: the runs stand as they are. What answers the last return takes nothing from those before it.
 void Runs::cut_off(const Epoll& epoll)
 {
     for (const Key& key : epoll.keys)
-        if (!key.answered)
-            end(epoll, key, false);
+        end(epoll, key, key.answered);
 }
 
 void Runs::gone(uint32_t pid)
@@ -200,6 +201,7 @@ void Runs::epoll_closed(uint64_t id)
 
 void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEvent& event, int64_t result)
 {
+    user_ = -1;
     if (result == -ERRNO_EBADF) {
         touch(place.pid, fd, kLooked, BETWEEN_DEL_FAILED, 0);
         return;

@@ -129,6 +129,7 @@ private:
     // runs_touch.cpp
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
     static void polled(Process& process, int epfd, bool took);
+    Epoll* told_of(Process& process, int fd);
     void forget_number(uint32_t pid, int fd);
     void enrol(uint64_t epoll, Interest& interest, int fd, const Member& member);
     void strike(uint64_t epoll, Interest& interest, int fd);
@@ -147,9 +148,16 @@ private:
     std::unordered_map<uint64_t, Interest> interests_;              // by epoll: a child inherits it
     std::unordered_map<int, std::vector<uint64_t>> interested_in_;  // the epolls that have this number; sorted
     std::map<std::tuple<uint64_t, uint64_t, uint8_t>, LogRun> best_;
-    std::map<std::pair<uint32_t, int>, Herd> herds_;              // by process and listener
-    std::unordered_map<uint32_t, std::pair<int, bool>> awaited_;  // by thread: the event it was last told of, alone
+    std::map<std::pair<uint32_t, int>, Herd> herds_;  // by process and listener
+    // The event that a thread was last told of, alone.
+    struct Awaited {
+        int fd = -1;
+        bool accepting = false;  // and no accept() since then
+        uint64_t epoll = 0;
+    };
+    std::unordered_map<uint32_t, Awaited> awaited_;
     LogStalls stalls_;
+    int64_t user_ = -1;     // the thread whose call is being looked at; -1: whichever
     bool threads_ = false;  // the log shows signs of other threads
     bool uring_ = false;
     uint64_t answered_ = 0;
@@ -163,10 +171,11 @@ inline constexpr const char* kHandedOver =
 
 // What a call did to a file.
 enum Touch : uint32_t {
-    kLooked = 1,   // used, nothing moved
-    kTook = 2,     // input was taken
-    kGave = 4,     // output was taken
-    kChanged = 8,  // anything else that may answer every event: closed, shut down, set anew
+    kLooked = 1,      // used, nothing moved
+    kTook = 2,        // input was taken
+    kGave = 4,        // output was taken
+    kConnected = 16,  // asked whether it is, and it is
+    kChanged = 8,     // anything else that may answer every event: closed, shut down, set anew
 };
 
 }  // namespace epaudit

@@ -17,11 +17,11 @@ void Runs::hand_over(uint32_t pid)
 void Runs::accepted(uint32_t pid, uint32_t tid, int fd, int64_t value)
 {
     auto told = awaited_.find(tid);
-    if (told != awaited_.end() && told->second.second && told->second.first == fd) {
+    if (told != awaited_.end() && told->second.accepting && told->second.fd == fd) {
         Herd& herd = herds_[{pid, fd}];
         herd.tries++;
         herd.empty += value == -ERRNO_EAGAIN;
-        told->second.second = false;
+        told->second.accepting = false;
     }
     touch(pid, fd, value >= 0 ? kTook : kLooked, value < 0 ? BETWEEN_ACCEPT_ERROR : 0,
           value < 0 ? static_cast<int>(-value) : 0);
@@ -95,11 +95,13 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     if (call == CALL_EPOLL_CTL || call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2)
         return;  // controlled(), returned()
     const int64_t value = result.value;
+    user_ = -1;
     if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= 0)
         forget_number(pid, static_cast<int>(value));
     PrintedFd fd;
     if (!Arguments(text).fd(fd))
         return;
+    user_ = tid;
     if (result.duration >= 0)
         note_use(tid, call, fd.number, text, value);
     switch (call) {
@@ -116,7 +118,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         if (value == 0 && has_flag(text, "SO_ERROR") && text.find("[0]") == std::string_view::npos)
             touch(pid, fd.number, kChanged, 0, 0);
         else  // a connect() that has succeeded
-            touch(pid, fd.number, has_flag(text, "SO_ERROR") ? kGave : kLooked, 0, 0);
+            touch(pid, fd.number, has_flag(text, "SO_ERROR") ? kConnected : kLooked, 0, 0);
         return;
     case CALL_IOCTL: touch(pid, fd.number, kLooked, BETWEEN_PEEK, 0); return;
     case CALL_FCNTL: return;

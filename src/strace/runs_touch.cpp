@@ -16,13 +16,16 @@ bool answers(uint32_t touch, uint32_t events)
         return true;
     if (!(events & ~(EV_HUP | EV_ERR)))
         return false;
+    if ((touch & kConnected) && !(events & (EV_HUP | EV_ERR)))
+        return true;
     return touch & (kTook | kGave);
 }
 
 // The same for a call on another fd than the one that is meant, if it is not certain which one is.
 bool may_answer(uint32_t touch, uint32_t events)
 {
-    return ((touch & kTook) && (events & kInput)) || ((touch & kGave) && (events & EV_OUT)) || (touch & kChanged);
+    return ((touch & kTook) && (events & kInput)) || ((touch & (kGave | kConnected)) && (events & EV_OUT)) ||
+           (touch & kChanged);
 }
 
 template <typename T>
@@ -150,13 +153,24 @@ void Runs::Process::visit_by_fd(int fd, const Visit& one)
     });
 }
 
+// One of several epolls, if it just told the thread that makes this call of this fd, and of nothing else: then the call
+// is about this event and says nothing about those of the others.
+Runs::Epoll* Runs::told_of(Process& process, int fd)
+{
+    if (process.epolls.size() < 2 || fd <= 2 || user_ < 0)
+        return nullptr;
+    auto told = awaited_.find(static_cast<uint32_t>(user_));
+    return told != awaited_.end() && told->second.fd == fd ? process.find(told->second.epoll) : nullptr;
+}
+
 void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error)
 {
     Process* user = process(pid);
     if (!user)
         return;
     user->touches++;
-    user->visit(fd, [&](Epoll& epoll) {
+    Epoll* const told = told_of(*user, fd);
+    auto one = [&](Epoll& epoll) {
         for (Key& key : epoll.keys) {
             if (key.candidate == fd && (key.registered || fd > 0)) {
                 key.contact = true;
@@ -166,7 +180,7 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
                 key.answered |= answers(kind, key.common);
                 continue;
             }
-            if (key.registered || key.contacts > 1)
+            if (key.registered || key.contacts > 1 || (told && told != &epoll))
                 continue;
             if (fd > 2)
                 key.answered |= may_answer(kind, key.common);
@@ -176,7 +190,13 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
             if (error)
                 key.other_error = error;
         }
-    });
+    };
+    if (told) {
+        one(*told);
+        user->visit_by_fd(fd, one);
+    } else {
+        user->visit(fd, one);
+    }
 }
 
 void Runs::polled(Process& process, int epfd, bool took)

@@ -2,7 +2,6 @@
 #include "src/strace/shape.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -18,41 +17,50 @@ constexpr unsigned kMostRepeats = 100000;
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
 bool name_char(char c) { return (c >= 'a' && c <= 'z') || digit(c) || c == '_'; }
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 bool known(std::string_view name) { return call_by_name(name) != CALL_NONE || system_call_number(name) >= 0; }
 
-// A prefix with all numbers made alike: times, pids and line numbers change from line to line.
+// A prefix with all numbers made alike: times, pids and line numbers change from line to line, and the spaces that keep
+// them in columns.
 std::string kind_of_prefix(std::string_view prefix)
 {
     std::string kind;
     for (char c : prefix) {
         if (c == ' ' || c == '\t') {
-            if (kind.empty() || kind.back() != ' ')
+            if (!kind.empty() && kind.back() != ' ')
                 kind += ' ';
         } else if (!digit(c)) {
             kind += c;
-        } else if (kind.empty() || kind.back() != '0') {
-            kind += '0';
+        } else {
+            if (!kind.empty() && kind.back() == ' ')
+                kind.pop_back();
+            if (kind.empty() || kind.back() != '0')
+                kind += '0';
         }
     }
     return kind;
 }
 
-// Whether kind_of_prefix() would say this, without saying it: most lines of a log ask.
+// Whether kind_of_prefix() would say this, without saying it: all lines of a log ask.
 bool is_of_kind(std::string_view prefix, std::string_view kind)
 {
     size_t at = 0;
+    bool space = false;
+    auto next_is = [&](char c) { return at < kind.size() && kind[at++] == c; };
     for (char c : prefix) {
-        const char made = c == '\t' ? ' ' : digit(c) ? '0' : c;
-        const bool same_run = (made == ' ' || made == '0') && at && kind[at - 1] == made;
-        if (same_run)
+        if (c == ' ' || c == '\t') {
+            space = at > 0;
             continue;
-        if (at == kind.size() || kind[at] != made)
+        }
+        if (!digit(c)) {
+            if ((space && !next_is(' ')) || !next_is(c))
+                return false;
+        } else if ((!at || kind[at - 1] != '0') && !next_is('0')) {
             return false;
-        at++;
+        }
+        space = false;
     }
-    return at == kind.size();
+    return (!space || next_is(' ')) && at == kind.size();
 }
 
 // The number a line begins with. False: none.
@@ -64,71 +72,6 @@ bool first_number(std::string_view text, uint64_t& number, size_t& spaces, size_
     while (end < text.size() && digit(text[end]) && number < 1'000'000'000)
         number = number * 10 + static_cast<uint64_t>(text[end++] - '0');
     return end > spaces && end < text.size() && std::strchr(" \t:|)-.>", text[end]);
-}
-
-std::string without_colours(std::string_view text)
-{
-    std::string plain;
-    for (size_t at = 0; at < text.size(); at++) {
-        if (text[at] != '\x1b') {
-            plain += text[at];
-            continue;
-        }
-        if (at + 1 < text.size() && text[at + 1] == '[')
-            for (at += 2; at < text.size() && !(text[at] >= '@' && text[at] <= '~');)
-                at++;
-        else
-            at++;
-    }
-    return plain;
-}
-
-std::string without_entities(std::string_view text)
-{
-    static constexpr std::pair<std::string_view, char> kEntities[] = {
-        {"&lt;", '<'},  {"&gt;", '>'},   {"&quot;", '"'}, {"&#34;", '"'}, {"&#39;", '\''}, {"&#x27;", '\''},
-        {"&amp;", '&'}, {"&nbsp;", ' '}, {"&#124;", '|'}, {"&#60;", '<'}, {"&#62;", '>'},  {"&apos;", '\''}};
-    std::string plain;
-    for (size_t at = 0; at < text.size();) {
-        bool found = false;
-        for (const auto& [entity, c] : kEntities) {
-            if (text[at] != '&' || text.substr(at, entity.size()) != entity)
-                continue;
-            plain += c;
-            at += entity.size();
-            found = true;
-            break;
-        }
-        if (!found)
-            plain += text[at++];
-    }
-    return plain;
-}
-
-// What a container's runtime or a journal writes: {"log":"epoll_wait(...) = 1\n","stream":"stderr",...}
-constexpr std::string_view kJsonKeys[] = {"\"log\":\"", "\"message\":\"", "\"MESSAGE\":\"", "\"msg\":\"",
-                                          "\"line\":\""};
-
-// The value behind this key, without its escapes.
-std::string json_value(std::string_view text, std::string_view key)
-{
-    std::string value;
-    for (size_t at = text.find(key) + key.size(); at < text.size() && text[at] != '"'; at++) {
-        if (text[at] != '\\' || at + 1 >= text.size()) {
-            value += text[at];
-            continue;
-        }
-        const char c = text[++at];
-        if (c == 'u' && at + 4 < text.size()) {
-            value += static_cast<char>(std::strtoul(std::string(text.substr(at + 1, 4)).c_str(), nullptr, 16));
-            at += 4;
-        } else if (c == 't') {
-            value += '\t';
-        } else if (c != 'n' && c != 'r') {
-            value += c;
-        }
-    }
-    return value;
 }
 
 // What only a page or a table puts behind a line.
@@ -205,25 +148,14 @@ void LogShape::learn_width(const std::vector<std::string>& head)
 void LogShape::learn(const std::vector<std::string>& head)
 {
     learn_width(head);
-    for (std::string_view key : kJsonKeys) {
-        auto holds = [&](const std::string& line) { return line.front() == '{' && has(line, key); };
-        const auto lines = std::count_if(head.begin(), head.end(),
-                                         [&](const std::string& line) { return !line.empty() && holds(line); });
-        if (lines && static_cast<size_t>(lines) * 2 > head.size())
-            json_ = key;
-    }
+    encoding_.learn(head);
     std::map<std::string, unsigned> prefixes;
     std::vector<uint64_t> numbers;
     bool columns = true, twins = false, indented = true;
     std::string_view before;
     for (const std::string& raw : head) {
-        markdown_ |= has(raw, "\\_wait(") || has(raw, "epoll\\_");
-        entities_ |= !has(raw, "\"") &&
-                     (has(raw, "&quot;") || has(raw, "&lt;") || has(raw, "&gt;") || has(raw, "&amp;"));
-    }
-    for (const std::string& raw : head) {
         std::string buffer;
-        std::string_view text = unescape(raw, buffer);
+        std::string_view text = encoding_.decode(raw, buffer);
         const size_t call = find_call(text);
         if (call == std::string_view::npos)
             continue;
@@ -247,36 +179,6 @@ void LogShape::learn(const std::vector<std::string>& head)
     for (const auto& [prefix, count] : prefixes)
         if (!prefix.empty() && (count >= 2 || head.size() < 4))
             prefixes_.push_back(prefix);
-}
-
-std::string_view LogShape::unescape(std::string_view text, std::string& buffer) const
-{
-    auto into = [&](std::string made) {
-        buffer = std::move(made);
-        text = buffer;
-    };
-    if (text.substr(0, 3) == "\xef\xbb\xbf")
-        text.remove_prefix(3);
-    if (!json_.empty() && has(text, json_))
-        into(json_value(text, json_));
-    if (std::memchr(text.data(), '\x1b', text.size()))
-        into(without_colours(text));
-    if (entities_ && has(text, "&"))
-        into(without_entities(text));
-    if (markdown_ && has(text, "\\")) {
-        std::string plain;
-        for (size_t at = 0; at < text.size(); at++)
-            if (text[at] != '\\' || at + 1 == text.size() || !std::strchr("_[]{}*|<>()#~.!+-`", text[at + 1]))
-                plain += text[at];
-        into(std::move(plain));
-    }
-    if (text.find("\xc2\xa0") != std::string_view::npos) {  // spaces that do not break
-        std::string plain(text);
-        for (size_t at; (at = plain.find("\xc2\xa0")) != std::string::npos;)
-            plain.replace(at, 2, " ");
-        into(std::move(plain));
-    }
-    return text;
 }
 
 // Keeps pid and time stamps of strace's own, if they stand right before the call.
@@ -310,7 +212,7 @@ std::string_view LogShape::without_prefix(std::string_view text) const
 std::string_view LogShape::clean(std::string_view text, std::string& buffer, unsigned& repeat) const
 {
     repeat = 1;
-    text = unescape(text, buffer);
+    text = encoding_.decode(text, buffer);
     if (!prefixes_.empty()) {
         uint64_t number = 0;
         size_t spaces = 0, end = 0;
@@ -320,56 +222,6 @@ std::string_view LogShape::clean(std::string_view text, std::string& buffer, uns
         text = without_tail(text);
     }
     return text;
-}
-
-std::string LogShape::other_tool(const std::vector<std::string>& head, std::string& hint)
-{
-    constexpr const char* kHow =
-        "strace -f -ttt -T -o log -p PID writes a log that can be read here: epaudit strace log";
-    std::map<std::string, unsigned> votes;
-    unsigned events = 0;
-    for (const std::string& raw : head) {
-        std::string_view line = raw;
-        events += has(line, "{EPOLL") || has(line, "{{EPOLL") || has(line, "{events=") || has(line, "{u32=");
-        if (has(line, "% time") && has(line, "calls"))
-            votes["a summary of strace -c"] += 100;
-        if (has(line, " ms): ") || has(line, "epfd: ") || has(line, "(epfd:"))
-            votes["perf trace or ftrace"]++;
-        if (has(line, "syscalls:sys_enter_") || has(line, "sys_enter_epoll") || has(line, "sys_epoll_wait("))
-            votes["perf script, trace-cmd or bpftrace"]++;
-        if (has(line, "> epoll_") || has(line, "< epoll_") || has(line, ") > ") || has(line, ") < res="))
-            votes["sysdig"]++;
-        if (has(line, "Attaching ") || (line.substr(0, 2) == "@[" && has(line, "]: ")) || line.substr(0, 1) == "@")
-            votes["bpftrace"] += has(line, "probe") || line.substr(0, 1) == "@" ? 2 : 0;
-        if (has(line, "SYS_epoll") || has(line, "@SYS(") || has(line, "->epoll_") || has(line, "<no return ...>"))
-            votes["ltrace"]++;
-        if (size_t at = line.find("epoll_wait("); at != std::string_view::npos) {
-            size_t comma = line.find(", ", at);
-            if (comma != std::string_view::npos && line.substr(comma + 2, 2) == "0x" && !has(line, "= 0 ") &&
-                (has(line, "0xffffffff") || (has(line, " = 0x") && !has(line, "u32"))))
-                votes["ltrace"]++;
-        }
-        if (size_t at = line.rfind(" = 0x"); at != std::string_view::npos && has(line, "resumed> )"))
-            votes["ltrace"]++;
-        for (std::string_view library : {"malloc(", "strlen(", "memcpy(", "pthread_", "strcmp("})
-            if (has(line, library) && find_call(line) == std::string_view::npos)
-                votes["ltrace"]++;
-        if (has(line, "#0 ") && has(line, "epoll_wait (epfd"))
-            votes["a backtrace of gdb"] += 2;
-    }
-    hint = kHow;
-    if (events)
-        return {};
-    std::string best;
-    unsigned most = 1;
-    for (const auto& [tool, count] : votes)
-        if (count > most) {
-            best = tool;
-            most = count;
-        }
-    if (best == "a summary of strace -c")
-        hint = std::string("leave -c away: ") + kHow;
-    return best;
 }
 
 }  // namespace epaudit

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a log was pasted: what stands before its lines, what was escaped. Learnt from its first lines: a prefix is what
-// many lines share before a known call.
+// How a log was pasted: what stands before its lines. Learnt from its first lines: a prefix is what many lines share
+// before a known call.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "src/strace/encoding.h"
 
 namespace epaudit {
 
@@ -20,19 +22,13 @@ public:
     // Where lines were broken; 0: they were not.
     size_t width() const { return width_; }
 
-    // "ltrace": what wrote this, if it was not strace; empty otherwise. `hint`: how to make a log that can be read.
-    static std::string other_tool(const std::vector<std::string>& head, std::string& hint);
-
 private:
     void learn_width(const std::vector<std::string>& head);
-    std::string_view unescape(std::string_view text, std::string& buffer) const;
     std::string_view without_prefix(std::string_view text) const;
 
-    bool markdown_ = false;
-    bool entities_ = false;
+    LogEncoding encoding_;
     bool numbered_ = false;  // lines begin with their number
     bool counted_ = false;   // or with how often they came
-    std::string json_;       // the key whose value is the line; empty: no JSON
     size_t width_ = 0;
     std::vector<std::string> prefixes_;
 };

@@ -32,8 +32,6 @@ bool parse_bit(std::string_view word, uint32_t& mask)
 {
     while (!word.empty() && word.back() == ' ')
         word.remove_suffix(1);
-    if (size_t comment = word.find(" /*"); comment != std::string_view::npos)  // "0x80 /* EPOLL??? */"
-        word = word.substr(0, comment);
     int64_t number = 0;
     if (parse_number(word, number)) {
         mask |= static_cast<uint32_t>(number);
@@ -115,6 +113,8 @@ std::string_view quoted(std::string_view text)
 bool parse_epoll_mask(std::string_view text, uint32_t& mask)
 {
     mask = 0;
+    if (size_t comment = text.find("/*"); comment != std::string_view::npos && comment > 0)  // -X verbose
+        text = text.substr(0, comment);
     while (!text.empty()) {
         size_t bar = text.find('|');
         if (!parse_bit(text.substr(0, bar), mask))
@@ -231,6 +231,8 @@ bool name_of_decoration(std::string_view text, socket_name& name)
 bool parse_sockaddr(std::string_view text, uint16_t& family, uint16_t& port, uint8_t (&address)[16])
 {
     std::string_view named = field(text, "sa_family");
+    if (size_t comment = named.find("/* "); comment != std::string_view::npos && named.size() > comment + 6)
+        named = named.substr(comment + 3, named.size() - comment - 6);  // "0x2 /* AF_INET */"
     family = named == "AF_INET" ? AF_INET : named == "AF_INET6" ? AF_INET6 : named == "AF_UNIX" ? AF_UNIX : 0;
     if (family != AF_INET && family != AF_INET6)
         return family != 0;

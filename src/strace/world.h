@@ -115,6 +115,7 @@ public:
     // The thread of a line, made when it is new; NULL when there are too many.
     LogThread* thread(uint32_t tid);
     LogThread* known_thread(uint32_t tid);
+    size_t threads() const { return threads_.size(); }
     // `tid` was born of `parent`: a thread that shares its descriptors, or a process with copies of them.
     void born(LogThread& parent, uint32_t tid, bool shares);
     // Gone. Its process too when it was the last one; the files that died with it are added to `dead`.

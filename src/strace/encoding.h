@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What pages, documents and chat clients make of the characters of a log. strace itself prints ASCII: whatever else
+// stands there came later.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace epaudit {
+
+class LogEncoding {
+public:
+    void learn(const std::vector<std::string>& head);
+    // As strace wrote it: a piece of `text`, or in `buffer`. Several lines, if a document kept them in one string.
+    std::string_view decode(std::string_view text, std::string& buffer) const;
+
+private:
+    bool markdown_ = false;
+    bool entities_ = false;
+    bool newlines_ = false;    // ends of lines are spelt "\\n"
+    bool ends_shown_ = false;  // cat -A
+    bool printable_ = false;   // quoted-printable: "=3D"
+    bool strings_ = false;     // lines are strings of a list, a table, a record
+    bool doubled_ = false;     // whose quotes are escaped by doubling (CSV)
+    std::string json_;         // the key whose value is the line; empty: no JSON
+};
+
+}  // namespace epaudit
