@@ -156,17 +156,19 @@ run_python() {
     count_python "$name" "$code"
 }
 
-# Suites that watch programs from the kernel.
+# Suites that watch programs from the kernel. Of the museum, the third of the day, or that of a number: EPAUDIT_THIRD=1
 run_watching() {
-    local suite reason
+    local suite reason words
     reason=$(why_blind)
-    for suite in live real; do
+    for suite in live real history; do
         say "== tests/$suite"
         if [[ -n $reason ]]; then
             say "skipped tests/$suite: all of it watches programs from the kernel: $reason"
             add 0 0 1
         else
-            run_python "$suite" as_root python3 "tests/$suite/run.py"
+            words=()
+            if [[ $suite == history ]]; then words=(--third ${EPAUDIT_THIRD:+"$EPAUDIT_THIRD"}); fi
+            run_python "$suite" as_root python3 "tests/$suite/run.py" "${words[@]}"
         fi
     done
     if [[ -n $reason ]]; then

@@ -4,6 +4,7 @@
 // Report: https://github.com/beanstalkd/beanstalkd/issues/144
 // Fix: EPOLLRDHUP closes the connection.
 // Expect all: eof-spin likely
+// Expect excerpt: eof-spin risk
 #include "museum.h"
 
 int main(void) {

@@ -5,6 +5,7 @@
 // Report: https://github.com/oven-sh/bun/pull/37928
 // Fix: close a half-open socket on EPOLLHUP.
 // Expect all: hup-err-spin likely
+// Expect excerpt: none: three lines a turn make 67 returns, and 100 are needed: the verdict is inconclusive, and names the fd
 #include "museum.h"
 
 int main(void) {

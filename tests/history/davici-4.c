@@ -4,6 +4,8 @@
 // Report: https://github.com/strongswan/davici/issues/4
 // Fix: davici_read() goes on until EAGAIN.
 // Expect all: et-read-not-drained likely
+// Expect log: none: a log of system calls does not hold how much waits unread
+// Expect excerpt: none: a log of system calls does not hold how much waits unread
 // Run: 4
 // Attach: 6
 // Log: 4

@@ -4,6 +4,8 @@
 // Report: https://github.com/eloqdata/eloqsql/issues/43
 // Fix: look for further commands in the socket before waiting again.
 // Expect all: et-read-not-drained likely
+// Expect log: none: a log of system calls does not hold how much waits unread
+// Expect excerpt: none: a log of system calls does not hold how much waits unread
 // Run: 4
 // Attach: 9
 // Log: 4

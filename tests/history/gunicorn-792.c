@@ -4,6 +4,8 @@
 // Report: https://github.com/benoitc/gunicorn/issues/792
 // Fix: --reuse-port; EPOLLEXCLUSIVE where it can be had (here).
 // Expect all: thundering-herd likely
+// Expect log: thundering-herd risk
+// Expect excerpt: none: 200 lines of 12 workers hold fewer than the 8 vain wake-ups of one that are needed
 // Run: 5
 // Attach: 9
 // Log: 3

@@ -4,6 +4,9 @@
 // Report: https://github.com/kaappi/kaappi/pull/1481
 // Fix: re-arm whenever any waiter remains after the event, woken or not.
 // Expect all: oneshot-not-rearmed likely
+// Expect attach: missed oneshot-not-rearmed likely: a loop that writes elsewhere may wait for the answer: a risk, in production
+// Expect log: none: a log of system calls does not hold whether input waits on a oneshot that fired
+// Expect excerpt: none: a log of system calls does not hold whether input waits on a oneshot that fired
 // Run: 4
 // Attach: 14
 // Log: 5

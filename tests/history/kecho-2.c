@@ -4,6 +4,8 @@
 // Report: https://github.com/sysprog21/kecho/pull/2
 // Fix: accept until EWOULDBLOCK.
 // Expect all: et-accept-not-drained likely
+// Expect log: none: a log of system calls does not hold the backlog
+// Expect excerpt: none: a log of system calls does not hold the backlog
 // Run: 4
 // Attach: 7
 // Log: 4

@@ -4,6 +4,7 @@
 // Report: https://github.com/libuv/libuv/issues/3671
 // Fix: stop POLLOUT whenever the write queue is empty (pull request 3675).
 // Expect all: busy-epollout likely
+// Expect excerpt: busy-epollout risk
 #include "museum.h"
 
 static char block[1 << 20];

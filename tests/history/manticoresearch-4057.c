@@ -4,6 +4,7 @@
 // Report: https://github.com/manticoresoftware/manticoresearch/pull/4057
 // Fix: remove the socket from epoll before closing it.
 // Expect all: ghost-registration likely
+// Expect excerpt: eof-spin risk
 // Also: eof-spin: while the child lives the ghost spins
 // Also: unread-spin: as above
 // Also: hup-err-spin: as above

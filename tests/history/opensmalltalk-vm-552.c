@@ -4,6 +4,8 @@
 // Report: https://github.com/OpenSmalltalk/opensmalltalk-vm/pull/552
 // Fix: the child closes the epoll fd and makes its own (pthread_atfork).
 // Expect all: epoll-shared-across-fork likely
+// Also: unread-spin: each is told of what only the other can read
+// Expect excerpt: none: without the fork in it, two processes look like two threads
 // Run: 5
 // Attach: 6 --set epoll-shared-across-fork.both_s=2
 // Log: 4

@@ -24,7 +24,7 @@ int main(void) {
   for (struct epoll_event event;;) {
     if (epoll_pwait(ep, &event, 1, 1000, NULL) < 1) continue;
     if (event.events & (EPOLLHUP | EPOLLERR)) {
-      uint32_t to_remove = event.events & ~requested & EPOLLIN;
+      uint32_t to_remove = event.events & requested & ~requested;  // too late: those that were wanted a moment ago
       requested = 0;  // whoever waited is told of the error, and will close it some day
       if (fixed || to_remove) control(ep, EPOLL_CTL_DEL, client, 0);
       continue;

@@ -5,7 +5,6 @@
 // Fix: sd-event does not touch descriptors in a process that did not make them.
 // Expect all: epoll-shared-across-fork likely
 // Expect attach: none: the one EPOLL_CTL_DEL is two seconds past when epaudit comes
-// Expect excerpt: none: 200 lines from the middle of a log do not hold a deed at its beginning
 // Run: 5
 // Attach: 5
 // Log: 5
