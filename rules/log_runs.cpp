@@ -27,8 +27,10 @@ const char* summary_of(const LogRun& run)
     case Cause::kEof: return "the end of the stream is reported again and again and ignored: the loop spins";
     case Cause::kHupErr: return "EPOLLHUP or EPOLLERR is reported again and again and ignored: the loop spins";
     case Cause::kGhost:
-        return "the fd was closed, but its registration lives on with a duplicate of the file: "
-               "epoll_ctl can no longer reach it";
+        return run.closed ? "the fd was closed, but its registration lives on with a duplicate of the file: "
+                            "events for the closed number keep coming"
+                          : "the fd was closed, but its registration lives on with a duplicate of the file: "
+                            "epoll_ctl can no longer reach it";
     case Cause::kZero: return "the loop polls with timeout 0 and finds nothing";
     case Cause::kHerd: return "wake-ups find nothing to accept: others waiting for the same listener were faster";
     default: return "";
@@ -74,7 +76,7 @@ void describe(Finding& finding, const Snapshot& books, const LogRun& run)
                                       errno_text(run.error));
         finding.shape = fmt::format("accept = {} between returns", errno_text(run.error));
     } else if (run.cause == Cause::kGhost) {
-        finding.shape = "epoll_ctl on the closed number = EBADF or ENOENT";
+        finding.shape = run.closed ? "told of after its close" : "epoll_ctl on the closed number = EBADF or ENOENT";
     } else if (run.cause == Cause::kHerd) {
         finding.shape = "accept = EAGAIN after most wake-ups";
         add_fact(finding, "wasted", fmt::format("{} of {} wake-ups", run.returns, run.of));

@@ -35,6 +35,7 @@ struct LogRun {
     int fd = -1;
     uint64_t file = 0;  // identity for the auditor: its file, or its data
     uint8_t kind = 0;
+    bool closed = false;  // it was registered and closed in the log, and is told of all the same
     uint64_t data = 0;
     Ground ground = Ground::kNone;
     Cause cause = Cause::kNone;

@@ -43,10 +43,12 @@ uint8_t kind_of_opened(uint8_t call, std::string_view first, std::string_view se
 
 }  // namespace
 
-void Interpreter::set_nonblock(LogFile& file, bool nonblock)
+void Interpreter::set_nonblock(LogFile& file, bool nonblock, const LogThread& thread)
 {
     file.nonblock = nonblock;
     file.nonblock_known = true;
+    file.nonblock_pid = thread.process->pid;
+    file.nonblock_kin = thread.kin;
 }
 
 void Interpreter::close_enters(LogThread& thread, int fd, uint64_t time)
@@ -112,7 +114,8 @@ bool Interpreter::opens(Call& c)
     bury(dead_);
     if (!file)
         return true;
-    set_nonblock(*file, either("SOCK_NONBLOCK", "EFD_NONBLOCK", "TFD_NONBLOCK", "SFD_NONBLOCK", "O_NONBLOCK"));
+    set_nonblock(*file, either("SOCK_NONBLOCK", "EFD_NONBLOCK", "TFD_NONBLOCK", "SFD_NONBLOCK", "O_NONBLOCK"),
+                 c.thread);
     if (c.what == LOG_SOCKET && (kind == FILE_TCP || kind == FILE_UNIX))
         file->name.family = kind == FILE_UNIX ? 1 : has_flag(first, "AF_INET6") ? 10 : 2;
     file->messages = c.what == LOG_SOCKET && keeps_messages_apart(second);
@@ -144,7 +147,7 @@ bool Interpreter::opens_pair(Call& c)
         LogFile* file = world_.open(*c.thread.process, fd.number, kind, cloexec, dead_);
         bury(dead_);
         if (file) {
-            set_nonblock(*file, has_flag(flags, pipe ? "O_NONBLOCK" : "SOCK_NONBLOCK"));
+            set_nonblock(*file, has_flag(flags, pipe ? "O_NONBLOCK" : "SOCK_NONBLOCK"), c.thread);
             file->messages = !pipe && keeps_messages_apart(type);
         }
         return ++count < 2;

@@ -98,7 +98,7 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
     p.result = c.result.value;
     p.file = p.ino = file->id;
     p.file_kind = file->kind;
-    if (file->nonblock || !waits)
+    if (!world_.blocks(*file, c.thread) || !waits)
         p.flags = POSTING_NONBLOCK;
     else if (c.time >= c.thread.begun + NSEC_PER_MSEC)  // a call that blocks and takes so long was asleep
         p.flags |= POSTING_SLEPT;
@@ -107,7 +107,7 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
         p.flags |= POSTING_MESSAGE;
     bool input = kind == POSTING_READ || kind == POSTING_ACCEPT;
     if (p.result == -ERRNO_EAGAIN && waits)
-        set_nonblock(*file, true);
+        set_nonblock(*file, true, c.thread);
     if (input)  // of a stream, a read that got less than it asked for got all
         file->drained = p.result == -ERRNO_EAGAIN || (file->kind == FILE_TCP && p.result > 0 && amount > p.result);
     if (p.result > 0 || (kind == POSTING_ACCEPT && p.result == 0) || message)
@@ -241,8 +241,7 @@ bool Interpreter::accept(Call& c)
     bury(dead_);
     if (!fresh)
         return true;
-    fresh->nonblock_known = true;
-    fresh->nonblock = has_flag(flags, "SOCK_NONBLOCK");
+    set_nonblock(*fresh, has_flag(flags, "SOCK_NONBLOCK"), c.thread);
     if (name.family == 2 || name.family == 10) {
         memcpy(name.local, listening.local, sizeof name.local);
         name.local_port = listening.local_port;

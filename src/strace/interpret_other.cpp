@@ -83,11 +83,12 @@ bool Interpreter::fcntl(Call& c)
         c.thread.process->fds[fd.number].cloexec = has_flag(argument, "FD_CLOEXEC");
     } else if (command == "F_GETFL") {
         set_nonblock(*file,
-                     has_flag(c.result.note, "O_NONBLOCK") || (c.result.note.empty() && (c.result.value & 04000)));
+                     has_flag(c.result.note, "O_NONBLOCK") || (c.result.note.empty() && (c.result.value & 04000)),
+                     c.thread);
     } else if (command == "F_SETFL") {
         int64_t number = 0;
         bool nonblock = has_flag(argument, "O_NONBLOCK") || (parse_number(argument, number) && (number & 04000));
-        set_nonblock(*file, nonblock);
+        set_nonblock(*file, nonblock, c.thread);
         post_io(c, POSTING_FCNTL, file, fd.number, nonblock ? 04000 : 0, !nonblock);
     }
     return true;
@@ -111,7 +112,7 @@ bool Interpreter::ioctl(Call& c)
     if (printed.size() > 2 && printed.front() == '[')
         parse_number(printed.substr(1, printed.size() - 2), value);
     if (mode) {
-        set_nonblock(*file, value != 0);
+        set_nonblock(*file, value != 0, c.thread);
         post_io(c, POSTING_FCNTL, file, fd.number, value ? 04000 : 0, !value);
         return true;
     }

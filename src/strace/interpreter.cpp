@@ -58,7 +58,8 @@ void Interpreter::call_enters(LogThread& thread, uint8_t call, std::string_view 
     LogFile* file = world_.known_file(*thread.process, fd.number);
     if (file && (call == CALL_READ || call == CALL_READV || call == CALL_RECVFROM || call == CALL_RECVMSG))
         read_enters(thread, *file, text, time);
-    if (!file || file->nonblock || file->kind < FILE_TCP || file->kind > FILE_PIPE || has_flag(text, "MSG_DONTWAIT"))
+    if (!file || !world_.blocks(*file, thread) || file->kind < FILE_TCP || file->kind > FILE_PIPE ||
+        has_flag(text, "MSG_DONTWAIT"))
         return;
     posting p = blank(thread, POSTING_ENTER, time);
     p.fd = fd.number;

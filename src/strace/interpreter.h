@@ -159,7 +159,7 @@ private:
     bool dups(Call& c, const PrintedFd& from, int64_t to, bool cloexec);
     bool forks(Call& c);
     bool execs(Call& c);
-    void set_nonblock(LogFile& file, bool nonblock);
+    void set_nonblock(LogFile& file, bool nonblock, const LogThread& thread);
 
     PostedAudit& audit_;
     World world_;

@@ -54,6 +54,10 @@ void Runs::start(const Process& process, const Epoll& epoll, Key& key, const Pri
             key.candidate = member->first;
             key.registered = true;
             key.mask = member->second.mask;
+        } else if (auto gone = list.closed.find(event.data);
+                   gone != list.closed.end() && gone->second.pid == epoll.place.pid) {
+            key.candidate = gone->second.fd;
+            key.closed = true;
         }
     }
     key.common = event.events;
@@ -213,7 +217,8 @@ void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEven
     auto member = interest.members.find(fd);
     const uint32_t old = member == interest.members.end() ? 0 : member->second.mask;
     if (!del && event.data_known) {
-        enrol(place.epoll, interest, fd, {event.data, event.events});
+        enrol(place.epoll, interest, fd, {event.data, event.events, place.tid});
+        interest.closed.erase(event.data);
         if (Key* key = find(epoll, event.data); key && key->candidate == fd)
             key->mask = event.events;
     } else if (del) {

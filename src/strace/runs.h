@@ -55,6 +55,7 @@ private:
         uint64_t data = 0;
         int candidate = -1;  // the fd that data may hold
         bool registered = false;
+        bool closed = false;  // registered and closed in the log, and told of since
         uint32_t mask = 0;    // when registered
         uint32_t common = 0;  // bits in every return of the run
         uint64_t count = 0;
@@ -77,10 +78,16 @@ private:
     struct Member {
         uint64_t data = 0;
         uint32_t mask = 0;
+        uint32_t tid = 0;  // who registered it
+    };
+    struct Closed {
+        int fd = -1;
+        uint32_t pid = 0;
     };
     struct Interest {
         std::unordered_map<int, Member> members;
         std::unordered_map<uint64_t, int> by_data;
+        std::unordered_map<uint64_t, Closed> closed;  // by data, until it is registered anew
     };
     // As one process sees it: what it is told, and what it does about it.
     struct Epoll {
@@ -130,7 +137,8 @@ private:
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
     static void polled(Process& process, int epfd, bool took);
     Epoll* told_of(Process& process, int fd);
-    void forget_number(uint32_t pid, int fd);
+    void forget_number(uint32_t pid, int fd, uint32_t closed_by);
+    void close_number(uint64_t epoll, int fd, uint32_t pid, uint32_t closed_by);
     void enrol(uint64_t epoll, Interest& interest, int fd, const Member& member);
     void strike(uint64_t epoll, Interest& interest, int fd);
     // runs_calls.cpp

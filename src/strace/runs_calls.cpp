@@ -97,7 +97,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     const int64_t value = result.value;
     user_ = -1;
     if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= 0)
-        forget_number(pid, static_cast<int>(value));
+        forget_number(pid, static_cast<int>(value), 0);
     PrintedFd fd;
     if (!Arguments(text).fd(fd))
         return;
@@ -106,7 +106,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         note_use(tid, call, fd.number, text, value);
     switch (call) {
     case CALL_ACCEPT: accepted(pid, tid, fd.number, value); return;
-    case CALL_CLOSE: forget_number(pid, fd.number); return;
+    case CALL_CLOSE: forget_number(pid, fd.number, value == 0 ? tid : 0); return;
     case CALL_SHUTDOWN:
     case CALL_SETTIME:
     case CALL_CONNECT: {  // one that failed has changed nothing

@@ -18,7 +18,7 @@ Cause cause_of(const LogRun& run)
 {
     const uint32_t e = run.events;
     const bool agained = run.between & BETWEEN_READ_EAGAIN;
-    if (run.between & BETWEEN_DEL_FAILED)
+    if (run.closed || (run.between & BETWEEN_DEL_FAILED))
         return Cause::kGhost;
     if (run.between & BETWEEN_ACCEPT_ERROR)
         return run.error == ERRNO_EAGAIN ? Cause::kNone : Cause::kAccept;
@@ -74,9 +74,10 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
     run.between = key.between;
     run.error = key.error;
     bool in_use = key.contacts > 0;
-    const bool only = !key.registered && !in_use && key.other >= 0 && key.turns_alone &&
+    const bool only = !key.registered && !key.closed && !in_use && key.other >= 0 && key.turns_alone &&
                       key.others * 10 >= (key.count - 1) * 9;
-    if (key.registered) {
+    run.closed = key.closed;
+    if (key.registered || key.closed) {
         run.ground = Ground::kRegistered;
     } else if (in_use) {
         run.ground = Ground::kUsed;

@@ -8,6 +8,8 @@
 namespace epaudit {
 namespace {
 
+constexpr size_t kMostClosed = 4096;  // per epoll
+
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
 bool answers(uint32_t touch, uint32_t events)
@@ -210,8 +212,24 @@ void Runs::polled(Process& process, int epfd, bool took)
     });
 }
 
-// The number leads elsewhere from now on.
-void Runs::forget_number(uint32_t pid, int fd)
+// What is told of a closed number later belongs to a file that somebody else still has open: with its last descriptor the
+// registration would have gone. Only the thread that registered it is believed: the number that another one closes may
+// be that of another process.
+void Runs::close_number(uint64_t epoll, int fd, uint32_t pid, uint32_t closed_by)
+{
+    auto interest = interests_.find(epoll);
+    if (interest == interests_.end())
+        return;
+    Interest& list = interest->second;
+    auto member = list.members.find(fd);
+    if (closed_by && member != list.members.end() && member->second.tid == closed_by &&
+        list.closed.size() < kMostClosed)
+        list.closed[member->second.data] = {fd, pid};
+    strike(epoll, list, fd);
+}
+
+// The number leads elsewhere from now on. `closed_by`: the thread that closed it; 0: something new was opened under it.
+void Runs::forget_number(uint32_t pid, int fd, uint32_t closed_by)
 {
     Process* user = process(pid);
     if (!user)
@@ -219,13 +237,12 @@ void Runs::forget_number(uint32_t pid, int fd)
     if (auto holders = interested_in_.find(fd); holders != interested_in_.end()) {
         if (user->epolls.size() <= holders->second.size()) {
             for (const Epoll& epoll : user->epolls)
-                if (auto interest = interests_.find(epoll.place.epoll); interest != interests_.end())
-                    strike(epoll.place.epoll, interest->second, fd);
+                close_number(epoll.place.epoll, fd, pid, closed_by);
         } else {
             const std::vector<uint64_t> ids = holders->second;
             for (uint64_t id : ids)
                 if (user->find(id))
-                    strike(id, interests_.at(id), fd);
+                    close_number(id, fd, pid, closed_by);
         }
     }
     touch(pid, fd, kChanged, 0, 0);

@@ -51,6 +51,8 @@ struct LogFile {
     std::vector<uint32_t> readers;  // threads inside an interrupted read of it
     socket_name name{};
     std::unique_ptr<LogEpoll> epoll;
+    uint32_t nonblock_pid = 0;  // the process and the kin (see LogThread) of the thread that told of O_NONBLOCK
+    uint32_t nonblock_kin = 0;
 };
 
 struct LogProcess {
@@ -126,6 +128,12 @@ public:
     // The file behind a number; made (as one that was there before) when the log has not told. NULL: too many.
     LogFile* file(LogProcess& process, int fd);
     LogFile* known_file(const LogProcess& process, int fd) const;
+    // Whether a call of this thread on it may sleep. Two that were there before the log began are taken for one process
+    // (see thread()); what one of them says of a number is no proof against the other, whose number may be another file.
+    static bool blocks(const LogFile& file, const LogThread& thread)
+    {
+        return !file.nonblock && (file.nonblock_kin == thread.kin || file.nonblock_pid != thread.process->pid);
+    }
     LogFile* file_by_id(uint64_t id);
     // A new open file under this number. What was there, and must have been closed unseen, is let go.
     LogFile* open(LogProcess& process, int fd, uint8_t kind, bool cloexec, std::vector<LogFile*>& dead);

@@ -6,6 +6,7 @@
 // Expect all: et-accept-not-drained likely
 // Expect log: none: a log of system calls does not hold the backlog
 // Expect excerpt: none: a log of system calls does not hold the backlog
+// Changed: an excerpt once said et-blocking-fd: the client's fd of the same number blocks, and both were taken for one
 // Run: 4
 // Attach: 7
 // Log: 4

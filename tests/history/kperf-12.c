@@ -6,6 +6,7 @@
 // Expect all: ghost-registration likely
 // Expect attach: missed ghost-registration likely: the descriptor was closed before attach: it is told as the spin that it makes
 // Expect excerpt: unread-spin risk
+// Changed: in a log, what its own thread registered and closed, and is told of all the same, is a ghost
 // Also: eof-spin: the ghost spins
 // Also: unread-spin: as above
 // Also: hup-err-spin: as above

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The museum: one small program per bug that people really had, each seen live from birth, live 2 s into the symptom, and as a
+strace log, whole and cut. Programs whose name holds a WORD. Needs root, or CAP_BPF and CAP_PERFMON."""
+import argparse
+import concurrent.futures
+import datetime
+import json
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "live"))
+from harness import BUILD  # noqa: E402  (shares where things are with the other suites)
+import programs  # noqa: E402
+import table  # noqa: E402
+import watch  # noqa: E402
+
+FIRST = HERE / "first.tsv"
+
+
+def chosen(all_programs, options):
+    if options.words:
+        return [p for p in all_programs if any(word in p.name for word in options.words)]
+    if options.third is None:
+        return all_programs
+    third = options.third % 3
+    print(f"history: third {third} of the museum (every day another; --third N chooses, ./dev history runs all)", flush=True)
+    return all_programs[third::3]
+
+
+class Count:
+    """What became of each program in each mode; missed is what epaudit should see and does not."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped, self.missed = 0, [], 0, []
+
+    def add(self, name, seconds, outcomes):
+        self.passed += sum(o.kind == "passed" for o in outcomes)
+        self.skipped += sum(o.kind == "skipped" for o in outcomes)
+        self.missed += [f"{name} {o.what}: {o.said}" for o in outcomes if o.kind == "missed"]
+        self.failed += [f"{name} {o.what}: {o.said}" for o in outcomes if o.kind == "failed"]
+        verdict = "; ".join(f"{o.what} {o.kind.upper()}: {o.said}" for o in outcomes if o.kind in ("failed", "skipped"))
+        missed = ", ".join(o.what for o in outcomes if o.kind == "missed")
+        verdict = verdict or "ok"
+        print(f"history  {name:<36} {seconds:5.1f} s  {verdict}" + (f" (missed: {missed})" if missed else ""), flush=True)
+
+    def close(self):
+        for line in self.missed:
+            print(f"missed   {line}")
+        for line in self.failed:
+            print(f"FAILED   {line}")
+        if self.missed:
+            print(f"history: {len(self.missed)} expectations are not met, known, and counted as skipped")
+        print(f"history: {self.passed} passed, {len(self.failed)} failed, {self.skipped + len(self.missed)} skipped", flush=True)
+        return 1 if self.failed else 0
+
+
+def keep_first(results):
+    """The first verdict of each program stays for ever: a row that exists is never touched."""
+    rows = dict(line.split("\t", 1) for line in FIRST.read_text().splitlines()) if FIRST.exists() else {}
+    for name, result in results.items():
+        if name not in rows and all(mode in result["bug"] for mode in watch.MODES):
+            bug, twin = result["bug"], result["fixed"]
+            said = [f"{mode}: {twin[mode]}" for mode in watch.MODES if watch.loud(twin.get(mode, ""))]
+            rows[name] = "\t".join([bug[mode] for mode in watch.MODES] + ["; ".join(said) or "silent"])
+    FIRST.write_text("".join(f"{name}\t{row}\n" for name, row in sorted(rows.items())))
+
+
+def keep_last(results):
+    path = BUILD / "history/results.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known.update(results)
+    path.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    return known
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--third", type=int, nargs="?", const=datetime.date.today().timetuple().tm_yday, metavar="N",
+                        help="only every third program, beginning at N modulo 3 (default: the day of the year)")
+    parser.add_argument("--table", action="store_true", help="write docs/history.md from this run and those before")
+    parser.add_argument("--modes", default=",".join(watch.MODES), help="only these, comma-separated (all four)")
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    options = parser.parse_args()
+    (BUILD / "history").mkdir(parents=True, exist_ok=True)
+    everything = programs.load(HERE)
+    todo = chosen(everything, options)
+    if not todo:
+        parser.error(f"no program of the museum has any of these words in its name: {' '.join(options.words)}")
+    count, results = Count(), {}
+    modes = options.modes.split(",")
+    watcher = watch.Watcher(BUILD / "history")
+    with concurrent.futures.ThreadPoolExecutor(watch.PLACES) as pool:
+        for job in concurrent.futures.as_completed([pool.submit(watcher.program, p, modes) for p in todo]):
+            name, seconds, outcomes, result = job.result()
+            count.add(name, seconds, outcomes)
+            if result:
+                results[name] = result
+    known = keep_last(results)
+    if modes == list(watch.MODES):
+        keep_first(results)
+    if options.table:
+        table.write(everything, known, FIRST)
+    sys.exit(count.close())
+
+
+if __name__ == "__main__":
+    main()
