@@ -60,8 +60,10 @@ bool known_better(const Snapshot& books, const LogRun& run, const Settings& sett
 {
     for (const auto* list : {&books.entries, &books.buried})
         for (const Entry& entry : *list)
-            if (entry.key.epoll == run.epoll && entry.key.fd == run.fd && run.cause < Cause::kAccept &&
-                run.cause > Cause::kNone && find_spin(books, entry, settings))
+            if (entry.key.epoll == run.epoll && entry.key.fd == run.fd &&
+                (run.cause == Cause::kGhost
+                     ? entry.fault.ghost_told && entry.fault.ghost_told >= settings["told_likely"]
+                     : run.cause < Cause::kAccept && run.cause > Cause::kNone && find_spin(books, entry, settings)))
                 return true;
     return false;
 }

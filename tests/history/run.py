@@ -70,7 +70,9 @@ def keep_first(results):
 def keep_last(results):
     path = BUILD / "history/results.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    known.update(results)
+    for name, result in results.items():
+        for twin, verdicts in result.items():  # not all modes need have run
+            known.setdefault(name, {}).setdefault(twin, {}).update(verdicts)
     path.write_text(json.dumps(known, indent=1), encoding="utf-8")
     return known
 
