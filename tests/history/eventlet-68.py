@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# eventlet, a hub made before the fork. Prefork workers inherit the parent's epoll and share it. The same fd
+# number means another socket in each process; one registers fd N, the other is woken for it: events went to
+# the wrong process, epoll_ctl failed with EEXIST, and requests hung in a production service.
+# Report: https://github.com/eventlet/eventlet/pull/68
+# Expect: EP503 epoll-shared-across-fork, likely. Both processes add registrations to one epoll and wait on it.
+# Fix: the child makes a hub of its own.
+import os
+import select
+import socket
+import time
+
+FIXED = os.environ.get("FIXED") == "1"
+
+hub = select.epoll()
+listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+
+
+def serve(listener):
+    listener.setblocking(False)
+    connections = {}
+    hub.register(listener, select.EPOLLIN)
+    while True:
+        for fd, _ in hub.poll(1):
+            if fd == listener.fileno():
+                try:
+                    connection = listener.accept()[0]
+                except BlockingIOError:
+                    continue
+                try:
+                    hub.register(connection, select.EPOLLIN)
+                    connections[connection.fileno()] = connection
+                except FileExistsError:
+                    connection.close()
+            elif fd in connections:
+                request = connections[fd].recv(64)
+                if request:
+                    connections[fd].send(request)
+                else:
+                    hub.unregister(fd)
+                    connections.pop(fd).close()
+
+
+if os.fork() == 0:
+    while True:  # the clients: one request after the other to each of the two
+        for listener in listeners:
+            with socket.create_connection(listener.getsockname(), 1) as s:
+                s.settimeout(0.2)
+                try:
+                    s.send(b"ping")
+                    s.recv(64)
+                except OSError:
+                    pass
+        time.sleep(0.01)
+if os.fork() == 0:
+    if FIXED:
+        hub.close()
+        hub = select.epoll()
+    serve(listeners[0])
+serve(listeners[1])

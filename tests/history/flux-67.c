@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// flux, a data gatherer with more busy connections than events per poll (128). Heavy connections fill each batch, light
+// ones were read a second late; TCP took that for a slow reader and shrank their window.
+// Report: https://github.com/gattaca-com/flux/pull/67
+// Expect: EP405 small-maxevents, info: each batch full (here 4 of 12 connections).
+// Fix: let the buffer grow while batches are full.
+#include "plain.h"
+
+enum { kConnections = 12 };
+
+int main(void) {
+  int listener = listen_any();
+  if (is_peer()) {
+    static char data[65536];
+    int fds[kConnections];
+    for (int i = 0; i < kConnections; ++i) {
+      fds[i] = dial(listener);
+      fcntl(fds[i], F_SETFL, O_NONBLOCK);
+    }
+    for (;; nap_ms(1)) {
+      for (int i = 0; i < kConnections; ++i) send(fds[i], data, sizeof data, 0);
+    }
+  }
+  fcntl(listener, F_SETFL, 0);
+  int ep = MUST(epoll_create1(EPOLL_CLOEXEC));
+  for (int i = 0; i < kConnections; ++i) {
+    control(ep, EPOLL_CTL_ADD, MUST(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)), EPOLLIN | EPOLLET);
+  }
+  int capacity = 4;
+  static char data[16384];
+  for (struct epoll_event events[64];;) {
+    int n = epoll_wait(ep, events, capacity, -1);
+    for (int i = 0; i < n; ++i) {
+      while (recv(events[i].data.fd, data, sizeof data, 0) > 0) continue;
+    }
+    if (fixed && n == capacity && capacity < 64) capacity *= 2;
+  }
+}

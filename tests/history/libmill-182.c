@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// libmill, a server without descriptors. tcpaccept() fails with EMFILE, the loop goes on, and since a connection is
+// there accept never has to wait: strace shows accept = EMFILE and nothing else.
+// Report: https://github.com/sustrik/libmill/issues/182
+// Expect: EP205 accept-spin, likely: a rule about accept, not about epoll_wait.
+// Fix: wait (here 100 ms, in epoll) before the next accept.
+#include "plain.h"
+
+static int tcpaccept(int ep, int listener) {
+  for (struct epoll_event event;;) {
+    int fd = accept(listener, NULL, NULL);
+    if (fd >= 0 || errno != EAGAIN) return fd;
+    epoll_wait(ep, &event, 1, -1);
+  }
+}
+
+int main(void) {
+  int listener = listen_any();
+  int ep = MUST(epoll_create1(EPOLL_CLOEXEC));
+  int idle = MUST(epoll_create1(EPOLL_CLOEXEC));
+  control(ep, EPOLL_CTL_ADD, listener, EPOLLIN);
+  if (is_peer()) {
+    for (int i = 0; i < 20; ++i, nap_ms(20)) dial(listener);
+    for (;;) pause();
+  }
+  struct rlimit limit = {idle + 6, idle + 6};
+  MUST(setrlimit(RLIMIT_NOFILE, &limit));
+  for (struct epoll_event event;;) {
+    if (tcpaccept(ep, listener) >= 0) continue;
+    if (fixed && errno == EMFILE) epoll_wait(idle, &event, 1, 100);
+  }
+}
