@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Java-WebSocket 1.0.0-alpha1. Shortly after the first client connects the server thread loops at 100 %: the read
-// buffer is full and is not emptied, read() into it takes nothing, and select() returns at once.
+// Java-WebSocket 1.0.0-alpha1. Shortly after the first client connects the server thread loops at 100 %: the read buffer is full and is not emptied,
+// read() into it takes nothing, and select() returns at once. EPOLLIN each turn, nothing read.
 // Report: https://github.com/TooTallNate/Java-WebSocket/issues/90
-// Expect: EP202 unread-spin, likely: EPOLLIN each turn, nothing read.
 // Fix: empty the buffer before each read.
+// Expect all: unread-spin likely
+// Begins: 1
+// Run: 4
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -14,6 +16,7 @@ import java.nio.channels.SocketChannel;
 
 class Program {
   public static void main(String[] args) throws Exception {
+    new java.util.Timer(true).schedule(new java.util.TimerTask() { public void run() { System.exit(0); } }, 60000);
     boolean fixed = "1".equals(System.getenv("FIXED"));
     Selector selector = Selector.open();
     ServerSocketChannel listener = ServerSocketChannel.open();

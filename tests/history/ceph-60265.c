@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// ceph, msg/async. The time to the next timer is cut to whole milliseconds: in the last one the event centre calls
-// epoll_wait(timeout 0) in a row until the timer is due. "Numerous spikes", every time a timer came near.
+// ceph, msg/async. The time to the next timer is cut to whole milliseconds: in the last one the event centre calls epoll_wait(timeout 0) in a row
+// until the timer is due. "Numerous spikes", every time a timer came near. Rows of empty waits, each ended by a timer.
 // Report: https://github.com/ceph/ceph/pull/60265
-// Expect: EP206 zero-timeout-spin, info: rows of empty waits, each ended by a timer.
 // Fix: round up.
-#include "plain.h"
+// Expect all: zero-timeout-spin info
+// Attach: 8
+// Load: idle
+#include "museum.h"
 
 int main(void) {
   int ep = MUST(epoll_create1(EPOLL_CLOEXEC));

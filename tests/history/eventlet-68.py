@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# eventlet, a hub made before the fork. Prefork workers inherit the parent's epoll and share it. The same fd
-# number means another socket in each process; one registers fd N, the other is woken for it: events went to
-# the wrong process, epoll_ctl failed with EEXIST, and requests hung in a production service.
+# eventlet, a hub made before the fork. Prefork workers inherit the parent's epoll and share it. The same fd number means another socket in each
+# process; one registers fd N, the other is woken for it: events went to the wrong process, epoll_ctl failed with EEXIST, and requests hung in a
+# production service. Both processes add registrations to one epoll and wait on it.
 # Report: https://github.com/eventlet/eventlet/pull/68
-# Expect: EP503 epoll-shared-across-fork, likely. Both processes add registrations to one epoll and wait on it.
 # Fix: the child makes a hub of its own.
+# Expect all: epoll-shared-across-fork likely
+# Attach: 8
 import os
 import select
+import signal
 import socket
-import time
 
 FIXED = os.environ.get("FIXED") == "1"
+signal.alarm(60)
 
 hub = select.epoll()
 listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
@@ -26,13 +28,10 @@ def serve(listener):
             if fd == listener.fileno():
                 try:
                     connection = listener.accept()[0]
-                except BlockingIOError:
-                    continue
-                try:
                     hub.register(connection, select.EPOLLIN)
                     connections[connection.fileno()] = connection
-                except FileExistsError:
-                    connection.close()
+                except (BlockingIOError, FileExistsError):
+                    continue
             elif fd in connections:
                 request = connections[fd].recv(64)
                 if request:
@@ -52,7 +51,6 @@ if os.fork() == 0:
                     s.recv(64)
                 except OSError:
                     pass
-        time.sleep(0.01)
 if os.fork() == 0:
     if FIXED:
         hub.close()

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// flux, a data gatherer with more busy connections than events per poll (128). Heavy connections fill each batch, light
-// ones were read a second late; TCP took that for a slow reader and shrank their window.
+// flux, a data gatherer with more busy connections than events per poll (128). Heavy connections fill each batch, light ones were read a second late;
+// TCP took that for a slow reader and shrank their window. Each batch full (here 4 of 12 connections).
 // Report: https://github.com/gattaca-com/flux/pull/67
-// Expect: EP405 small-maxevents, info: each batch full (here 4 of 12 connections).
 // Fix: let the buffer grow while batches are full.
-#include "plain.h"
+// Expect all: small-maxevents info
+// Attach: 8
+#include "museum.h"
 
 enum { kConnections = 12 };
 
@@ -17,7 +18,7 @@ int main(void) {
       fds[i] = dial(listener);
       fcntl(fds[i], F_SETFL, O_NONBLOCK);
     }
-    for (;; nap_ms(1)) {
+    for (;;) {
       for (int i = 0; i < kConnections; ++i) send(fds[i], data, sizeof data, 0);
     }
   }
@@ -28,11 +29,14 @@ int main(void) {
   }
   int capacity = 4;
   static char data[16384];
+  unsigned long long sum = 0;
   for (struct epoll_event events[64];;) {
     int n = epoll_wait(ep, events, capacity, -1);
     for (int i = 0; i < n; ++i) {
-      while (recv(events[i].data.fd, data, sizeof data, 0) > 0) continue;
+      for (ssize_t got; (got = recv(events[i].data.fd, data, sizeof data, 0)) > 0;) {
+        for (ssize_t at = 0; at < got; ++at) sum = sum * 31 + data[at];
+      }
     }
-    if (fixed && n == capacity && capacity < 64) capacity *= 2;
+    if ((fixed || sum == 1) && n == capacity && capacity < 64) capacity *= 2;
   }
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// fsnotify made its epoll without EPOLL_CLOEXEC. A program that watches files and starts others hands each of them
-// the epoll; after a self-upgrade with exec the old epoll stays open in the new program, once per upgrade.
+// fsnotify made its epoll without EPOLL_CLOEXEC. A program that watches files and starts others hands each of them the epoll; after a self-upgrade
+// with exec the old epoll stays open in the new program, once per upgrade.
 // Report: https://github.com/fsnotify/fsnotify/pull/219
-// Expect: EP603 epoll-fd-leaked, risk.
 // Fix: EPOLL_CLOEXEC.
+// Expect all: epoll-fd-leaked risk
+// Expect attach: none: the program was started before
+// Load: idle
 package main
 
 import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 )
 
 func check(err error) {
@@ -19,6 +22,7 @@ func check(err error) {
 }
 
 func main() {
+	time.AfterFunc(time.Minute, func() { os.Exit(0) })
 	flags := 0
 	if os.Getenv("FIXED") == "1" {
 		flags = syscall.EPOLL_CLOEXEC

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# gevent under gunicorn: epoll_wait(10, [], 64, 1) = 0, getpid(), and so on for hours, in a process that was
-# taken out of service and gets no request. Something comes back each millisecond to look whether there is work.
+# gevent under gunicorn: epoll_wait(10, [], 64, 1) = 0, getpid(), and so on for hours, in a process that was taken out of service and gets no request.
+# Something comes back each millisecond to look whether there is work. Nearly all waits time out within milliseconds.
 # Report: https://github.com/gevent/gevent/issues/1273
-# Expect: EP605 polling-timeout, info: nearly all waits time out within milliseconds.
 # Fix: wait for the work itself (here: until a deadline that is far).
+# Expect all: polling-timeout info
+# Attach: 6 --set polling-timeout.window_s=2
+# Load: idle
 import os
 import select
+import signal
 import socket
 
 FIXED = os.environ.get("FIXED") == "1"
+signal.alarm(60)
 
 listener = socket.create_server(("127.0.0.1", 0))
 hub = select.epoll()

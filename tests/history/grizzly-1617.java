@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Grizzly, blocking write over a temporary selector. The selected set is not cleared after the first select(); from
-// then on select() returns 0 although the socket is writable (the set did not change), the writer takes that for
-// "not yet" and selects again: 100 % of a core.
+// Grizzly, blocking write over a temporary selector. The selected set is not cleared after the first select(); from then on select() returns 0
+// although the socket is writable (the set did not change), the writer takes that for "not yet" and selects again: 100 % of a core. EPOLLOUT each
+// turn, nothing written.
 // Report: https://github.com/eclipse-ee4j/glassfish-grizzly/issues/1617
-// Expect: EP201 busy-epollout, likely: EPOLLOUT each turn, nothing written.
 // Fix: clear the selected set after each select().
+// Expect all: busy-epollout likely
+// Begins: 1
+// Run: 4
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -15,6 +17,7 @@ import java.nio.channels.SocketChannel;
 
 class Program {
   public static void main(String[] args) throws Exception {
+    new java.util.Timer(true).schedule(new java.util.TimerTask() { public void run() { System.exit(0); } }, 60000);
     boolean fixed = "1".equals(System.getenv("FIXED"));
     ServerSocketChannel listener = ServerSocketChannel.open();
     listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Grizzly, write interest that stays. A response was cut short, the selector asks for OP_WRITE, and after the rest
-// was sent it still does: strace shows EPOLLOUT each turn, 100 % CPU; the sockets end in CLOSE_WAIT, still armed.
+// Grizzly, write interest that stays. A response was cut short, the selector asks for OP_WRITE, and after the rest was sent it still does: strace
+// shows EPOLLOUT each turn, 100 % CPU; the sockets end in CLOSE_WAIT, still armed. EPOLLOUT each turn, nothing written.
 // Report: https://github.com/eclipse-ee4j/glassfish-grizzly/issues/1749
-// Expect: EP201 busy-epollout, likely: EPOLLOUT each turn, nothing written.
 // Fix: take OP_WRITE away when the output is empty.
+// Expect all: busy-epollout likely
+// Begins: 1
+// Run: 4
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -14,6 +16,7 @@ import java.nio.channels.SocketChannel;
 
 class Program {
   public static void main(String[] args) throws Exception {
+    new java.util.Timer(true).schedule(new java.util.TimerTask() { public void run() { System.exit(0); } }, 60000);
     boolean fixed = "1".equals(System.getenv("FIXED"));
     Selector selector = Selector.open();
     ServerSocketChannel listener = ServerSocketChannel.open();

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Grizzly, out of descriptors. When accept fails, the selector thread sleeps for one second "to recover"; while
-// connections wait it does so again and again, and clients that are connected already are served once a second.
+// Grizzly, out of descriptors. When accept fails, the selector thread sleeps for one second "to recover"; while connections wait it does so again and
+// again, and clients that are connected already are served once a second. The thread sleeps while sockets of its epoll are ready.
 // Report: https://github.com/eclipse-ee4j/glassfish-grizzly/issues/990
-// Expect: EP404 loop-stall, likely: the thread sleeps while sockets of its epoll are ready.
 // Fix: stop listening for a while (interestOps 0) instead of sleeping.
+// Expect all: loop-stall likely
+// Begins: 1
+// Run: 6
+// Log: 6
+// Load: idle
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
+import java.net.*;
 import java.nio.ByteBuffer;
 import java.nio.channels.*;
 
@@ -24,17 +27,18 @@ class Program {
       }
     } else {
       ByteBuffer b = ByteBuffer.allocate(64);
-      ((SocketChannel) key.channel()).read(b);
-      ((SocketChannel) key.channel()).write(b.flip());
+      if (((SocketChannel) key.channel()).read(b) > 0) ((SocketChannel) key.channel()).write(b.flip());
     }
   }
 
   public static void main(String[] args) throws Exception {
+    new java.util.Timer(true).schedule(new java.util.TimerTask() { public void run() { System.exit(0); } }, 60000);
     boolean fixed = "1".equals(System.getenv("FIXED"));
     Selector selector = Selector.open();
     ServerSocketChannel listener = ServerSocketChannel.open();
     listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).configureBlocking(false).register(selector, SelectionKey.OP_ACCEPT);
     for (int i = 0; i < 4; ++i) clients[i] = SocketChannel.open(listener.getLocalAddress());
+    clients[3].write(ByteBuffer.allocate(1)); // the JVM needs descriptors for the first write
     String limit = "--nofile=" + (new java.io.File("/proc/self/fd").list().length + 2);
     Thread load = new Thread(() -> {
       try {

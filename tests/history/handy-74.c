@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// handy, an edge-triggered example: "if EPOLLIN read, else if EPOLLOUT write". When both become ready before one wait,
-// they come in one event; only the read is done, and the edge of EPOLLOUT does not come again.
+// handy, an edge-triggered example: "if EPOLLIN read, else if EPOLLOUT write". When both become ready before one wait, they come in one event; only
+// the read is done, and the edge of EPOLLOUT does not come again.
 // Report: https://github.com/yedf2/handy/issues/74
-// Expect: EP105 write-stalled, likely.
 // Fix: look at both bits.
-#include "plain.h"
+// Expect all: write-stalled likely
+// Expect log: none: a log shows neither unread bytes nor whether there is room to write
+// Expect excerpt: none: a log shows neither unread bytes nor whether there is room to write
+// Begins: 0.8
+// Attach: 6 --set write-stalled.stall_s=2
+// Load: idle
+#include "museum.h"
+
+enum { kResponse = 64 << 20 };
 
 int main(void) {
   int listener = listen_any();
@@ -22,21 +29,20 @@ int main(void) {
   int fd = MUST(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
   control(ep, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLET);
   size_t left = 0;
-  char *response = calloc(1, 16 << 20), request[64];
+  char *response = calloc(1, kResponse), request[64];
   for (struct epoll_event event;;) {
     if (epoll_wait(ep, &event, 1, -1) < 1) continue;
     int readable = event.events & EPOLLIN, writable = event.events & EPOLLOUT;
     if (readable) {
-      ssize_t n;
-      while ((n = recv(fd, request, sizeof request, 0)) > 0) {
-        if (left == 0) left = 16 << 20;
-        while (left > 0 && (n = send(fd, response, left, MSG_NOSIGNAL)) > 0) left -= n;
-        nap_ms(300);  // what else this loop has to do; meanwhile the client reads and sends
+      while (recv(fd, request, sizeof request, 0) > 0) continue;
+      if (left == 0) {
+        left = kResponse;
+        for (ssize_t n; left > 0 && (n = send(fd, response, left, MSG_NOSIGNAL)) > 0;) left -= n;
+        nap_ms(500);  // what else this loop has to do; meanwhile the client reads and sends
       }
     }
     if (writable && (fixed || !readable)) {
-      ssize_t n;
-      while (left > 0 && (n = send(fd, response, left, MSG_NOSIGNAL)) > 0) left -= n;
+      for (ssize_t n; left > 0 && (n = send(fd, response, left, MSG_NOSIGNAL)) > 0;) left -= n;
     }
   }
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// httpserver.h: an answer that needs more than one write sets the mask to EPOLLOUT and nobody sets it back. The next
-// request on the same connection is never seen; the client waits until it gives up.
+// httpserver.h: an answer that needs more than one write sets the mask to EPOLLOUT and nobody sets it back. The next request on the same connection
+// is never seen; the client waits until it gives up. Input waits, the mask has no EPOLLIN.
 // Report: https://github.com/jeremycw/httpserver.h/pull/60
-// Expect: EP106 deaf-registration, likely: input waits, the mask has no EPOLLIN.
 // Fix: back to EPOLLIN when the answer is written.
-#include "plain.h"
+// Expect all: deaf-registration likely
+// Expect log: none: a log shows neither unread bytes nor whether there is room to write
+// Expect excerpt: none: a log shows neither unread bytes nor whether there is room to write
+// Attach: 6 --set deaf-registration.deaf_s=2 --set deaf-registration.from_start_s=2
+// Load: idle
+#include "museum.h"
 
 enum { kAnswer = 8 << 20 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// libuv: while a getaddrinfo request is out in the thread pool, and no handle is active, the loop polls with a timeout
-// of 0: `node -e 'require("http").get(...)'` spins until the resolver answers.
+// libuv: while a getaddrinfo request is out in the thread pool, and no handle is active, the loop polls with a timeout of 0: `node -e
+// 'require("http").get(...)'` spins until the resolver answers. (nothing but empty waits with timeout 0).
 // Report: https://github.com/joyent/libuv/issues/484
-// Expect: EP206 zero-timeout-spin, info (nothing but empty waits with timeout 0).
 // Fix: a request counts as active; the loop blocks, and the pool wakes it.
-#include "plain.h"
+// Expect all: zero-timeout-spin info
+// Attach: 8
+#include "museum.h"
 
 static void *resolver(void *wakeup) {
   for (;;) {  // a name server that does not answer: the request stays out

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// libco's event loop waits with a timeout of 1 ms, to look after its own timers. A process without requests uses 1 to
-// 2 % of a core; where there are many such processes, that is noticed.
+// libco's event loop waits with a timeout of 1 ms, to look after its own timers. A process without requests uses 1 to 2 % of a core; where there are
+// many such processes, that is noticed.
 // Report: https://github.com/Tencent/libco/issues/52
-// Expect: EP605 polling-timeout, info.
 // Fix: wait until the next timer is due.
-#include "plain.h"
+// Expect all: polling-timeout info
+// Attach: 6 --set polling-timeout.window_s=2
+// Load: idle
+#include "museum.h"
 
 int main(void) {
   int ep = MUST(epoll_create1(EPOLL_CLOEXEC));

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// libuEv: `bar < foo.txt` does nothing. epoll_ctl(ADD) of a regular file fails with EPERM, the library does not mind, and
-// the loop waits for input that nobody will ever announce; with a pipe it works.
+// libuEv: `bar < foo.txt` does nothing. epoll_ctl(ADD) of a regular file fails with EPERM, the library does not mind, and the loop waits for input
+// that nobody will ever announce; with a pipe it works. ADD = EPERM, then a wait without end.
 // Report: https://github.com/troglobit/libuev/issues/12
-// Expect: EP601 failed-epoll-ctl, likely: ADD = EPERM, then a wait without end.
 // Fix: a file is always readable: call its handler without epoll.
-#include "plain.h"
+// Expect all: failed-epoll-ctl likely
+// Expect excerpt: none: fewer lines than that
+// Load: idle
+#include "museum.h"
 
 int main(void) {
   char name[] = "/tmp/foo.txt.XXXXXX", text[64];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// mio: drop() is promised to deregister, and relies on close(2). A stream made with try_clone() keeps the open file: the
-// dropped stream's token is notified on and on, and its owner is gone.
+// mio: drop() is promised to deregister, and relies on close(2). A stream made with try_clone() keeps the open file: the dropped stream's token is
+// notified on and on, and its owner is gone. Events of a descriptor that is closed.
 // Report: https://github.com/tokio-rs/mio/issues/361
-// Expect: EP303 ghost-registration, likely: events of a descriptor that is closed.
 // Fix: deregister before drop (mio 0.7 made that the user's duty).
+// Expect all: ghost-registration likely
+// Load: idle
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::io::AsRawFd;
@@ -17,12 +18,14 @@ struct EpollEvent {
 }
 
 extern "C" {
+    fn alarm(seconds: u32) -> u32;
     fn epoll_create1(flags: i32) -> i32;
     fn epoll_ctl(ep: i32, operation: i32, fd: i32, event: *mut EpollEvent) -> i32;
     fn epoll_wait(ep: i32, events: *mut EpollEvent, size: i32, timeout_ms: i32) -> i32;
 }
 
 fn main() {
+    unsafe { alarm(60) };
     let fixed = env::var("FIXED").map_or(false, |v| v == "1");
     let ep = unsafe { epoll_create1(0o2000000) };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// ndhc, a DHCP client, at 100 % CPU once it has its lease. The lease is long, the time to the renewal is computed in
-// 64 bits, and what epoll_wait gets of it, an int, is 0.
+// ndhc, a DHCP client, at 100 % CPU once it has its lease. The lease is long, the time to the renewal is computed in 64 bits, and what epoll_wait
+// gets of it, an int, is 0. Where the beginning was seen (the loop used to wait), else info.
 // Report: https://github.com/niklata/ndhc/issues/7
-// Expect: EP206 zero-timeout-spin, likely where the beginning was seen (the loop used to wait), else info.
 // Fix: clamp to INT_MAX before the conversion.
-#include "plain.h"
+// Expect all: zero-timeout-spin likely
+// Expect attach: zero-timeout-spin info
+// Expect excerpt: zero-timeout-spin info
+// Begins: 1.3
+// Run: 7
+// Attach: 8
+// Log: 5
+#include "museum.h"
 
 #include <limits.h>
 

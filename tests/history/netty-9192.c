@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// netty stopped to read its timerfd and eventfd: both are registered edge-triggered, each write and each expiry is a new
-// edge, and two system calls per turn are saved. Looks like the fault of gaea#54, and is none.
+// netty stopped to read its timerfd and eventfd: both are registered edge-triggered, each write and each expiry is a new edge, and two system calls
+// per turn are saved. Looks like the fault of gaea#54, and is none.
 // Report: https://github.com/netty/netty/pull/9192
-// Expect: silent.
 // Fix: none was needed; the fixed form reads as well.
-#include "plain.h"
+// Expect all: silent
+// Load: idle
+#include "museum.h"
 
 static void *other_thread(void *wakeup) {
   for (;; nap_ms(1)) eventfd_write(*(int *)wakeup, 1);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// nginx-upsync-module calls getaddrinfo() in the worker's event loop. When the name server does not answer, the resolver
-// sits in poll() for 5 s per try, and so does everything else that worker serves.
+// nginx-upsync-module calls getaddrinfo() in the worker's event loop. When the name server does not answer, the resolver sits in poll() for 5 s per
+// try, and so does everything else that worker serves. Poll() on a UDP socket while clients wait.
 // Report: https://github.com/weibocom/nginx-upsync-module/issues/134
-// Expect: EP404 loop-stall, likely: poll() on a UDP socket while clients wait.
 // Fix: resolve elsewhere (here: a thread), or with the loop's own resolver.
-#include "plain.h"
+// Expect all: loop-stall likely
+// Begins: 0.5
+// Run: 4
+// Log: 7
+// Load: idle
+#include "museum.h"
 
 #include <poll.h>
 

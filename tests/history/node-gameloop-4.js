@@ -1,13 +1,16 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// node-gameloop schedules its next tick with setImmediate until the time has come: a game server without players
-// used more than 100 % of a core. libuv polls with a timeout of 0 each turn.
+// node-gameloop schedules its next tick with setImmediate until the time has come: a game server without players used more than 100 % of a core.
+// libuv polls with a timeout of 0 each turn.
 // Report: https://github.com/tangmi/node-gameloop/issues/4
-// Expect: EP206 zero-timeout-spin, info.
 // Fix: a timer until shortly before the tick.
+// Expect all: zero-timeout-spin info
+// Begins: 0.6
+// Attach: 8
 'use strict';
 const net = require('net');
 const fixed = process.env.FIXED === '1';
+setTimeout(process.exit, 60000, 0).unref();
 
 net.createServer((s) => s.end()).listen(0, '127.0.0.1');
 const tickMs = 50;

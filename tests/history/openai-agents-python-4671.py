@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# An async function that calls input(). The prompt blocks in read(0) until the user types, and with it all
-# else on the asyncio loop: connections are not served meanwhile, and sessions time out.
+# An async function that calls input(). The prompt blocks in read(0) until the user types, and with it all else on the asyncio loop: connections are
+# not served meanwhile, and sessions time out. Nobody polls for seconds while clients wait; the call is read on a pipe.
 # Report: https://github.com/openai/openai-agents-python/pull/4671
-# Expect: EP404 loop-stall, likely: nobody polls for seconds while clients wait; the call is read on a pipe.
 # Fix: read the prompt off the loop.
+# Expect all: loop-stall likely
+# Begins: 0.5
+# Run: 5
+# Log: 8
+# Load: idle
 import asyncio
 import os
+import signal
 import socket
 import sys
 import time
 
 FIXED = os.environ.get("FIXED") == "1"
+signal.alarm(60)
 
 listener = socket.create_server(("127.0.0.1", 0))
 stdin_read, stdin_write = os.pipe()

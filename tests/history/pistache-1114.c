@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// pistache: a large response over TLS stops half-way. write() takes a part, the next one fails with EAGAIN, the mask is
-// set to EPOLLIN|EPOLLOUT, and microseconds later to EPOLLIN alone by the code that believes all was written.
+// pistache: a large response over TLS stops half-way. write() takes a part, the next one fails with EAGAIN, the mask is set to EPOLLIN|EPOLLOUT, and
+// microseconds later to EPOLLIN alone by the code that believes all was written.
 // Report: https://github.com/pistacheio/pistache/issues/1114
-// Expect: EP105 write-stalled, likely.
 // Fix: only the writer takes EPOLLOUT away, when nothing is left.
-#include "plain.h"
+// Expect all: write-stalled likely
+// Expect log: none: a log shows neither unread bytes nor whether there is room to write
+// Expect excerpt: none: a log shows neither unread bytes nor whether there is room to write
+// Attach: 6 --set write-stalled.stall_s=2
+// Load: idle
+#include "museum.h"
 
 enum { kResponse = 8 << 20 };
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// ProxySQL: a throttled session is moved from the worker to the thread for idle sessions, which has an epoll of its own
-// and waits for EPOLLIN only. A session that still has output stays there: the client hangs.
+// ProxySQL: a throttled session is moved from the worker to the thread for idle sessions, which has an epoll of its own and waits for EPOLLIN only. A
+// session that still has output stays there: the client hangs.
 // Report: https://github.com/sysown/proxysql/pull/1952
-// Expect: EP105 write-stalled, likely.
 // Fix: a session with output pending is not moved.
-#include "plain.h"
+// Expect all: write-stalled likely
+// Expect log: none: a log shows neither unread bytes nor whether there is room to write
+// Expect excerpt: none: a log shows neither unread bytes nor whether there is room to write
+// Attach: 6 --set write-stalled.stall_s=2
+// Load: idle
+#include "museum.h"
 
 static int worker_ep, idle_ep;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// sansshell, `file tail`. A goroutine waits with epoll for inotify to say that the file grew, but never reads the
-// inotify events: after the first change each wait returns at once, and tail reads the file in a busy loop.
+// sansshell, `file tail`. A goroutine waits with epoll for inotify to say that the file grew, but never reads the inotify events: after the first
+// change each wait returns at once, and tail reads the file in a busy loop. EPOLLIN of an inotify fd each turn, never read.
 // Report: https://github.com/Snowflake-Labs/sansshell/pull/436
-// Expect: EP202 unread-spin, likely: EPOLLIN of an inotify fd each turn, never read.
 // Fix: read the events.
+// Expect all: unread-spin likely
 package main
 
 import (
@@ -20,6 +20,7 @@ func check(err error) {
 }
 
 func main() {
+	time.AfterFunc(time.Minute, func() { os.Exit(0) })
 	fixed := os.Getenv("FIXED") == "1"
 	file, err := os.CreateTemp("", "tail")
 	check(err)
@@ -53,4 +54,3 @@ func main() {
 		}
 	}
 }
-

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// smol: a timer of 900 microseconds. as_millis() is 0, epoll_wait polls, nothing has expired, and so on: a busy loop for
-// as long as there are short timers.
+// smol: a timer of 900 microseconds. as_millis() is 0, epoll_wait polls, nothing has expired, and so on: a busy loop for as long as there are short
+// timers.
 // Report: https://github.com/smol-rs/smol/pull/109
-// Expect: EP206 zero-timeout-spin, info.
 // Fix: round up to 1 ms.
+// Expect all: zero-timeout-spin info
+// Attach: 8
 use std::env;
 use std::time::{Duration, Instant};
 
 extern "C" {
+    fn alarm(seconds: u32) -> u32;
     fn epoll_create1(flags: i32) -> i32;
     fn epoll_wait(ep: i32, events: *mut [u8; 12], size: i32, timeout_ms: i32) -> i32;
 }
 
 fn main() {
+    unsafe { alarm(60) };
     let fixed = env::var("FIXED").map_or(false, |v| v == "1");
     let ep = unsafe { epoll_create1(0o2000000) };
     let mut event = [0u8; 12];

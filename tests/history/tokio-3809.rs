@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// tokio: the epoll of the runtime leaks into programs that are started with fork and exec: the copy that mio makes of it
-// was made without FD_CLOEXEC. Found as an extra descriptor in a container's processes.
+// tokio: the epoll of the runtime leaks into programs that are started with fork and exec: the copy that mio makes of it was made without FD_CLOEXEC.
+// Found as an extra descriptor in a container's processes.
 // Report: https://github.com/tokio-rs/tokio/issues/3809
-// Expect: EP603 epoll-fd-leaked, risk.
 // Fix: duplicate with F_DUPFD_CLOEXEC.
+// Expect all: epoll-fd-leaked risk
+// Expect attach: none: the program was started before
+// Load: idle
 use std::process::Command;
 use std::{env, os::raw::c_int};
 
 extern "C" {
+    fn alarm(seconds: u32) -> u32;
     fn epoll_create1(flags: c_int) -> c_int;
     fn epoll_ctl(ep: c_int, operation: c_int, fd: c_int, event: *mut [u8; 12]) -> c_int;
     fn epoll_wait(ep: c_int, events: *mut [u8; 12], size: c_int, timeout_ms: c_int) -> c_int;
@@ -16,6 +19,7 @@ extern "C" {
 }
 
 fn main() {
+    unsafe { alarm(60) };
     let fixed = env::var("FIXED").map_or(false, |v| v == "1");
     let mut event = [0u8; 12];
     event[0] = 1; // EPOLLIN

@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// Uptime Kuma ran its ping command with spawnSync. A slow command hangs the whole application: no page, no other
-// monitor, until it returns.
+// Uptime Kuma ran its ping command with spawnSync. A slow command hangs the whole application: no page, no other monitor, until it returns. Nobody
+// polls for seconds while clients wait.
 // Report: https://github.com/louislam/uptime-kuma/pull/4123
-// Expect: EP404 loop-stall, likely: nobody polls for seconds while clients wait.
 // Fix: run it asynchronously.
+// Expect all: loop-stall likely
+// Begins: 3
+// Run: 7
+// Log: 8
+// Load: idle
 'use strict';
 const { spawn, spawnSync } = require('child_process');
 const net = require('net');
 const fixed = process.env.FIXED === '1';
+setTimeout(process.exit, 60000, 0).unref();
 
 if (process.argv[2]) {
   for (let i = 0; i < 3; ++i) {

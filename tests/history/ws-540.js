@@ -1,15 +1,22 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// ws, upgraded connections. Node's HTTP server makes its sockets with allowHalfOpen; after the upgrade nobody answers
-// the client's end with one of its own, and servers collected "lots of connections" in CLOSE_WAIT.
+// ws, upgraded connections. Node's HTTP server makes its sockets with allowHalfOpen; after the upgrade nobody answers the client's end with one of
+// its own, and servers collected "lots of connections" in CLOSE_WAIT. End of stream read, socket never closed.
 // Report: https://github.com/websockets/ws/pull/540
-// Expect: EP302 close-wait-leak, likely: end of stream read, socket never closed.
 // Fix: allowHalfOpen = false on the upgraded socket.
+// Expect all: close-wait-leak likely
+// Expect log: none: a log does not show the state of a socket
+// Expect excerpt: none: a log does not show the state of a socket
+// Begins: 0.6
+// Run: 7
+// Attach: 8 --set close-wait-leak.leak_s=2 --set close-wait-leak.window_s=1
+// Load: idle
 'use strict';
 const { spawn } = require('child_process');
 const http = require('http');
 const net = require('net');
 const fixed = process.env.FIXED === '1';
+setTimeout(process.exit, 60000, 0).unref();
 
 if (process.argv[2]) {
   setInterval(() => {
