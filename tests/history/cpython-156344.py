@@ -6,6 +6,7 @@
 # Report: https://github.com/python/cpython/issues/156344
 # Fix: at the end of the stream, make a new pair (as #156343 did for the proactor loop).
 # Expect all: eof-spin likely
+# Log: 4
 import asyncio
 import os
 import signal

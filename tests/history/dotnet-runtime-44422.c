@@ -4,6 +4,8 @@
 // Report: https://github.com/dotnet/runtime/issues/44422
 // Fix: a lock around each Send.
 // Expect all: interleaved-writes likely
+// Expect log: none: a log does not show from which memory a write takes its bytes
+// Expect excerpt: none: the same
 #include "museum.h"
 
 enum { kMessage = 3 << 20 };

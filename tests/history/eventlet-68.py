@@ -6,6 +6,7 @@
 # Report: https://github.com/eventlet/eventlet/pull/68
 # Fix: the child makes a hub of its own.
 # Expect all: epoll-shared-across-fork likely
+# Log: 4
 # Attach: 8
 import os
 import select

@@ -5,6 +5,7 @@
 // Report: https://github.com/tidwall/evio/issues/27
 // Fix: a socket the runtime does not know (here: in the fixed form).
 // Expect all: silent
+// Log: 4
 // Load: idle
 package main
 

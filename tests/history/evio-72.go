@@ -4,6 +4,7 @@
 // Report: https://github.com/tidwall/evio/issues/72
 // Fix: handle both directions of an event, and stop asking for input while output is blocked.
 // Expect all: unread-spin likely
+// Log: 4
 package main
 
 import (
@@ -19,11 +20,13 @@ func main() {
 	listener, _ := net.Listen("tcp", "127.0.0.1:0")
 	go func() { // a client that only sends
 		c, err := net.Dial("tcp", listener.Addr().String())
+		c.(*net.TCPConn).SetReadBuffer(4096)
 		for err == nil {
 			_, err = c.Write(make([]byte, 4096))
 		}
 	}()
 	c, _ := listener.Accept()
+	c.(*net.TCPConn).SetWriteBuffer(4096)
 	f, _ := c.(*net.TCPConn).File()
 	defer f.Close()
 	c.Close()

@@ -4,6 +4,8 @@
 // Report: https://github.com/gattaca-com/flux/pull/67
 // Fix: let the buffer grow while batches are full.
 // Expect all: small-maxevents info
+// Expect log: none: a log does not show what waits behind a full batch
+// Expect excerpt: none: the same
 // Attach: 8
 #include "museum.h"
 

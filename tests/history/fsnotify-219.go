@@ -4,7 +4,9 @@
 // Report: https://github.com/fsnotify/fsnotify/pull/219
 // Fix: EPOLL_CLOEXEC.
 // Expect all: epoll-fd-leaked risk
+// Expect excerpt: none: the start of the program is not in these lines
 // Expect attach: none: the program was started before
+// Log: 4
 // Load: idle
 package main
 

@@ -4,6 +4,7 @@
 // Report: https://github.com/Thomasdezeeuw/gaea/issues/54
 // Fix: EPOLLET; a new write is a new edge, and no read is needed.
 // Expect all: unread-spin likely
+// Expect excerpt: unread-spin risk
 #include "museum.h"
 
 static void *other_thread(void *awakener) {

@@ -4,6 +4,7 @@
 // Report: https://github.com/ValveSoftware/gamescope/pull/1951
 // Fix: read it when it fires.
 // Expect all: unread-spin likely
+// Expect excerpt: unread-spin risk
 // Begins: 0.7
 #include "museum.h"
 

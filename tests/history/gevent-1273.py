@@ -5,6 +5,8 @@
 # Report: https://github.com/gevent/gevent/issues/1273
 # Fix: wait for the work itself (here: until a deadline that is far).
 # Expect all: polling-timeout info
+# Expect excerpt: none: too short a time
+# Log: 4
 # Attach: 6 --set polling-timeout.window_s=2
 # Load: idle
 import os

@@ -4,6 +4,7 @@
 // Report: https://github.com/golang/go/issues/44552
 // Fix: none was needed; the fixed form opens the file once.
 // Expect all: silent
+// Log: 4
 // Load: idle
 package main
 

@@ -5,6 +5,7 @@
 // Report: https://github.com/eclipse-ee4j/glassfish-grizzly/issues/1617
 // Fix: clear the selected set after each select().
 // Expect all: busy-epollout likely
+// Log: 6
 // Begins: 1
 // Run: 4
 import java.net.InetAddress;

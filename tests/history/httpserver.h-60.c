@@ -4,6 +4,7 @@
 // Report: https://github.com/jeremycw/httpserver.h/pull/60
 // Fix: back to EPOLLIN when the answer is written.
 // Expect all: deaf-registration likely
+// Expect attach: deaf-registration risk
 // Expect log: none: a log shows neither unread bytes nor whether there is room to write
 // Expect excerpt: none: a log shows neither unread bytes nor whether there is room to write
 // Attach: 6 --set deaf-registration.deaf_s=2 --set deaf-registration.from_start_s=2

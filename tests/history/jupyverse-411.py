@@ -5,6 +5,7 @@
 # Report: https://github.com/jupyter-server/jupyverse/pull/411
 # Fix: remove the reader when the terminal quits.
 # Expect all: hup-err-spin likely
+# Log: 4
 import asyncio
 import os
 import pty

@@ -4,6 +4,7 @@
 // Report: https://github.com/EsotericSoftware/kryonet/issues/20
 // Fix: read the datagram, then decide.
 // Expect all: unread-spin likely
+// Log: 6
 // Begins: 1
 // Run: 4
 import java.net.InetAddress;

@@ -4,6 +4,7 @@
 // Report: https://github.com/Tencent/libco/issues/52
 // Fix: wait until the next timer is due.
 // Expect all: polling-timeout info
+// Expect excerpt: none: too short a time
 // Attach: 6 --set polling-timeout.window_s=2
 // Load: idle
 #include "museum.h"

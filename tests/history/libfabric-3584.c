@@ -5,6 +5,7 @@
 // Report: https://github.com/ofiwg/libfabric/pull/3584
 // Fix: one wait, then read.
 // Expect all: unread-spin likely
+// Expect excerpt: unread-spin risk
 #include "museum.h"
 
 enum { kEvents = 32 };

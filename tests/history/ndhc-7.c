@@ -5,10 +5,11 @@
 // Fix: clamp to INT_MAX before the conversion.
 // Expect all: zero-timeout-spin likely
 // Expect attach: zero-timeout-spin info
+// Expect log: zero-timeout-spin info
 // Expect excerpt: zero-timeout-spin info
+// Attach: 8 --set zero-timeout-spin.cpu=0.1
 // Begins: 1.3
 // Run: 7
-// Attach: 8
 // Log: 5
 #include "museum.h"
 

@@ -5,8 +5,9 @@
 // Report: https://github.com/tangmi/node-gameloop/issues/4
 // Fix: a timer until shortly before the tick.
 // Expect all: zero-timeout-spin info
+// Log: 6
+// Attach: 8 --set zero-timeout-spin.cpu=0.1
 // Begins: 0.6
-// Attach: 8
 'use strict';
 const net = require('net');
 const fixed = process.env.FIXED === '1';

@@ -6,6 +6,7 @@
 // Report: https://github.com/nodejs/node/issues/45242
 // Fix: a higher limit (here: in the fixed form).
 // Expect all: silent
+// Log: 6
 // Begins: 0.8
 // Run: 5
 // Load: idle

@@ -5,9 +5,10 @@
 # Report: https://github.com/openai/openai-agents-python/pull/4671
 # Fix: read the prompt off the loop.
 # Expect all: loop-stall likely
+# Expect excerpt: none: one stall at most in so few lines
+# Log: 11
 # Begins: 0.5
 # Run: 5
-# Log: 8
 # Load: idle
 import asyncio
 import os

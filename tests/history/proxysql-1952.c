@@ -4,9 +4,9 @@
 // Report: https://github.com/sysown/proxysql/pull/1952
 // Fix: a session with output pending is not moved.
 // Expect all: write-stalled likely
+// Expect attach: none: cut short before epaudit came, and the kernel does not remember that
 // Expect log: none: a log shows neither unread bytes nor whether there is room to write
 // Expect excerpt: none: a log shows neither unread bytes nor whether there is room to write
-// Attach: 6 --set write-stalled.stall_s=2
 // Load: idle
 #include "museum.h"
 

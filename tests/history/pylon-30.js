@@ -6,6 +6,7 @@
 // Report: https://github.com/pylonide/pylon/issues/30
 // Fix: let libuv close what it watches.
 // Expect all: ghost-registration likely
+// Log: 6
 // Begins: 0.8
 // Run: 4
 'use strict';

@@ -4,6 +4,7 @@
 // Report: https://github.com/dlundquist/sniproxy/issues/89
 // Fix: a back-off timer before the listener is watched again (there: also ulimit -n 65535 in the start script).
 // Expect all: accept-spin likely
+// Expect excerpt: none: six lines per turn, and 100 turns are asked for
 #include "museum.h"
 
 int main(void) {

@@ -4,6 +4,7 @@
 // Report: https://github.com/tokio-rs/tokio/issues/3809
 // Fix: duplicate with F_DUPFD_CLOEXEC.
 // Expect all: epoll-fd-leaked risk
+// Expect excerpt: none: the start of the program is not in these lines
 // Expect attach: none: the program was started before
 // Load: idle
 use std::process::Command;

@@ -5,6 +5,7 @@
 # Report: https://github.com/twisted/twisted/issues/5368
 # Fix: keep a descriptor in reserve; on EMFILE close it, accept the connection and close it, reserve again.
 # Expect all: accept-spin likely
+# Log: 4
 import errno
 import os
 import resource

@@ -7,6 +7,7 @@
 // Expect all: close-wait-leak likely
 // Expect log: none: a log does not show the state of a socket
 // Expect excerpt: none: a log does not show the state of a socket
+// Log: 6
 // Begins: 0.6
 // Run: 7
 // Attach: 8 --set close-wait-leak.leak_s=2 --set close-wait-leak.window_s=1

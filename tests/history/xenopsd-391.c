@@ -4,6 +4,7 @@
 // Report: https://github.com/xapi-project/xenopsd/pull/391
 // Fix: no pipe; epoll_ctl wakes a waiting thread by itself.
 // Expect all: unread-spin likely
+// Expect excerpt: unread-spin risk
 #include "museum.h"
 
 static int ep, wakeup[2];
