@@ -6,6 +6,9 @@
 # Report: https://github.com/eventlet/eventlet/pull/68
 # Fix: the child makes a hub of its own.
 # Expect all: epoll-shared-across-fork likely
+# Expect attach: missed epoll-shared-across-fork likely: who made the epoll is not known when epaudit comes after the fork
+# Expect excerpt: none: that both have one epoll is not in these lines
+# Also: unread-spin: each is woken for the other's listener
 # Log: 4
 # Attach: 8
 import os
@@ -34,8 +37,7 @@ def serve(listener):
                 except (BlockingIOError, FileExistsError):
                     continue
             elif fd in connections:
-                request = connections[fd].recv(64)
-                if request:
+                if request := connections[fd].recv(64):
                     connections[fd].send(request)
                 else:
                     hub.unregister(fd)
@@ -53,8 +55,6 @@ if os.fork() == 0:
                 except OSError:
                     pass
 if os.fork() == 0:
-    if FIXED:
-        hub.close()
-        hub = select.epoll()
+    hub = select.epoll() if FIXED else hub
     serve(listeners[0])
 serve(listeners[1])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // flux, a data gatherer with more busy connections than events per poll (128). Heavy connections fill each batch, light ones were read a second late;
-// TCP took that for a slow reader and shrank their window. Each batch full (here 4 of 12 connections).
+// TCP took that for a slow reader and shrank their window. Each batch full (here 4 of 48 connections).
 // Report: https://github.com/gattaca-com/flux/pull/67
 // Fix: let the buffer grow while batches are full.
 // Expect all: small-maxevents info
@@ -9,16 +9,18 @@
 // Attach: 8
 #include "museum.h"
 
-enum { kConnections = 12 };
+enum { kConnections = 48 };
 
 int main(void) {
-  int listener = listen_any();
+  int listener = listen_any(), small = 16384;
+  MUST(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small));
   if (is_peer()) {
-    static char data[65536];
+    static char data[4096];
     int fds[kConnections];
     for (int i = 0; i < kConnections; ++i) {
       fds[i] = dial(listener);
       fcntl(fds[i], F_SETFL, O_NONBLOCK);
+      setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     }
     for (;;) {
       for (int i = 0; i < kConnections; ++i) send(fds[i], data, sizeof data, 0);

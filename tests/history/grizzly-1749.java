@@ -4,6 +4,7 @@
 // Report: https://github.com/eclipse-ee4j/glassfish-grizzly/issues/1749
 // Fix: take OP_WRITE away when the output is empty.
 // Expect all: busy-epollout likely
+// Expect excerpt: busy-epollout risk
 // Log: 6
 // Begins: 1
 // Run: 4

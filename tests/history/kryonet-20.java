@@ -4,6 +4,7 @@
 // Report: https://github.com/EsotericSoftware/kryonet/issues/20
 // Fix: read the datagram, then decide.
 // Expect all: unread-spin likely
+// Expect excerpt: none: other threads of the JVM fill the lines, and 100 turns are asked for
 // Log: 6
 // Begins: 1
 // Run: 4

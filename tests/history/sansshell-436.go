@@ -4,6 +4,7 @@
 // Report: https://github.com/Snowflake-Labs/sansshell/pull/436
 // Fix: read the events.
 // Expect all: unread-spin likely
+// Expect excerpt: none: two lines per turn, and 100 turns are asked for
 // Log: 4
 package main
 
