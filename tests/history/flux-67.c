@@ -4,8 +4,10 @@
 // Report: https://github.com/gattaca-com/flux/pull/67
 // Fix: let the buffer grow while batches are full.
 // Expect all: small-maxevents info
+// Expect attach: none: production asks for 1,000 full batches a second, it is about the cost of calls
 // Expect log: none: a log does not show what waits behind a full batch
 // Expect excerpt: none: the same
+// Run: 5
 // Attach: 8
 #include "museum.h"
 

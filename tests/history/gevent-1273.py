@@ -6,6 +6,7 @@
 # Fix: wait for the work itself (here: until a deadline that is far).
 # Expect all: polling-timeout info
 # Expect excerpt: none: too short a time
+# Run: 5
 # Log: 4
 # Attach: 6 --set polling-timeout.window_s=2
 # Load: idle

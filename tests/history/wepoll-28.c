@@ -4,6 +4,8 @@
 // Report: https://github.com/piscisaureus/wepoll/issues/28
 // Fix: EPOLLONESHOT, as the author advises.
 // Expect all: duplicate-delivery likely
+// Expect excerpt: none: too few events
+// Log: 5
 // Run: 4
 // Attach: 8
 #include "museum.h"
