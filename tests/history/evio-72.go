@@ -4,6 +4,7 @@
 // Report: https://github.com/tidwall/evio/issues/72
 // Fix: handle both directions of an event, and stop asking for input while output is blocked.
 // Expect all: unread-spin likely
+// Expect excerpt: none: three lines per turn, and 100 turns are asked for
 // Log: 4
 package main
 

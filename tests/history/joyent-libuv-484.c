@@ -4,6 +4,7 @@
 // Report: https://github.com/joyent/libuv/issues/484
 // Fix: a request counts as active; the loop blocks, and the pool wakes it.
 // Expect all: zero-timeout-spin info
+// Run: 5
 // Attach: 8 --set zero-timeout-spin.cpu=0.1
 #include "museum.h"
 

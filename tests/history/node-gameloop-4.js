@@ -5,6 +5,7 @@
 // Report: https://github.com/tangmi/node-gameloop/issues/4
 // Fix: a timer until shortly before the tick.
 // Expect all: zero-timeout-spin info
+// Run: 5
 // Log: 6
 // Attach: 8 --set zero-timeout-spin.cpu=0.1
 // Begins: 0.6

@@ -22,15 +22,18 @@ int main(void) {
     }
   }
   static char data[65536];
+  unsigned long long sum = 0;
   for (struct epoll_event events[16];;) {
-    int n = epoll_wait(ep, events, 16, -1);
+    int n = epoll_wait(ep, events, sum == 1 ? 1 : 16, -1);
     for (int i = 0; i < n; ++i) {
       int fd = events[i].data.fd, pieces = 0;
       if (fd == listener) {
         control(ep, EPOLL_CTL_ADD, MUST(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)), EPOLLIN);
         continue;
       }
-      while (recv(fd, data, sizeof data, 0) > 0 && !(fixed && ++pieces == 4)) continue;
+      for (ssize_t got; (got = recv(fd, data, sizeof data, 0)) > 0 && !(fixed && ++pieces == 4);) {
+        for (ssize_t at = 0; at < got; ++at) sum = sum * 31 + data[at];  // what a proxy does with them takes its time
+      }
     }
   }
 }

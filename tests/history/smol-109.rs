@@ -4,6 +4,7 @@
 // Report: https://github.com/smol-rs/smol/pull/109
 // Fix: round up to 1 ms.
 // Expect all: zero-timeout-spin info
+// Run: 5
 // Attach: 8 --set zero-timeout-spin.cpu=0.1
 use std::env;
 use std::time::{Duration, Instant};
