@@ -6,6 +6,7 @@
 // Fix: clear the selected set after each select().
 // Expect all: busy-epollout likely
 // Expect excerpt: none: other threads of the JVM fill the lines, and 100 turns are asked for
+// Also: busy-epollout excerpt: where its lines happen to hold 100 turns
 // Log: 6
 // Begins: 1
 // Run: 4

@@ -5,6 +5,7 @@
 // Fix: read the datagram, then decide.
 // Expect all: unread-spin likely
 // Expect excerpt: none: other threads of the JVM fill the lines, and 100 turns are asked for
+// Also: unread-spin excerpt: where its lines happen to hold 100 turns
 // Log: 6
 // Begins: 1
 // Run: 4

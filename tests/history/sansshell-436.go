@@ -5,6 +5,7 @@
 // Fix: read the events.
 // Expect all: unread-spin likely
 // Expect excerpt: none: two lines per turn, and 100 turns are asked for
+// Also: unread-spin excerpt: where its lines happen to hold 100 turns
 // Log: 4
 package main
 
