@@ -3,7 +3,7 @@
 // socket is read until EAGAIN, and while its sender keeps up there is no EAGAIN.
 // Report: https://github.com/gpjt/rsp/issues/2
 // Fix: so many bytes per event at most; what is left is reported again.
-// Expect all: loop-stall likely
+// Expect all: missed loop-stall likely: who was ready before the loop went away, or gets data all the time, is not among those that waited
 // Expect log: none: a loop that computes or reads and one that waits for strace look the same
 // Expect excerpt: none: the same
 // Run: 5
