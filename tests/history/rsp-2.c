@@ -3,7 +3,7 @@
 // socket is read until EAGAIN, and while its sender keeps up there is no EAGAIN.
 // Report: https://github.com/gpjt/rsp/issues/2
 // Fix: so many bytes per event at most; what is left is reported again.
-// Expect all: missed loop-stall likely: who was ready before the loop went away, or gets data all the time, is not among those that waited
+// Expect all: missed loop-stall likely: a stall is counted when the loop waits again, and this one never does
 // Expect log: none: a loop that computes or reads and one that waits for strace look the same
 // Expect excerpt: none: the same
 // Run: 5
