@@ -156,19 +156,17 @@ run_python() {
     count_python "$name" "$code"
 }
 
-# Suites that watch programs from the kernel. Of the museum, the third of the day, or that of a number: EPAUDIT_THIRD=1
+# Suites that watch programs from the kernel. (The museum is not among them: ./dev history runs it, or a third of it.)
 run_watching() {
-    local suite reason words
+    local suite reason
     reason=$(why_blind)
-    for suite in live real history; do
+    for suite in live real; do
         say "== tests/$suite"
         if [[ -n $reason ]]; then
             say "skipped tests/$suite: all of it watches programs from the kernel: $reason"
             add 0 0 1
         else
-            words=()
-            if [[ $suite == history ]]; then words=(--third ${EPAUDIT_THIRD:+"$EPAUDIT_THIRD"}); fi
-            run_python "$suite" as_root python3 "tests/$suite/run.py" "${words[@]}"
+            run_python "$suite" as_root python3 "tests/$suite/run.py"
         fi
     done
     if [[ -n $reason ]]; then
