@@ -29,6 +29,7 @@ StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Look
 
 void StraceImport::line(std::string_view text)
 {
+    lines_++;
     // Ends of lines that only a terminal takes for such.
     for (size_t end; (end = text.find('\r')) != std::string_view::npos && end + 1 < text.size();) {
         whole_line(text.substr(0, end));
@@ -61,7 +62,6 @@ bool StraceImport::joins(std::string_view& text)
 
 void StraceImport::whole_line(std::string_view text)
 {
-    lines_++;
     if (!joins(text))
         return;
     if (learnt_) {
