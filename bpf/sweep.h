@@ -26,7 +26,7 @@ struct record_table {
 };
 extern struct record_table records SEC(".maps");
 
-/* What walks without an iterator hand over; as large as the loader says. */
+/* What walks without an iterator hand over, and what iterators cannot; as large as the loader says. */
 struct swept_table {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 4096);
@@ -39,7 +39,7 @@ static __always_inline bool hand_over(struct seq_file *seq, const void *data, u3
         return bpf_seq_write(seq, data, size) == 0;
     if (bpf_ringbuf_output(&swept, (void *)data, size, BPF_RB_NO_WAKEUP) == 0)
         return true;
-    books_stat(NULL, STAT_MESSAGES_BEYOND); /* cannot be: a piece ends before the ring is full */
+    books_stat(NULL, STAT_MESSAGES_BEYOND); /* hardly: a piece ends before the ring is full, and two long rows fit */
     return false;
 }
 
@@ -214,18 +214,35 @@ __noinline int show_next(u32 all)
     return SHOWN_NONE;
 }
 
+/*
+ * What an iterator writes of one row must fit into its buffer, 8 pages (bpf_seq_read()), or the read ends with E2BIG. A
+ * listener of many threads is in as many epolls: those beyond the first ones go through the ring, which user space reads
+ * after each read of the iterator. If one of the first does not fit, the row is shown again by the next read.
+ */
+#define SEQ_ITEMS 16
+u32 shown_by_seq = 0; /* a number in memory: one in a register would be verified value by value */
+
+static __always_inline bool hand_over_item(struct seq_file *seq, const struct sweep_record *out)
+{
+    if (!seq || shown_by_seq >= SEQ_ITEMS)
+        return hand_over(NULL, out, sizeof(*out));
+    shown_by_seq += 1;
+    return hand_over(seq, out, sizeof(*out));
+}
+
 /* Those worth a look, or all. */
 static __always_inline void show_items(struct seq_file *seq, struct sweep_record *out, struct file *file, bool all)
 {
     struct item_walk w;
     walk_items(&w, file);
     swept_at = (u64)w.at;
+    shown_by_seq = 0;
     for (int i = 0; i < CHAIN_LONGEST + CHAIN_LONGEST / CHAIN_STRETCH; i++) {
         int shown = show_next(all);
         if (shown == SHOWN_ALL)
             break;
-        if (shown == SHOWN_ONE)
-            hand_over(seq, out, sizeof(*out));
+        if (shown == SHOWN_ONE && !hand_over_item(seq, out))
+            break;
     }
 }
 

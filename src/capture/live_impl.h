@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -84,8 +85,8 @@ struct LiveCapture::Impl {
 
 constexpr uint32_t kMaxEpolls = 4096;
 
-// Reads everything an iterator writes; false with errno set.
-bool read_iterator(const bpf_link* link, std::string& out);
+// Reads everything an iterator writes; false with errno set. `after_each`: read.
+bool read_iterator(const bpf_link* link, std::string& out, const std::function<void()>& after_each = nullptr);
 
 // Fills the table system call number -> call_class for this architecture.
 void fill_call_classes(unsigned char (&table)[CALL_TABLE]);

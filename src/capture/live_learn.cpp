@@ -24,7 +24,7 @@
 
 namespace epaudit {
 
-bool read_iterator(const bpf_link* link, std::string& out)
+bool read_iterator(const bpf_link* link, std::string& out, const std::function<void()>& after_each)
 {
     out.clear();
     Descriptor at(bpf_iter_create(bpf_link__fd(link)));
@@ -42,6 +42,8 @@ bool read_iterator(const bpf_link* link, std::string& out)
             return false;
         }
         out.append(buffer.data(), static_cast<size_t>(got));
+        if (after_each)
+            after_each();
     }
 }
 

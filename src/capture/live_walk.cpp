@@ -2,7 +2,6 @@
 #include "src/capture/live_walk.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -56,6 +55,18 @@ bool run(const bpf_program* program, walk_piece* piece)
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0;
 }
 
+// Of long rows a part comes through the ring (bpf/sweep.h): the same records.
+bool walk_by_iterator(LiveCapture::Impl& impl, Table table, std::string& out)
+{
+    impl.swept_bytes.clear();
+    auto take_ring = [&] { ring_buffer__consume(impl.swept.get()); };
+    if (!read_iterator(impl.iterators[static_cast<size_t>(table)].get(), out, take_ring))
+        return false;
+    take_ring();
+    out += impl.swept_bytes;
+    return true;
+}
+
 bool walk_in_pieces(LiveCapture::Impl& impl, Table table, const bpf_program* program, std::string& out)
 {
     walk_piece piece{};
@@ -92,17 +103,16 @@ void choose_walks(LiveCapture::Impl& impl, const btf* kernel, bool in_pieces)
         bpf_program__set_autoload(one.piece, !iterators);
     }
     bpf_program__set_autoload(skeleton.progs.walk_end, !iterators);
-    bpf_map__set_max_entries(skeleton.maps.swept, iterators ? static_cast<uint32_t>(getpagesize()) : kRingBytes);
+    bpf_map__set_max_entries(skeleton.maps.swept, kRingBytes);
 }
 
 Result<> attach_walks(LiveCapture::Impl& impl)
 {
-    if (!impl.why_not_iterators.empty()) {
-        impl.swept.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.swept), take, &impl.swept_bytes, nullptr));
-        if (impl.swept)
-            return Done{};
+    impl.swept.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.swept), take, &impl.swept_bytes, nullptr));
+    if (!impl.swept)
         return observe_error(fmt::format("cannot read the sweep: {}", strerror(errno)));
-    }
+    if (!impl.why_not_iterators.empty())
+        return Done{};
     for (Table table : kTables) {
         Walker one = walker(*impl.skeleton, table);
         bpf_iter_link_info target{};
@@ -120,7 +130,7 @@ bool walk(LiveCapture::Impl& impl, Table table, std::string& out)
 {
     out.clear();
     if (impl.why_not_iterators.empty())
-        return read_iterator(impl.iterators[static_cast<size_t>(table)].get(), out);
+        return walk_by_iterator(impl, table, out);
     if (!walk_in_pieces(impl, table, walker(*impl.skeleton, table).piece, out))
         return false;
     return table != Table::kFiles || run(impl.skeleton->progs.walk_end, nullptr);

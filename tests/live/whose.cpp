@@ -5,11 +5,13 @@
 //   whose shared FDS       the same, but one socket is ready and never read: the loop spins on it (EP202)
 //   whose refused N        dup2(), dup3(), close() and epoll_ctl() that fail, and then a spin (EP202): nothing was closed
 //   whose epolls N         one eventfd in N epolls, whose last one spins on it (EP202)
+//   whose herd N           N threads wait for one listener, each with an epoll of its own (EP401, or not: as they run)
 //   whose ranges N         a number is closed by close_range() while a duplicate lives on: a ghost (EP303)
 //   whose threads N        N threads take what another one adds and closes, with the epoll in common: stale events at
 //                          worst (EP504), and none that is not known
 // The number of the guilty descriptor is printed.
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -155,6 +157,43 @@ int epolls(long count)
     return spin(first, event);
 }
 
+int herd(long count)
+{
+    int listener = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(at);
+    must(bind(listener, reinterpret_cast<sockaddr*>(&at), size), "bind");
+    must(listen(listener, 8), "listen");
+    must(getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), "getsockname");
+    std::atomic<bool> over = false;
+    std::vector<std::thread> takers;
+    for (long i = 0; i < count; i++)
+        takers.emplace_back([&] {
+            int epoll = new_epoll();
+            add(epoll, listener, static_cast<uint64_t>(listener));
+            for (epoll_event got{}; !over;)
+                if (epoll_wait(epoll, &got, 1, 100) == 1) {
+                    int taken = accept(listener, nullptr, nullptr);
+                    if (taken >= 0)
+                        close(taken);
+                }
+        });
+    auto until = std::chrono::steady_clock::now() + kSpin;
+    while (std::chrono::steady_clock::now() < until) {
+        int client = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+        must(connect(client, reinterpret_cast<sockaddr*>(&at), size), "connect");
+        usleep(5000);  // the pace of a client
+        close(client);
+    }
+    over = true;
+    for (std::thread& taker : takers)
+        taker.join();
+    printf("guilty %d\n", listener);
+    return 0;
+}
+
 int ranges(long)
 {
     int epoll = new_epoll();
@@ -214,8 +253,9 @@ int main(int argc, char** argv)
         const char* name;
         int (*run)(long);
     };
-    for (const Role& known : {Role{"dispatcher", dispatcher}, Role{"shared", shared}, Role{"refused", refused},
-                              Role{"epolls", epolls}, Role{"ranges", ranges}, Role{"threads", threads}})
+    for (const Role& known :
+         {Role{"dispatcher", dispatcher}, Role{"shared", shared}, Role{"refused", refused}, Role{"epolls", epolls},
+          Role{"herd", herd}, Role{"ranges", ranges}, Role{"threads", threads}})
         if (role == known.name)
             return known.run(atol(argv[2]));
     fprintf(stderr, "usage: whose ROLE COUNT (see the source)\n");

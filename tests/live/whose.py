@@ -26,6 +26,16 @@ def found(role, count, rule="EP202"):
     return test
 
 
+def crowded(count):
+    """All registrations of one file are worth a look at once: that is more than an iterator may write of one row."""
+    def test():
+        outcome = epaudit("run", "--", WHOSE, "herd", count)
+        check(outcome.code in (0, 1) and set(outcome.rules()) <= {"EP401"}, outcome.describe())
+        check(outcome.report["observation"]["complete"], outcome.describe())
+        check(outcome.report["observation"]["registrations"] == count, outcome.describe())
+    return test
+
+
 def overlapping():
     """Threads are told of what another one is just adding or closing: nothing of it is an unknown registration."""
     outcome = epaudit("run", "--", WHOSE, "threads", 4)
@@ -41,5 +51,7 @@ def register(suite):
         suite.run(f"whose: a spin on one of {count} with one data", found("shared", count))
     suite.run("whose: calls that fail close nothing", found("refused", 1))
     suite.run("whose: a file in 20 epolls", found("epolls", 20))
+    for count in (60, 400):
+        suite.run(f"whose: a listener in {count} epolls", crowded(count))
     suite.run("whose: close_range() leaves a ghost", found("ranges", 1, "EP303"))
     suite.run("whose: threads that add, close and are told", overlapping)
