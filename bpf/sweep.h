@@ -220,14 +220,20 @@ __noinline int show_next(u32 all)
  * after each read of the iterator. If one of the first does not fit, the row is shown again by the next read.
  */
 #define SEQ_ITEMS 16
+#define SEQ_OVER 0x10000
 u32 shown_by_seq = 0; /* a number in memory: one in a register would be verified value by value */
 
-static __always_inline bool hand_over_item(struct seq_file *seq, const struct sweep_record *out)
+static __always_inline void hand_over_item(struct seq_file *seq, const struct sweep_record *out)
 {
-    if (!seq || shown_by_seq >= SEQ_ITEMS)
-        return hand_over(NULL, out, sizeof(*out));
+    if (shown_by_seq == SEQ_OVER)
+        return;
+    if (!seq || shown_by_seq >= SEQ_ITEMS) {
+        hand_over(NULL, out, sizeof(*out));
+        return;
+    }
     shown_by_seq += 1;
-    return hand_over(seq, out, sizeof(*out));
+    if (!hand_over(seq, out, sizeof(*out)))
+        shown_by_seq = SEQ_OVER;
 }
 
 /* Those worth a look, or all. */
@@ -241,8 +247,8 @@ static __always_inline void show_items(struct seq_file *seq, struct sweep_record
         int shown = show_next(all);
         if (shown == SHOWN_ALL)
             break;
-        if (shown == SHOWN_ONE && !hand_over_item(seq, out))
-            break;
+        if (shown == SHOWN_ONE) /* no break depends on it: the loop that clang makes of that is none that 5.10 accepts */
+            hand_over_item(seq, out);
     }
 }
 
