@@ -87,10 +87,13 @@ bool registers_are_forward(const btf* kernel, const bpf_program* any_call)
     return type && btf_is_fwd(type);
 }
 
-bool has_tracepoint(const btf* kernel, const char* name)
+// Of the type that says what it hands to its programs. Not above 0: this kernel has no such tracepoint.
+int tracepoint_type(const btf* kernel, const char* name)
 {
-    return btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF) > 0;
+    return btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF);
 }
+
+bool has_tracepoint(const btf* kernel, const char* name) { return tracepoint_type(kernel, name) > 0; }
 
 bool is_pointer(const btf* kernel, __u32 id)
 {
@@ -103,7 +106,7 @@ bool is_pointer(const btf* kernel, __u32 id)
 // What it hands to its programs; the first parameter is none of theirs. nullptr: this kernel has no such tracepoint.
 const btf_type* tracepoint_prototype(const btf* kernel, const char* name)
 {
-    int id = btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF);
+    int id = tracepoint_type(kernel, name);
     const btf_type* type = id < 0 ? nullptr : btf__type_by_id(kernel, static_cast<__u32>(id));
     while (type && (btf_is_typedef(type) || btf_is_ptr(type)))
         type = btf__type_by_id(kernel, type->type);

@@ -43,6 +43,15 @@ class Outcome:
     def rules(self, levels=("confirmed", "likely")):
         return sorted({f["rule"] for f in self.report["findings"] if f["level"] in levels})
 
+    def accused(self):
+        """(rule, number of the fd) of what is more than a risk."""
+        return [(f["rule"], f["fd"]["number"]) for f in (self.report or {}).get("findings", []) if f["level"] != "risk"]
+
+    def guilty(self):
+        """The descriptor that the watched program itself said it was; None: it named none."""
+        said = re.search(r"guilty (\d+)", self.out)
+        return int(said[1]) if said else None
+
     def describe(self):
         findings = [(f["rule"], f["level"], f["summary"]) for f in (self.report or {"findings": []})["findings"]]
         observed = (self.report or {}).get("observation")

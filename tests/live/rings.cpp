@@ -15,7 +15,7 @@
 #include <chrono>
 #include <string_view>
 
-#include "sockets.h"
+#include "tests/live/sockets.h"
 
 namespace {
 
@@ -58,7 +58,7 @@ private:
 };
 
 struct Loop {
-    int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    int epoll = new_epoll();
     Ring ring;
     std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + kTime;
 
@@ -70,8 +70,6 @@ struct Loop {
         return must(epoll_wait(epoll, &got, 1, 1000), "epoll_wait") == 1 ? got.data.fd : -1;
     }
 };
-
-void put(int fd) { must(static_cast<int>(write(fd, "x", 1)), "write"); }
 
 void take(int fd)
 {
@@ -91,7 +89,7 @@ int rearm()
     auto [mine, theirs] = new_pair();
     watch(loop.epoll, mine, EPOLLIN | EPOLLONESHOT);
     while (!loop.over()) {
-        put(theirs);
+        put_byte(theirs);
         if (loop.next() != mine)
             return 3;
         take(mine);
@@ -107,7 +105,7 @@ int edges()
     auto [mine, theirs] = new_pair();
     loop.ring.ctl(loop.epoll, EPOLL_CTL_ADD, mine, EPOLLIN | EPOLLET);
     while (!loop.over()) {
-        put(theirs);
+        put_byte(theirs);
         if (loop.next() != mine)
             return 3;
         take_all(mine);
@@ -122,7 +120,7 @@ int churn()
     while (!loop.over()) {
         auto [mine, theirs] = new_pair();
         watch(loop.epoll, mine);
-        put(theirs);
+        put_byte(theirs);
         if (loop.next() != mine)
             return 3;
         take(mine);
@@ -141,9 +139,9 @@ int removed()
     watch(loop.epoll, mine);
     watch(loop.epoll, other);
     loop.ring.ctl(loop.epoll, EPOLL_CTL_DEL, mine, 0);
-    put(theirs);
+    put_byte(theirs);
     while (!loop.over()) {
-        put(ticker);
+        put_byte(ticker);
         if (loop.next() != other)
             return 3;
         take(other);
@@ -166,7 +164,7 @@ int spin()
     Loop loop;
     auto [mine, theirs] = new_pair();
     loop.ring.ctl(loop.epoll, EPOLL_CTL_ADD, mine, EPOLLIN);
-    put(theirs);
+    put_byte(theirs);
     return turn(loop, mine);
 }
 
@@ -177,7 +175,7 @@ int ghost()
     watch(loop.epoll, mine);
     must(fcntl(mine, F_DUPFD_CLOEXEC, 100), "F_DUPFD_CLOEXEC");
     loop.ring.close(mine);
-    put(theirs);
+    put_byte(theirs);
     return turn(loop, mine);
 }
 

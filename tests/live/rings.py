@@ -2,7 +2,6 @@
 """Interest lists and descriptors that io_uring changes: what it adds, re-arms, takes off and closes is known as if it had
 been done by system calls."""
 import pathlib
-import re
 
 from harness import BUILD, Skip, check, epaudit
 
@@ -30,8 +29,8 @@ def healthy(role, known=None):
 def found(role, rule):
     def test():
         outcome = audit(role)
-        guilty = int(re.search(r"guilty (\d+)", outcome.out).group(1))
-        alarms = [(f["rule"], f["fd"]["number"]) for f in outcome.report["findings"] if f["level"] != "risk"]
+        alarms, guilty = outcome.accused(), outcome.guilty()
+        check(guilty is not None, outcome.describe())
         check(outcome.code == 1 and alarms == [(rule, guilty)], f"{alarms}, guilty {guilty}: {outcome.describe()}")
     return test
 

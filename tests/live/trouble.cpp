@@ -35,15 +35,7 @@
 
 namespace {
 
-int new_epoll() { return must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"); }
 int new_eventfd() { return must(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"); }
-
-void put(int fd)
-{
-    char byte = 1;
-    if (write(fd, &byte, 1) != 1)
-        must(-1, "write");
-}
 
 // Until EAGAIN, as edge-triggered registrations demand.
 int drain(int fd)
@@ -61,7 +53,7 @@ void small_life()
     int epoll = new_epoll();
     auto [mine, theirs] = new_pair();
     watch(epoll, mine);
-    put(theirs);
+    put_byte(theirs);
     epoll_event got{};
     if (must(epoll_wait(epoll, &got, 1, 1000), "epoll_wait") != 1 || drain(mine) != 1)
         exit(3);
@@ -220,7 +212,7 @@ int thrice(long rounds)
     watch(epolls[2], mine, EPOLLIN | EPOLLRDHUP | EPOLLET);
     for (long i = 0; i < rounds; i++) {
         epoll_event got{};
-        put(theirs);
+        put_byte(theirs);
         for (int epoll : epolls)
             if (epoll_wait(epoll, &got, 1, 1000) != 1)
                 return 3;
@@ -292,7 +284,7 @@ int handover(long rounds)
         auto [mine, theirs] = new_pair();
         epoll_event got{};
         watch(epoll, mine);
-        put(theirs);
+        put_byte(theirs);
         if (epoll_wait(epoll, &got, 1, 1000) != 1)
             return 3;
         must(epoll_ctl(epoll, EPOLL_CTL_DEL, mine, nullptr), "epoll_ctl");
@@ -317,7 +309,7 @@ int refused(long seconds)
                   close(1 << 30) < 0;
     if (!failed)
         return 3;
-    put(theirs);
+    put_byte(theirs);
     for (time_t until = time(nullptr) + seconds; time(nullptr) < until;) {
         epoll_event got{};
         if (epoll_wait(epoll, &got, 1, 1000) != 1)
@@ -350,7 +342,7 @@ int wrong_epoll(long seconds, bool reads)
     auto [mine, theirs] = new_pair();
     watch(other, new_eventfd());
     watch(own, mine);
-    put(theirs);
+    put_byte(theirs);
     long turns = 0;
     for (time_t until = time(nullptr) + seconds; time(nullptr) < until; turns++) {
         epoll_event got{};
@@ -360,7 +352,7 @@ int wrong_epoll(long seconds, bool reads)
             return 3;
         if (reads) {
             drain(mine);
-            put(theirs);
+            put_byte(theirs);
         }
     }
     printf("%ld turns\n", turns);
@@ -374,13 +366,13 @@ int wrong_rearm(long seconds)
     auto [mine, theirs] = new_pair();
     epoll_event got{};
     watch(own, mine, EPOLLIN | EPOLLONESHOT);
-    put(theirs);
+    put_byte(theirs);
     if (epoll_wait(own, &got, 1, 1000) != 1 || drain(mine) != 1)
         return 3;
     got.events = EPOLLIN | EPOLLONESHOT;
     if (epoll_ctl(other, EPOLL_CTL_MOD, mine, &got) == 0 || errno != ENOENT)
         return 3;
-    put(theirs);
+    put_byte(theirs);
     for (time_t until = time(nullptr) + seconds; time(nullptr) < until;)
         if (epoll_wait(own, &got, 1, 500) != 0)
             return 3;
@@ -393,7 +385,7 @@ int exec_into(char** command)
     int epoll = new_epoll();
     auto [mine, theirs] = new_pair();
     watch(epoll, mine, EPOLLIN | EPOLLET);
-    put(theirs);
+    put_byte(theirs);
     epoll_event got{};
     if (epoll_wait(epoll, &got, 1, 1000) != 1)
         return 3;

@@ -29,18 +29,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/live/sockets.h"
+
 namespace {
 
 constexpr uint64_t kHandler = 0x7f0012345678;
 constexpr auto kSpin = std::chrono::milliseconds(2500);
-
-int must(int result, const char* what)
-{
-    if (result >= 0)
-        return result;
-    fprintf(stderr, "whose: %s: %s\n", what, strerror(errno));
-    exit(3);
-}
 
 void must_fail(int result, int error, const char* what)
 {
@@ -50,28 +44,12 @@ void must_fail(int result, int error, const char* what)
     exit(3);
 }
 
-int new_epoll() { return must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"); }
-
 void add(int epoll, int fd, uint64_t data, uint32_t mask = EPOLLIN)
 {
     epoll_event want{};
     want.events = mask;
     want.data.u64 = data;
     must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &want), "epoll_ctl");
-}
-
-std::array<int, 2> new_pair()
-{
-    std::array<int, 2> pair{};
-    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
-    return pair;
-}
-
-void put(int fd)
-{
-    char byte = 1;
-    if (write(fd, &byte, 1) != 1)
-        must(-1, "write");
 }
 
 int spin(int epoll, int guilty)
@@ -97,7 +75,7 @@ int dispatcher(long count)
         auto [mine, theirs] = pairs[static_cast<size_t>(i % count)];
         std::array<epoll_event, 8> got{};
         char byte = 0;
-        put(theirs);
+        put_byte(theirs);
         if (epoll_wait(epoll, got.data(), 8, 1000) != 1 || read(mine, &byte, 1) != 1)
             return 3;
     }
@@ -113,7 +91,7 @@ int shared(long count)
         add(epoll, pairs.back()[0], kHandler);
     }
     auto [mine, theirs] = pairs[pairs.size() / 2];
-    put(theirs);
+    put_byte(theirs);
     return spin(epoll, mine);
 }
 
@@ -143,7 +121,7 @@ int refused(long)
     must_fail(epoll_ctl(other, EPOLL_CTL_DEL, mine, nullptr), ENOENT, "epoll_ctl(DEL)");
     must_fail(epoll_ctl(theirs, EPOLL_CTL_DEL, mine, nullptr), EINVAL, "epoll_ctl(no epoll)");
     must_fail(epoll_ctl(-1, EPOLL_CTL_DEL, mine, nullptr), EBADF, "epoll_ctl(-1)");
-    put(theirs);
+    put_byte(theirs);
     return spin(epoll, mine);
 }
 
@@ -201,7 +179,7 @@ int ranges(long)
     add(epoll, mine, static_cast<uint64_t>(mine));
     must(fcntl(mine, F_DUPFD_CLOEXEC, 100), "F_DUPFD");
     must(close_range(static_cast<unsigned>(mine), static_cast<unsigned>(mine), 0), "close_range");
-    put(theirs);
+    put_byte(theirs);
     auto until = std::chrono::steady_clock::now() + kSpin;
     for (epoll_event got{}; std::chrono::steady_clock::now() < until;) {
         if (must(epoll_wait(epoll, &got, 1, 1000), "epoll_wait") != 1)
@@ -232,7 +210,7 @@ int threads(long count)
     long lives = 0;
     for (; std::chrono::steady_clock::now() < until; lives++) {
         auto [mine, theirs] = new_pair();
-        put(theirs);  // there at once: another thread is told before this call of epoll_ctl() has returned
+        put_byte(theirs);  // there at once: another thread is told before this call of epoll_ctl() has returned
         add(epoll, mine, static_cast<uint64_t>(mine), lives % 2 ? EPOLLIN : EPOLLIN | EPOLLET);
         close(theirs);
         close(mine);  // or while it is being told

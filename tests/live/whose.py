@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose event was it: registrations that share their data, calls that fail and change nothing, files in many epolls."""
-import re
-
 from harness import BUILD, check, epaudit
 
 WHOSE = str(BUILD / "tests/whose")
@@ -19,8 +17,8 @@ def found(role, count, rule="EP202"):
     """The guilty descriptor is named, whatever its data."""
     def test():
         outcome = epaudit("run", "--", WHOSE, role, count)
-        guilty = int(re.search(r"guilty (\d+)", outcome.out).group(1))
-        alarms = [(f["rule"], f["fd"]["number"]) for f in outcome.report["findings"] if f["level"] != "risk"]
+        alarms, guilty = outcome.accused(), outcome.guilty()
+        check(guilty is not None, outcome.describe())
         check(outcome.code == 1 and alarms == [(rule, guilty)], f"{alarms}, guilty {guilty}: {outcome.describe()}")
         check(outcome.report["observation"]["complete"], outcome.describe())
     return test

@@ -28,6 +28,15 @@ def connect(port, timeout=10, small_buffer=False):
     return client
 
 
+def exactly(client, size, who):
+    data = b""
+    while len(data) < size:
+        got = client.recv(size - len(data))
+        check(got, f"{who} closed")
+        data += got
+    return data
+
+
 def reset(client):
     """Closes with RST."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from case import Case, Site
-from load import come_and_go, connect, half_close, hold, reset, stall, take, together, trickle, until
+from load import come_and_go, connect, exactly, half_close, hold, reset, stall, take, together, trickle, until
 from servers import answers, free_port, need
 from harness import check, end, wait_for
 from web import version
@@ -165,12 +165,7 @@ class Amqp:
         return number, self.exactly(size + 1)[:-1]
 
     def exactly(self, size):
-        data = b""
-        while len(data) < size:
-            got = self.socket.recv(size - len(data))
-            check(got, "RabbitMQ closed")
-            data += got
-        return data
+        return exactly(self.socket, size, "RabbitMQ")
 
     def publish(self, body):
         self.socket.sendall(method(1, 60, 40, b"\0\0\0" + self.queue + b"\0") +

@@ -11,7 +11,7 @@ import threading
 import time
 
 from case import Case, Site
-from load import (benchmark, come_and_go, connect, half_close, hold, pipeline, reset, stall, take, together, trickle,
+from load import (benchmark, come_and_go, connect, exactly, half_close, hold, pipeline, reset, stall, take, together, trickle,
                   until)
 from paths import BUILD
 from servers import free_port, need
@@ -224,12 +224,7 @@ class Sql:
         self.socket.sendall(struct.pack("<I", len(body))[:3] + bytes([number]) + body)
 
     def exactly(self, size):
-        data = b""
-        while len(data) < size:
-            got = self.socket.recv(size - len(data))
-            check(got, "MariaDB closed")
-            data += got
-        return data
+        return exactly(self.socket, size, "MariaDB")
 
     def packet(self):
         size = int.from_bytes(self.exactly(4)[:3], "little")

@@ -214,9 +214,9 @@ def whose(alarm=None):
     """A role of tests/live/whose.cpp: this rule names the guilty descriptor; None: the role is healthy."""
     def judge(record):
         result = outcome(record)
-        guilty = re.search(r"guilty (\d+)", result.out)
-        found = [(f["rule"], f["fd"]["number"]) for f in (result.report or {}).get("findings", []) if f["level"] != "risk"]
-        check(found == ([(alarm, int(guilty[1]))] if alarm else []), f"{found}, {guilty}: {result.describe()}")
+        found, guilty = result.accused(), result.guilty()
+        check(not alarm or guilty is not None, result.describe())
+        check(found == ([(alarm, guilty)] if alarm else []), f"{found}, {guilty}: {result.describe()}")
         check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
     return judge
 
