@@ -16,11 +16,13 @@
 
 /*
  * A call in progress. Too large for the stack; one per CPU and program. Another instance of the same
- * program on the same CPU cannot get in between: the kernel skips its run (prog->active), and its twin, which
- * has a slot of its own, stands in (twins.h).
+ * program on the same CPU cannot get in between: the kernel skips its run (prog->active), and its twin or
+ * third, which have slots of their own, stands in (twins.h).
  */
-#define CALL_SLOTS 104
+#define CALL_SLOTS 104 /* of firsts and twins */
 #define TWIN_OF(slot) ((slot) + CALL_SLOTS / 2)
+#define THIRD_OF(slot) ((slot) + CALL_SLOTS)
+#define CALL_ROWS THIRD_OF(2) /* the hooks that have a third are the first two */
 /* Reading user memory is the dearest thing done here, and nearly as dear for one event as for many. */
 #define EVENTS_AT_ONCE 16
 struct call {
@@ -45,7 +47,7 @@ struct call {
 
 struct call_table {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, CALL_SLOTS);
+    __uint(max_entries, CALL_ROWS);
     __type(key, u32);
     __type(value, struct call);
 };

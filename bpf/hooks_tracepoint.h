@@ -45,26 +45,34 @@ static __always_inline void call_exits(u32 slot, struct pt_regs *regs, long resu
         post_exit(c, class);
 }
 
-static __always_inline void call_enters(u32 slot, struct pt_regs *regs)
+static __always_inline int call_exits_or_wakes(u32 slot, struct pt_regs *regs, long result)
+{
+    if (naps_wanted())
+        nap_returns(slot, regs);
+    call_exits(slot, regs, result);
+    return 0;
+}
+
+static __always_inline int call_enters(u32 slot, struct pt_regs *regs)
 {
     u8 class = class_of(regs); /* before any look-up: most calls matter only when they return */
     bool may_sleep = facts.blocking_edges &&
                      ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
         class != CALL_DUP3 && class != CALL_CLOSE_RANGE && class != CALL_WRITE && !may_sleep)
-        return;
+        return 0;
     u64 ids = current_ids();
     if (!concerns_us(ids))
-        return;
+        return 0;
     struct wait_queue_head *told = NULL;
     if (class == CALL_WRITE) { /* most go to sockets, which have a tracepoint of their own */
         told = told_by_write(file_of_fd(current_task(), (u32)call_argument0(regs)));
         if (!told && !may_sleep)
-            return;
+            return 0;
     }
     struct call *c = begin_call(slot, regs, ids, 0);
     if (!c)
-        return;
+        return 0;
     if (may_sleep)
         post_enter(c, class);
     if (class == CALL_CLOSE) {
@@ -75,13 +83,14 @@ static __always_inline void call_enters(u32 slot, struct pt_regs *regs)
         post_close_range(c);
     } else if (class == CALL_WRITE) {
         if (!told)
-            return;
+            return 0;
         stamp(c);
         c->posting.kind = POSTING_READY;
         ready_on_queue(told, &c->posting);
     } else if (!may_sleep) {
         post_wait(c, class);
     }
+    return 0;
 }
 
 /*
@@ -93,19 +102,22 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
     leave_mark(CALLS_EXIT);
-    if (naps_wanted())
-        nap_returns(CALLS_EXIT, regs);
-    call_exits(CALLS_EXIT, regs, result);
-    return 0;
+    return call_exits_or_wakes(CALLS_EXIT, regs, result);
 }
 
-/* Programs of a tracepoint run in the order in which they were attached, twins second. */
+/* Programs of a tracepoint run in the order in which they were attached, which is that of this file. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit_twin, struct pt_regs *regs, long result)
 {
-    if (!first_has_run(CALLS_EXIT))
-        call_exits(TWIN_OF(CALLS_EXIT), regs, result);
-    return 0;
+    const u32 slot = TWIN_OF(CALLS_EXIT);
+    return twin_is_idle(CALLS_EXIT, slot) ? 0 : call_exits_or_wakes(slot, regs, result);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
+{
+    const u32 slot = THIRD_OF(CALLS_EXIT);
+    return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot) ? 0 : call_exits_or_wakes(slot, regs, result);
 }
 
 /* Why here: after the call the descriptor no longer leads to its file. close() cannot fail for a valid
@@ -114,14 +126,19 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 {
     leave_mark(CALLS_ENTER);
-    call_enters(CALLS_ENTER, regs);
-    return 0;
+    return call_enters(CALLS_ENTER, regs);
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter_twin, struct pt_regs *regs, long number)
 {
-    if (!first_has_run(CALLS_ENTER))
-        call_enters(TWIN_OF(CALLS_ENTER), regs);
-    return 0;
+    const u32 slot = TWIN_OF(CALLS_ENTER);
+    return twin_is_idle(CALLS_ENTER, slot) ? 0 : call_enters(slot, regs);
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter_third, struct pt_regs *regs, long number)
+{
+    const u32 slot = THIRD_OF(CALLS_ENTER);
+    return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot) ? 0 : call_enters(slot, regs);
 }

@@ -412,6 +412,7 @@ struct bpf_iter__bpf_map_elem {
 #define MSG_DONTWAIT_BIT 0x40
 #define MSG_ERRQUEUE_BIT 0x2000
 #define ERRNO_ENOMEM 12
+#define ERRNO_EEXIST 17
 #define CLOSE_RANGE_UNSHARE_BIT 2
 #define TS_COMPAT_BIT 2
 #define TASK_STOPPED_BIT 0x4

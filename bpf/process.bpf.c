@@ -13,7 +13,7 @@
 #include "heir.h"
 
 /* Marks of these hooks (twins.h): beyond the slots of the calls. */
-enum { PROCESS_FORKS = CALL_SLOTS, PROCESS_EXECS, PROCESS_EXITS };
+enum { PROCESS_FORKS = CALL_ROWS, PROCESS_EXECS, PROCESS_EXITS };
 
 static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
 {

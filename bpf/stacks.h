@@ -130,10 +130,10 @@ struct site_view {
     u64 word[SITE_WORDS];
 };
 
-/* One for each of the two programs that may be in an epoll_ctl on one CPU (twins.h). */
+/* One for each of the programs that may be in an epoll_ctl on one CPU: first, twin, third (twins.h). */
 struct site_view_table {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 2);
+    __uint(max_entries, 3);
     __type(key, u32);
     __type(value, struct site_view);
 };
@@ -209,9 +209,9 @@ static __always_inline u32 read_words(struct site_view *v)
  */
 __noinline int find_site(u32 which)
 {
-    u32 twin = which >= CALL_SLOTS / 2;
+    u32 copy = which / (CALL_SLOTS / 2);
     struct call *c = bpf_map_lookup_elem(&calls, &which);
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &twin);
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
     struct pt_regs *registers = user_registers();
     if (!c || !v || !registers)
         return 0;

@@ -100,6 +100,10 @@ extern const struct index_row empty_index;
     {                                                                                              \
         long error = bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST);           \
         struct name##_row *row = bpf_map_lookup_elem(&name##_rows, key);                           \
+        if (error == -ERRNO_EEXIST && !row) { /* it stood there, and was deleted before it was found */ \
+            error = bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST);            \
+            row = bpf_map_lookup_elem(&name##_rows, key);                                          \
+        }                                                                                          \
         *made = !error;                                                                            \
         if (error && !row) /* not somebody else's insertion */                                     \
             books_stat(b, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : full_stat);                    \

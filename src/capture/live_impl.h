@@ -130,8 +130,8 @@ bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program);
 // Probes where calls sleep, before any edge-triggered file without O_NONBLOCK was seen.
 bool has_nothing_to_do(const epaudit_bpf& skeleton, const bpf_program* program);
 
-// Second programs on the same hooks, for kernels that preempt probes: bpf/twins.h.
-bool is_twin(const bpf_program* program);
+// Second and third programs on the same hooks, for kernels that preempt probes: bpf/twins.h.
+bool is_twin(const bpf_program* program);  // or a third
 void choose_twins(LiveCapture::Impl& impl, const KernelWords& kernel, const btf* types);
 
 // Call once all hooks are on: while only one of a pair is, its numbers say nothing.

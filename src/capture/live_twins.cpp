@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a hook needs two programs (bpf/twins.h), and what was missed all the same.
+// Where a hook needs two programs or three (bpf/twins.h), and what was missed all the same.
 #include "src/capture/live_twins.h"
 
 #include <fmt/format.h>
@@ -16,21 +16,25 @@
 namespace epaudit {
 namespace {
 
-constexpr std::string_view kTwin = "_twin";
+constexpr std::string_view kTwin = "_twin", kThird = "_third";
+
+bool ends_with(std::string_view name, std::string_view end)
+{
+    return name.size() > end.size() && name.substr(name.size() - end.size()) == end;
+}
+
+const bpf_program* first_of(const epaudit_bpf& skeleton, const bpf_program* twin)
+{
+    const std::string_view name = bpf_program__name(twin);
+    return bpf_object__find_program_by_name(skeleton.obj, std::string(name.substr(0, name.rfind('_'))).c_str());
+}
 
 }  // namespace
 
 bool is_twin(const bpf_program* program)
 {
-    std::string_view name = bpf_program__name(program);
-    return name.size() > kTwin.size() && name.substr(name.size() - kTwin.size()) == kTwin;
-}
-
-static const bpf_program* first_of(const epaudit_bpf& skeleton, const bpf_program* twin)
-{
-    std::string_view name = bpf_program__name(twin);
-    name.remove_suffix(kTwin.size());
-    return bpf_object__find_program_by_name(skeleton.obj, std::string(name).c_str());
+    const std::string_view name = bpf_program__name(program);
+    return ends_with(name, kTwin) || ends_with(name, kThird);
 }
 
 // What event loops, and programs that start, call all the time. Each trampoline more takes longer to attach, and the

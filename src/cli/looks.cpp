@@ -97,7 +97,7 @@ void Looks::fill(Report& report, const Snapshot& last, const Sight& sight)
     if (uint64_t stood_in = last.stats[STAT_STOOD_IN])
         observation.notes.push_back(
             fmt::format("the kernel skipped {} probe runs while the same probe was preempted; "
-                        "their twins stood in (and were skipped {} times themselves)",
+                        "others stood in (and were skipped {} times themselves)",
                         stood_in, last.stats[STAT_TWINS_SKIPPED]));
     if (uint64_t lost = last.stats[STAT_STACKS_LOST])
         observation.notes.push_back(fmt::format("{} call stacks were not taken: no room in the ring", lost));

@@ -36,7 +36,7 @@ REFUSED = {"5.10-rt": {"trampoline": RING_SLEEPS, "tracepoint": RING_SLEEPS, "au
 LEAST_POSTINGS = 1000  # of a server under load; guests are slow
 SPLAT = re.compile(r"\bOops\b|BUG:|WARNING:|general protection|Call Trace|Kernel panic|kernel BUG|detected stalls|"
                    r"refcount_t|corruption|double fault|blocked for more than|UBSAN|KASAN")
-STOOD_IN, STOOD_IN_PER_SKIP = re.compile(r"skipped (\d+) probe runs.*their twins stood in"), 500
+STOOD_IN, STOOD_IN_PER_SKIP = re.compile(r"skipped (\d+) probe runs.*others stood in"), 500
 # Lines of a healthy kernel that look like splats.
 HARMLESS = re.compile(r"Spectre V2 : WARNING: Unprivileged eBPF|ommand line:")
 
