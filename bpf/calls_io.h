@@ -161,7 +161,7 @@ static __noinline void post_write(struct call *c, u32 fd)
     if (!f) {
         if (c->posting.result > 0 && reaches_others((struct file *)c->posting.file)) {
             stamp(c);
-            ledger_wrote(NULL, &c->posting);
+            ledger_wrote(NULL, NULL, &c->posting);
             record(&c->posting, RECORD_WROTE);
             if (facts.pipe_wakers)
                 take_waker(c);
@@ -169,7 +169,7 @@ static __noinline void post_write(struct call *c, u32 fd)
         return;
     }
     take_wanted(c, f, STACK_WRITE);
-    ledger_wrote(NULL, &c->posting);
+    ledger_wrote(NULL, f, &c->posting);
     note_sleep(c, f);
     c->posting.file_kind = f->kind;
     if (!empty_message(c, f, false))

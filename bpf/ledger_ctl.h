@@ -118,6 +118,14 @@ static __always_inline void ledger_exclusive_dropped(struct books *b, struct fil
     e->exclusive_mask = x->exclusive_mask;
 }
 
+/* Was it accepted by the thread that registers it, since that came back from its wait? */
+static __always_inline void ledger_came_by_itself(struct books *b, struct file_row *f, const struct posting *p)
+{
+    const struct thread_row *t = books_thread(b, p->tid);
+    if (t && t->accepted == p->fd + 1)
+        f->flags |= FILE_ACCEPTED;
+}
+
 /* A connection that is being made is heard of by EPOLLOUT. */
 static __always_inline void ledger_connect_asked(struct file_row *f, u32 mask)
 {
@@ -250,6 +258,7 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
     } else {
         r->flags |= REGISTRATION_KNOWN;
         f->armed_at = p->time;
+        ledger_came_by_itself(b, f, p);
         if (p->mask & EV_ET)
             r->flags |= REGISTRATION_ADDED_EDGE;
         if (p->flags & POSTING_REFIRED) { /* by a thread that was faster than the end of this call */

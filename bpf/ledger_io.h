@@ -25,13 +25,20 @@ static __always_inline void ledger_eventless(struct books *b, struct file_row *f
     e->eventless_at = now;
 }
 
+/* Loops that follow every event of a file with reads and writes read when they are told of room. That is no memory. */
+static __always_inline bool ledger_told_of_room(const struct file_row *f, u64 now)
+{
+    return f->out_told_at > f->attempt_at && now - f->out_told_at <= LEDGER_IGNORED_NS;
+}
+
 /* Before the result of a consume attempt is booked. Says whether it is the first after a fresh edge. */
 static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, const struct posting *p)
 {
     bool fresh = false;
     if (f->flags & FILE_EDGE) {
         if (!f->edge_at) {
-            if (!(f->flags & FILE_SEEDED)) /* else an edge may have come before we attached */
+            /* Seeded: an edge may have come before we attached. */
+            if (!(f->flags & FILE_SEEDED) && !ledger_told_of_room(f, p->time))
                 ledger_eventless(b, f, p->time);
         } else if (!(f->flags & FILE_EDGE_USED)) {
             fresh = true;
@@ -40,7 +47,8 @@ static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, 
             if (p->time - f->edge_at > LEDGER_IGNORED_NS)
                 ledger_count(&f->ignored_edges, 1);
         } else if (ledger_pass_over(b, f, p->time)) {
-            ledger_eventless(b, f, p->time);
+            if (!ledger_told_of_room(f, p->time))
+                ledger_eventless(b, f, p->time);
             f->pass_at = p->time;
         }
     }
@@ -288,6 +296,9 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
         ledger_count(&f->pass_accepts, 1);
         f->consumed_at = p->time;
         f->between |= BETWEEN_READ;
+        struct thread_row *t = books_thread(b, p->tid);
+        if (t)
+            t->accepted = (s32)p->result + 1;
     } else if (ledger_failed(p->result, ERRNO_EAGAIN)) {
         ledger_count(&f->accept_eagain, 1);
         f->flags |= FILE_SAW_EAGAIN;
@@ -333,9 +344,11 @@ static __always_inline void ledger_cleared(struct books *b, struct file_row *f, 
 /* --- producing ----------------------------------------------------------------------------------- */
 
 /* Any write of the thread to a socket, pipe or eventfd, registered or not: somebody else may now be at
- * work for it (N4). */
-static __always_inline void ledger_wrote(struct books *b, const struct posting *p)
+ * work for it (N4). Not those who came to be served: what they are sent is an answer. */
+static __always_inline void ledger_wrote(struct books *b, const struct file_row *f, const struct posting *p)
 {
+    if (f && (f->flags & FILE_ACCEPTED))
+        return;
     struct thread_row *t = books_thread(b, p->tid);
     if (!t || p->result <= 0)
         return;

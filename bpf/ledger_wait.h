@@ -71,13 +71,12 @@ static __always_inline bool ledger_may_be_taken(struct books *b, const struct fi
     return t && t->uring_at > r->delivered_at;
 }
 
-/* An edge, or the answer to a re-arm, is news by itself, except that HUP, ERR and EOF come back at each
- * re-arm for ever. */
-static __always_inline bool ledger_repeats(const struct file_row *f, const struct registration_row *r, u32 events)
+/* An edge is news by itself. The answer to a re-arm is none: whoever asks again and again, and does nothing about what it
+ * is told, spins as one who is told without asking. (A ONESHOT registration that is told was re-armed, though a thread that
+ * was told at once may come before the end of that call.) */
+static __always_inline bool ledger_repeats(const struct registration_row *r)
 {
-    if (!(r->mask & (EV_ET | EV_ONESHOT)))
-        return true;
-    return (r->flags & REGISTRATION_REARMED) && ((events & (EV_HUP | EV_ERR | EV_RDHUP)) || f->eof_at);
+    return (r->mask & EV_ONESHOT) || !(r->mask & EV_ET) || (r->flags & REGISTRATION_REARMED);
 }
 
 static __always_inline void ledger_edge(struct books *b, struct file_row *f, const struct posting *p)
@@ -219,7 +218,7 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         return;
     }
     r->flags &= ~REGISTRATION_SHARED;
-    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(f, r, p->mask) && !ledger_may_be_taken(b, f, r, p);
+    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(r) && !ledger_may_be_taken(b, f, r, p);
     if (idle)
         batch->idle = 1;
     else
@@ -310,6 +309,7 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
         t->duplicate_file = 0;
     }
     t->call_file = 0;
+    t->accepted = 0;
     if (t->zero_run && p->amount) {
         if (t->zero_run >= LEDGER_BURST)
             t->zero_bursts += 1;

@@ -48,6 +48,7 @@ enum file_flag {
     FILE_CONNECTING = 2048,  /* connect() was left in progress, and the program has not heard how it ended */
     FILE_CONNECT_ASKED = 4096, /* meanwhile a registration asked for EPOLLOUT, which would tell */
     FILE_SHUT_READ = 8192,   /* the program shut its receiving half */
+    FILE_ACCEPTED = 16384,   /* by the thread that registered it, in the same turn: its peer came by itself */
 };
 
 /* Which call a user stack shows. */
@@ -475,7 +476,7 @@ struct thread_row {
     u64 zero_since;    /* first wait of the present row of waits with timeout 0, events or not; 0: it waits with another */
     u64 timed_ns;      /* spent in waits with another timeout, */
     u32 timed_waits;   /* which were so many */
-    u32 timed_pad;
+    s32 accepted;      /* 1 + the descriptor that its newest accept() since it came back made; 0: none */
     /* EP404: what it does between a return and its next wait, counted from its last wake-up in epoll_wait or,
      * where it does not sleep, from at most LEDGER_BASE_NS before the return */
     u64 base_at;

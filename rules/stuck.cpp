@@ -29,15 +29,31 @@ bool answered(const Snapshot& books, uint64_t file, uint64_t asked_at)
 
 }  // namespace
 
+namespace {
+
+constexpr const char* kUnanswered = "the program leaves edges unanswered on purpose";
+
+bool leaves_edges(const Entry& other, const Entry& entry)
+{
+    return other.key.epoll == entry.key.epoll && other.file.ignored_edges && carries_data(other.file.kind);
+}
+
+}  // namespace
+
 void doubt_ignored_edges(const Snapshot& books, const Entry& entry, Doubts& doubts)
 {
-    for (const Entry& other : books.entries) {
-        bool counts = other.file_id == entry.file_id || carries_data(other.file.kind);
-        if (counts && other.key.epoll == entry.key.epoll && other.file.ignored_edges) {
-            doubts.push_back("the program leaves edges unanswered on purpose");
-            return;
-        }
-    }
+    if (entry.file.ignored_edges)
+        doubts.push_back(kUnanswered);
+    else
+        doubt_others_ignored(books, entry, doubts);
+}
+
+void doubt_others_ignored(const Snapshot& books, const Entry& entry, Doubts& doubts)
+{
+    const std::vector<Entry>& all = books.entries;
+    if (std::any_of(all.begin(), all.end(),
+                    [&](const Entry& other) { return other.file_id != entry.file_id && leaves_edges(other, entry); }))
+        doubts.push_back(kUnanswered);
 }
 
 void doubt_eventless_io(const Snapshot& books, const Entry& entry, Doubts& doubts)
@@ -71,8 +87,7 @@ void doubt_timer(bool timer_gone, Doubts& doubts)
 
 void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, Doubts& doubts)
 {
-    uint32_t tid = entry.file.attempt_at ? entry.file.last_read_tid : entry.registration.delivered_tid;
-    const thread_row* thread = books.thread(tid);
+    const thread_row* thread = books.thread(last_reader(entry));
     if (!thread) {
         doubts.push_back("what the thread that last handled it is doing is not known");
         return;
@@ -96,6 +111,11 @@ bool output_pending(const Entry& entry)
     bool stream = entry.file.kind == FILE_TCP || entry.file.kind == FILE_UNIX;
     return stream && !(entry.state.flags & STATE_WRITABLE) &&
            (entry.file.out_cut_at || (entry.key.epoll && (present_mask(entry) & EV_OUT)));
+}
+
+uint32_t last_reader(const Entry& entry)
+{
+    return entry.file.attempt_at ? entry.file.last_read_tid : entry.registration.delivered_tid;
 }
 
 uint32_t last_toucher(const Entry& entry)

@@ -19,6 +19,8 @@ using Doubts = std::vector<std::string>;
 
 // N1: an edge with unread input was left unanswered on purpose, on this file or another of the set.
 void doubt_ignored_edges(const Snapshot& books, const Entry& entry, Doubts& doubts);
+// The same, of other files than this one.
+void doubt_others_ignored(const Snapshot& books, const Entry& entry, Doubts& doubts);
 // N2: input was looked for without being told.
 void doubt_eventless_io(const Snapshot& books, const Entry& entry, Doubts& doubts);
 // N3: output of this process is blocked: it may be holding input back until that drains.
@@ -39,6 +41,8 @@ std::string doubts_text(const Doubts& doubts);
 // chunks that each went out whole, waits for EPOLLOUT like any other.
 bool output_pending(const Entry& entry);
 
+// Who tried to read it last, or was told of it.
+uint32_t last_reader(const Entry& entry);
 // Who touched the file last: read, wrote, or armed it. 0: not known.
 uint32_t last_toucher(const Entry& entry);
 // That thread waits on this epoll, now or when it is done: it is one of the loop's.
@@ -57,6 +61,11 @@ bool sole_registration(const Snapshot& books, const Entry& entry);
 class Stalls {
 public:
     void remember(const Entry& entry) { subjects_.insert({entry.key.epoll, entry.file_id}); }
+    // What was judged while the thread that had it last was there does not change because that thread ends.
+    bool settled(const Snapshot& books, const Entry& entry, uint32_t tid) const
+    {
+        return subjects_.count({entry.key.epoll, entry.file_id}) && !books.thread(tid);
+    }
     // Withdraws those of epolls on which something was since read without being told.
     void take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out);
 

@@ -38,6 +38,7 @@ const RuleInfo kInfo{
 constexpr const char* kFix =
     "when the output is sent, epoll_ctl(EPOLL_CTL_MOD) the fd to a mask with EPOLLIN again; to change one direction, "
     "change its bit in the mask you keep, instead of writing the mask anew";
+constexpr const char* kListenerFix = "register a listener for EPOLLIN: that is what tells of connections to accept";
 constexpr const char* kConnectFix =
     "keep EPOLLOUT in the mask until it is reported and getsockopt(SO_ERROR) says 0; to add EPOLLIN meanwhile, set "
     "both "
@@ -50,6 +51,15 @@ bool deaf(std::span<const Entry> file)
     return is_stream_socket(entry) && entry.state.unread && entry.file.stuck_at && !entry.file.out_cut_at &&
            !static_cast<uint16_t>(entry.state.aux) && (entry.state.flags & STATE_WRITABLE) && !entry.ready &&
            none_tells(file, kInput | EV_RDHUP);
+}
+
+// Nobody pauses a listener by asking it for room to write: that never comes.
+bool deaf_listener(std::span<const Entry> file)
+{
+    const Entry& entry = file.front();
+    auto for_room = [](const Entry& one) { return one.key.epoll && (present_mask(one) & EV_OUT); };
+    return entry.file.kind == FILE_LISTENER && entry.state.backlog && entry.file.stuck_at && !entry.ready &&
+           none_tells(file, kInput) && std::any_of(file.begin(), file.end(), for_room);
 }
 
 bool connect_untold(std::span<const Entry> file)
@@ -92,6 +102,7 @@ public:
             if (books.stopped(tgid))
                 continue;
             std::optional<Finding> finding = deaf(file)             ? judge_deaf(books, file.front(), settings)
+                                             : deaf_listener(file)  ? judge_listener(books, file.front(), settings)
                                              : connect_untold(file) ? judge_connect(books, file.front(), settings)
                                                                     : std::nullopt;
             if (!finding)
@@ -142,6 +153,25 @@ private:
             stalls_.remember(entry);
         if (hangs)
             from_start_.mark(finding, entry);
+        return finding;
+    }
+
+    std::optional<Finding> judge_listener(const Snapshot& books, const Entry& entry, const Settings& settings)
+    {
+        const file_row& f = entry.file;
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, std::max(f.armed_at, f.attempt_at)));
+        if (since + settings.ns("deaf_s") > books.time)
+            return std::nullopt;
+        Doubts doubts;
+        if (untouched_from_start(entry))
+            doubts.emplace_back(kPastUnknown);
+        doubt_eventless_io(books, entry, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.summary = "connections wait, and the listener is registered for room to write, which it never has";
+        finding.shape = "a listener with EPOLLOUT and without EPOLLIN";
+        finding.cost.emplace_back("connections_waiting", entry.state.backlog);
+        finding.fix = kListenerFix;
+        finish(finding, books, entry, since, doubts);
         return finding;
     }
 

@@ -18,6 +18,7 @@ const RuleInfo kInfo{
     Level::kConfirmed,
     {{"left_passes", 3, 3, "successive edges whose accepts left a connection older than 200 ms waiting"},
      {"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps", kPatience},
+     {"untried_s", 30, 2, "seconds a backlog must wait when the loop was told and has never called accept()"},
      {"starved_s", 2, 1, "seconds a backlog must wait after accept failed for want of descriptors"},
      {"from_start_s", 30, 1, "the same, for a backlog that was there when the observation began"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
@@ -43,6 +44,16 @@ bool left_behind(const Entry& entry)
            f.left_at >= f.edge_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
 
+// It was told, more than once perhaps, and has not even tried.
+bool never_tried(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
+                 !(entry.registration.flags & REGISTRATION_FIRED);
+    return armed && (entry.registration.flags & REGISTRATION_KNOWN) && f.edge_at && !f.attempt_at && !entry.ready &&
+           entry.state.backlog && f.stuck_at;
+}
+
 bool hung_from_start(const Entry& entry)
 {
     bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM));
@@ -62,7 +73,10 @@ public:
             if (!entry.key.epoll || entry.file.kind != FILE_LISTENER)
                 continue;
             judge_passes(books, entry, settings, out);
-            judge_stall(books, entry, settings, out);
+            if (never_tried(entry))
+                judge_untried(books, entry, settings, out);
+            else
+                judge_stall(books, entry, settings, out);
         }
         for (const Entry& entry : books.buried) {
             if (entry.file.kind == FILE_LISTENER)
@@ -90,6 +104,35 @@ private:
         if (f.backlog_at && f.backlog_at < books.time)
             finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.backlog_at) / NSEC_PER_SEC);
         finish(finding, books, entry, doubts);
+        out.push_back(std::move(finding));
+    }
+
+    void judge_untried(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        uint64_t first = std::max(f.stuck_at, entry.registration.added_at);
+        uint64_t since = patience_.since(f.tgid, first);
+        bool timer_gone = patience_.no_timer_pending(books, entry, first);
+        const thread_row* told = books.thread(entry.registration.delivered_tid);
+        if (since + settings.ns("untried_s") > books.time || !told || !sole_registration(books, entry) ||
+            books.stopped(f.tgid) || !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return;
+        Doubts doubts;
+        doubt_others_ignored(books, entry, doubts);
+        doubt_eventless_io(books, entry, doubts);
+        doubt_handoff(*told, f.edge_at, UINT64_MAX, doubts);
+        doubt_timer(timer_gone, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.summary = "the loop was told of connections at its edge-triggered listener, and has never called accept()";
+        finding.count = entry.state.backlog;
+        finding.shape = "told, and never accepted";
+        finding.fix = kFix;
+        finding.cost.emplace_back("connections_waiting", entry.state.backlog);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finish(finding, books, entry, doubts);
+        if (finding.level == Level::kLikely)
+            stalls_.remember(entry);
         out.push_back(std::move(finding));
     }
 

@@ -144,7 +144,8 @@ private:
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, left));
         bool timer_gone = patience_.no_timer_pending(books, entry, left);
         if (since + settings.ns(early ? "from_start_s" : "stall_s") > books.time ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")) ||
+            stalls_.settled(books, entry, last_reader(entry)))
             return;
         Doubts doubts;
         doubt_ignored_edges(books, entry, doubts);

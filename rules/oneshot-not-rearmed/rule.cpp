@@ -109,7 +109,8 @@ private:
         bool failed = rearm_failed(entry);
         bool called = goes_on(entry, books.time);
         bool early = untouched_from_start(entry);
-        if (since + settings.ns(failed ? "failed_s" : early ? "from_start_s" : "stall_s") > books.time)
+        if (since + settings.ns(failed ? "failed_s" : early ? "from_start_s" : "stall_s") > books.time ||
+            stalls_.settled(books, entry, last_handler(entry)))
             return;
         Doubts doubts;
         if (early)
@@ -133,7 +134,18 @@ private:
         describe(finding, books, entry, doubts, since);
         if (hangs)
             from_start_.mark(finding, entry);
+        if (finding.level == Level::kLikely)
+            stalls_.remember(entry);
         out.push_back(std::move(finding));
+    }
+
+    static uint32_t last_handler(const Entry& entry)
+    {
+        const file_row& f = entry.file;
+        uint64_t wrote = last_written(entry);
+        return std::max(f.attempt_at, wrote) <= entry.registration.fired_at ? entry.registration.delivered_tid
+               : f.attempt_at >= wrote                                      ? f.last_read_tid
+                                                                            : f.last_write_tid;
     }
 
     // There is no need for the whole loop to sleep (pools wake for timers and other fds): what counts is that
@@ -141,14 +153,8 @@ private:
     static void collect_doubts(const Snapshot& books, const Entry& entry, bool called, const Settings& settings,
                                Doubts& doubts)
     {
-        const file_row& f = entry.file;
         uint64_t touched = last_touch(entry);
-        uint64_t wrote = last_written(entry);
-        uint64_t handled = std::max(f.attempt_at, wrote);
-        uint32_t tid = handled <= entry.registration.fired_at ? entry.registration.delivered_tid
-                       : f.attempt_at >= wrote                ? f.last_read_tid
-                                                              : f.last_write_tid;
-        const thread_row* thread = books.thread(tid);
+        const thread_row* thread = books.thread(last_handler(entry));
         if (!thread || thread->wait_at < touched)
             doubts.push_back("the thread that last had it has not waited again: it may still be at work");
         if (called) {  // nobody holds a wake-up back for an answer, and it is a habit of its own
@@ -220,6 +226,7 @@ private:
     };
 
     Patience patience_;
+    Stalls stalls_;
     FromStart from_start_;
     std::map<std::tuple<uint64_t, uint64_t, int32_t>, Calls> calls_;
 };

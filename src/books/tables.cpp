@@ -169,7 +169,7 @@ void Tables::dispatch_io(const posting& p)
     if (io)
         ledger_bad_fd(&books_, &p);
     if (p.kind == POSTING_WRITE && (f || reaches_others(p.file_kind)))
-        ledger_wrote(&books_, &p);
+        ledger_wrote(&books_, f, &p);
     if (p.kind == POSTING_CONNECT)
         return ledger_connect(&books_, f, &p);
     if (!f)

@@ -26,7 +26,7 @@ void Tables::apply_recorded(const posting& p)
     case RECORD_POSTING: return dispatch_recorded(p);
     case RECORD_REFUSED: return ledger_refused(&books_, &p);
     case RECORD_BAD_FD: return ledger_bad_fd(&books_, &p);
-    case RECORD_WROTE: return ledger_wrote(&books_, &p);
+    case RECORD_WROTE: return ledger_wrote(&books_, nullptr, &p);
     case RECORD_SWEPT:
         if (file_row* f = books_file(&books_, p.file))
             ledger_refresh_file(&books_, f, p.file, &p.state, p.time);
@@ -89,7 +89,7 @@ void Tables::recorded_io(const posting& p)
 {
     file_row* f = books_file(&books_, p.file);
     if (p.kind == POSTING_WRITE)
-        ledger_wrote(&books_, &p);
+        ledger_wrote(&books_, f, &p);
     if (p.kind == POSTING_CONNECT)
         return ledger_connect(&books_, f, &p);
     if (!f)

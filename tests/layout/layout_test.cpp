@@ -521,7 +521,7 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, zero_since);
     EXPECT_FIELD(thread_row, timed_ns);
     EXPECT_FIELD(thread_row, timed_waits);
-    EXPECT_FIELD(thread_row, timed_pad);
+    EXPECT_FIELD(thread_row, accepted);
     EXPECT_FIELD(thread_row, base_at);
     EXPECT_FIELD(thread_row, base_cpu);
     EXPECT_FIELD(thread_row, base_delay);

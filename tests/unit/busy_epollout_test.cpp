@@ -89,6 +89,30 @@ TEST(BusyEpollout, RearmedEachTurnIsNoProgress)
     EXPECT_EQ(s.alarms(), "EP201 confirmed");
 }
 
+TEST(BusyEpollout, OneShotArmedForRoomEachTurn)
+{
+    Scenario s;  // a pool whose threads arm what they have served for the wrong thing
+    const uint32_t once = EPOLLOUT | EPOLLRDHUP | EPOLLONESHOT;
+    s.add(7, once, FILE_TCP).spin(7, kOut, 3000, 500, [&](Scenario& t) { t.read(7, -EAGAIN).mod(7, once); });
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+}
+
+TEST(BusyEpollout, OneShotArmedForRoomWhenThereIsSomethingToWrite)
+{
+    Scenario s;
+    const uint32_t once = EPOLLOUT | EPOLLONESHOT;
+    s.add(7, once, FILE_TCP).spin(7, kOut, 3000, 500, [&](Scenario& t) { t.write(7, 50, 100).mod(7, once); });
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(BusyEpollout, EdgeTriggeredAskedAgainEachTurn)
+{
+    Scenario s;
+    const uint32_t edge = kOut | EPOLLET;
+    s.add(7, edge, FILE_TCP).spin(7, kOut, 3000, 500, [&](Scenario& t) { t.mod(7, edge); });
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+}
+
 TEST(BusyEpollout, FixedDropsEpollout)
 {
     Scenario s;

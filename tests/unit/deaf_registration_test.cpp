@@ -37,6 +37,24 @@ TEST(DeafRegistration, MaskStuckAtOutput)
     EXPECT_EQ(s.finding("EP106").fd.number, 7);
 }
 
+TEST(DeafRegistration, ListenerThatAsksForRoom)
+{
+    Scenario s;
+    s.add(3, kOut, FILE_LISTENER).wait().arrives(3, 4).at_ms(900);
+    EXPECT_EQ(s.verdict("EP106"), "none");
+    s.at_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP106 likely");
+    EXPECT_EQ(s.finding("EP106").shape, "a listener with EPOLLOUT and without EPOLLIN");
+}
+
+TEST(DeafRegistration, ListenerPausedWithAnEmptyMask)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).wait().delivered(3, EPOLLIN).accept(3, 7).mod(3, 0).wait().arrives(3, 4);
+    s.at_ms(9000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
 TEST(DeafRegistration, TenSecondsInProduction)
 {
     Scenario s(Profile::kProduction);

@@ -32,6 +32,37 @@ TEST(EtAcceptNotDrained, BacklogWhileTheLoopSleepsIsLikely)
     EXPECT_EQ(s.alarms(), "EP102 likely");
 }
 
+TEST(EtAcceptNotDrained, ToldAndNeverTriedIsLikely)
+{
+    Scenario s;
+    s.add(3, kEdge, FILE_LISTENER);
+    for (int i = 0; i < 4; i++)
+        s.after_ms(200).arrives(3, 1).delivered(3, EPOLLIN).wait();
+    s.at_ms(1500);
+    EXPECT_EQ(s.verdict("EP102"), "none");
+    s.at_ms(4000);
+    EXPECT_EQ(s.alarms(), "EP102 likely");
+    EXPECT_EQ(s.finding("EP102").shape, "told, and never accepted");
+}
+
+TEST(EtAcceptNotDrained, ToldAndAcceptedByAnotherThreadLaterIsARisk)
+{
+    Scenario s;
+    s.add(3, kEdge, FILE_LISTENER).arrives(3, 1).delivered(3, EPOLLIN).wakes_thread().wait();
+    s.at_ms(4000);
+    EXPECT_EQ(s.verdict("EP102"), "risk");
+}
+
+TEST(EtAcceptNotDrained, NeverTriedWaitsLongInProduction)
+{
+    Scenario s(Profile::kProduction);  // it may still be starting
+    s.add(3, kEdge, FILE_LISTENER).arrives(3, 1).delivered(3, EPOLLIN).wait();
+    s.at_ms(29000);
+    EXPECT_EQ(s.verdict("EP102"), "none");
+    s.at_ms(32000);
+    EXPECT_EQ(s.alarms(), "EP102 likely");
+}
+
 TEST(EtAcceptNotDrained, DrainedToEagainIsQuiet)
 {
     Scenario s;

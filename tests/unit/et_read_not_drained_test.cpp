@@ -130,6 +130,80 @@ TEST(EtReadNotDrained, GoReadsBeforeTheFirstEdge)
     EXPECT_EQ(s.verdict("EP101"), "risk");
 }
 
+// nginx and its like ask for everything once, and follow whatever they are told with both.
+Scenario& told_of_room(Scenario& s, int fd)
+{
+    s.delivered(3, EPOLLIN).accept(3, fd).add(fd, kEdge | EPOLLOUT, FILE_TCP).wait();
+    return s.delivered(fd, EPOLLOUT).read(fd, -EAGAIN).wait();
+}
+
+TEST(EtReadNotDrained, ReadingWhenToldOfRoomIsNoMemory)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
+    told_of_room(s, 7);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, TheEndOfItsThreadTakesNothingBack)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_TCP).wait().thread(101);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(2600);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+    s.thread_ends().thread(100).after_ms(2000);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, ReadingLongAfterRoomIsMemory)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
+    told_of_room(s, 7).after_ms(300).read(7, -EAGAIN).wait();
+    one_short_pass(s.after_ms(500), 7);
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+}
+
+TEST(EtReadNotDrained, AnsweringOthersIsNoQuestion)
+{
+    Scenario s;  // an echo service: the thread writes to others all the time, but nobody of them owes it an answer
+    s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 2);
+    told_of_room(s, 7);
+    told_of_room(s, 8);
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(600).arrives(8, 5).delivered(8, EPOLLIN).read(8, 5).write(8, 5).read(8, -EAGAIN).wait();
+    s.at_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, WritingToWhatItConnectedToMayBeAQuestion)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
+    told_of_room(s, 7);
+    s.connects(9, -EINPROGRESS).add(9, kEdge | EPOLLOUT, FILE_TCP).wait().delivered(9, EPOLLOUT).wait();
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(600).write(9, 5).wait();
+    s.at_ms(3000);
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+}
+
+TEST(EtReadNotDrained, AcceptedEarlierMayBeSomebodyElse)
+{
+    Scenario s;  // the number was accepted in one turn; what is registered under it in another may be another file
+    s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
+    told_of_room(s, 7);
+    s.arrives(3, 1).delivered(3, EPOLLIN).accept(3, 8).wait(0).returned(0).add(8, kEdge, FILE_TCP).wait();
+    one_short_pass(s.at_ms(500), 7);
+    s.at_ms(600).write(8, 5).wait();
+    s.at_ms(3000);
+    EXPECT_EQ(s.verdict("EP101"), "risk");
+}
+
 TEST(EtReadNotDrained, IgnoredEdgeIsDeliberate)
 {
     Scenario s;  // nginx "block reading", asio without an operation: N1

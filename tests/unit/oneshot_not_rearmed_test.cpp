@@ -41,6 +41,18 @@ TEST(OneshotNotRearmed, PoolThatGoesOnWorkingIsNoExcuse)
     EXPECT_EQ(s.alarms(), "EP104 likely");
 }
 
+TEST(OneshotNotRearmed, TheEndOfItsThreadTakesNothingBack)
+{
+    Scenario s;
+    good_habit(s).add(7, kOnce, FILE_TCP);
+    s.at_ms(500).arrives(7, 2).thread(101).delivered(7, EPOLLIN).read(7, 2).wait();
+    s.at_ms(550).arrives(7, 7);
+    s.at_ms(2500);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+    s.thread_ends().thread(100).after_ms(2000);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
 TEST(OneshotNotRearmed, RearmedIsQuiet)
 {
     Scenario s;

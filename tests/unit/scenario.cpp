@@ -322,6 +322,13 @@ Scenario& Scenario::exec()
     return *this;
 }
 
+Scenario& Scenario::thread_ends()
+{
+    posting p = blank(POSTING_EXIT, -1);
+    post(p);
+    return *this;
+}
+
 Scenario& Scenario::lets_go()
 {
     posting p = blank(POSTING_EXEC);

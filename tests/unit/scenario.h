@@ -85,6 +85,7 @@ public:
     Scenario& creates_epoll();                            // the present one
     Scenario& exec();                                     // and the present epoll stays open
     Scenario& lets_go();                                  // closes what came with the exec
+    Scenario& thread_ends();                              // the acting one
 
     // What happens to it.
     Scenario& asleep_in(int call, uint64_t ms);              // from now on, for so long, in a system call

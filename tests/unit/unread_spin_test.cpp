@@ -24,6 +24,24 @@ TEST(UnreadSpin, EventfdStillWrittenToWhileItSpins)
     EXPECT_EQ(s.alarms(), "EP202 confirmed");
 }
 
+TEST(UnreadSpin, OneShotListenerArmedAgainWithoutAccept)
+{
+    Scenario s;
+    const uint32_t once = kIn | EPOLLONESHOT;
+    s.add(3, once, FILE_LISTENER).arrives(3, 2).spin(3, kIn, 3000, 500, [&](Scenario& t) { t.mod(3, once); });
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+}
+
+TEST(UnreadSpin, OneShotTakenByAnotherThreadIsQuiet)
+{
+    Scenario s;  // one dispatches, and the one that reads arms it again
+    const uint32_t once = kIn | EPOLLONESHOT;
+    s.add(7, once, FILE_TCP).thread(101).wait().thread(100);
+    for (int i = 0; i < 3000; i++)
+        s.after_us(500).arrives(7, 10).delivered(7, kIn).thread(101).read(7, 10).mod(7, once).thread(100);
+    EXPECT_EQ(s.alarms(), "");
+}
+
 TEST(UnreadSpin, EventfdReadIsQuiet)
 {
     Scenario s;
