@@ -71,12 +71,22 @@ static __always_inline bool ledger_may_be_taken(struct books *b, const struct fi
     return t && t->uring_at > r->delivered_at;
 }
 
-/* An edge is news by itself. The answer to a re-arm is none: whoever asks again and again, and does nothing about what it
- * is told, spins as one who is told without asking. (A ONESHOT registration that is told was re-armed, though a thread that
- * was told at once may come before the end of that call.) */
-static __always_inline bool ledger_repeats(const struct registration_row *r)
+/* Re-armed by another thread, a wake-up descriptor that nobody reads is a call of that thread (asio's interrupter). */
+static __always_inline bool ledger_calls_by_rearm(const struct file_row *f, const struct registration_row *r, u32 tid)
 {
-    return (r->mask & EV_ONESHOT) || !(r->mask & EV_ET) || (r->flags & REGISTRATION_REARMED);
+    return (f->kind == FILE_EVENTFD || f->kind == FILE_PIPE) && r->ctl_tid != tid;
+}
+
+/* An edge is news by itself, and so is the answer to a re-arm, except that HUP, ERR and EOF come back at each re-arm for
+ * ever. But ONESHOT is re-armed by whoever has done what it was told to do: one that did nothing, and asks again, spins. */
+static __always_inline bool ledger_repeats(const struct file_row *f, const struct registration_row *r,
+                                           const struct posting *p)
+{
+    if (r->mask & EV_ONESHOT)
+        return !ledger_calls_by_rearm(f, r, p->tid);
+    if (!(r->mask & EV_ET))
+        return true;
+    return (r->flags & REGISTRATION_REARMED) && ((p->mask & (EV_HUP | EV_ERR | EV_RDHUP)) || f->eof_at);
 }
 
 static __always_inline void ledger_edge(struct books *b, struct file_row *f, const struct posting *p)
@@ -218,7 +228,7 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
         return;
     }
     r->flags &= ~REGISTRATION_SHARED;
-    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(r) && !ledger_may_be_taken(b, f, r, p);
+    bool idle = !ledger_progressed(f, r, p) && ledger_repeats(f, r, p) && !ledger_may_be_taken(b, f, r, p);
     if (idle)
         batch->idle = 1;
     else

@@ -105,14 +105,6 @@ TEST(BusyEpollout, OneShotArmedForRoomWhenThereIsSomethingToWrite)
     EXPECT_EQ(s.alarms(), "");
 }
 
-TEST(BusyEpollout, EdgeTriggeredAskedAgainEachTurn)
-{
-    Scenario s;
-    const uint32_t edge = kOut | EPOLLET;
-    s.add(7, edge, FILE_TCP).spin(7, kOut, 3000, 500, [&](Scenario& t) { t.mod(7, edge); });
-    EXPECT_EQ(s.alarms(), "EP201 confirmed");
-}
-
 TEST(BusyEpollout, FixedDropsEpollout)
 {
     Scenario s;

@@ -32,6 +32,15 @@ TEST(UnreadSpin, OneShotListenerArmedAgainWithoutAccept)
     EXPECT_EQ(s.alarms(), "EP202 confirmed");
 }
 
+TEST(UnreadSpin, OneShotWakeUpArmedByWhoeverCalls)
+{
+    Scenario s;  // another thread wakes the loop by arming an eventfd again that is never read
+    const uint32_t once = kIn | EPOLLONESHOT;
+    s.add(5, once, FILE_EVENTFD).arrives(5, 1);
+    s.spin(5, kIn, 3000, 500, [&](Scenario& t) { t.thread(101).mod(5, once).thread(100); });
+    EXPECT_EQ(s.alarms(), "");
+}
+
 TEST(UnreadSpin, OneShotTakenByAnotherThreadIsQuiet)
 {
     Scenario s;  // one dispatches, and the one that reads arms it again
