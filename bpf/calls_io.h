@@ -14,29 +14,33 @@ static __always_inline bool reused(struct file *file, const struct file_row *f)
     return (f->flags & FILE_CLOSED) && READ(file, f_inode, i_ino) != f->ino;
 }
 
-/* Was that a call on a number closed in the same batch? */
-static __always_inline void take_stale(struct call *c)
+/* A call on a number that leads nowhere, or not to a socket: one that was closed in the same batch? Global: rare, and asked
+ * by all that follow. */
+__noinline int bad_number(u32 which)
 {
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    stamp(c);
+    ledger_bad_fd(NULL, &c->posting);
+    record(&c->posting, RECORD_BAD_FD);
     const struct thread_row *t = books_thread(NULL, c->posting.tid);
     struct epoll_row *e = t && t->stale_pass ? books_epoll(NULL, t->epoll) : NULL;
     if (!e || e->stale_at != c->posting.time)
-        return;
+        return 0;
     c->posting.epoll = t->epoll;
     ledger_want(e, STACK_WAIT);
     take_deed(c, e, STACK_STALE);
     c->posting.epoll = 0;
+    return 0;
 }
 
 static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
 {
     struct file *file = file_of_fd(current_task(), fd);
     c->posting.fd = (s32)fd;
-    if (c->posting.result == -ERRNO_EBADF || c->posting.result == -ERRNO_ENOTSOCK) {
-        stamp(c);
-        ledger_bad_fd(NULL, &c->posting);
-        record(&c->posting, RECORD_BAD_FD);
-        take_stale(c);
-    }
+    if (c->posting.result == -ERRNO_EBADF || c->posting.result == -ERRNO_ENOTSOCK)
+        bad_number(c->which);
     if (!file)
         return NULL;
     c->posting.file = (u64)file;
