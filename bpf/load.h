@@ -2,7 +2,8 @@
 /*
  * READ(pointer, field, ...) follows fields as BPF_CORE_READ() does, 0 on a fault. Where the kernel has
  * bpf_rdonly_cast() (since 6.2, a35b9af4ec2c) each step is one plain load; else each is a call of
- * bpf_probe_read_kernel(), some twenty times dearer. The verifier drops the branch not taken.
+ * bpf_probe_read_kernel(), some twenty times dearer. The verifier drops the branch not taken: it cuts out each such piece
+ * and moves all that follows, so those that newer kernels do not take stand together at the end of their function.
  *
  * Not for flavours that this kernel may lack (x___old): clang moves their offsets out of the guarded branch.
  */
