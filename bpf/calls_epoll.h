@@ -69,6 +69,40 @@ static __noinline void find_unreached(struct posting *p)
     }
 }
 
+/* The three that follow are global: they are asked for in several places of a program, and verified once. */
+__noinline int book_add(u32 which)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    ledger_add(NULL, &c->posting);
+    record(&c->posting, RECORD_POSTING);
+    return 0;
+}
+
+__noinline int book_mod(u32 which)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    struct registration_row *r = ledger_mod(NULL, &c->posting);
+    record(&c->posting, RECORD_POSTING);
+    take_refused(c);
+    if (r)
+        note_site(c, r);
+    return 0;
+}
+
+__noinline int book_del(u32 which)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    ledger_del(NULL, &c->posting);
+    record(&c->posting, RECORD_POSTING);
+    return 0;
+}
+
 /* `operation` on the interest list of p->epoll, for `file` under the number p->fd. */
 static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operation)
 {
@@ -87,8 +121,7 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         if (p->file_kind == FILE_TCP)
             p->amount = READ(sock_of_file(file), __sk_common.skc_state);
         note_refired(p);
-        ledger_add(NULL, p);
-        record(p, RECORD_POSTING);
+        book_add(c->which);
         take_refused(c);
         struct registration_row *r = remember_item(p);
         if (r)
@@ -98,18 +131,13 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         if (p->result < 0)
             find_unreached(p);
         note_refired(p);
-        struct registration_row *r = ledger_mod(NULL, p);
-        record(p, RECORD_POSTING);
-        take_refused(c);
-        if (r)
-            note_site(c, r);
+        book_mod(c->which);
         take_changed(c);
     } else if (operation == 2) {
         p->kind = POSTING_DEL;
         if (p->result < 0)
             find_unreached(p);
-        ledger_del(NULL, p);
-        record(p, RECORD_POSTING);
+        book_del(c->which);
         take_changed(c);
     }
 }
@@ -141,10 +169,9 @@ static __always_inline void post_ctl(struct call *c)
         p->kind = c->argument[1] == 2 ? POSTING_DEL : POSTING_MOD;
         find_unreached(p);
         if (p->kind == POSTING_DEL)
-            ledger_del(NULL, p);
+            book_del(c->which);
         else
-            ledger_mod(NULL, p);
-        record(p, RECORD_POSTING);
+            book_mod(c->which);
     } else if (file && p->result == -ERRNO_EBADF) { /* the epoll is gone: the file will never be heard of */
         post_refused(c, file, c->argument[1]);
     }
@@ -229,11 +256,10 @@ static __always_inline void adopt(struct call *c, struct epitem *item)
     p->flags = 0;
     describe_file(c, file);
     p->mask = READ(item, event.events) & ~(EV_ERR | EV_HUP);
-    ledger_add(NULL, p);
+    book_add(c->which);
     struct registration_row *r = books_registration(NULL, &c->key);
     if (r)
         r->item = (u64)item;
-    record(p, RECORD_POSTING);
     p->kind = POSTING_DELIVERED;
     p->epfd = epfd;
     p->flags = flags;
@@ -291,7 +317,7 @@ enum taken { EVENT_UNREAD, EVENT_UNPLACED, EVENT_PLACED };
 
 /* Reads an event into the posting and finds its registration, c->key. Not within deliver_to(): the stack that that needs
  * and that of place_event() together are more than there is. */
-static __noinline u32 take_event(struct call *c, u32 slot)
+static __always_inline u32 take_event(struct call *c, u32 slot)
 {
     if (!read_event(c, slot, &c->posting.mask, &c->posting.data))
         return EVENT_UNREAD;
@@ -373,7 +399,7 @@ __noinline int settle_stretch(u32 which, u32 first)
     return 0;
 }
 
-static __noinline void post_events(struct call *c, struct epoll_row *e)
+static __always_inline void post_events(struct call *c, struct epoll_row *e)
 {
     u32 count = (u32)c->posting.result;
     c->events = c->argument[1];
@@ -391,7 +417,7 @@ static __noinline void post_events(struct call *c, struct epoll_row *e)
     }
 }
 
-static __noinline void settle_events(struct call *c)
+static __always_inline void settle_events(struct call *c)
 {
     u32 count = (u32)c->posting.result;
     c->ready_at = 0;

@@ -14,29 +14,33 @@ static __always_inline bool reused(struct file *file, const struct file_row *f)
     return (f->flags & FILE_CLOSED) && READ(file, f_inode, i_ino) != f->ino;
 }
 
-/* Was that a call on a number closed in the same batch? */
-static __always_inline void take_stale(struct call *c)
+/* A call on a number that leads nowhere, or not to a socket: one that was closed in the same batch? Global: rare, and asked
+ * by all that follow. */
+__noinline int bad_number(u32 which)
 {
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    stamp(c);
+    ledger_bad_fd(NULL, &c->posting);
+    record(&c->posting, RECORD_BAD_FD);
     const struct thread_row *t = books_thread(NULL, c->posting.tid);
     struct epoll_row *e = t && t->stale_pass ? books_epoll(NULL, t->epoll) : NULL;
     if (!e || e->stale_at != c->posting.time)
-        return;
+        return 0;
     c->posting.epoll = t->epoll;
     ledger_want(e, STACK_WAIT);
     take_deed(c, e, STACK_STALE);
     c->posting.epoll = 0;
+    return 0;
 }
 
 static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
 {
     struct file *file = file_of_fd(current_task(), fd);
     c->posting.fd = (s32)fd;
-    if (c->posting.result == -ERRNO_EBADF || c->posting.result == -ERRNO_ENOTSOCK) {
-        stamp(c);
-        ledger_bad_fd(NULL, &c->posting);
-        record(&c->posting, RECORD_BAD_FD);
-        take_stale(c);
-    }
+    if (c->posting.result == -ERRNO_EBADF || c->posting.result == -ERRNO_ENOTSOCK)
+        bad_number(c->which);
     if (!file)
         return NULL;
     c->posting.file = (u64)file;
@@ -233,19 +237,7 @@ static __noinline void post_other(struct call *c, u8 class)
     record(&c->posting, RECORD_POSTING);
 }
 
-/* Buries the registration c->key. Global: so it is verified once, not once per registration. */
-__noinline int bury_item(u32 which)
-{
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
-    struct registration_row *r = c ? books_registration(NULL, &c->key) : NULL;
-    if (!r)
-        return 0;
-    record_gone(RECORD_GONE, c->key.epoll, c->key.file, c->key.fd);
-    ledger_drop_registration(NULL, &c->key, r, books_file(NULL, c->key.file), true);
-    return 0;
-}
-
-/* Is there more? Global, as above. */
+/* Is there more? Global, for the same reason as deliver_event(). */
 __noinline int bury_stretch(u32 which)
 {
     struct call *c = bpf_map_lookup_elem(&calls, &which);
@@ -257,9 +249,10 @@ __noinline int bury_stretch(u32 which)
         struct epitem *item = next_item(&w);
         if (!item)
             return 0;
-        c->key = key_of(item, (struct file *)c->dying);
-        if (c->key.epoll != c->spared_epoll || c->key.fd != c->spared_fd)
-            bury_item(which);
+        u64 epoll = plain((u64)READ(item, ep));
+        s32 fd = READ(item, ffd.fd);
+        if (epoll != c->spared_epoll || fd != c->spared_fd)
+            drop_registration(epoll, c->dying, (u32)fd, DROP_GONE | DROP_FROM_FILE | DROP_FILE_DIES);
     }
     c->dying_at = (u64)w.at;
     return 1;
@@ -280,25 +273,37 @@ static __always_inline void bury_items(struct call *c, struct file *file, u64 ho
     books_stat(NULL, STAT_CHAIN_BEYOND);
 }
 
-static __noinline void post_close(struct call *c, u32 fd)
+/* Global, for the same reason as deliver_event(). (No more than eight functions may be on the stack.) */
+__noinline int close_number(u32 which, u32 fd)
 {
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    if (!c)
+        return 0;
+    c->posting.file = 0;
+    c->posting.flags = 0;
     c->posting.kind = POSTING_CLOSE;
     struct file_row *f = row_of_fd(c, fd);
     struct file *file = (struct file *)c->posting.file;
     if (!file)
-        return;
+        return 0;
     bool last = last_reference(file);
     if (last && is_epoll(file)) {
         books_remove_epoll(NULL, (u64)READ(file, private_data));
     }
     if (!f)
-        return;
+        return 0;
     if (last) {
         c->posting.flags |= POSTING_LAST;
         bury_items(c, file, f->home, f->home_fd);
     }
     ledger_close(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
+    return 0;
+}
+
+static __always_inline void post_close(struct call *c, u32 fd)
+{
+    close_number(c->which, fd);
 }
 
 /* dup2() or dup3() begins: it closes what its second argument leads to, unless it fails. */
@@ -309,18 +314,7 @@ static __always_inline void post_dup(struct call *c, u8 class)
         post_close(c, (u32)c->argument[1]);
 }
 
-/* Global, for the same reason as deliver_event(). */
-__noinline int close_number(u32 which, u32 fd)
-{
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
-    if (!c)
-        return 0;
-    c->posting.file = 0;
-    c->posting.flags = 0;
-    post_close(c, fd);
-    return 0;
-}
-
+/* Global as well: the verifier walks through each turn of a loop. */
 __noinline int close_stretch(u32 which, u32 first)
 {
     struct call *c = bpf_map_lookup_elem(&calls, &which);
@@ -333,11 +327,26 @@ __noinline int close_stretch(u32 which, u32 first)
     return 0;
 }
 
+/* So many stretches, from descriptor `first` on. */
+#define FD_ROW 32
+_Static_assert(FD_STRETCHES % FD_ROW == 0, "rows are whole");
+__noinline int close_row(u32 which, u32 first)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    u64 last = c ? c->argument[1] : 0;
+    for (u32 i = 0; c && i < FD_ROW; i++) {
+        if (first + i * FD_STRETCH > last)
+            break;
+        close_stretch(which, first + i * FD_STRETCH);
+    }
+    return 0;
+}
+
 /*
  * close_range() begins: as many closes. With CLOEXEC it closes nothing now, and with UNSHARE nothing that other threads
  * still have: their table is left as it was.
  */
-static __noinline void post_close_range(struct call *c)
+static __always_inline void post_close_range(struct call *c)
 {
     struct task_struct *task = current_task();
     struct fdtable *table = READ(task, files, fdt);
@@ -350,11 +359,11 @@ static __noinline void post_close_range(struct call *c)
     if (last >= size)
         last = size - 1;
     c->argument[1] = last;
-    for (u32 i = 0; i < FD_STRETCHES; i++) {
+    for (u32 i = 0; i < FD_STRETCHES / FD_ROW; i++) {
         if (first > last)
             return;
-        close_stretch(c->which, first);
-        first += FD_STRETCH;
+        close_row(c->which, first);
+        first += FD_ROW * FD_STRETCH;
     }
     if (first <= last)
         books_stat(NULL, STAT_FDS_BEYOND);

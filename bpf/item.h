@@ -85,34 +85,23 @@ static __always_inline bool item_linked(struct epitem *item)
     return READ(back, next) == link;
 }
 
-static __always_inline struct epitem *find_item(struct file *file, const struct registration_key *key)
+/* Where on the list of its file is it? ITEM_BEYOND: not as far as that is looked through. Global (shared.bpf.c): a loop in
+ * each place that asks would be a good part of all code. */
+#define ITEM_BEYOND 1
+u64 look_for_item(u64 epoll, u64 file, u32 fd);
+
+static __always_inline u64 find_item_at(const struct registration_key *key)
 {
-    struct item_walk w;
-    walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
-            return NULL;
-        if (item_matches(item, key))
-            return item;
-    }
-    books_stat(NULL, STAT_CHAIN_BEYOND);
-    return NULL;
+    return look_for_item(plain(key->epoll), plain(key->file), (u32)key->fd);
 }
 
-/* Is it on the list of its file, as far as that is looked through? */
-static __always_inline bool item_missing(const struct registration_key *key)
+static __always_inline struct epitem *find_item(const struct registration_key *key)
 {
-    struct item_walk w;
-    walk_items(&w, (struct file *)key->file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
-            return true;
-        if (item_matches(item, key))
-            return false;
-    }
-    return false;
+    u64 item = find_item_at(key);
+    if (item != ITEM_BEYOND)
+        return (struct epitem *)item;
+    books_stat(NULL, STAT_CHAIN_BEYOND);
+    return NULL;
 }
 
 /* A freed epitem may be read (by probe_read) but then names another registration, or was reused for the
@@ -123,7 +112,7 @@ static __always_inline bool item_gone(const struct registration_key *key, const 
 {
     struct epitem *item = (void *)r->item;
     if (!item)
-        return item_missing(key);
+        return !find_item_at(key);
     return !item_matches(item, key) || !item_linked(item);
 }
 
@@ -149,7 +138,7 @@ static __always_inline void note_refired(struct posting *p)
     if (!(p->mask & EV_ONESHOT) || p->result < 0)
         return;
     struct registration_row *r = p->kind == POSTING_MOD ? books_registration(NULL, &key) : NULL;
-    struct epitem *item = r && r->item ? (struct epitem *)r->item : find_item((struct file *)p->file, &key);
+    struct epitem *item = r && r->item ? (struct epitem *)r->item : find_item(&key);
     if (item && item_matches(item, &key) && !(READ(item, event.events) & ~EV_PRIVATE))
         p->flags |= POSTING_REFIRED;
 }
@@ -169,7 +158,7 @@ static __always_inline struct registration_row *remember_item(const struct posti
         return NULL;
     struct registration_row *r = books_registration(NULL, &key);
     if (r)
-        r->item = (u64)find_item((struct file *)p->file, &key);
+        r->item = (u64)find_item(&key);
     return r;
 }
 

@@ -201,9 +201,8 @@ static __always_inline void ledger_end_run(struct registration_row *r)
  * one whose removal finds the row takes it off the index and the counts; the row's memory may serve another one after
  * that. A row that is being filled in is none yet: if it is dead, the sweep finds it so.
  */
-static __always_inline void ledger_drop_registration(struct books *b, const struct registration_key *key,
-                                                     struct registration_row *r, struct file_row *f,
-                                                     bool file_dies)
+static __always_inline void ledger_drop_row(struct books *b, const struct registration_key *key,
+                                            struct registration_row *r, struct file_row *f, bool file_dies)
 {
     if (!r->open)
         return;
@@ -229,6 +228,22 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
     if (e->clients && client)
         ledger_count(&e->clients, -1);
 }
+
+#ifdef __bpf__
+/* Global (shared.bpf.c): what is done in so many places is code, and verified, once in each program. It looks for the rows
+ * again, which is nothing beside the rest. */
+enum drop_how { DROP_FROM_FILE = 1, DROP_FILE_DIES = 2, DROP_GONE = 4 };
+int drop_registration(u64 epoll, u64 file, u32 fd, u32 how);
+
+static __always_inline void ledger_drop_registration(struct books *b, const struct registration_key *key,
+                                                     struct registration_row *r, struct file_row *f, bool file_dies)
+{
+    u32 how = (f ? DROP_FROM_FILE : 0) | (file_dies ? DROP_FILE_DIES : 0);
+    drop_registration(plain(key->epoll), plain(key->file), (u32)key->fd, how);
+}
+#else
+#define ledger_drop_registration ledger_drop_row
+#endif
 
 /* All that was written to the row before stays before this, as far as the compiler is concerned; x86 keeps the order of
  * stores, and on arm64 a reader would have to fall between two adjacent ones. */

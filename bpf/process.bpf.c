@@ -50,8 +50,10 @@ int BPF_PROG(on_sched_process_fork_twin, struct task_struct *parent, struct task
     return first_has_run(PROCESS_FORKS) ? 0 : process_forks(parent, child);
 }
 
-/* How far an exec's descriptors are looked through, in words of 64 of them. */
+/* How far an exec's descriptors are looked through, in words of 64 of them; so many words in one function. */
 #define EXEC_WORDS 1024
+#define EXEC_STRETCH 32
+_Static_assert(EXEC_WORDS % EXEC_STRETCH == 0, "stretches are whole");
 
 /* Global: so it is verified once, not once per descriptor. */
 __noinline int exec_keeps(u32 fd)
@@ -93,6 +95,19 @@ __noinline int exec_keeps_of(u32 word)
     return 0;
 }
 
+/* Global as well: each turn of a loop is walked through by the verifier, and two loops of 32 turns are 64, not 1024. */
+__noinline int exec_keeps_stretch(u32 first, u32 words)
+{
+    struct task_struct *task = current_task();
+    for (u32 i = 0; i < EXEC_STRETCH; i++) {
+        if (first + i >= words)
+            break;
+        if (open_fds(task, first + i))
+            exec_keeps_of(first + i);
+    }
+    return 0;
+}
+
 /* The task is the current one. `old_tid`: its number until now, in the first pid namespace; a thread that is not the first
  * of its process takes over that one's. */
 static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
@@ -108,9 +123,11 @@ static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
     }
     meet_program(task, row, tgid);
     u32 words = (BPF_CORE_READ(task, files, fdt, max_fds) + 63) / 64;
-    for (u32 word = 0; word < EXEC_WORDS && word < words; word++)
-        if (open_fds(task, word))
-            exec_keeps_of(word);
+    for (u32 first = 0; first < EXEC_WORDS; first += EXEC_STRETCH) {
+        if (first >= words)
+            break;
+        exec_keeps_stretch(first, words);
+    }
     if (words > EXEC_WORDS)
         books_stat(NULL, STAT_EXEC_BEYOND);
     return 0;

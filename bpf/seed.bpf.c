@@ -13,6 +13,8 @@
 /* What seed_registration() is to book: an address in memory is a number to every verifier, as an argument it would be
  * a pointer to those that know typed loads, and global functions take none. One seed at a time runs. */
 u64 seeded_item = 0;
+u64 seeded_file = 0;
+u64 seeded_at = 0; /* how far its list was walked; 0: to its end */
 
 /* Global: so it is verified once, not once per registration. */
 __noinline int seed_registration(u32 tgid, u32 tid)
@@ -49,7 +51,23 @@ __noinline int seed_registration(u32 tgid, u32 tid)
     return 0;
 }
 
-static __always_inline void seed_epoll(struct task_struct *task, struct file *file, u32 fd)
+/* Global as well: the verifier walks through each turn of a loop. */
+__noinline int seed_stretch(u32 tgid, u32 tid)
+{
+    struct item_walk w;
+    walk_on(&w, seeded_file, seeded_at);
+    for (int i = 0; i < CHAIN_STRETCH; i++) {
+        seeded_item = (u64)next_item(&w);
+        if (!seeded_item)
+            break;
+        seed_registration(tgid, tid);
+    }
+    seeded_at = seeded_item ? (u64)w.at : 0;
+    return 0;
+}
+
+/* Not in line: its posting and that of seed_registration() together are more stack than there is. */
+static __noinline void seed_epoll(struct task_struct *task, struct file *file, u32 fd)
 {
     struct posting p = {};
     p.kind = POSTING_SEEDED;
@@ -88,12 +106,12 @@ int on_seed(struct bpf_iter__task_file *ctx)
     struct item_walk w;
     walk_items(&w, file);
     u32 tid = tid_of(task);
-    for (int i = 0; i < CHAIN_LONGEST; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
+    seeded_file = (u64)file;
+    seeded_at = (u64)w.at;
+    for (int i = 0; i < CHAIN_LONGEST; i += CHAIN_STRETCH) {
+        if (!seeded_at)
             return 0;
-        seeded_item = (u64)item;
-        seed_registration(tgid, tid);
+        seed_stretch(tgid, tid);
     }
     books_stat(NULL, STAT_CHAIN_BEYOND);
     return 0;

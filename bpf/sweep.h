@@ -150,24 +150,20 @@ __noinline int refresh_stretch(u32 found)
     return found;
 }
 
-/* All that an idle file costs. Is one of its registrations worth a look? */
+/* All that an idle file costs: hardly any has more than one registration, and that one takes no call. Is one of them
+ * worth a look? */
 static __always_inline bool refresh_items(struct sweep_record *out, struct file *file, const struct file_row *f)
 {
     struct item_walk w;
-    bool found = false;
     out->chain = 0;
     walk_items(&w, file);
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
-        if (!item)
-            return found;
-        found = refresh_item(out, file, f, item, found);
-    }
-    swept_at = (u64)w.at;
-    for (int i = CHAIN_MAX; i < CHAIN_LONGEST; i += CHAIN_STRETCH) {
-        found = refresh_stretch(found);
+    struct epitem *item = next_item(&w);
+    u32 found = item && refresh_item(out, file, f, item, false);
+    swept_at = item ? (u64)w.at : 0;
+    for (int i = 0; i < CHAIN_LONGEST; i += CHAIN_STRETCH) {
         if (!swept_at)
             return found;
+        found = refresh_stretch(found);
     }
     books_stat(NULL, STAT_CHAIN_BEYOND);
     return found;
@@ -223,17 +219,48 @@ __noinline int show_next(u32 all)
 #define SEQ_OVER 0x10000
 u32 shown_by_seq = 0; /* a number in memory: one in a register would be verified value by value */
 
-static __always_inline void hand_over_item(struct seq_file *seq, const struct sweep_record *out)
+/* What goes through the ring: all that come next, for one stretch at most. Global, as above. */
+__noinline int show_stretch(u32 all)
 {
-    if (shown_by_seq == SEQ_OVER)
-        return;
-    if (!seq || shown_by_seq >= SEQ_ITEMS) {
-        hand_over(NULL, out, sizeof(*out));
-        return;
+    u32 zero = 0;
+    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    if (!out)
+        return SHOWN_ALL;
+    struct item_walk w;
+    walk_on(&w, out->file_id, swept_at);
+    for (int i = 0; i < CHAIN_STRETCH; i++) {
+        swept_item = (u64)next_item(&w);
+        if (!swept_item)
+            return SHOWN_ALL;
+        if (show_item(all))
+            hand_over(NULL, out, sizeof(*out));
     }
-    shown_by_seq += 1;
-    if (!hand_over(seq, out, sizeof(*out)))
-        shown_by_seq = SEQ_OVER;
+    swept_at = (u64)w.at;
+    return SHOWN_NONE;
+}
+
+__noinline int show_rest(u32 all)
+{
+    for (int i = 0; i < CHAIN_LONGEST; i += CHAIN_STRETCH)
+        if (show_stretch(all) == SHOWN_ALL)
+            break;
+    return 0;
+}
+
+/* The first ones, through the iterator. Are there more? */
+static __always_inline bool show_first(struct seq_file *seq, struct sweep_record *out, bool all)
+{
+    shown_by_seq = 0;
+    for (int i = 0; i < SEQ_ITEMS + CHAIN_LONGEST / CHAIN_STRETCH; i++) {
+        if (shown_by_seq >= SEQ_ITEMS)
+            break;
+        int shown = show_next(all);
+        if (shown == SHOWN_ALL)
+            return false;
+        if (shown == SHOWN_ONE) /* no break depends on it: the loop that clang makes of that is none that 5.10 accepts */
+            shown_by_seq += hand_over(seq, out, sizeof(*out)) ? 1 : SEQ_OVER;
+    }
+    return shown_by_seq == SEQ_ITEMS;
 }
 
 /* Those worth a look, or all. */
@@ -242,14 +269,8 @@ static __always_inline void show_items(struct seq_file *seq, struct sweep_record
     struct item_walk w;
     walk_items(&w, file);
     swept_at = (u64)w.at;
-    shown_by_seq = 0;
-    for (int i = 0; i < CHAIN_LONGEST + CHAIN_LONGEST / CHAIN_STRETCH; i++) {
-        int shown = show_next(all);
-        if (shown == SHOWN_ALL)
-            break;
-        if (shown == SHOWN_ONE) /* no break depends on it: the loop that clang makes of that is none that 5.10 accepts */
-            hand_over_item(seq, out);
-    }
+    if (!seq || show_first(seq, out, all))
+        show_rest(all);
 }
 
 static __always_inline void drop_dead_home(struct file_row *f, u64 id)

@@ -10,6 +10,7 @@ import demos
 import differential
 import interest
 import lives
+import loading
 import manners
 import places
 import readers
@@ -30,6 +31,7 @@ answers.register(suite)
 differential.register(suite)
 manners.register(suite)
 lives.register(suite)
+loading.register(suite)
 places.register(suite)
 readers.register(suite)
 reports.register(suite)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What loading the probes costs a kernel. It grows unseen: a loop of a few hundred turns in one function, or a large body in
+line at several places, doubles it and no other test notices (bpf/shared.bpf.c says what helps)."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+from harness import Skip, Started, check, programs_of
+
+# A third above what 6.18 counts: 242,000 instructions in all, 101,000 for the largest program. Verifiers differ.
+MOST_VERIFIED = 320_000
+MOST_OF_ONE = 135_000
+# Machine-independent code after the verifier has cut out what is dead: 334,000 and 143,000 bytes. The time that this cutting
+# takes grows by the square of a program's size.
+MOST_BYTES = 440_000
+MOST_BYTES_OF_ONE = 190_000
+
+
+def loaded(pid):
+    """Name, verified instructions, bytes of the programs that a process has loaded, twins not among them (bpf/twins.h): they
+    are the same once more, on kernels that need them."""
+    listing = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True, text=True)
+    ours = programs_of(pid)
+    known = {p["id"]: p for p in json.loads(listing.stdout) if p["id"] in ours and not p.get("name", "").endswith("_twin")}
+    for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        text = entry.read_text()
+        program = re.search(r"^prog_id:\s*(\d+)", text, re.M)
+        verified = re.search(r"^verified_insns:\s*(\d+)", text, re.M)  # of links there is no such line
+        if program and verified and int(program[1]) in known:
+            p = known[int(program[1])]
+            yield p.get("name", "?"), int(verified[1]), p["bytes_xlated"]
+
+
+def is_cheap():
+    tool = Started("attach", "-q", "-p", os.getpid())
+    try:
+        found = sorted(set(loaded(tool.process.pid)), key=lambda p: -p[1])
+    finally:
+        tool.interrupt()
+    if not found:
+        raise Skip("this kernel does not tell how many instructions were verified (since 5.16)")
+    check(len(found) > 5, f"only {found}")
+    most = f"of {sum(p[1] for p in found):,} instructions and {sum(p[2] for p in found):,} bytes: {found[:4]}"
+    check(sum(p[1] for p in found) <= MOST_VERIFIED and found[0][1] <= MOST_OF_ONE, "verified too many, " + most)
+    check(sum(p[2] for p in found) <= MOST_BYTES and max(p[2] for p in found) <= MOST_BYTES_OF_ONE, "too large, " + most)
+
+
+def register(suite):
+    suite.run("loading: the verifier has little to do", is_cheap)
