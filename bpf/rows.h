@@ -211,6 +211,8 @@ enum registration_flag {
     REGISTRATION_ADDED_EDGE = 64, /* EPOLLET was in the mask of its ADD */
     REGISTRATION_CLIENT = 128, /* counted in epoll_row.clients */
     REGISTRATION_SHARED = 256, /* its newest event may have been that of another one with the same data */
+    REGISTRATION_ASKED = 512,  /* whoever was told of it was asked whether the number leads to the file */
+    REGISTRATION_UNREACHED = 1024, /* a ghost whose close was not seen: its number was found to lead elsewhere or nowhere */
 };
 
 /* The calls of one sort that failed in a run, with an error that is not EAGAIN. */

@@ -13,6 +13,7 @@
 //   waiting wake-eventfd        ONESHOT fires once, is never re-armed, and others go on writing (EP104); wake-pipe
 //   waiting dropped             a MOD refused because of EPOLLEXCLUSIVE, and the client is closed, five times (EP403)
 //   waiting ghost               a duplicate keeps a closed fd registered: it is reported, and epoll_ctl(DEL) fails (EP303)
+//   waiting ghost-ignored       the same, and nothing is ever done about it; ghost-child: a forked child has the duplicate
 //   waiting left-unread         a short read under EPOLLET (EP101); left-in-backlog: one accept() under EPOLLET (EP102)
 //   waiting fired               ONESHOT fired, input waits (EP104); fired-end: the client has left
 //   waiting deaf                mask 0, input waits (EP106)
@@ -27,6 +28,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,6 +36,7 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -421,6 +424,42 @@ int ghost()
     return close(copy);
 }
 
+int told_of_a_ghost(int epoll, Pair& pair)
+{
+    must(close(pair.ours), "close");
+    pair.ask();
+    puts("waits");
+    fflush(stdout);
+    for (auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;)
+        told(epoll);
+    return 0;
+}
+
+int ghost_ignored()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    must(dup(pair.ours), "dup");
+    add(epoll, pair.ours, EPOLLIN);
+    return told_of_a_ghost(epoll, pair);
+}
+
+int ghost_child()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    add(epoll, pair.ours, EPOLLIN);
+    const pid_t parent = getpid();
+    if (must(fork(), "fork") == 0) {
+        must(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
+        close(epoll);
+        if (getppid() == parent)
+            pause();
+        _exit(0);
+    }
+    return told_of_a_ghost(epoll, pair);
+}
+
 int left_unread()
 {
     int epoll = new_epoll();
@@ -579,6 +618,8 @@ int main(int argc, char** argv)
              Role{"wake-pipe", wake_pipe},
              Role{"dropped", dropped},
              Role{"ghost", ghost},
+             Role{"ghost-ignored", ghost_ignored},
+             Role{"ghost-child", ghost_child},
              Role{"left-unread", left_unread},
              Role{"left-in-backlog", left_in_backlog},
              Role{"fired", [] { return fired(false); }},

@@ -100,5 +100,6 @@ def register(suite):
             suite.run(f"waiting {role} is quiet, attached", quiet_attached(role))
         for role, rules in HUNG.items():
             suite.run(f"waiting {role} hung from the start, attached", hung_attached(role, rules))
-        suite.run("waiting ghost, attached", found_attached("ghost", "EP303", "confirmed"))
+        for role in ("ghost", "ghost-ignored", "ghost-child"):
+            suite.run(f"waiting {role}, attached", found_attached(role, "EP303", "confirmed"))
         suite.run("waiting hangs, attached", found_attached("hangs", "EP103", "likely"))
