@@ -273,6 +273,10 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
             r->flags |= REGISTRATION_FIRED;
             r->fired_at = p->time;
         }
+        if ((p->flags & POSTING_FULL) && !f->wrote_at && !f->out_cut_at) {
+            f->out_cut_at = p->time;
+            f->flags |= FILE_CUT_GUESSED;
+        }
     } else {
         r->flags |= REGISTRATION_KNOWN;
         f->armed_at = p->time;

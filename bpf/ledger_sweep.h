@@ -121,6 +121,15 @@ static __always_inline bool ledger_connect_untold(const struct registration_row 
     return (f->flags & asked) == asked && s->sk_state == SK_ESTABLISHED && !(r->mask & EV_OUT);
 }
 
+/* On the ready list for long, and nobody has fetched it: no loop that runs leaves a client there (R20). */
+static __always_inline bool ledger_kept_long(const struct registration_row *r, const struct file_row *f, u64 now)
+{
+    if (f->kind != FILE_TCP && f->kind != FILE_LISTENER && f->kind != FILE_UDP)
+        return false;
+    u64 since = r->ready_at ? r->ready_at : r->delivered_at ? 0 : f->stuck_at;
+    return since && since + LEDGER_KEPT_NS < now;
+}
+
 static __always_inline bool ledger_registration_matters(const struct registration_row *r, const struct file_row *f,
                                                         const struct file_state *s, bool ready, u64 now)
 {
@@ -130,7 +139,9 @@ static __always_inline bool ledger_registration_matters(const struct registratio
         return true;
     if (ledger_output_pending(r, f, s) || ledger_connect_untold(r, f, s) || (!ready && ledger_unasked(r, f, s)))
         return true;
-    return ledger_input_waits(s) && !ready && ((r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED));
+    if (!ledger_input_waits(s))
+        return false;
+    return ready ? ledger_kept_long(r, f, now) : (r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED);
 }
 
 /* A program that takes a registration off and puts it back (nginx its listener, every 16 accepts) loses
