@@ -149,8 +149,11 @@ private:
         bool used = entry.live_mask & EV_OUT;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
-        finding.summary = used ? "output was cut short, the edge of EPOLLOUT has passed, and the rest was never sent"
-                               : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
+        finding.summary =
+            early  ? "output may have been cut short before the observation began: there is room for more, and "
+                     "nothing will say so"
+            : used ? "output was cut short, the edge of EPOLLOUT has passed, and the rest was never sent"
+                   : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
         finding.shape = used ? "EPOLLOUT delivered once under EPOLLET and not answered" : "mask without EPOLLOUT";
         finding.count = 1;
         finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);

@@ -5,9 +5,7 @@
 // Report: https://github.com/ValveSoftware/Fossilize/pull/133
 // Fix: close inherited files in the child, and EPOLL_CTL_DEL before close.
 // Expect all: ghost-registration likely
-// Expect attach: missed ghost-registration likely: closed before epaudit came, and no epoll_ctl ever fails on the number
 // Expect excerpt: none: the close is not in these lines
-// Also: hup-err-spin attach: the spin itself
 // Also: hup-err-spin excerpt: the spin itself
 // Begins: 0.5
 #include "museum.h"

@@ -320,7 +320,7 @@ TEST(EtReadNotDrained, TheRuntimeHasItInAnEpollOfItsOwn)
     constexpr uint32_t kRuntime = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     s.epoll(5).add(7, kRuntime, FILE_TCP).epoll(4).add(7, EPOLLIN | EPOLLET, FILE_TCP).wait().after_ms(2000);
     s.arrives(7, 12);
-    s.thread(101).epoll(5).wait().delivered(7, EPOLLIN).wait(50).returned(0);
+    s.thread(101).epoll(5).wait().delivered(7, EPOLLIN).wait(1).after_ms(1).returned(0);
     s.thread(100).epoll(4).delivered(7, EPOLLIN).read(7, 4, 4).wait().after_ms(2000);
     EXPECT_EQ(s.alarms(), "EP101 likely");
 }

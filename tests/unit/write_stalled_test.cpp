@@ -54,7 +54,9 @@ TEST(WriteStalled, FullWhenWeCameAndForgottenWhenItDrains)
 {
     for (uint8_t kind : {FILE_TCP, FILE_UNIX}) {
         Scenario s;  // whether some is left is not known: a risk, and no claim that all is well
-        s.seeded(7, kIn, kind, POSTING_FULL).seeded(9, EPOLLIN, FILE_TCP).wait().after_ms(5000);
+        s.seeded(7, kIn, kind, POSTING_FULL).seeded(9, EPOLLIN, FILE_TCP);
+        s.state(7).sk_state = 1;  // connected
+        s.wait().after_ms(5000);
         EXPECT_EQ(s.verdict("EP105"), "none") << "the peer is slow";
         s.writable(7, true).after_ms(2000);
         EXPECT_EQ(s.alarms(), "");
