@@ -121,12 +121,23 @@ static __always_inline bool ledger_connect_untold(const struct registration_row 
     return (f->flags & asked) == asked && s->sk_state == SK_ESTABLISHED && !(r->mask & EV_OUT);
 }
 
-/* On the ready list for long, and nobody has fetched it: no loop that runs leaves a client there (R20). */
-static __always_inline bool ledger_kept_long(const struct registration_row *r, const struct file_row *f, u64 now)
+/*
+ * Since when has a client been on the ready list without being fetched? No loop that runs leaves one there (R20). 0: it is
+ * none, or it is the one being handled. Who accepts one connection leaves the others of the backlog to the next turn.
+ */
+static __always_inline u64 ledger_kept_since(const struct registration_row *r, const struct file_row *f)
 {
     if (f->kind != FILE_TCP && f->kind != FILE_LISTENER && f->kind != FILE_UDP)
-        return false;
-    u64 since = r->ready_at ? r->ready_at : r->delivered_at ? 0 : f->stuck_at;
+        return 0;
+    if (r->ready_at && f->attempt_at < r->ready_at)
+        return r->ready_at;
+    bool others = f->kind == FILE_LISTENER && f->attempt_at >= r->delivered_at;
+    return others || (!r->delivered_at && !r->ready_at) ? f->stuck_at : 0;
+}
+
+static __always_inline bool ledger_kept_long(const struct registration_row *r, const struct file_row *f, u64 now)
+{
+    u64 since = ledger_kept_since(r, f);
     return since && since + LEDGER_KEPT_NS < now;
 }
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "bpf/ledger_limits.h"
+#include "bpf/ledger_sweep.h"
 #include "rules/evidence.h"
 
 namespace epaudit {
@@ -47,9 +47,8 @@ void count_clients(LastingStall& stall, const Snapshot& books, uint64_t id, cons
                    uint64_t ready_ns)
 {
     for (const Entry& entry : books.entries) {
-        const uint64_t ready_at = entry.registration.ready_at;
-        if (entry.key.epoll != id || !is_client(entry) || !ready_at || entry.file.attempt_at >= ready_at ||
-            std::max(ready_at, stall.from) + ready_ns > books.time)
+        const uint64_t since = ledger_kept_since(&entry.registration, &entry.file);
+        if (entry.key.epoll != id || !is_client(entry) || !since || std::max(since, stall.from) + ready_ns > books.time)
             continue;
         stall.clients += entry.file.kind == FILE_LISTENER && entry.state.backlog > 1 ? 2 : 1;
         stall.alone |= kept_alone(stall, e, t, entry, books.time);

@@ -6,6 +6,7 @@
 // Fix: close inherited files in the child, and EPOLL_CTL_DEL before close.
 // Expect all: ghost-registration likely
 // Expect excerpt: none: the close is not in these lines
+// Changed: attached, the number of what is reported is looked up: it led nowhere
 // Also: hup-err-spin excerpt: the spin itself
 // Begins: 0.5
 #include "museum.h"

@@ -5,6 +5,7 @@
 // Fix: always EPOLL_CTL_DEL before close.
 // Expect all: ghost-registration likely
 // Expect excerpt: unread-spin risk
+// Changed: attached, the number of what is reported is looked up: it led nowhere
 // Also: unread-spin: it is told as the spin it makes, too
 #include "museum.h"
 

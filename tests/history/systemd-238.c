@@ -5,6 +5,7 @@
 // Fix: drop the event source, then close the descriptor.
 // Expect all: ghost-registration likely
 // Expect excerpt: unread-spin risk
+// Changed: attached, the number of what is reported is looked up: it led nowhere
 // Also: unread-spin: the ghost spins
 #include "museum.h"
 

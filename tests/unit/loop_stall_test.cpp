@@ -116,6 +116,25 @@ TEST(LoopStall, ComputingWithoutEnd)
     EXPECT_EQ(s.finding("EP404").shape, "handler on the CPU");
 }
 
+TEST(LoopStall, ComputingForTheFirstOfABacklog)
+{
+    Scenario s;  // it accepts one, which sends without end, and the others stay in the backlog
+    s.cpu(1).add(3, EPOLLIN, FILE_LISTENER).wait().arrives(3, 3).delivered(3, EPOLLIN).accept(3, 7);
+    s.add(7, EPOLLIN, FILE_TCP).wait().arrives(7, 5).delivered(7, EPOLLIN);
+    for (int i = 0; i < 45; i++)
+        s.read(7, 5).after_ms(100).arrives(7, 5).ready(7);
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").cost[1].second, 2);
+}
+
+TEST(LoopStall, TheRestOfWhatTheHandledClientSentIsNoOtherClient)
+{
+    Scenario s;
+    clients(s);
+    s.arrives(7, 10).delivered(7, EPOLLIN).read(7, 5).hangs_in(SYS_fsync).after_ms(20000);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
 TEST(LoopStall, AwayForLongAndNobodyWaits)
 {
     Scenario s;  // it works on what it was told of, and no other client is ready
