@@ -48,15 +48,41 @@ static __always_inline struct fault_row *ledger_haunts(struct books *b, struct e
     return x;
 }
 
-/* Closed before we looked, or by a call that no hook shows. Whoever registered it has a say in what the number means. */
+/* Closed before we looked, or by a call that no hook shows: the process of the posting is the one that lacks it. */
 static __always_inline struct fault_row *ledger_haunts_unseen(struct books *b, struct epoll_row *e, struct file_row *f,
+                                                              const struct posting *p, struct registration_row *r,
+                                                              const struct registration_key *key)
+{
+    r->flags |= REGISTRATION_UNREACHED;
+    f->tgid = p->tgid; /* the file may be known by the process that has its duplicate */
+    return ledger_haunts(b, e, f, p, key);
+}
+
+/* Whoever registered it has a say in what the number means. */
+static __always_inline struct fault_row *ledger_haunts_caller(struct books *b, struct epoll_row *e, struct file_row *f,
                                                               const struct posting *p, u64 file)
 {
     struct registration_key key = {.epoll = p->epoll, .file = file, .fd = p->fd, .pad = 0};
-    const struct registration_row *r = books_registration(b, &key);
+    struct registration_row *r = books_registration(b, &key);
     if (!r || (r->tgid ? r->tgid : e->tgid) != p->tgid)
         return NULL;
-    return ledger_haunts(b, e, f, p, &key);
+    return ledger_haunts_unseen(b, e, f, p, r, &key);
+}
+
+/*
+ * R14. Does the number lead to the file where its event is delivered? Asked once of what existed before we looked, since no
+ * close was seen then, and of each run that becomes a spin, since not every close is seen.
+ */
+static __always_inline void ledger_ask_reached(struct books *b, const struct posting *p, struct epoll_row *e,
+                                               struct file_row *f, struct registration_row *r,
+                                               const struct registration_key *key)
+{
+    bool first = !r->tgid && !(r->flags & REGISTRATION_ASKED);
+    if (f->ghost_at || (!first && r->run != LEDGER_RUN) || (r->tgid && r->tgid != p->tgid))
+        return;
+    r->flags |= REGISTRATION_ASKED;
+    if (!books_leads_to(b, p, key->file))
+        ledger_haunts_unseen(b, e, f, p, r, key);
 }
 
 /*
@@ -73,7 +99,7 @@ static __always_inline void ledger_ghost_ctl(struct books *b, struct epoll_row *
         return;
     struct fault_row *x = ledger_ghost_of(b, f, p->epoll, file, p->fd);
     if (!x && unreached)
-        x = ledger_haunts_unseen(b, e, f, p, file);
+        x = ledger_haunts_caller(b, e, f, p, file);
     if (!x)
         return;
     ledger_count(&x->ghost_errors, 1);
@@ -254,6 +280,10 @@ static __always_inline void ledger_add(struct books *b, const struct posting *p)
         if ((p->mask & EV_ONESHOT) && !(p->mask & ~EV_PRIVATE)) { /* not even what the kernel adds to each mask is left */
             r->flags |= REGISTRATION_FIRED;
             r->fired_at = p->time;
+        }
+        if ((p->flags & POSTING_FULL) && !f->wrote_at && !f->out_cut_at) {
+            f->out_cut_at = p->time;
+            f->flags |= FILE_CUT_GUESSED;
         }
     } else {
         r->flags |= REGISTRATION_KNOWN;

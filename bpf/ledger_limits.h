@@ -39,6 +39,8 @@
 #define LEDGER_FEW 8
 /* Nobody polled an epoll for so long: a gap worth knowing (R20). */
 #define LEDGER_STALL_NS (100 * NSEC_PER_MSEC)
+/* Ready and not fetched for so long: worth a look (R20). */
+#define LEDGER_KEPT_NS (500 * NSEC_PER_MSEC)
 /* A sleep in one system call that explains a gap by itself (R20). */
 #define LEDGER_NAP_NS (50 * NSEC_PER_MSEC)
 /* A gap without such a sleep is one slow handler, not a large batch, from so much time per event. */

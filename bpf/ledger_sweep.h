@@ -121,6 +121,26 @@ static __always_inline bool ledger_connect_untold(const struct registration_row 
     return (f->flags & asked) == asked && s->sk_state == SK_ESTABLISHED && !(r->mask & EV_OUT);
 }
 
+/*
+ * Since when has a client been on the ready list without being fetched? No loop that runs leaves one there (R20). 0: it is
+ * none, or it is the one being handled. Who accepts one connection leaves the others of the backlog to the next turn.
+ */
+static __always_inline u64 ledger_kept_since(const struct registration_row *r, const struct file_row *f)
+{
+    if (f->kind != FILE_TCP && f->kind != FILE_LISTENER && f->kind != FILE_UDP)
+        return 0;
+    if (r->ready_at && f->attempt_at < r->ready_at)
+        return r->ready_at;
+    bool others = f->kind == FILE_LISTENER && f->attempt_at >= r->delivered_at;
+    return others || (!r->delivered_at && !r->ready_at) ? f->stuck_at : 0;
+}
+
+static __always_inline bool ledger_kept_long(const struct registration_row *r, const struct file_row *f, u64 now)
+{
+    u64 since = ledger_kept_since(r, f);
+    return since && since + LEDGER_KEPT_NS < now;
+}
+
 static __always_inline bool ledger_registration_matters(const struct registration_row *r, const struct file_row *f,
                                                         const struct file_state *s, bool ready, u64 now)
 {
@@ -130,7 +150,9 @@ static __always_inline bool ledger_registration_matters(const struct registratio
         return true;
     if (ledger_output_pending(r, f, s) || ledger_connect_untold(r, f, s) || (!ready && ledger_unasked(r, f, s)))
         return true;
-    return ledger_input_waits(s) && !ready && ((r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED));
+    if (!ledger_input_waits(s))
+        return false;
+    return ready ? ledger_kept_long(r, f, now) : (r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED);
 }
 
 /* A program that takes a registration off and puts it back (nginx its listener, every 16 accepts) loses

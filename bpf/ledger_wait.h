@@ -254,6 +254,7 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
     if (p->mask & EV_OUT) /* whoever is told that there is room may send the rest, from wherever it has it */
         f->cut_tid = 0;
     ledger_foreign_event(b, p, e, r, key, f->kind);
+    ledger_ask_reached(b, p, e, f, r, key);
     ledger_told(f, r, p);
     if (f->wakes)
         ledger_herd_delivered(b, p, batch);

@@ -81,6 +81,7 @@ enum posting_flag {
     POSTING_STATE = 4,    /* `state` was read from the kernel; without it nothing in it may be used */
     POSTING_SOLE = 8,     /* DELIVERED: the only event of its return; WOKEN: no other waiter was to be woken by it */
     POSTING_SLEPT = 16,   /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
+    POSTING_FULL = 16,    /* SEEDED: a stream that has no room for output */
     POSTING_STRANGER = 32, /* DELIVERED: to a process in which the number does not lead to the file */
     POSTING_STOPPED = 32, /* BLOCKED: it was not asleep in a call but kept from running: stopped, traced, frozen, or
                              held back by the kernel on its way out of one */

@@ -36,6 +36,15 @@ enum record_type {
     RECORD_STACK = 36,     /* JSON: where in the program a call was made */
     RECORD_NOTE = 37,      /* text: something that limits what a report means */
     RECORD_END = 38,       /* the recording is whole; nothing follows */
+    RECORD_AWAY = 39,      /* struct recorded_away, any number: what threads do that are away from their epoll */
+};
+
+/* Snapshot::away (src/books/snapshot.h) at the look that follows. */
+struct recorded_away {
+    u32 tid;
+    s32 call;
+    u64 cpu;
+    u64 delay;
 };
 
 /* What the sweep reads from the kernel beside the books. */

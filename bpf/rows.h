@@ -44,7 +44,7 @@ enum file_flag {
     FILE_PEEKED = 128,     /* looked at unread input without taking it since the last consume (N5) */
     FILE_TOLD_RDHUP = 256, /* EPOLLRDHUP was delivered: the program knows that the peer closed */
     FILE_TAIL = 512,       /* the last write that moved bytes was short: a tail is left for sure */
-    FILE_CUT_GUESSED = 1024, /* out_cut_at stands for a full send buffer after a vector of unknown length */
+    FILE_CUT_GUESSED = 1024, /* out_cut_at stands for a full send buffer after a vector of unknown length, or from before */
     FILE_CONNECTING = 2048,  /* connect() was left in progress, and the program has not heard how it ended */
     FILE_CONNECT_ASKED = 4096, /* meanwhile a registration asked for EPOLLOUT, which would tell */
     FILE_SHUT_READ = 8192,   /* the program shut its receiving half */
@@ -212,6 +212,8 @@ enum registration_flag {
     REGISTRATION_ADDED_EDGE = 64, /* EPOLLET was in the mask of its ADD */
     REGISTRATION_CLIENT = 128, /* counted in epoll_row.clients */
     REGISTRATION_SHARED = 256, /* its newest event may have been that of another one with the same data */
+    REGISTRATION_ASKED = 512,  /* whoever was told of it was asked whether the number leads to the file */
+    REGISTRATION_UNREACHED = 1024, /* a ghost whose close was not seen: its number was found to lead elsewhere or nowhere */
 };
 
 /* The calls of one sort that failed in a run, with an error that is not EAGAIN. */

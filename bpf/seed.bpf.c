@@ -16,6 +16,15 @@ u64 seeded_item = 0;
 u64 seeded_file = 0;
 u64 seeded_at = 0; /* how far its list was walked; 0: to its end */
 
+/* Its output may have been cut short before we looked: whether it was, nobody can say, but when there is room again. */
+static __always_inline bool is_full(struct file *file, u8 kind)
+{
+    struct file_state s = {};
+    read_output(&s, file, kind);
+    return (s.flags & STATE_STREAM) && !(s.flags & STATE_WRITABLE) &&
+           (kind == FILE_UNIX || s.sk_state == SK_ESTABLISHED || s.sk_state == SK_CLOSE_WAIT);
+}
+
 /* Global: so it is verified once, not once per registration. */
 __noinline int seed_registration(u32 tgid, u32 tid)
 {
@@ -43,6 +52,8 @@ __noinline int seed_registration(u32 tgid, u32 tid)
         p.flags = POSTING_NONBLOCK;
     else if (p.mask & EV_ET)
         facts.blocking_edges = 1;
+    if (is_full(file, p.file_kind))
+        p.flags |= POSTING_FULL;
     ledger_add(NULL, &p);
     struct registration_row *r = books_registration(NULL, &key);
     if (r)

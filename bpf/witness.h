@@ -39,7 +39,9 @@ static __always_inline bool books_leads_to(struct books *b, const struct posting
 {
     struct task_struct *task = (struct task_struct *)bpf_get_current_task();
     bool leads = (u64)file_of_fd(task, (u32)p->fd) == file;
-    if (!leads)
+    if (leads) /* of the event before, in the same return */
+        ((struct posting *)p)->flags &= (u8)~POSTING_STRANGER;
+    else
         ((struct posting *)p)->flags |= POSTING_STRANGER;
     return leads;
 }

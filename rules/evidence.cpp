@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "src/books/describe.h"
 
 namespace epaudit {
@@ -92,6 +94,15 @@ bool is_ghost(const Entry& entry)
     const file_row& f = entry.file;
     return f.ghost_at && entry.key.epoll && entry.key.epoll == entry.fault.ghost_epoll &&
            entry.key.fd == entry.fault.ghost_fd;
+}
+
+bool may_be_anothers(const Snapshot& books, const Entry& entry)
+{
+    if (!(entry.registration.flags & REGISTRATION_UNREACHED))
+        return false;
+    return std::any_of(books.threads.begin(), books.threads.end(), [&](const auto& thread) {
+        return thread.second.epoll == entry.key.epoll && thread.second.tgid != entry.file.tgid;
+    });
 }
 
 bool input_waits(const Entry& entry)

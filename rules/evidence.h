@@ -37,6 +37,8 @@ std::string kernel_mask_text(uint32_t mask);
 
 // Its number was closed by the process that registered it, and the file lives on (EP303).
 bool is_ghost(const Entry& entry);
+// ... but its close was not seen, and several processes wait on the epoll: another one may have registered it.
+bool may_be_anothers(const Snapshot& books, const Entry& entry);
 
 // A connection, or one end of a Unix stream.
 bool is_stream_socket(const Entry& entry);

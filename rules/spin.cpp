@@ -32,9 +32,9 @@ bool eof_in_run(const Spin& spin)
     return told && (spin.between & RETURN_AT_END);
 }
 
-SpinShape shape_of(const Entry& entry, const Spin& spin)
+SpinShape shape_of(const Snapshot& books, const Entry& entry, const Spin& spin)
 {
-    if (is_ghost(entry) && !entry.fault.ghost_used)
+    if (is_ghost(entry) && !entry.fault.ghost_used && !may_be_anothers(books, entry))
         return SpinShape::kNone;  // nobody can consume or remove it: EP303
     if (spin.events & EV_ERR)
         return SpinShape::kHupErr;
@@ -180,7 +180,7 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
         spin = all_runs(books, entry);
     if (!is_spin(books, spin, settings))
         return std::nullopt;
-    spin.shape = shape_of(entry, spin);
+    spin.shape = shape_of(books, entry, spin);
     return spin;
 }
 

@@ -152,6 +152,22 @@ bool sole_registration(const Snapshot& books, const Entry& entry)
     return seen == 1 && chain <= 1;
 }
 
+bool none_tells_again(const Snapshot& books, const Entry& entry)
+{
+    const std::vector<const Entry*> all = books.of_file(entry.file_id);
+    auto has_told = [&](const Entry& other) {
+        const epoll_row* epoll = books.epoll(other.key.epoll);
+        const uint64_t told = other.registration.delivered_at;
+        return told && epoll && (epoll->polled_at > told || books.waiters(other.key.epoll));
+    };
+    return std::all_of(all.begin(), all.end(), [&](const Entry* other) {
+        if (!other->key.epoll || other->chain > all.size())
+            return false;
+        return other == &entry || ((other->live_mask & EV_ET) && !other->ready &&
+                                   !(other->registration.flags & REGISTRATION_FIRED) && has_told(*other));
+    });
+}
+
 void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out)
 {
     std::erase_if(subjects_, [&](const auto& subject) {
@@ -163,10 +179,10 @@ void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<
     });
 }
 
-void FromStart::mark(Finding& finding, const Entry& entry)
+void FromStart::mark(Finding& finding, const Entry& entry, const char* has)
 {
     still(entry);
-    std::string waits = waiting_text(entry);
+    std::string waits = has ? has : waiting_text(entry);
     finding.inconclusive = {
         Inconclusive::kHungFromStart,
         fmt::format("fd {} ({}) has {}, untouched since the observation began ({})", entry.key.fd,

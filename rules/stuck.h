@@ -57,6 +57,11 @@ inline constexpr const char* kPastUnknown = "what the program did about it befor
 // Its only registration anywhere?
 bool sole_registration(const Snapshot& books, const Entry& entry);
 
+// Nobody will be told of the file again: this is its only registration, or all of them are edge-triggered, and the
+// others have told of their edge as well, and whoever polls there has polled again. Go keeps each of its files in an epoll
+// of its own, whatever the program does with it.
+bool none_tells_again(const Snapshot& books, const Entry& entry);
+
 // Stalls that were called likely, kept in case the program proves later that it knew all the time.
 class Stalls {
 public:
@@ -77,7 +82,8 @@ private:
 // the verdict is inconclusive.
 class FromStart {
 public:
-    void mark(Finding& finding, const Entry& entry);
+    // `has`: what it has, where that is not its input.
+    void mark(Finding& finding, const Entry& entry, const char* has = nullptr);
     // The same for what is not worth another finding.
     void still(const Entry& entry) { marked_.insert({entry.key.epoll, entry.file_id, entry.file.tgid}); }
     // At the end of an audit. Takes back what was marked before and is not any more; `first`: where in `out` the

@@ -137,7 +137,7 @@ private:
     {
         const file_row& f = entry.file;
         bool early = hung_from_start(entry);
-        if (!(early || left_behind(entry)) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
+        if (!(early || left_behind(entry)) || !none_tells_again(books, entry) || books.stopped(f.tgid) ||
             entry.registration.added_at + settings.ns("grace_s") > books.time)
             return;
         uint64_t left = early ? entry.registration.added_at : f.left_at;

@@ -41,6 +41,8 @@ public:
             if (f.refused_at && !books.stopped(f.tgid))
                 judge(books, file, settings, out);
         }
+        for (const auto& [id, epoll] : books.epolls)
+            judge_empty(books, id, epoll, settings, out);
     }
 
     Coverage coverage(const Sight& sight) const override
@@ -107,6 +109,36 @@ private:
         if (since && patience_.since(f.tgid, since) + settings.ns("unseen_s") <= books.time)
             return Level::kConfirmed;
         return entry.fault.refusals >= settings["refusals"] ? std::optional(Level::kRisk) : std::nullopt;
+    }
+
+    // Nothing ever got into the epoll, and its threads wait for that without end. A signal may be what they wait for, or
+    // another thread that adds something later.
+    void judge_empty(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings,
+                     std::vector<Finding>& out) const
+    {
+        if (!books.state_known || !e.ctl_errors || e.registrations || e.removed_at || e.interrupts ||
+            books.stopped(e.tgid))
+            return;
+        uint64_t since = 0;
+        for (const auto& [tid, t] : books.threads) {
+            if (t.epoll != id)
+                continue;
+            if (!t.waiting || t.timeout_ms >= 0)
+                return;
+            since = std::max(since, t.wait_at);
+        }
+        if (!since || patience_.since(e.tgid, since) + settings.ns("unseen_s") > books.time)
+            return;
+        Finding finding = begin_epoll_finding(kInfo, books, id, e.tgid);
+        finding.level = Level::kRisk;
+        finding.summary = "every epoll_ctl failed, and the loop waits without a timeout on an epoll that holds nothing";
+        finding.shape = finding.trigger = "waits on an empty epoll";
+        finding.count = e.ctl_errors;
+        finding.cost.emplace_back("waits_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.fix =
+            "check the result of epoll_ctl: EPERM says that the fd (a regular file, a directory) is always ready "
+            "and needs no epoll";
+        out.push_back(std::move(finding));
     }
 
     static Finding describe(const Snapshot& books, const Entry& entry, uint32_t missing, Level level)

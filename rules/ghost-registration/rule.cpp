@@ -24,7 +24,7 @@ const RuleInfo kInfo{
      {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
      {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
     {},
-    "numbers closed before we attached (on 5.10 also by io_uring), until epoll_ctl fails on one; those closed by another process",
+    "numbers closed before we attached and not reported since; those closed by another process",
     {StackRole::kArmed, StackRole::kWait}};
 
 double cpu_share(const registration_row& r)
@@ -37,6 +37,27 @@ double cpu_share(const registration_row& r)
 constexpr const char* kFix =
     "epoll_ctl(EPOLL_CTL_DEL) before close() whenever a duplicate may exist (dup, fork without exec, descriptors "
     "passed on); now only closing every duplicate, or the epoll, removes it";
+
+bool seen_closing(const Entry& entry) { return !(entry.registration.flags & REGISTRATION_UNREACHED); }
+
+bool spins(const registration_row& r) { return r.run >= LEDGER_RUN || r.best_run >= LEDGER_RUN; }
+
+// Where nobody saw the close, only what comes of it is proof.
+Level level_of(const Entry& entry, const Settings& settings)
+{
+    const fault_row& x = entry.fault;
+    if (x.ghost_errors || (x.ghost_told >= settings["told"] && (seen_closing(entry) || spins(entry.registration))))
+        return Level::kConfirmed;
+    return x.ghost_told >= settings["told_likely"] ? Level::kLikely : Level::kRisk;
+}
+
+std::string closed_text(const Snapshot& books, const Entry& entry)
+{
+    const std::string age = duration_text(books.time - entry.file.ghost_at);
+    return seen_closing(entry)
+               ? age + " ago, not the last descriptor of the file"
+               : fmt::format("{} ago or more: nobody saw it, but by then the number led elsewhere or nowhere", age);
+}
 
 class GhostRegistration : public Rule {
 public:
@@ -61,11 +82,10 @@ private:
         Doubts doubts;
         if (x.ghost_used)
             doubts.push_back("the process goes on using the file under another number");
+        if (may_be_anothers(books, entry))
+            doubts.push_back("another process waits on the epoll as well and may have registered it");
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = !doubts.empty()                                      ? Level::kRisk
-                        : x.ghost_errors || x.ghost_told >= settings["told"] ? Level::kConfirmed
-                        : x.ghost_told >= settings["told_likely"]            ? Level::kLikely
-                                                                             : Level::kRisk;
+        finding.level = doubts.empty() ? level_of(entry, settings) : Level::kRisk;
         finding.summary = fmt::format(
             "fd {} was closed, but its registration lives on with a duplicate of the file: {}", x.ghost_fd,
             x.ghost_errors ? "epoll_ctl can no longer reach it"
@@ -77,9 +97,7 @@ private:
         finding.cost.emplace_back("ghost_events_per_s", x.ghost_told / age);
         if (double share = cpu_share(entry.registration); share > 0)
             finding.cost.emplace_back("cpu_share", share);
-        add_fact(finding, "closed",
-                 fmt::format("{} ago{}, not the last descriptor of the file", duration_text(books.time - f.ghost_at),
-                             entry.registration.flags & REGISTRATION_SEEDED ? " or more" : ""));
+        add_fact(finding, "closed", closed_text(books, entry));
         if (x.ghost_errors)
             add_fact(
                 finding, "epoll_ctl",

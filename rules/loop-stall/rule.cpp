@@ -9,7 +9,9 @@
 #include "bpf/ledger_limits.h"
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/lasting_stall.h"
 #include "rules/log_runs.h"
+#include "rules/stuck.h"
 #include "src/books/call_names.h"
 #include "src/books/describe.h"
 
@@ -23,7 +25,9 @@ const RuleInfo kInfo{"EP404",
                      {{"window_s", 60, 60, "seconds over which stalls of 100 ms and more are counted"},
                       {"stalls", 3, 3, "such stalls in the window, to be likely"},
                       {"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"},
-                      {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed", kPatience}},
+                      {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed", kPatience},
+                      {"lasts_s", 10, 3, "the same for a stall that has not ended: likely before"},
+                      {"from_start_s", 30, 1, "seconds nobody polls from the beginning while clients are ready"}},
                      {Seam::kReadiness, Seam::kWakeups},
                      "connections over UNIX sockets, and the source of a stall on the CPU",
                      {StackRole::kBlocked, StackRole::kWait}};
@@ -66,13 +70,13 @@ const char* fix_for_call(int call)
     }
 }
 
-const char* fix_for(const epoll_row& e)
-{
-    if (asleep(e))
-        return fix_for_call(e.stall_call);
-    return "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it is "
-           "done";
-}
+constexpr const char* kComputesFix =
+    "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it is done";
+constexpr const char* kPollsFix =
+    "do not run another loop inside a handler (spawnSync, a nested main loop): the connections of this one are not "
+    "served meanwhile";
+
+const char* fix_for(const epoll_row& e) { return asleep(e) ? fix_for_call(e.stall_call) : kComputesFix; }
 
 class LoopStall : public Rule {
 public:
@@ -94,6 +98,10 @@ public:
     {
         judge_log_runs(
             kInfo, books, settings, [](const LogRun& run) { return fix_for_call(run.call); }, out);
+        const size_t first = out.size();
+        for (const auto& [id, epoll] : books.epolls)
+            judge_now(books, id, epoll, settings, out);
+        from_start_.settle(kInfo, books, first, out);
         for (const auto& [id, epoll] : books.epolls) {
             if (!epoll.stalls && !epoll.starves)
                 continue;
@@ -133,6 +141,84 @@ private:
         return {Status::kDegraded,
                 "only sleeps of the one thread that polls are seen, in calls whose end is shown: a log cannot "
                 "tell computing from being preempted or from strace's own overhead; likely at most"};
+    }
+
+    static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, const Settings& settings)
+    {
+        const bool lasts = stall.ns >= settings.ns("lasts_s");
+        // Computing once for long is no habit (see below), until it does not seem to end.
+        if (stall.doing == LastingStall::Doing::kComputes)
+            return lasts && stall.clients >= 2 && (e.flags & EPOLL_STREAM) ? std::optional(Level::kLikely)
+                                                                           : std::nullopt;
+        if (stall.nap_ns < settings.ns("confirm_s"))
+            return std::nullopt;
+        if (stall.doing == LastingStall::Doing::kWaits || !(e.flags & EPOLL_STREAM))
+            return Level::kRisk;
+        return lasts && stall.doing == LastingStall::Doing::kSleeps ? Level::kConfirmed : Level::kLikely;
+    }
+
+    static std::string doing_text(const LastingStall& stall)
+    {
+        switch (stall.doing) {
+        case LastingStall::Doing::kComputes: return "computing";
+        case LastingStall::Doing::kPolls: return "in epoll_wait on another epoll";
+        default: return "in " + system_call_name(stall.call);
+        }
+    }
+
+    // A stall that goes on. When it ends it is counted with the others.
+    void judge_now(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings,
+                   std::vector<Finding>& out)
+    {
+        if (!books.state_known)
+            return;
+        const auto stall = find_lasting(books, id, e, settings.ns("confirm_s"));
+        const auto level = stall ? level_of(*stall, e, settings) : std::nullopt;
+        if (level)
+            tell_lasting(books, id, e, *stall, *level, out);
+        const auto early = ready_from_start(books, id, e, settings.ns("from_start_s"));
+        if (!early.empty())
+            tell_early(books, *early.front(), early.size(), out);
+    }
+
+    static void tell_lasting(const Snapshot& books, uint64_t id, const epoll_row& e, const LastingStall& stall,
+                             Level level, std::vector<Finding>& out)
+    {
+        const bool computes = stall.doing == LastingStall::Doing::kComputes;
+        Finding finding = begin_epoll_finding(kInfo, books, id, stall.tgid);
+        finding.level = level;
+        finding.summary = fmt::format("nobody has polled the epoll for {} while {} {} ready: its thread is {}",
+                                      duration_text(stall.ns), clients_text(stall.clients),
+                                      stall.clients == 1 ? "is" : "are", doing_text(stall));
+        finding.shape = computes ? "handler on the CPU" : "blocked " + doing_text(stall);
+        finding.trigger = finding.shape;
+        finding.count = e.stalls + 1;
+        finding.cost.emplace_back("longest_stall_s", static_cast<double>(stall.ns) / NSEC_PER_SEC);
+        finding.cost.emplace_back("clients_waiting", stall.clients);
+        add_fact(finding, "has not ended", "nobody polls yet");
+        if (!computes)
+            add_fact(finding, "blocked", fmt::format("{} for {}", doing_text(stall), duration_text(stall.nap_ns)));
+        add_fact(finding, "on the CPU", duration_text(stall.cpu_ns));
+        finding.timeline.push_back(
+            moment(books, stall.from, stall.tid, "epoll_wait returned, and was not called again"));
+        finding.fix = computes                                     ? kComputesFix
+                      : stall.doing == LastingStall::Doing::kPolls ? kPollsFix
+                                                                   : fix_for_call(stall.call);
+        out.push_back(std::move(finding));
+    }
+
+    void tell_early(const Snapshot& books, const Entry& entry, size_t clients, std::vector<Finding>& out)
+    {
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = Level::kRisk;
+        finding.summary = fmt::format("nobody has polled the epoll since the observation began, and {} {} ready",
+                                      clients_text(static_cast<uint32_t>(clients)), clients == 1 ? "is" : "are");
+        finding.shape = finding.trigger = "not polled from the start";
+        finding.count = clients;
+        finding.cost.emplace_back("clients_waiting", static_cast<double>(clients));
+        finding.fix = "see what its thread does: gdb -p, or /proc/PID/task/TID/stack";
+        from_start_.mark(finding, entry);
+        out.push_back(std::move(finding));
     }
 
     static std::optional<Level> level_of(const Snapshot& books, const epoll_row& e, uint32_t stalls,
@@ -234,6 +320,7 @@ private:
         return lines;
     }
 
+    FromStart from_start_;
     std::map<uint64_t, std::deque<Sample>> samples_;
 };
 

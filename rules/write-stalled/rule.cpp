@@ -24,9 +24,11 @@ const RuleInfo kInfo{
     {{"stall_s", 10, 1, "seconds there must have been room, with nothing sent, while the loop sleeps", kPatience},
      {"sockets", 3, 3, "such sockets of one process at once, each with a tail for sure, to be confirmed"},
      {"late_writes", 2, 2, "tails that went out only because something else rang, to be confirmed"},
+     {"from_start_s", 30, 1, "the same, for output that was stuck when the observation began"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
     {Seam::kState},
-    "programs that drop a whole message on EAGAIN look the same at likely; io_uring sends on Unix sockets",
+    "programs that drop a whole message on EAGAIN look the same at likely; io_uring sends on Unix sockets; attached: "
+    "output cut short before, if the buffer had drained by then",
     {StackRole::kWrite, StackRole::kArmed}};
 
 constexpr const char* kFix =
@@ -34,6 +36,13 @@ constexpr const char* kFix =
     "EPOLLOUT; drop EPOLLOUT when the rest is sent";
 constexpr const char* kEdgeFix =
     "answer each edge-triggered EPOLLOUT by sending the rest until EAGAIN; an edge comes once";
+
+// Its buffer was full when the observation began, and nobody has sent anything since: some of the output may be left.
+bool full_from_start(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    return (f.flags & FILE_SEEDED) && (f.flags & FILE_CUT_GUESSED) && untouched_from_start(entry);
+}
 
 // Is something left to send, room for it, and nobody to say so? Each registration of the file must be mute.
 bool stalled(std::span<const Entry> file)
@@ -45,7 +54,8 @@ bool stalled(std::span<const Entry> file)
                   (f.kind == FILE_UNIX && (s.flags & STATE_STREAM) && !(s.flags & STATE_PEER_SELF));
     bool open = !(f.flags & FILE_SHUT_WRITE) && !(s.flags & STATE_SEND_SHUTDOWN) && !static_cast<uint16_t>(s.aux) &&
                 (s.sk_state == kEstablished || (f.kind == FILE_TCP && s.sk_state == kCloseWait));
-    if (f.flags & FILE_CUT_GUESSED)  // node and the JVM fill the buffer exactly as often as not
+    if ((f.flags & FILE_CUT_GUESSED) &&
+        !full_from_start(entry))  // node and the JVM fill the buffer exactly as often as not
         return false;
     if (!stream || !open || !f.out_cut_at || !entry.fault.writable_at || !(s.flags & STATE_WRITABLE))
         return false;
@@ -62,6 +72,7 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
+        const size_t first = out.size();
         take_back(books, out);
         std::map<uint32_t, std::vector<Finding>> stalls;  // by process
         std::map<uint32_t, unsigned> sure;
@@ -71,6 +82,7 @@ public:
         }
         for (const Entry& entry : books.buried)
             judge_late(books, entry, settings, out);
+        from_start_.settle(kInfo, books, first, out);
         for (auto& [pid, findings] : stalls) {
             bool many = sure[pid] >= settings["sockets"];
             for (Finding& finding : findings) {
@@ -122,7 +134,8 @@ private:
             return;
         uint64_t since = patience_.since(f.tgid, std::max({entry.fault.writable_at, f.out_cut_at, f.armed_at}));
         bool timer_gone = patience_.no_timer_pending(books, entry, f.out_cut_at);
-        if (since + settings.ns("stall_s") > books.time ||
+        const bool early = full_from_start(entry);
+        if (since + settings.ns(early ? "from_start_s" : "stall_s") > books.time ||
             !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
             return;
         const epoll_row* epoll = books.epoll(entry.key.epoll);
@@ -131,16 +144,23 @@ private:
             doubts.push_back("the program writes without being told: it may resume by itself");
         if (!timer_gone)
             doubts.push_back("the loop waits with a timeout: a timer may resume it");
+        if (early)
+            doubts.push_back(kPastUnknown);
         bool used = entry.live_mask & EV_OUT;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
-        finding.summary = used ? "output was cut short, the edge of EPOLLOUT has passed, and the rest was never sent"
-                               : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
+        finding.summary =
+            early  ? "output may have been cut short before the observation began: there is room for more, and "
+                     "nothing will say so"
+            : used ? "output was cut short, the edge of EPOLLOUT has passed, and the rest was never sent"
+                   : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
         finding.shape = used ? "EPOLLOUT delivered once under EPOLLET and not answered" : "mask without EPOLLOUT";
         finding.count = 1;
         finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
         finding.fix = used ? kEdgeFix : kFix;
         describe(finding, books, f, since, doubts);
+        if (early)
+            from_start_.mark(finding, entry, "room for output again, and may have some left");
         if (doubts.empty()) {
             said_.insert({entry.key.epoll, entry.file_id});
             sure[f.tgid] += (f.flags & FILE_TAIL) != 0;
@@ -151,15 +171,17 @@ private:
     static void describe(Finding& finding, const Snapshot& books, const file_row& f, uint64_t since,
                          const Doubts& doubts)
     {
-        add_fact(finding, "output",
-                 fmt::format("{} sent, then {}", bytes_text(f.bytes_out),
-                             f.flags & FILE_TAIL ? "a write cut short" : "EAGAIN"));
+        const char* how = f.flags & FILE_TAIL          ? "a write cut short"
+                          : f.flags & FILE_CUT_GUESSED ? "a full buffer when the observation began"
+                                                       : "EAGAIN";
+        add_fact(finding, "output", fmt::format("{} sent, then {}", bytes_text(f.bytes_out), how));
         add_fact(finding, "room for more", "for " + duration_text(books.time - since));
         if (!doubts.empty())
             add_fact(finding, "speaks against it", doubts_text(doubts));
     }
 
     Patience patience_;
+    FromStart from_start_;
     std::set<std::pair<uint64_t, uint64_t>> said_;
 };
 

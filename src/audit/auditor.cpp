@@ -18,6 +18,17 @@ namespace {
 // fingerprint, only one that is worse than all of them is kept.
 constexpr size_t kMaxSubjects = 5000;
 
+// What the newer words about a subject lack, and the older had.
+void complete_from(Finding& newer, const Finding& older)
+{
+    if (newer.stacks.empty())  // captured once, when the rule grew suspicious
+        newer.stacks = older.stacks;
+    if (newer.exe.empty())  // the process has ended meanwhile
+        newer.exe = older.exe;
+    if (newer.comm.empty())
+        newer.comm = older.comm;
+}
+
 bool replaces(const Finding& newer, const Finding& older)
 {
     return newer.level > older.level || (newer.level == older.level && newer.count >= older.count);
@@ -32,13 +43,6 @@ void complete_process(Finding& finding, const Snapshot& books)
         finding.comm = at->second.comm;
     if (finding.exe.empty())
         finding.exe = at->second.exe;
-}
-
-bool worse(const Finding& a, const Finding& b)
-{
-    if (a.level != b.level)
-        return a.level > b.level;
-    return std::tie(a.rule, a.fingerprint) < std::tie(b.rule, b.fingerprint);
 }
 
 }  // namespace
@@ -58,17 +62,30 @@ std::string program_name(const Finding& finding)
     return std::string(exe.substr(exe.find_last_of('/') + 1));
 }
 
-std::string fingerprint(const Finding& finding)
+namespace {
+
+std::string identity(const Finding& finding)
 {
-    std::string text = fmt::format("{}\n{}\n{}\n{}", finding.rule, program_name(finding), finding.fd.kind,
-                                   finding.trigger);
-    if (const Frame* frame = guilty_frame(finding); frame && !frame->function.empty())
-        text += "\n" + frame->function;
+    return fmt::format("{}\n{}\n{}\n{}", finding.rule, program_name(finding), finding.fd.kind, finding.trigger);
+}
+
+std::string hashed(const std::string& text)
+{
     uint64_t hash = 14695981039346656037ULL;  // FNV-1a
     for (char c : text)
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     return fmt::format("{:016x}", hash);
 }
+
+}  // namespace
+
+std::string fingerprint(const Finding& finding)
+{
+    const Frame* frame = guilty_frame(finding);
+    return hashed(identity(finding) + (frame && !frame->function.empty() ? "\n" + frame->function : ""));
+}
+
+std::string placeless_fingerprint(const Finding& finding) { return hashed(identity(finding)); }
 
 Auditor::Auditor(Profile profile, std::vector<std::unique_ptr<Rule>> rules)
 {
@@ -195,13 +212,13 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
     Subject subject{finding.rule, finding.subject_epoll, finding.subject_file, finding.pid,
                     finding.subject_file ? finding.subject_ino : 0};
     auto at = kept_.find(subject);
-    if (at != kept_.end() && finding.stacks.empty())  // captured once, when the rule grew suspicious
-        finding.stacks = at->second.stacks;
+    if (at != kept_.end())
+        complete_from(finding, at->second);
     finding.fingerprint = fingerprint(finding);
     if (finding.level >= gate_ && !finding.first_at)
         finding.first_at = books.time;
     if (at == kept_.end()) {
-        Merged& merged = merged_[finding.fingerprint];
+        Merged& merged = merged_[placeless_fingerprint(finding)];
         if (merged.subjects >= kMaxSubjects && finding.level <= merged.highest)
             return;
         merged.subjects += 1;
@@ -216,7 +233,7 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
         }
         return;
     }
-    Merged& merged = merged_[finding.fingerprint];
+    Merged& merged = merged_[placeless_fingerprint(finding)];
     merged.highest = std::max(merged.highest, finding.level);
     if (at->second.first_at)
         finding.first_at = at->second.first_at;
@@ -243,31 +260,6 @@ void Auditor::look(const Snapshot& books)
         keep(std::move(finding), books);
     if (books.call_sites)
         add_stacks(books);
-}
-
-std::vector<Finding> Auditor::findings() const
-{
-    std::map<std::string, Finding> merged;
-    for (const auto& [subject, finding] : kept_) {
-        auto [at, fresh] = merged.try_emplace(finding.fingerprint, finding);
-        if (fresh)
-            continue;
-        Finding& example = at->second;
-        unsigned fds = example.fds + 1;
-        uint64_t first = example.first_at && finding.first_at ? std::min(example.first_at, finding.first_at)
-                                                              : example.first_at + finding.first_at;
-        auto inconclusive = example.inconclusive ? example.inconclusive : finding.inconclusive;
-        if (finding.level > example.level || (finding.level == example.level && finding.count > example.count))
-            example = finding;
-        example.inconclusive = std::move(inconclusive);
-        example.fds = fds;
-        example.first_at = first;
-    }
-    std::vector<Finding> result;
-    for (auto& [print, finding] : merged)
-        result.push_back(std::move(finding));
-    std::sort(result.begin(), result.end(), worse);
-    return result;
 }
 
 std::map<double, std::vector<std::string>> Auditor::impatient(double seconds, const Sight& sight) const

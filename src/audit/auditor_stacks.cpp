@@ -71,11 +71,13 @@ void Auditor::add_stacks(const Snapshot& books)
             continue;
         if (!finding.subject_file) {
             attach(finding, slot->rule->info(), whole_epoll(books, finding.subject_epoll), *books.call_sites);
+            finding.fingerprint = fingerprint(finding);
             continue;
         }
         auto at = known.find({finding.subject_file, finding.subject_epoll});
         if (at != known.end() && at->second->file.ino == finding.subject_ino)  // addresses come again
             attach(finding, slot->rule->info(), *at->second, *books.call_sites);
+        finding.fingerprint = fingerprint(finding);
     }
 }
 

@@ -2,6 +2,9 @@
 #include "src/books/snapshot.h"
 
 #include <algorithm>
+#include <set>
+
+#include "bpf/ledger_limits.h"
 
 namespace epaudit {
 
@@ -41,6 +44,19 @@ bool Snapshot::loop_idle(uint64_t epoll, uint64_t window) const
         known = known || blocked;
     }
     return known;
+}
+
+std::vector<uint32_t> Snapshot::threads_away() const
+{
+    std::set<uint64_t> polled;
+    for (const auto& [tid, row] : threads)
+        if (row.waiting || !row.return_at || row.return_at + LEDGER_KEPT_NS > time)
+            polled.insert(row.epoll);
+    std::vector<uint32_t> found;
+    for (const auto& [tid, row] : threads)
+        if (!polled.count(row.epoll) && !row.stopped)
+            found.push_back(tid);
+    return found;
 }
 
 unsigned Snapshot::waiters(uint64_t epoll) const

@@ -31,6 +31,14 @@ struct ProcessInfo {
     uint64_t cpu_ns = 0;  // of all its threads; 0: not known
 };
 
+// What a thread does that was told of something long ago and has not come back to wait.
+struct AwayThread {
+    static constexpr int32_t kRuns = -2;  // on a CPU, or waiting for one
+    int32_t call = kRuns;                 // asleep in this system call; -1: in none
+    uint64_t cpu_ns = 0;                  // as thread_row.base_cpu and base_delay, but now
+    uint64_t delay_ns = 0;
+};
+
 class CallSites;
 
 struct Snapshot {
@@ -43,6 +51,7 @@ struct Snapshot {
     std::map<uint64_t, epoll_row> epolls;
     std::map<uint32_t, thread_row> threads;
     std::map<uint32_t, ProcessInfo> processes;
+    std::map<uint32_t, AwayThread> away;  // of threads_away(), those that could be asked
     std::array<uint64_t, STAT_SLOTS> stats{};
     std::vector<LogRun> log_runs;           // of a log, when it has been read
     std::shared_ptr<CallSites> call_sites;  // user stacks; none but in live capture
@@ -53,6 +62,8 @@ struct Snapshot {
     std::vector<const Entry*> of_file(uint64_t file) const;
     // Every thread that waited on this epoll within `window` ns is now blocked in it. False when none is known.
     bool loop_idle(uint64_t epoll, uint64_t window) const;
+    // Of epolls that nobody has polled for LEDGER_KEPT_NS: the threads that did.
+    std::vector<uint32_t> threads_away() const;
     // Threads now blocked in epoll_wait on it.
     unsigned waiters(uint64_t epoll) const;
     // It, or a thread of it that polls, is stopped now (SIGSTOP, debugger, frozen cgroup): no verdict about waiting.

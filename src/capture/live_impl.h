@@ -166,6 +166,8 @@ void capture_libbpf_messages(bool verbose);
 
 ProcessInfo read_process(uint32_t pid);
 // As it is now; what has ended stays as it was, and is forgotten once nobody speaks of it any more.
+// Fills in Snapshot::away.
+void ask_away(Snapshot& books);
 void refresh_processes(LiveCapture::Impl& impl, const Snapshot& books);
 // Removes rows of processes that ended unseen.
 void forget_ended(LiveCapture::Impl& impl);

@@ -194,6 +194,13 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
             aside.records.emplace_back(RECORD_STACK, stack_text({owner.role, owner.id, owner.time, std::move(stack)}));
     if (counters)
         aside.records.emplace_back(RECORD_STATS, stats_bytes(books.stats));
+    std::string away;
+    for (const auto& [tid, thread] : books.away) {
+        const recorded_away one{tid, thread.call, thread.cpu_ns, thread.delay_ns};
+        away.append(reinterpret_cast<const char*>(&one), sizeof(one));
+    }
+    if (!away.empty())
+        aside.records.emplace_back(RECORD_AWAY, std::move(away));
     aside.records.emplace_back(RECORD_LOOK,
                                std::string(reinterpret_cast<const char*>(&books.time), sizeof(books.time)));
     std::lock_guard<std::mutex> lock(mutex_);

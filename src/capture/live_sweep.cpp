@@ -129,6 +129,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     books.buried = std::move(impl.buried);
     impl.buried.clear();
 
+    ask_away(books);
     refresh_processes(impl, books);
     books.processes = impl.processes;
     if (impl.recorder)

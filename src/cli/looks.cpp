@@ -45,10 +45,8 @@ void Looks::announce(const Snapshot& books)
     if (quiet_ || !judge_.gate())
         return;
     for (const Finding& finding : judged_.findings) {
-        std::string key = finding.fingerprint + level_name(finding.level);
-        if (finding.level < *judge_.gate() || std::count(announced_.begin(), announced_.end(), key))
+        if (finding.level < *judge_.gate() || !announced_.tell(finding) || !announced_.replaced().empty())
             continue;
-        announced_.push_back(key);
         if (progress_)
             progress_->clear();
         // Findings about a whole loop have no fd of their own.

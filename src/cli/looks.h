@@ -46,7 +46,7 @@ private:
     RateSample sample_;  // not yet told to a stream
     uint64_t registrations_seen_ = 0;
     uint64_t epolls_seen_ = 0;
-    std::vector<std::string> announced_;
+    ToldFindings announced_;
     std::map<uint32_t, ProcessInfo> programs_;  // that own an epoll
     bool somebody_unknown_ = false;             // owned one, too
 };

@@ -58,6 +58,7 @@ void Replay::apply(const RecordingReader::Record& record)
         return;
     case RECORD_LOOK: return look(take<uint64_t>(record.bytes));
     case RECORD_STATS: return take_stats(record.bytes);
+    case RECORD_AWAY: return take_away(record.bytes);
     case RECORD_PROCESS:
         if (ProcessInfo process; parse_process(record.bytes, process))
             tables_.set_process(process);
@@ -121,6 +122,15 @@ void Replay::take_stats(std::string_view bytes)
     }
 }
 
+void Replay::take_away(std::string_view bytes)
+{
+    away_.clear();
+    for (; bytes.size() >= sizeof(recorded_away); bytes.remove_prefix(sizeof(recorded_away))) {
+        const auto one = take<recorded_away>(bytes);
+        away_[one.tid] = {one.call, one.cpu, one.delay};
+    }
+}
+
 void Replay::look(uint64_t now)
 {
     if (now < looked_at_ || now >> 62) {
@@ -136,6 +146,7 @@ void Replay::look(uint64_t now)
     if (!books.stats[STAT_POSTINGS])  // the recording was cut before they were counted
         books.stats[STAT_POSTINGS] = postings_;
     books.call_sites = sites_;
+    books.away = std::exchange(away_, {});
     auditor_.look(books);
     if (looked_)
         looked_(books);

@@ -60,6 +60,7 @@ private:
     void book(const RecordingReader::Record& record);
     void show_row(const RecordingReader::Record& record);
     void take_stats(std::string_view bytes);
+    void take_away(std::string_view bytes);
     void look(uint64_t now);
 
     Auditor& auditor_;
@@ -68,6 +69,7 @@ private:
     std::shared_ptr<RecordedSites> sites_ = std::make_shared<RecordedSites>();
     Shown shown_;  // by the walk now going on, or by the one that is over
     bool walking_ = false;
+    std::map<uint32_t, AwayThread> away_;
     std::array<uint64_t, STAT_SLOTS> stats_{};
     uint64_t began_ = 0;
     uint64_t time_ = 0;       // of the newest posting

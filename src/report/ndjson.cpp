@@ -39,9 +39,11 @@ std::string NdjsonStream::sample(const RateSample& sample)
 
 std::string NdjsonStream::finding(const Finding& finding, const std::string& directory)
 {
-    if (!told_.insert(finding.fingerprint + level_name(finding.level)).second)
+    if (!told_.tell(finding))
         return {};
     Json json{{"type", "finding"}};
+    if (!told_.replaced().empty())
+        json["replaces"] = told_.replaced();
     json.update(finding_json(finding, directory));
     return line(json);
 }

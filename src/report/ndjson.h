@@ -3,13 +3,14 @@
 //
 //   begin    schema, version, target, observation so far (hooks, profile), rules' coverage
 //   sample   what all loops did since the previous one
-//   finding  as in the JSON report; again when its level rises
+//   finding  as in the JSON report; again when its level rises, and when its stack comes late: `replaces` is the
+//            fingerprint that it had before
 //   end      observation, coverage, child, and fingerprints of the findings that stand
 #pragma once
 
-#include <set>
 #include <string>
 
+#include "src/audit/auditor.h"
 #include "src/report/json_parts.h"
 
 namespace epaudit {
@@ -24,7 +25,7 @@ public:
     std::string end(const Report& report);
 
 private:
-    std::set<std::string> told_;
+    ToldFindings told_;
     bool begun_ = false;
     bool sampled_ = false;
 };

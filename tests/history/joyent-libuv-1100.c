@@ -4,8 +4,8 @@
 // Report: https://github.com/joyent/libuv/pull/1100
 // Fix: always EPOLL_CTL_DEL before close.
 // Expect all: ghost-registration likely
-// Expect attach: missed ghost-registration likely: the descriptor was closed before attach: it is told as the spin that it makes
 // Expect excerpt: unread-spin risk
+// Changed: attached, the number of what is reported is looked up: it led nowhere
 // Also: unread-spin: it is told as the spin it makes, too
 #include "museum.h"
 

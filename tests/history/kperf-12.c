@@ -4,9 +4,8 @@
 // Report: https://github.com/facebookexperimental/kperf/pull/12
 // Fix: the server closes its descriptor once it is handed over, so that the worker's close is final.
 // Expect all: ghost-registration likely
-// Expect attach: missed ghost-registration likely: the descriptor was closed before attach: it is told as the spin that it makes
 // Expect excerpt: unread-spin risk
-// Changed: in a log, what its own thread registered and closed, and is told of all the same, is a ghost
+// Changed: in a log, what its own thread registered and closed, and is told of all the same, is a ghost; attached, the number of what is reported is looked up: it led nowhere
 // Also: eof-spin: the ghost spins
 // Also: unread-spin: as above
 // Also: hup-err-spin: as above

@@ -5,7 +5,7 @@
 // Fix: deregister before drop (mio 0.7 made that the user's duty).
 // Expect all: ghost-registration likely
 // Expect run: missed ghost-registration likely: the file is used on under its other number, which is taken for intent
-// Expect attach: missed ghost-registration likely: closed before epaudit came
+// Expect attach: missed ghost-registration likely: the same
 // Expect log: missed ghost-registration likely: the file is used on under its other number, which is taken for intent
 // Expect excerpt: none: the close is not in these lines
 // Load: idle

@@ -13,6 +13,10 @@
 //   waiting wake-eventfd        ONESHOT fires once, is never re-armed, and others go on writing (EP104); wake-pipe
 //   waiting dropped             a MOD refused because of EPOLLEXCLUSIVE, and the client is closed, five times (EP403)
 //   waiting ghost               a duplicate keeps a closed fd registered: it is reported, and epoll_ctl(DEL) fails (EP303)
+//   waiting ghost-ignored       the same, and nothing is ever done about it; ghost-child: a forked child has the duplicate
+//   waiting stalls              told of one client it sleeps in recv() for good, while two others ask (EP404)
+//   waiting not-polled          the same before the observation begins
+//   waiting cut-before          its answer fills the buffer and is forgotten; the client reads it upon SIGUSR1 (EP105)
 //   waiting left-unread         a short read under EPOLLET (EP101); left-in-backlog: one accept() under EPOLLET (EP102)
 //   waiting fired               ONESHOT fired, input waits (EP104); fired-end: the client has left
 //   waiting deaf                mask 0, input waits (EP106)
@@ -27,6 +31,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,6 +39,7 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -421,6 +427,94 @@ int ghost()
     return close(copy);
 }
 
+int told_of_a_ghost(int epoll, Pair& pair)
+{
+    must(close(pair.ours), "close");
+    pair.ask();
+    puts("waits");
+    fflush(stdout);
+    for (auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;)
+        told(epoll);
+    return 0;
+}
+
+int ghost_ignored()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    must(dup(pair.ours), "dup");
+    add(epoll, pair.ours, EPOLLIN);
+    return told_of_a_ghost(epoll, pair);
+}
+
+int ghost_child()
+{
+    int epoll = new_epoll();
+    Pair pair;
+    add(epoll, pair.ours, EPOLLIN);
+    const pid_t parent = getpid();
+    if (must(fork(), "fork") == 0) {
+        must(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
+        close(epoll);
+        if (getppid() == parent)
+            pause();
+        _exit(0);
+    }
+    return told_of_a_ghost(epoll, pair);
+}
+
+// The loop's thread does not come back from a call that a thread of ours ends.
+int stalls(bool before)
+{
+    int epoll = new_epoll();
+    Pair first, second, third, never;
+    for (int fd : {first.ours, second.ours, third.ours})
+        add(epoll, fd, EPOLLIN);
+    first.ask();
+    int fd = told(epoll).data.fd;
+    char bytes[64];
+    must(static_cast<int>(recv(fd, bytes, sizeof(bytes), 0)), "recv");
+    second.ask();
+    third.ask();
+    if (before) {
+        puts("waits");
+        fflush(stdout);
+    }
+    std::thread end([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(watched_ms));
+        never.ask();
+    });
+    fcntl(never.ours, F_SETFL, 0);
+    must(static_cast<int>(recv(never.ours, bytes, sizeof(bytes), 0)), "recv");
+    end.join();
+    return 0;
+}
+
+int cut_before()
+{
+    sigset_t asked;
+    sigemptyset(&asked);
+    sigaddset(&asked, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &asked, nullptr);
+    int epoll = new_epoll();
+    Pair pair(4096);
+    add(epoll, pair.ours, EPOLLIN);
+    pair.ask();
+    told(epoll);
+    pair.take();
+    fill(pair.ours, 65536);
+    std::thread client([&] {
+        int signal = 0;
+        sigwait(&asked, &signal);
+        static char bytes[65536];
+        while (recv(pair.theirs, bytes, sizeof(bytes), 0) > 0)
+            continue;
+    });
+    client.detach();
+    sleep_in_loop(epoll);
+    _exit(0);
+}
+
 int left_unread()
 {
     int epoll = new_epoll();
@@ -579,6 +673,11 @@ int main(int argc, char** argv)
              Role{"wake-pipe", wake_pipe},
              Role{"dropped", dropped},
              Role{"ghost", ghost},
+             Role{"ghost-ignored", ghost_ignored},
+             Role{"ghost-child", ghost_child},
+             Role{"stalls", [] { return stalls(false); }},
+             Role{"not-polled", [] { return stalls(true); }},
+             Role{"cut-before", cut_before},
              Role{"left-unread", left_unread},
              Role{"left-in-backlog", left_in_backlog},
              Role{"fired", [] { return fired(false); }},

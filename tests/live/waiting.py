@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What waits, and whose fault it is: mistakes that must be found, and pauses that are right (tests/live/waiting.cpp)."""
+import signal
 import subprocess
 
 from harness import BUILD, Final, Started, check, epaudit
@@ -12,10 +13,12 @@ MISTAKES = {
     "wake-pipe": ("EP104", "likely"),
     "dropped": ("EP403", "confirmed"),
     "connect-untold": ("EP106", "likely"),
+    "stalls": ("EP404", "confirmed"),
 }
 PAUSES = ("blocked-first", "chunks", "lowat", "unix-chunks", "pool", "greeting", "connect-told", "no-room", "rate-limit")
 # Attached once they wait, with thresholds of seconds where the default is minutes.
-RULES = ("half-close-missed", "deaf-registration", "oneshot-not-rearmed", "et-read-not-drained", "et-accept-not-drained")
+RULES = ("half-close-missed", "deaf-registration", "oneshot-not-rearmed", "et-read-not-drained", "et-accept-not-drained", "loop-stall",
+         "write-stalled")
 PATIENCE = ("--profile", "production", "--set", "half-close-missed.half_close_s=1", "--set", "deaf-registration.deaf_s=1",
             *(word for rule in RULES for word in ("--set", f"{rule}.from_start_s=1")))
 # What hung when we came: a risk that is named, and no claim that all is well.
@@ -27,6 +30,8 @@ HUNG = {
     "fired": "EP104",
     "fired-end": "EP104",
     "deaf": "EP106",
+    "not-polled": "EP404",
+    "cut-before": "EP105",
     "pool": "EP106 EP301",  # bytes wait, or nothing but the end
 }
 AT_ONCE = 4
@@ -54,7 +59,10 @@ def attached(role):
     server = subprocess.Popen([WAITING, role, "60000"], stdout=subprocess.PIPE, text=True)
     try:
         check(server.stdout.readline() == "waits\n", f"{role} did not come to wait")
-        return Started("attach", *PATIENCE, "--duration", 3, "-p", server.pid).finish()
+        watch = Started("attach", *PATIENCE, "--duration", 3, "-p", server.pid)
+        if role == "cut-before":
+            server.send_signal(signal.SIGUSR1)
+        return watch.finish()
     finally:
         server.kill()
         server.wait()
@@ -100,5 +108,6 @@ def register(suite):
             suite.run(f"waiting {role} is quiet, attached", quiet_attached(role))
         for role, rules in HUNG.items():
             suite.run(f"waiting {role} hung from the start, attached", hung_attached(role, rules))
-        suite.run("waiting ghost, attached", found_attached("ghost", "EP303", "confirmed"))
+        for role in ("ghost", "ghost-ignored", "ghost-child"):
+            suite.run(f"waiting {role}, attached", found_attached(role, "EP303", "confirmed"))
         suite.run("waiting hangs, attached", found_attached("hangs", "EP103", "likely"))

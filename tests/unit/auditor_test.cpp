@@ -201,6 +201,85 @@ TEST_F(AuditorTest, MillionsOfSubjectsStayBounded)
     EXPECT_EQ(found[0].level, Level::kConfirmed);
 }
 
+// Where in the program it was made: one stack with one frame.
+Finding made_in(Finding finding, const char* function)
+{
+    finding.stacks.push_back({"armed at", {{function, "a.cpp", 3}}});
+    return finding;
+}
+
+TEST_F(AuditorTest, OfManyDescriptorsOneHasAStackYet)
+{
+    // Three workers make the same mistake in the same function; the stacks of two have not come.
+    first_ = {make("EP901", 5, Level::kConfirmed, 10), made_in(make("EP901", 6, Level::kLikely, 3), "pause"),
+              make("EP901", 7, Level::kRisk, 1)};
+    look(1000);
+    std::vector<Finding> found = auditor_.findings();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].level, Level::kConfirmed);
+    EXPECT_EQ(found[0].count, 10u);
+    EXPECT_EQ(found[0].fds, 3u);
+    ASSERT_EQ(found[0].stacks.size(), 1u);
+    EXPECT_EQ(found[0].fingerprint, fingerprint(made_in(found[0], "pause")));
+}
+
+TEST_F(AuditorTest, TwoFunctionsAreTwoFindings)
+{
+    first_ = {made_in(make("EP901", 5, Level::kConfirmed), "pause"),
+              made_in(make("EP901", 6, Level::kLikely), "resume"), make("EP901", 6, Level::kLikely)};
+    first_[2].subject_epoll = 2;  // the fd of the second, in another epoll, its stack not yet known
+    look(1000);
+    std::vector<Finding> found = auditor_.findings();
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].fds, 1u);
+    EXPECT_EQ(found[1].fds, 2u);
+}
+
+TEST_F(AuditorTest, AnotherRuleKindOrTriggerIsAnotherFinding)
+{
+    first_ = {made_in(make("EP901", 5, Level::kLikely), "pause"), make("EP901", 6, Level::kLikely),
+              make("EP901", 7, Level::kLikely)};
+    first_[1].fd.kind = "udp";
+    first_[2].trigger = "level";
+    second_ = {make("EP902", 5, Level::kLikely)};
+    look(1000);
+    EXPECT_EQ(auditor_.findings().size(), 4u);
+}
+
+TEST_F(AuditorTest, TheProcessHasEndedWhenItsLastWordsAreHeard)
+{
+    first_ = {make("EP901", 5, Level::kLikely)};
+    look(1000);
+    const std::string before = auditor_.findings()[0].fingerprint;
+    books_.processes.clear();
+    first_ = {make("EP901", 5, Level::kConfirmed)};
+    look(2000);
+    ASSERT_EQ(auditor_.findings().size(), 1u);
+    EXPECT_EQ(auditor_.findings()[0].fingerprint, before);
+    EXPECT_EQ(auditor_.findings()[0].comm, "server");
+}
+
+TEST(ToldFindings, AgainWhenTheStackComesAndOnce)
+{
+    Finding finding;
+    finding.rule = "EP901";
+    finding.level = Level::kLikely;
+    finding.fingerprint = fingerprint(finding);
+    ToldFindings told;
+    EXPECT_TRUE(told.tell(finding));
+    EXPECT_TRUE(told.replaced().empty());
+    EXPECT_FALSE(told.tell(finding));
+    Finding later = made_in(finding, "pause");
+    later.fingerprint = fingerprint(later);
+    EXPECT_TRUE(told.tell(later));
+    EXPECT_EQ(told.replaced(), finding.fingerprint);
+    EXPECT_FALSE(told.tell(later));
+    Finding other = made_in(finding, "resume");  // that one was not told before
+    other.fingerprint = fingerprint(other);
+    EXPECT_TRUE(told.tell(other));
+    EXPECT_TRUE(told.replaced().empty());
+}
+
 TEST(Fingerprint, StableAcrossRuns)
 {
     Finding f;
@@ -351,6 +430,8 @@ TEST(AuditorStacks, OfAnEpollNoneOfWhoseRegistrationsIsShown)
     ASSERT_EQ(findings.size(), 1u);
     ASSERT_EQ(findings[0].stacks.size(), 1u);
     EXPECT_EQ(findings[0].stacks[0].what, "blocked in");
+    EXPECT_EQ(findings[0].fingerprint, fingerprint(findings[0])) << "it names the function";
+    EXPECT_NE(findings[0].fingerprint, placeless_fingerprint(findings[0]));
     EXPECT_EQ(sites->asked_, (std::vector<uint64_t>{5, 40, 0}));
 }
 

@@ -388,6 +388,27 @@ TEST(EtReadNotDrained, TheirIgnoredEdgesSayNothingAboutSockets)
     EXPECT_EQ(s.alarms(), "EP101 likely");
 }
 
+TEST(EtReadNotDrained, TheRuntimeHasItInAnEpollOfItsOwn)
+{
+    Scenario s;  // Go: each file is in the netpoller's epoll, edge-triggered, and its thread is told of every edge
+    constexpr uint32_t kRuntime = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    s.epoll(5).add(7, kRuntime, FILE_TCP).epoll(4).add(7, EPOLLIN | EPOLLET, FILE_TCP).wait().after_ms(2000);
+    s.arrives(7, 12);
+    s.thread(101).epoll(5).wait().delivered(7, EPOLLIN).wait(1).after_ms(1).returned(0);
+    s.thread(100).epoll(4).delivered(7, EPOLLIN).read(7, 4, 4).wait().after_ms(2000);
+    EXPECT_EQ(s.alarms(), "EP101 likely");
+}
+
+TEST(EtReadNotDrained, AnotherEpollWillTellOfIt)
+{
+    for (uint32_t mask : {EPOLLIN + 0U, EPOLLIN | EPOLLET}) {
+        Scenario s;  // level-triggered there, or its edge is not fetched yet
+        s.epoll(5).add(7, mask, FILE_TCP).epoll(4).add(7, EPOLLIN | EPOLLET, FILE_TCP).wait().after_ms(2000);
+        s.arrives(7, 12).epoll(5).ready(7).epoll(4).delivered(7, EPOLLIN).read(7, 4, 4).wait().after_ms(5000);
+        EXPECT_EQ(s.alarms(), "");
+    }
+}
+
 TEST(EtReadNotDrained, LevelTriggeredIsAnotherMatter)
 {
     Scenario s;  // it will be told again

@@ -137,6 +137,33 @@ TEST(FailedEpollCtl, StoppedProcess)
     EXPECT_EQ(s.verdict("EP601"), "none");
 }
 
+TEST(FailedEpollCtl, AWaitWithoutEndOnAnEpollIntoWhichNothingGot)
+{
+    Scenario s;  // bar < foo.txt
+    s.add_shared(0, EPOLLIN, FILE_OTHER, 0, -EPERM).wait().after_ms(900);
+    EXPECT_EQ(s.verdict("EP601"), "none");
+    s.after_ms(600);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP601"), "risk");
+    EXPECT_EQ(s.finding("EP601").shape, "waits on an empty epoll");
+}
+
+TEST(FailedEpollCtl, EmptyEpollsThatAreRight)
+{
+    Scenario sleeps;  // epoll_wait for a sleep
+    sleeps.add_shared(0, EPOLLIN, FILE_OTHER, 0, -EPERM).wait(60000).after_ms(10000);
+    EXPECT_EQ(sleeps.verdict("EP601"), "none");
+    Scenario signals;  // only signals end its waits
+    signals.add_shared(0, EPOLLIN, FILE_OTHER, 0, -EPERM).wait().after_ms(10).returned(-EINTR).wait().after_ms(10000);
+    EXPECT_EQ(signals.verdict("EP601"), "none");
+    Scenario done;  // its work is done
+    done.add_shared(0, EPOLLIN, FILE_OTHER, 0, -EPERM).add(7, EPOLLIN, FILE_TCP).wait().del(7).after_ms(10000);
+    EXPECT_EQ(done.verdict("EP601"), "none");
+    Scenario others;  // it asked what a file is (Go), and waits for its sockets
+    others.add(7, EPOLLIN, FILE_TCP).add_shared(0, EPOLLIN, FILE_OTHER, 0, -EPERM).wait().after_ms(10000);
+    EXPECT_EQ(others.verdict("EP601"), "none");
+}
+
 TEST(FailedEpollCtl, ManyFailuresWithoutHarmAreARisk)
 {
     Scenario s;

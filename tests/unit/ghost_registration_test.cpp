@@ -152,5 +152,94 @@ TEST(GhostRegistration, ANumberOfAnotherProcessIsNoGhost)
     EXPECT_EQ(s.verdict("EP303"), "none");
 }
 
+// Told on and on where the number leads elsewhere or nowhere, and nothing is done about it.
+void told_elsewhere(Scenario& s, int fd, unsigned times, const std::function<void(Scenario&)>& between = {})
+{
+    for (unsigned i = 0; i < times; i++) {
+        s.after_us(500).delivered_elsewhere(fd, EPOLLIN);
+        if (between)
+            between(s);
+    }
+}
+
+TEST(GhostRegistration, ClosedBeforeWeLookedAndNeverTouched)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);
+        s.seeded(7, EPOLLIN, FILE_TCP).arrives(7, 10);
+        told_elsewhere(s, 7, 6000);
+        EXPECT_EQ(s.alarms(), "EP303 confirmed");
+        EXPECT_EQ(s.finding("EP303").pid, 100u);
+    }
+}
+
+TEST(GhostRegistration, WhatItsNumberLeadsToIsNone)
+{
+    Scenario s;  // the same story, but the number leads to the file: it is the program that leaves it alone
+    s.seeded(7, EPOLLIN, FILE_TCP).arrives(7, 10).spin(7, EPOLLIN, 4000, 500);
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+}
+
+TEST(GhostRegistration, ItsFileWasFoundInAChild)
+{
+    Scenario s;  // the child has the duplicate, so the file was seeded as the child's
+    s.process(200).seeded(7, EPOLLIN, FILE_TCP).arrives(7, 10).process(100);
+    told_elsewhere(s, 7, 4000);
+    EXPECT_EQ(s.alarms(), "EP303 confirmed");
+    EXPECT_EQ(s.finding("EP303").pid, 100u);
+}
+
+TEST(GhostRegistration, ClosedWhereNoHookSawItAndNeverTouched)
+{
+    Scenario s;  // by io_uring on 5.10, say: no epoll_ctl fails, but a spin is reason to ask
+    s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10);
+    told_elsewhere(s, 7, 4000);
+    EXPECT_EQ(s.alarms(), "EP303 confirmed");
+}
+
+TEST(GhostRegistration, ClosedBeforeWeLookedAndUsedUnderAnotherNumber)
+{
+    Scenario s;
+    s.seeded(7, EPOLLIN, FILE_TCP);
+    for (int i = 0; i < 20; i++) {
+        s.after_ms(200).arrives(7, 10).delivered_elsewhere(7, EPOLLIN);
+        s.consumed_unseen(7, 10);
+        posting p = s.blank(POSTING_READ, 7);
+        p.fd = 9;
+        p.result = 10;
+        p.amount = 4096;
+        s.post(p);
+    }
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP303"), "risk");
+}
+
+TEST(GhostRegistration, ClosedBeforeWeLookedAndSomebodyElseReadsIt)
+{
+    Scenario s;  // a child serves the connection; we are told of all that it gets, in vain, but it is no spin
+    s.seeded(7, EPOLLIN, FILE_TCP);
+    for (int i = 0; i < 40; i++)
+        s.after_ms(200).arrives(7, 10).delivered_elsewhere(7, EPOLLIN).consumed_unseen(7, 10);
+    EXPECT_EQ(s.alarms(), "EP303 likely");
+}
+
+TEST(GhostRegistration, BothProcessesWaitOnTheEpoll)
+{
+    Scenario s;  // the other one may have registered it: an inherited epoll, which EP503 tells of
+    s.process(200).seeded(7, EPOLLIN, FILE_TCP).arrives(7, 10).wait().process(100);
+    told_elsewhere(s, 7, 4000);
+    EXPECT_EQ(s.verdict("EP303"), "risk");
+    EXPECT_NE(s.alarms().find("EP202"), std::string::npos) << s.alarms();
+}
+
+TEST(GhostRegistration, Dup2BackHealsWhatWasClosedBeforeWeLooked)
+{
+    Scenario s;
+    s.seeded(7, EPOLLIN, FILE_TCP).arrives(7, 10).delivered_elsewhere(7, EPOLLIN);
+    for (int i = 0; i < 20; i++)
+        s.after_ms(200).read(7, 10).arrives(7, 10).delivered(7, EPOLLIN);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit

@@ -51,6 +51,163 @@ TEST(LoopStall, SleepsInTheHandler)
     }
 }
 
+// The first client is being served, two others send something, and the thread does not come back.
+Scenario& hang(Scenario& s, int call)
+{
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+    sends(s, 8);
+    sends(s, 9);
+    return s.hangs_in(call);
+}
+
+TEST(LoopStall, ASleepThatDoesNotEndIsToldWhileItLasts)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);
+        clients(s);
+        hang(s, SYS_recvfrom).after_ms(900);
+        EXPECT_EQ(s.verdict("EP404"), "none");
+        s.after_ms(1000);
+        EXPECT_EQ(s.alarms(), "EP404 likely");
+        EXPECT_EQ(s.finding("EP404").shape, "blocked in recvfrom");
+        EXPECT_EQ(s.finding("EP404").cost[1].second, 2);
+        s.after_ms(10000);
+        EXPECT_EQ(s.alarms(), "EP404 confirmed");
+    }
+}
+
+TEST(LoopStall, TheSameWhenItEndsIsTheSameFinding)
+{
+    Scenario s;
+    clients(s);
+    hang(s, SYS_connect).after_ms(1500);
+    const std::string before = s.finding("EP404").fingerprint;
+    s.goes_on().asleep_in(SYS_connect, 1500);
+    catch_up(s);
+    s.after_ms(250);
+    EXPECT_EQ(s.alarms(), "EP404 confirmed");
+    EXPECT_EQ(s.finding("EP404").fingerprint, before);
+    EXPECT_EQ(s.auditor().findings().size(), 1u);
+}
+
+TEST(LoopStall, WaitingForAnotherThreadForEverIsARisk)
+{
+    for (int call : {SYS_futex, SYS_ppoll, SYS_io_uring_enter}) {
+        Scenario s;  // a pool that is full, or a loop of another kind: it may be how it is meant
+        clients(s);
+        hang(s, call).after_ms(30000);
+        EXPECT_EQ(s.alarms(), "");
+        EXPECT_EQ(s.verdict("EP404"), "risk");
+    }
+}
+
+TEST(LoopStall, ComputingWithoutEnd)
+{
+    Scenario s;
+    s.cpu(1);
+    clients(s);
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+    sends(s, 8);
+    sends(s, 9);
+    s.after_ms(2900);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+    s.after_ms(600);
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").shape, "handler on the CPU");
+}
+
+TEST(LoopStall, ComputingForTheFirstOfABacklog)
+{
+    Scenario s;  // it accepts one, which sends without end, and the others stay in the backlog
+    s.cpu(1).add(3, EPOLLIN, FILE_LISTENER).wait().arrives(3, 3).delivered(3, EPOLLIN).accept(3, 7);
+    s.add(7, EPOLLIN, FILE_TCP).wait().arrives(7, 5).delivered(7, EPOLLIN);
+    for (int i = 0; i < 45; i++)
+        s.read(7, 5).after_ms(100).arrives(7, 5).ready(7);
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").cost[1].second, 2);
+}
+
+TEST(LoopStall, TheRestOfWhatTheHandledClientSentIsNoOtherClient)
+{
+    Scenario s;
+    clients(s);
+    s.arrives(7, 10).delivered(7, EPOLLIN).read(7, 5).hangs_in(SYS_fsync).after_ms(20000);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, AwayForLongAndNobodyWaits)
+{
+    Scenario s;  // it works on what it was told of, and no other client is ready
+    clients(s);
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).hangs_in(SYS_fsync).after_ms(20000);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, AwayForLongAndOnlyThoseOfItsBatchWait)
+{
+    Scenario s;
+    clients(s);
+    s.arrives(7, 5).arrives(8, 5).arrives(9, 5);
+    s.delivers({{7, EPOLLIN}, {8, EPOLLIN}, {9, EPOLLIN}}).read(7, 5).hangs_in(SYS_fsync).after_ms(20000);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, AwayForLongWhileAnotherThreadPolls)
+{
+    Scenario s;
+    clients(s);
+    s.thread(101).wait().thread(100);
+    hang(s, SYS_recvfrom).after_ms(20000);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, AwayForLongBecauseItHasNoCpuOrIsStopped)
+{
+    Scenario s;
+    clients(s);
+    hang(s, SYS_recvfrom).goes_on().waits_for_cpu(20000);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+    Scenario t;
+    clients(t);
+    hang(t, SYS_recvfrom).frozen(true).after_ms(20000);
+    EXPECT_EQ(t.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, ALoopWithinAHandler)
+{
+    Scenario s;
+    clients(s);
+    s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+    sends(s, 8);
+    sends(s, 9);
+    s.epoll(5).wait().after_ms(1500);  // spawnSync of Node: the clients are in the other one
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").shape, "blocked in epoll_wait on another epoll");
+}
+
+TEST(LoopStall, ALoopOfTwoEpollsInTurn)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 100; i++) {
+        s.epoll(4).arrives(7, 5).ready(7).delivered(7, EPOLLIN).read(7, 5);
+        s.epoll(5).wait(50).after_ms(50).returned(0);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, NobodyPollsFromTheStart)
+{
+    Scenario s;
+    s.seeded(7, EPOLLIN, FILE_TCP).seeded(8, EPOLLIN, FILE_TCP).arrives(7, 5).arrives(8, 5).after_ms(2000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP404"), "risk");
+    ASSERT_TRUE(s.finding("EP404").inconclusive);
+    EXPECT_EQ(s.finding("EP404").inconclusive->why, Inconclusive::kHungFromStart);
+    s.wait().delivers({{7, EPOLLIN}, {8, EPOLLIN}}).read(7, 5).read(8, 5).wait().after_ms(500);
+    EXPECT_EQ(s.verdict("EP404"), "none");  // it has come back
+}
+
 TEST(LoopStall, TenAreConfirmed)
 {
     Scenario s;

@@ -40,7 +40,13 @@ Snapshot Scenario::snapshot()
     }
     if (frozen_tid_)
         tables_.see_stopped(frozen_tid_, true, now());
-    return tables_.snapshot(now());
+    Snapshot books = tables_.snapshot(now());
+    for (uint32_t tid : books.threads_away()) {
+        auto hangs = hangs_.find(tid);
+        books.away[tid] = {hangs == hangs_.end() ? AwayThread::kRuns : hangs->second, blank(POSTING_WAIT).cpu,
+                           delay_ns_};
+    }
+    return books;
 }
 
 Scenario& Scenario::process(uint32_t pid)
@@ -75,6 +81,18 @@ Scenario& Scenario::waits_for_cpu(uint64_t ms)
 {
     delay_ns_ += ms * NSEC_PER_MSEC;
     return after_ms(ms);
+}
+
+Scenario& Scenario::hangs_in(int call)
+{
+    hangs_[tid_] = call;
+    return *this;
+}
+
+Scenario& Scenario::goes_on()
+{
+    hangs_.erase(tid_);
+    return *this;
 }
 
 Scenario& Scenario::spent(uint64_t cpu_ns)
@@ -183,14 +201,15 @@ Scenario& Scenario::add_shared(int fd, uint32_t mask, uint8_t kind, uint64_t dat
     return *this;
 }
 
-Scenario& Scenario::seeded(int fd, uint32_t mask, uint8_t kind)
+Scenario& Scenario::seeded(int fd, uint32_t mask, uint8_t kind, uint8_t flags)
 {
     File& f = files_[fd];
     f.kind = kind;
     if (kind == FILE_TCP && !f.state.sk_state)
         f.state.sk_state = 1;  // ESTABLISHED
-    f.state.flags |= STATE_WRITABLE | STATE_STREAM;
+    f.state.flags |= STATE_STREAM | (flags & POSTING_FULL ? 0 : STATE_WRITABLE);
     posting p = blank(POSTING_SEEDED, fd);
+    p.flags = flags;
     p.mask = mask;
     p.amount = kind == FILE_TCP ? f.state.sk_state : 0;
     p.data = static_cast<uint64_t>(fd);

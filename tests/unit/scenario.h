@@ -44,7 +44,7 @@ public:
     // What the program does.
     Scenario& add(int fd, uint32_t mask, uint8_t kind);
     Scenario& add_shared(int fd, uint32_t mask, uint8_t kind, uint64_t data, int64_t result = 0);
-    Scenario& seeded(int fd, uint32_t mask, uint8_t kind);
+    Scenario& seeded(int fd, uint32_t mask, uint8_t kind, uint8_t flags = 0);
     Scenario& mod(int fd, uint32_t mask, int64_t result = 0);
     Scenario& del(int fd, int64_t result = 0);
     Scenario& wait(int timeout_ms = -1);
@@ -90,6 +90,8 @@ public:
     // What happens to it.
     Scenario& asleep_in(int call, uint64_t ms);              // from now on, for so long, in a system call
     Scenario& waits_for_cpu(uint64_t ms);                    // from now on, for so long, on a run queue
+    Scenario& hangs_in(int call);                            // from now on asleep in it, and no end of it is seen
+    Scenario& goes_on();                                     // it does not hang any more, or runs without an end
     Scenario& overlaps(int fd, uint32_t tid);                // its read and that of another thread are in flight
     Scenario& delivered_elsewhere(int fd, uint32_t events);  // where the number does not lead to the file
     Scenario& arrives(int fd, uint32_t amount);  // bytes, datagrams, connections, eventfd counts, expirations
@@ -159,6 +161,7 @@ private:
     int epfd_ = 4;
     double cpu_share_ = 0;
     uint64_t delay_ns_ = 0;
+    std::map<uint32_t, int> hangs_;  // by thread
     uint32_t frozen_tid_ = 0;
     uint64_t frozen_at_ = 0;
     uint8_t slept_ = 0;

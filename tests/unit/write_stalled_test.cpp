@@ -50,6 +50,35 @@ TEST(WriteStalled, AFullBufferIsNoTail)
     }
 }
 
+TEST(WriteStalled, FullWhenWeCameAndForgottenWhenItDrains)
+{
+    for (uint8_t kind : {FILE_TCP, FILE_UNIX}) {
+        Scenario s;  // whether some is left is not known: a risk, and no claim that all is well
+        s.seeded(7, kIn, kind, POSTING_FULL).seeded(9, EPOLLIN, FILE_TCP);
+        s.state(7).sk_state = 1;  // connected
+        s.wait().after_ms(5000);
+        EXPECT_EQ(s.verdict("EP105"), "none") << "the peer is slow";
+        s.writable(7, true).after_ms(2000);
+        EXPECT_EQ(s.alarms(), "");
+        EXPECT_EQ(s.verdict("EP105"), "risk");
+        ASSERT_TRUE(s.finding("EP105").inconclusive);
+        EXPECT_EQ(s.finding("EP105").inconclusive->why, Inconclusive::kHungFromStart);
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5).write(7, 50).wait().after_ms(500);
+        EXPECT_EQ(s.verdict("EP105"), "none") << "it lives";
+    }
+}
+
+TEST(WriteStalled, FullWhenWeCameAndResumed)
+{
+    Scenario s;
+    s.seeded(7, kIn | EPOLLOUT, FILE_TCP, POSTING_FULL).wait().after_ms(500).writable(7, true);
+    s.delivered(7, EPOLLOUT).write(7, 5000).mod(7, kIn).wait().after_ms(5000);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+    Scenario armed;  // EPOLLOUT is asked for: the loop is told
+    armed.seeded(7, kIn | EPOLLOUT, FILE_TCP, POSTING_FULL).wait().after_ms(500).writable(7, true).after_ms(5000);
+    EXPECT_EQ(armed.verdict("EP105"), "none");
+}
+
 TEST(WriteStalled, ProductionWaitsTenSeconds)
 {
     Scenario s(Profile::kProduction);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// One fault is one finding, however many descriptors show it, and whether or not a stack of each was seen.
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "src/audit/auditor.h"
+
+namespace epaudit {
+namespace {
+
+bool is_worse(const Finding& a, const Finding& b)
+{
+    return a.level > b.level || (a.level == b.level && a.count > b.count);
+}
+
+bool names_a_function(const Finding& finding) { return finding.fingerprint != placeless_fingerprint(finding); }
+
+void join(Finding& example, const Finding& finding)
+{
+    const unsigned fds = example.fds + finding.fds;
+    const uint64_t first = example.first_at && finding.first_at ? std::min(example.first_at, finding.first_at)
+                                                                : example.first_at + finding.first_at;
+    auto inconclusive = example.inconclusive ? example.inconclusive : finding.inconclusive;
+    if (is_worse(finding, example)) {
+        // What says where the fault lies stays, if the worse one does not know it.
+        Finding worse = finding;
+        if (names_a_function(example) && !names_a_function(finding)) {
+            worse.stacks = std::move(example.stacks);
+            worse.fingerprint = std::move(example.fingerprint);
+        }
+        example = std::move(worse);
+    }
+    example.inconclusive = std::move(inconclusive);
+    example.fds = fds;
+    example.first_at = first;
+}
+
+bool same_fd(const Finding& a, const Finding& b)
+{
+    return a.pid == b.pid && a.fd.number == b.fd.number && a.epoll_fd == b.epoll_fd;
+}
+
+// How much speaks for it that both are of one place in the program.
+int likeness(const Finding& a, const Finding& b) { return same_fd(a, b) ? 2 : a.pid == b.pid ? 1 : 0; }
+
+bool is_before(const Finding& a, const Finding& b)
+{
+    if (a.level != b.level)
+        return a.level > b.level;
+    return std::tie(a.rule, a.fingerprint) < std::tie(b.rule, b.fingerprint);
+}
+
+}  // namespace
+
+std::vector<Finding> Auditor::findings() const
+{
+    std::map<std::string, Finding> placed;     // by fingerprint
+    std::map<std::string, Finding> placeless;  // those of which no stack tells the function
+    for (const auto& [subject, finding] : kept_) {
+        auto [at, fresh] = (names_a_function(finding) ? placed : placeless).try_emplace(finding.fingerprint, finding);
+        if (!fresh)
+            join(at->second, finding);
+    }
+    // A stack comes late, or for one descriptor of many: what lacks it is the same fault where there is one that it can be.
+    std::vector<Finding> result;
+    for (auto& [print, finding] : placeless) {
+        Finding* same = nullptr;
+        for (auto& [other, candidate] : placed)
+            if (placeless_fingerprint(candidate) == print &&
+                (!same || likeness(candidate, finding) > likeness(*same, finding)))
+                same = &candidate;
+        if (same)
+            join(*same, finding);
+        else
+            result.push_back(std::move(finding));
+    }
+    for (auto& [print, finding] : placed)
+        result.push_back(std::move(finding));
+    std::sort(result.begin(), result.end(), is_before);
+    return result;
+}
+
+bool ToldFindings::tell(const Finding& finding)
+{
+    replaced_.clear();
+    const std::string level = level_name(finding.level);
+    const std::string placeless = placeless_fingerprint(finding);
+    if (!told_.insert(finding.fingerprint + level).second)
+        return false;
+    if (placeless == finding.fingerprint)
+        return true;
+    // Told before its stack came. Only one function can have been meant.
+    if (told_.erase(placeless + level))
+        replaced_ = placeless;
+    return true;
+}
+
+}  // namespace epaudit
