@@ -106,10 +106,13 @@ static __always_inline bool ledger_output_pending(const struct registration_row 
            !(s->flags & STATE_WRITABLE);
 }
 
-/* Input waits that this registration does not ask for. */
+/* Input waits that this registration does not ask for. A listener that is paused is asked nothing of; one that is asked
+ * for room to write was meant to tell of connections. */
 static __always_inline bool ledger_unasked(const struct registration_row *r, const struct file_row *f,
                                            const struct file_state *s)
 {
+    if (f->kind == FILE_LISTENER)
+        return s->backlog && (r->mask & EV_OUT) && !(r->mask & (EV_IN | EV_RDNORM));
     return (f->kind == FILE_TCP || f->kind == FILE_UNIX) && s->unread && !(r->mask & (EV_IN | EV_RDNORM));
 }
 

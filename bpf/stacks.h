@@ -180,9 +180,9 @@ static __always_inline u64 hash_frames(struct site_view *v, u64 hash, u64 frame)
 /* A stretch of the loop below. Global: verified once, not once per stretch. Is it enough? */
 #define SITE_STRETCH 16
 _Static_assert(SITE_WORDS % SITE_STRETCH == 0, "stretches are whole");
-__noinline int hash_stretch(u32 twin, u32 first, u32 words)
+__noinline int hash_stretch(u32 copy, u32 first, u32 words)
 {
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &twin);
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
     u64 at = first;
     asm volatile("" : "+r"(at)); /* else clang forgets the bound before the verifier sees it */
     if (!v || at > SITE_WORDS - SITE_STRETCH)
@@ -201,12 +201,12 @@ __noinline int hash_stretch(u32 twin, u32 first, u32 words)
 
 /* The callers by what looks like a return address on the stack. Left-overs of earlier calls are among them: they make
  * one place look like several, and never several like one. */
-static __always_inline u64 hash_words(struct site_view *v, u32 twin, u64 hash, u32 words)
+static __always_inline u64 hash_words(struct site_view *v, u32 copy, u64 hash, u32 words)
 {
     v->found = 0;
     v->hash = hash;
     for (u32 first = 0; first < SITE_WORDS; first += SITE_STRETCH)
-        if (hash_stretch(twin, first, words))
+        if (hash_stretch(copy, first, words))
             break;
     return v->hash;
 }
@@ -243,7 +243,7 @@ __noinline int find_site(u32 which)
     u64 hash = mix(mix(user_instruction(registers), (u64)p->tgid << 32 | p->mask), p->kind);
     u64 site = hash_frames(v, hash, user_frame_pointer(registers));
     if (!site)
-        site = hash_words(v, twin, hash, read_words(v));
+        site = hash_words(v, copy, hash, read_words(v));
     else if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) /* libc's wrapper has no frame: who called it stands here */
         site = mix(site, v->word[0]);
     c->site = site | 1;
