@@ -14,8 +14,8 @@ static __always_inline bool reused(struct file *file, const struct file_row *f)
     return (f->flags & FILE_CLOSED) && READ(file, f_inode, i_ino) != f->ino;
 }
 
-/* A call on a number that leads nowhere, or not to a socket: one that was closed in the same batch? Global: rare, and asked
- * by all that follow. */
+/* A call on a number that leads nowhere, or not to a socket: one that was closed in the same batch? Global: rare, and
+ * asked by all that follow. */
 __noinline int bad_number(u32 which)
 {
     struct call *c = bpf_map_lookup_elem(&calls, &which);

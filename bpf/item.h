@@ -85,8 +85,8 @@ static __always_inline bool item_linked(struct epitem *item)
     return READ(back, next) == link;
 }
 
-/* Where on the list of its file is it? ITEM_BEYOND: not as far as that is looked through. Global (shared.bpf.c): a loop in
- * each place that asks would be a good part of all code. */
+/* Where on the list of its file is it? ITEM_BEYOND: not as far as that is looked through. Global (shared.bpf.c): a loop
+ * in each place that asks would be a good part of all code. */
 #define ITEM_BEYOND 1
 u64 look_for_item(u64 epoll, u64 file, u32 fd);
 

@@ -230,8 +230,8 @@ static __always_inline void ledger_drop_row(struct books *b, const struct regist
 }
 
 #ifdef __bpf__
-/* Global (shared.bpf.c): what is done in so many places is code, and verified, once in each program. It looks for the rows
- * again, which is nothing beside the rest. */
+/* Global (shared.bpf.c): what is done in so many places is code, and verified, once in each program. It looks for the
+ * rows again, which is nothing beside the rest. */
 enum drop_how { DROP_FROM_FILE = 1, DROP_FILE_DIES = 2, DROP_GONE = 4 };
 int drop_registration(u64 epoll, u64 file, u32 fd, u32 how);
 

@@ -37,7 +37,7 @@ static __always_inline u64 plain(u64 address)
     ({                                                                                                        \
         __typeof__((p)->field) read_value;                                                                    \
         __typeof__(p) read_from = (p);                                                                        \
-        if (__builtin_expect(typed_loads, 1)) {                                                                                    \
+        if (__builtin_expect(typed_loads, 1)) {                                                               \
             __typeof__(p) read_typed = typed_pointer(read_from, bpf_core_type_id_kernel(__typeof__(*(p))));   \
             u64 read_wide = (u64)read_typed->field;                                                           \
             asm volatile("" : "+r"(read_wide)); /* else clang merges this load with the other branch's */     \

@@ -77,7 +77,7 @@ enum call_class {
 
 /* On 5.10-style verifiers a loop needs a bound; events of one return beyond it are counted, not seen. */
 #define EVENTS_PER_RETURN 4096
-/* Wait-queue entries looked at per wake-up, and registrations of a file that are looked at without a call each. */
+/* Wait-queue entries looked at per wake-up, and registrations of a file in search of one. */
 #define CHAIN_MAX 16
 /* Registrations of one file, over all epolls, that are booked at attach, swept, and buried with it. */
 #define CHAIN_LONGEST 512

@@ -73,7 +73,7 @@ __noinline int seed_stretch(u32 tgid, u32 tid)
             break;
         seed_registration(tgid, tid);
     }
-    seeded_at = seeded_item ? (u64)w.at : 0;
+    seeded_at = seeded_item && w.at != w.end ? (u64)w.at : 0;
     return 0;
 }
 
@@ -124,7 +124,8 @@ int on_seed(struct bpf_iter__task_file *ctx)
             return 0;
         seed_stretch(tgid, tid);
     }
-    books_stat(NULL, STAT_CHAIN_BEYOND);
+    if (seeded_at)
+        books_stat(NULL, STAT_CHAIN_BEYOND);
     return 0;
 }
 

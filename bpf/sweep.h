@@ -146,7 +146,7 @@ __noinline int refresh_stretch(u32 found)
             break;
         found = refresh_far_item(found);
     }
-    swept_at = swept_item ? (u64)w.at : 0;
+    swept_at = swept_item && w.at != w.end ? (u64)w.at : 0;
     return found;
 }
 
@@ -159,13 +159,14 @@ static __always_inline bool refresh_items(struct sweep_record *out, struct file 
     walk_items(&w, file);
     struct epitem *item = next_item(&w);
     u32 found = item && refresh_item(out, file, f, item, false);
-    swept_at = item ? (u64)w.at : 0;
+    swept_at = item && w.at != w.end ? (u64)w.at : 0;
     for (int i = 0; i < CHAIN_LONGEST; i += CHAIN_STRETCH) {
         if (!swept_at)
             return found;
         found = refresh_stretch(found);
     }
-    books_stat(NULL, STAT_CHAIN_BEYOND);
+    if (swept_at)
+        books_stat(NULL, STAT_CHAIN_BEYOND);
     return found;
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What loading the probes costs a kernel. It grows unseen: a loop of a few hundred turns in one function, or a large body in
-line at several places, doubles it and no other test notices (bpf/shared.bpf.c says what helps)."""
+"""What loading the probes costs a kernel. It grows unseen: a loop of a few hundred turns in one function, or a large body
+in line at several places, doubles it and no other test notices (bpf/shared.bpf.c says what helps)."""
 import json
 import os
 import pathlib
@@ -19,11 +19,12 @@ MOST_BYTES_OF_ONE = 190_000
 
 
 def loaded(pid):
-    """Name, verified instructions, bytes of the programs that a process has loaded, twins not among them (bpf/twins.h): they
-    are the same once more, on kernels that need them."""
+    """Name, verified instructions, bytes of the programs that a process has loaded, twins not among them (bpf/twins.h):
+    they are the same once more, on kernels that need them."""
     listing = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True, text=True)
     ours = programs_of(pid)
-    known = {p["id"]: p for p in json.loads(listing.stdout) if p["id"] in ours and not p.get("name", "").endswith("_twin")}
+    known = {p["id"]: p for p in json.loads(listing.stdout)
+             if p["id"] in ours and not p.get("name", "").endswith("_twin")}
     for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
         text = entry.read_text()
         program = re.search(r"^prog_id:\s*(\d+)", text, re.M)
