@@ -157,10 +157,10 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
             continue;
         unsigned listed = registrations_in_fdinfo(epoll.tgid, epoll.fd);
         if (listed > epoll.registrations)
-            notes.push_back(
-                fmt::format("pid {} epoll fd {}: {} of {} registrations belong to files that no "
-                            "descriptor leads to; they are not watched",
-                            epoll.tgid, epoll.fd, listed - epoll.registrations, listed));
+            notes.push_back(fmt::format(
+                "pid {} epoll fd {}: {} of {} registrations belong to files that no descriptor of a watched "
+                "process leads to; level-triggered ones are watched from their first event on, others not",
+                epoll.tgid, epoll.fd, listed - epoll.registrations, listed));
         for (const Sleeper& one : sleepers) {
             if (one.pid != epoll.tgid || one.call.fd != epoll.fd || !is_wait(one.call.number))
                 continue;
