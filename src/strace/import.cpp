@@ -98,7 +98,7 @@ void StraceImport::take(std::string_view text)
         }
         change_source(before);
     }
-    if (!open_.empty() && !tail_heading(text).empty()) {
+    if (!tail_heading(text).empty()) {
         heading(text);
         return;
     }
@@ -230,6 +230,8 @@ bool StraceImport::heading(std::string_view text)
 // Each of several logs has its own time stamps, threads, and calls that are not over yet.
 void StraceImport::change_source(uint32_t before)
 {
+    if (sources_.all().empty())  // a rule, and no name yet
+        return;
     const uint32_t now = sources_.current();
     const LogSource& source = sources_.all()[now];
     const bool per_thread = source.pid != 0;

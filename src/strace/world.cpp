@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "src/books/describe.h"
+
 namespace epaudit {
 
 LogProcess* World::make_process(uint32_t pid)
@@ -96,7 +98,7 @@ uint32_t World::own(uint32_t tid)
         return tid;
     auto [name, fresh] = names_.try_emplace({group_, tid}, tid);
     if (fresh && taken(tid))
-        name->second = kUnnamed + unnamed_++;
+        name->second = kNoPidFrom + unnamed_++;
     return name->second;
 }
 

@@ -121,8 +121,6 @@ public:
     void source(uint32_t group, bool per_thread, const std::string& name);
     // What a number of the current group is called here: two logs may mean different threads by one number, or by none.
     uint32_t own(uint32_t tid);
-    // Such a number that the log has not given.
-    static constexpr uint32_t kUnnamed = 1U << 30;
 
     // The thread of a line, made when it is new; NULL when there are too many.
     LogThread* thread(uint32_t tid);

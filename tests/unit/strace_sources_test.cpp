@@ -39,7 +39,7 @@ std::string comment(const std::string& name) { return "### " + name + " ###\n"; 
 
 void finds_the_one_spin(const std::string& text)
 {
-    Judged judged = judge(text);
+    PastedAnswer judged = judge(text);
     EXPECT_GE(judged.level("EP204"), Level::kLikely) << judged.told << text.substr(0, 400);
     EXPECT_EQ(judged.found.size(), 1U) << judged.told;
     EXPECT_EQ(judged.lost, 0U);
@@ -95,7 +95,7 @@ TEST(Sources, OneProgramIsNotSplit)
     for (int i = 0; i < 300; i++)
         all += "epoll_wait(9, [{EPOLLIN|EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1\npython3." + std::to_string(10 + i) +
                "\n";
-    Judged judged = judge(all);
+    PastedAnswer judged = judge(all);
     EXPECT_GE(judged.level("EP204"), Level::kLikely) << judged.told;
     ASSERT_FALSE(judged.runs.empty());
     EXPECT_EQ(judged.runs[0].returns, 300U);
@@ -131,8 +131,8 @@ TEST(Sources, EachLogHasItsOwnTime)
         }
         return all;
     };
-    Judged judged = judge(tail("a.log") + stamped(1700000000, spin(300)) + tail("b.log") +
-                          stamped(1700000000, work(300)));
+    PastedAnswer judged = judge(tail("a.log") + stamped(1700000000, spin(300)) + tail("b.log") +
+                                stamped(1700000000, work(300)));
     EXPECT_GE(judged.level("EP204"), Level::kLikely);
     EXPECT_EQ(judged.found.size(), 1U) << judged.told;
     // Relative ones count from the line before of the same log.
