@@ -326,6 +326,20 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
     EXPECT_EQ(judge(times(100, kEnd)).other_tool, "");
 }
 
+TEST(Pasted, ArgumentsInHexadecimalAreRead)
+{
+    // strace -e raw=all: events are an address, so that nothing is known of them; yet these are calls.
+    Auditor auditor(Profile::kProduction);
+    StraceImport log(auditor, 1000);
+    for (const std::string& line :
+         split(times(150, "epoll_wait(0x5, 0x7ffe10a0, 0x40, 0xffffffff) = 0x1\nread(0x9, 0x55d0, 0x1000) = 0\n")))
+        log.line(line);
+    log.finish();
+    EXPECT_EQ(log.counts().epolls, 1U);
+    EXPECT_EQ(log.tracker().open(), 150U);
+    EXPECT_TRUE(log.lost().empty());
+}
+
 TEST(Pasted, AHerdIsARiskAndZeroTimeoutsAreARemark)
 {
     PastedAnswer herd = judge(times(9,
