@@ -11,6 +11,12 @@
 
 namespace epaudit {
 
+// A log does not always say which process it is about. Those that it tells apart all the same have numbers that no
+// kernel gives.
+constexpr uint32_t kNoPidFrom = 1U << 30;
+// 0: not known.
+inline uint32_t known_pid(uint32_t pid) { return pid < kNoPidFrom ? pid : 0; }
+
 const char* kind_name(uint8_t file_kind);      // "tcp", "eventfd"; "unknown" for anything else
 const char* tcp_state_name(uint8_t sk_state);  // "CLOSE_WAIT"; "" when there is none
 std::string mask_text(uint32_t mask);          // "EPOLLIN|EPOLLET"; "0" for an empty one

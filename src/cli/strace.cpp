@@ -2,6 +2,7 @@
 // epaudit strace FILE|-: a log is audited as a program would have been.
 #include <fmt/format.h>
 
+#include "src/books/describe.h"
 #include "src/cli/log_doubts.h"
 #include "src/cli/posted.h"
 #include "src/strace/import.h"
@@ -43,7 +44,7 @@ Report make_report(const StraceOptions& options, StraceImport& log, const Snapsh
 {
     Report report = about(options);
     for (const auto& [pid, process] : last.processes)
-        if (pid)
+        if (known_pid(pid))
             report.pids.push_back(pid);
     Observation& observation = report.observation;
     if (log.clock().known())

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "rules/explain.h"
+#include "src/books/describe.h"
 #include "src/evidence/place.h"
 #include "src/report/formats.h"
 #include "src/report/html_charts.h"
@@ -226,7 +227,7 @@ private:
         fmt::print(
             out_,
             "<h3>{}[{}], epoll fd {}</h3>\n<p class=\"soft\">{}, {} with events ({} futile), {} timed out, {}</p>\n",
-            safe(loop.comm.empty() ? "?" : loop.comm), loop.pid, loop.fd, plural(row.waits, "wait"),
+            safe(loop.comm.empty() ? "?" : loop.comm), known_pid(loop.pid), loop.fd, plural(row.waits, "wait"),
             grouped(row.returns), grouped(row.futile_returns), grouped(row.timeouts), plural(row.events, "event"));
         const std::string charts =
             histogram_svg(row.latency, EPOLL_BUCKETS, "µs", fmt::format("l{}a", number), "From ready to delivered") +

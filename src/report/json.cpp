@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "src/books/describe.h"
 #include "src/evidence/place.h"
 #include "src/report/json_parts.h"
 #include "src/report/words.h"
@@ -159,7 +160,7 @@ Json finding_json(const Finding& finding, const std::string& directory)
               {"fingerprint", finding.fingerprint},
               {"summary", finding.summary},
               {"shape", finding.shape},
-              {"process", Json{{"pid", finding.pid}, {"comm", finding.comm}, {"exe", finding.exe}}},
+              {"process", Json{{"pid", known_pid(finding.pid)}, {"comm", finding.comm}, {"exe", finding.exe}}},
               {"epoll", Json{{"fd", number_or_null(finding.epoll_fd)}}},
               {"fd", Json{{"number", number_or_null(finding.fd.number)},
                           {"kind", finding.fd.kind},
@@ -193,7 +194,7 @@ Json histogram_json(const uint32_t* buckets)
 Json loop_json(const LoopStats& loop)
 {
     const epoll_row& row = loop.row;
-    return Json{{"process", Json{{"pid", loop.pid}, {"comm", loop.comm}}},
+    return Json{{"process", Json{{"pid", known_pid(loop.pid)}, {"comm", loop.comm}}},
                 {"epoll", Json{{"fd", number_or_null(loop.fd)}}},
                 {"waits", row.waits},
                 {"returns", row.returns},

@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "src/books/describe.h"
 #include "src/evidence/place.h"
 #include "src/report/words.h"
 
@@ -86,8 +87,10 @@ std::string iso_time(int64_t seconds)
 std::vector<std::string> where_parts(const Finding& finding)
 {
     std::vector<std::string> parts;
-    if (!finding.comm.empty() || finding.pid != 0)
-        parts.push_back(fmt::format("{}[{}]", finding.comm.empty() ? "?" : finding.comm, finding.pid));
+    if (const uint32_t pid = known_pid(finding.pid))
+        parts.push_back(fmt::format("{}[{}]", finding.comm.empty() ? "?" : finding.comm, pid));
+    else if (!finding.comm.empty())
+        parts.push_back(finding.comm);
     if (finding.epoll_fd >= 0)
         parts.push_back(fmt::format("epoll fd {}", finding.epoll_fd));
     for (const std::string& part : {fd_text(finding.fd), address_text(finding.fd)})

@@ -140,10 +140,29 @@ bool parse_number(std::string_view text, int64_t& value)
     return true;
 }
 
+namespace {
+
+// How many there are at the beginning, and their value.
+size_t hex_digits(std::string_view text, uint64_t& number)
+{
+    size_t length = 0;
+    for (; length < text.size() && length < 16; length++) {
+        const char c = text[length];
+        if (!digit(c) && (c < 'a' || c > 'f'))
+            break;
+        number = number << 4 | static_cast<uint64_t>(digit(c) ? c - '0' : c - 'a' + 10);
+    }
+    return length;
+}
+
+}  // namespace
+
 bool parse_fd(std::string_view text, PrintedFd& fd)
 {
     size_t length = 0;
     uint64_t number = 0;
+    if (text.size() > 2 && text[0] == '0' && text[1] == 'x')  // strace -e raw=all
+        length = 2 + hex_digits(text.substr(2), number);
     while (length < text.size() && digit(text[length]) && number < (1ULL << 32))
         number = number * 10 + static_cast<uint64_t>(text[length++] - '0');
     fd.decoration = {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 
 #include "src/strace/line.h"
 
@@ -10,6 +11,8 @@ namespace epaudit {
 
 class LogClock {
 public:
+    // The lines that follow are from this log of several: each has its own time stamps.
+    void source(uint32_t number);
     // The time of a line, read once per line and in order.
     uint64_t at(const LogLine& line);
 
@@ -20,11 +23,19 @@ public:
 
 private:
     uint64_t absolute(uint64_t stamp, uint64_t wrap);
+    void goes_on(uint64_t step);
 
+    struct Source {
+        uint64_t now = 0;      // by its own stamps, from where the clock was when it began
+        uint64_t stamp = 0;    // of the line before
+        bool stamped = false;  // `stamp` is an absolute one
+        bool fresh = false;    // `stamp` is another log's
+    };
     uint64_t now_ = 1'000'000'000;
-    uint64_t stamp_ = 0;  // of the line before
     bool known_ = false;
-    bool stamped_ = false;  // stamp_ is an absolute one
+    Source source_{1'000'000'000};
+    uint32_t number_ = 0;
+    std::unordered_map<uint32_t, Source> others_;
     bool coarse_ = false;
     uint64_t steps_back_ = 0;
 };

@@ -88,12 +88,23 @@ void StraceImport::learn()
 
 void StraceImport::take(std::string_view text)
 {
-    unsigned repeat = 1;
+    LogShape::Around around;
     const bool full = shape_.width() && text.size() >= shape_.width();
-    text = shape_.clean(text, buffer_, repeat);
+    text = shape_.clean(text, buffer_, around);
+    if (const uint32_t before = sources_.current(); !around.source.empty()) {
+        if (!sources_.select(around.source)) {
+            refuse(Refusal::kTooMany);
+            return;
+        }
+        change_source(before);
+    }
+    if (!tail_heading(text).empty()) {
+        heading(text);
+        return;
+    }
     if (!open_.empty() && (continues(text) || (open_full_ && goes_on(text, full))))
         return;
-    const unsigned extra = std::min(repeat - 1, std::max(repeats_left_, kRepeatsAtLeast));
+    const unsigned extra = std::min(around.repeat - 1, std::max(repeats_left_, kRepeatsAtLeast));
     repeats_left_ -= std::min(extra, repeats_left_);
     for (unsigned times = 0; times <= extra; times++)
         all_of(text);
@@ -163,6 +174,8 @@ void StraceImport::one(std::string_view text)
     if (line.kind == LogLine::Kind::kEmpty || line.kind == LogLine::Kind::kStack)
         return;
     if (line.kind == LogLine::Kind::kRefused && line.form == TimeForm::kNone) {
+        if (heading(text))
+            return;
         refuse(line.refusal);
         return;
     }
@@ -174,6 +187,8 @@ void StraceImport::one(std::string_view text)
     interpreter_.sight().fine_times = clock_.known() && !clock_.coarse();
     if (line.pid)
         interpreter_.sight().pids = true;
+    if (!sources_.all().empty())
+        line.pid = interpreter_.world().own(line.pid ? line.pid : sources_.all()[sources_.current()].pid);
     switch (line.kind) {
     case LogLine::Kind::kCall: call(line, now); break;
     case LogLine::Kind::kUnfinished: begins(line, now); break;
@@ -202,11 +217,52 @@ void StraceImport::one(std::string_view text)
         pause();
 }
 
+// Does this line say that others follow that are from another log?
+bool StraceImport::heading(std::string_view text)
+{
+    const uint32_t before = sources_.current();
+    if (!sources_.heading(text, !interpreter_.counts().calls))
+        return false;
+    change_source(before);
+    return true;
+}
+
+// Each of several logs has its own time stamps, threads, and calls that are not over yet.
+void StraceImport::change_source(uint32_t before)
+{
+    if (sources_.all().empty())  // a rule, and no name yet
+        return;
+    const uint32_t now = sources_.current();
+    const LogSource& source = sources_.all()[now];
+    const bool per_thread = source.pid != 0;
+    interpreter_.sight().per_thread |= per_thread && sources_.several();
+    interpreter_.world().source(source.group, per_thread, source.name);
+    if (now == before)
+        return;
+    clock_.source(now);
+    Left& left = left_[before];
+    left.endless = endless_;
+    left.open.swap(open_);
+    Left& mine = left_[now];
+    endless_ = std::exchange(mine.endless, false);
+    open_ = std::exchange(mine.open, {});
+    open_full_ = !open_.empty();  // tail may have stopped within a line
+}
+
+// Which log a process is from, where that is all that is known of it.
+void StraceImport::name_processes()
+{
+    for (const auto& [pid, process] : interpreter_.world().processes())
+        if (sources_.several() && process->exe.empty() && !process->comm.empty())
+            audit_.tables().set_process({pid, process->comm, "", RunState::kUnknown});
+}
+
 void StraceImport::pause()
 {
     learn();
     settle(clock_.now());
     looked_at_line_ = lines_;
+    name_processes();
     if (audit_.time())
         audit_.look();
 }
@@ -219,6 +275,12 @@ void StraceImport::finish()
     settle(clock_.now());
     if (endless_)
         leave_open();
+    for (auto& [number, left] : left_) {
+        open_.swap(left.open);
+        if (left.endless)
+            leave_open();
+    }
+    name_processes();
     if (audit_.time())
         audit_.pass(clock_.now());
     if (audit_.time())

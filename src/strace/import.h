@@ -6,11 +6,13 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "src/strace/clock.h"
 #include "src/strace/interpreter.h"
 #include "src/strace/shape.h"
+#include "src/strace/sources.h"
 
 namespace epaudit {
 
@@ -60,6 +62,9 @@ private:
     bool goes_on(std::string_view text, bool full);
     LogThread* enter(const LogLine& line, uint8_t what, uint64_t now);
     void leave_open();
+    void change_source(uint32_t before);
+    bool heading(std::string_view text);
+    void name_processes();
     std::string_view without_next(std::string_view text, std::string_view left);
     void call(const LogLine& line, uint64_t now);
     void begins(const LogLine& line, uint64_t now);
@@ -95,6 +100,13 @@ private:
     bool open_full_ = false;     // the line was as long as lines of this log get
     std::string joined_, line_;  // lines of a mail that go on (quoted-printable)
     std::string_view more_;      // further calls of the line that is being read
+    LogSources sources_;
+    // What is unfinished of the other logs.
+    struct Left {
+        bool endless = false;
+        std::string open;
+    };
+    std::unordered_map<uint32_t, Left> left_;
     uint64_t lines_ = 0;
     uint64_t looked_at_line_ = 0;
 };

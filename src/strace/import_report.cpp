@@ -40,6 +40,10 @@ std::vector<std::string> StraceImport::notes() const
             "-e trace=%desc,%network");
     if (log.others_unseen)
         say("other threads or children share these descriptors and are not in the log: use strace -f");
+    if (log.per_thread)
+        say("each thread's calls stand in a log of its own, not in the order of time: what one thread did about "
+            "another's "
+            "events is not known (strace -f writes one log; strace-log-merge puts those of -ff in order)");
     if (!clock_.known())
         say("the log has no time stamps: rates and durations are not known (strace -ttt -T)");
     else if (clock_.coarse())

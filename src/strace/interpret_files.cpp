@@ -181,9 +181,9 @@ bool Interpreter::forks(Call& c)
         world_.forking = nullptr;
     if (!c.result.known || c.result.value <= 0 || c.result.value >= (1 << 30))
         return true;
-    auto child = static_cast<uint32_t>(c.result.value);
+    const uint32_t child = world_.own(static_cast<uint32_t>(c.result.value));
     bool shares = c.text.find("CLONE_FILES") != std::string_view::npos;
-    if (!sight_.pids) {  // not followed: what the child does is not in the log
+    if (!sight_.pids && !sight_.per_thread) {  // not followed: what the child does is not in the log
         sight_.others_unseen |= shares;
         world_.share_unseen(*c.thread.process);
     } else {

@@ -30,6 +30,7 @@ struct LogSight {
     bool timer_setting = false;
     bool pids = false;           // lines name their thread (-f, -o)
     bool others_unseen = false;  // other threads exist, and the log follows only one
+    bool per_thread = false;     // one log of each thread, and not in the order of time (-ff)
     bool durations = false;      // -T
     bool fine_times = false;     // time stamps with fractions of seconds
     bool birth = false;          // the program's beginning
@@ -39,7 +40,7 @@ struct LogSight {
         return everything || socket_input || socket_output || plain_input || plain_output || accepting;
     }
     // No thread can be missing: they are followed, or were none.
-    bool all_threads() const { return (pids || birth) && !others_unseen; }
+    bool all_threads() const { return (pids || birth) && !others_unseen && !per_thread; }
 };
 
 struct LogCounts {

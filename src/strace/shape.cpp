@@ -9,6 +9,7 @@
 #include "src/strace/arguments.h"
 #include "src/strace/calls.h"
 #include "src/strace/line.h"
+#include "src/strace/sources.h"
 
 namespace epaudit {
 namespace {
@@ -149,7 +150,7 @@ void LogShape::learn(const std::vector<std::string>& head)
 {
     learn_width(head);
     encoding_.learn(head);
-    std::map<std::string, unsigned> prefixes;
+    std::map<Prefix, unsigned> prefixes;
     std::vector<uint64_t> numbers;
     bool columns = true, twins = false, indented = true;
     std::string_view before;
@@ -159,7 +160,7 @@ void LogShape::learn(const std::vector<std::string>& head)
         const size_t call = find_call(text);
         if (call == std::string_view::npos)
             continue;
-        prefixes[kind_of_prefix(text.substr(0, call))]++;
+        prefixes[kind(text.substr(0, call))]++;
         uint64_t number = 0;
         size_t spaces = 0, end = 0;
         if (first_number(text, number, spaces, end) && end <= call)
@@ -176,21 +177,37 @@ void LogShape::learn(const std::vector<std::string>& head)
         steps += numbers[i] == numbers[i - 1] + 1;
     numbered_ = numbers.size() >= 3 && steps * 10 >= (numbers.size() - 1) * 9;
     counted_ = !numbered_ && columns && indented && !twins && !numbers.empty();
-    for (const auto& [prefix, count] : prefixes)
-        if (!prefix.empty() && (count >= 2 || head.size() < 4))
-            prefixes_.push_back(prefix);
+    for (const auto& [prefix, count] : prefixes) {
+        if ((prefix.before.empty() && !prefix.named) || (count < 2 && head.size() >= 4))
+            continue;
+        prefixes_.push_back(prefix);
+        named_ |= prefix.named;
+    }
+}
+
+LogShape::Prefix LogShape::kind(std::string_view prefix)
+{
+    const NamedPrefix name = find_source(prefix);
+    if (name.begin == name.end)
+        return {kind_of_prefix(prefix), "", false};
+    return {kind_of_prefix(prefix.substr(0, name.begin)), kind_of_prefix(prefix.substr(name.end)), true};
 }
 
 // Keeps pid and time stamps of strace's own, if they stand right before the call.
-std::string_view LogShape::without_prefix(std::string_view text) const
+std::string_view LogShape::without_prefix(std::string_view text, std::string_view& source) const
 {
     const size_t call = find_call(text);
     if (call == std::string_view::npos || call == 0)
         return text;
     const std::string_view prefix = text.substr(0, call);
-    if (std::none_of(prefixes_.begin(), prefixes_.end(),
-                     [&](const std::string& kind) { return is_of_kind(prefix, kind); }))
+    const NamedPrefix name = named_ ? find_source(prefix) : NamedPrefix{};
+    const bool named = name.begin < name.end;
+    if (std::none_of(prefixes_.begin(), prefixes_.end(), [&](const Prefix& kind) {
+            return kind.named == named && is_of_kind(named ? prefix.substr(0, name.begin) : prefix, kind.before) &&
+                   (!named || is_of_kind(prefix.substr(name.end), kind.after));
+        }))
         return text;
+    source = prefix.substr(name.begin, name.end - name.begin);
     size_t from = 0;
     uint64_t number = 0;
     size_t spaces = 0, end = 0;
@@ -209,16 +226,16 @@ std::string_view LogShape::without_prefix(std::string_view text) const
     return text.substr(call);
 }
 
-std::string_view LogShape::clean(std::string_view text, std::string& buffer, unsigned& repeat) const
+std::string_view LogShape::clean(std::string_view text, std::string& buffer, Around& around) const
 {
-    repeat = 1;
+    around = {};
     text = encoding_.decode(text, buffer);
     if (!prefixes_.empty()) {
         uint64_t number = 0;
         size_t spaces = 0, end = 0;
         if (counted_ && first_number(text, number, spaces, end) && number > 0)
-            repeat = static_cast<unsigned>(std::min<uint64_t>(number, kMostRepeats));
-        text = without_prefix(text);
+            around.repeat = static_cast<unsigned>(std::min<uint64_t>(number, kMostRepeats));
+        text = without_prefix(text, around.source);
         text = without_tail(text);
     }
     return text;

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "src/strace/encoding.h"
@@ -16,21 +17,38 @@ public:
     static constexpr size_t kHead = 64;  // lines it is learnt from
 
     void learn(const std::vector<std::string>& head);
-    // The line as strace wrote it, as a piece of `text` or in `buffer`. `repeat`: so many times in a row (uniq -c).
-    std::string_view clean(std::string_view text, std::string& buffer, unsigned& repeat) const;
+    // What stood around the line.
+    struct Around {
+        unsigned repeat = 1;      // so many times in a row (uniq -c)
+        std::string_view source;  // the name of the log that it is from; empty: the line does not say
+    };
+    // The line as strace wrote it, as a piece of `text` or in `buffer`.
+    std::string_view clean(std::string_view text, std::string& buffer, Around& around) const;
 
     // Where lines were broken; 0: they were not.
     size_t width() const { return width_; }
 
 private:
     void learn_width(const std::vector<std::string>& head);
-    std::string_view without_prefix(std::string_view text) const;
+    std::string_view without_prefix(std::string_view text, std::string_view& source) const;
+
+    // The kinds of what stands before and behind the name of the log, if there is one.
+    struct Prefix {
+        std::string before, after;
+        bool named = false;
+        bool operator<(const Prefix& other) const
+        {
+            return std::tie(before, after, named) < std::tie(other.before, other.after, other.named);
+        }
+    };
+    static Prefix kind(std::string_view prefix);
 
     LogEncoding encoding_;
     bool numbered_ = false;  // lines begin with their number
     bool counted_ = false;   // or with how often they came
     size_t width_ = 0;
-    std::vector<std::string> prefixes_;
+    std::vector<Prefix> prefixes_;
+    bool named_ = false;  // some of them have names
 };
 
 // Where a known call, or the end of one, begins; npos: nowhere.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "src/books/describe.h"
+
 namespace epaudit {
 
 LogProcess* World::make_process(uint32_t pid)
@@ -11,6 +13,8 @@ LogProcess* World::make_process(uint32_t pid)
     if (!slot) {
         slot = std::make_unique<LogProcess>();
         slot->pid = pid;
+        slot->group = group_;
+        slot->comm = name_;
     }
     return slot.get();
 }
@@ -45,20 +49,57 @@ LogThread* World::thread(uint32_t tid)
         refused++;
         return nullptr;
     }
-    if (forking && forking->tid != tid) {  // a child is faster than its parent's return
+    if (forking && forking->tid != tid &&
+        forking->process->group == group_) {  // a child is faster than its parent's return
         born(*forking, tid, forking->text.find("CLONE_FILES") != std::string::npos);
         LogThread* child = known_thread(tid);
         if (child)
             child->kin = tid;  // until the parent's return says that it is its child
         return child;
     }
-    // Threads and processes that were there before look alike. Taken for one process: then whatever any of them
-    // does about a number counts as progress, and nobody is blamed for another's.
-    LogProcess* home = attached && attached != tid ? make_process(attached)
-                       : processes_.empty()        ? make_process(tid)
-                       : attached                  ? make_process(tid)
-                                                   : processes_.begin()->second.get();
-    return last_ = make_thread(tid, home, home->pid == attached && !attached_several ? attached : tid);
+    LogProcess* process = home(tid);
+    return last_ = make_thread(tid, process,
+                               process->pid == attached && attached && !attached_several ? attached : tid);
+}
+
+// Threads and processes that were there before look alike. Taken for one process: then whatever any of them does about
+// a number counts as progress, and nobody is blamed for another's.
+LogProcess* World::home(uint32_t tid)
+{
+    if (per_thread_)
+        return make_process(tid);
+    if (group_ == 0 && attached)
+        return make_process(attached != tid ? attached : tid);
+    for (const auto& [pid, process] : processes_)
+        if (process->group == group_)
+            return process.get();
+    return make_process(tid);
+}
+
+void World::source(uint32_t group, bool per_thread, const std::string& name)
+{
+    several_ |= group != group_;
+    group_ = group;
+    per_thread_ = per_thread;
+    name_ = per_thread ? "" : name;
+}
+
+bool World::taken(uint32_t tid)
+{
+    if (const LogThread* thread = known_thread(tid))
+        return thread->process->group != group_;
+    auto process = processes_.find(tid);
+    return process != processes_.end() && process->second->group != group_;
+}
+
+uint32_t World::own(uint32_t tid)
+{
+    if (!several_)
+        return tid;
+    auto [name, fresh] = names_.try_emplace({group_, tid}, tid);
+    if (fresh && taken(tid))
+        name->second = kNoPidFrom + unnamed_++;
+    return name->second;
 }
 
 void World::born(LogThread& parent, uint32_t tid, bool shares)

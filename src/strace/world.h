@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -67,6 +68,7 @@ struct LogProcess {
     std::set<int> epolls_inherited;  // through exec, and not closed yet
     std::string comm;
     std::string exe;
+    uint32_t group = 0;  // of logs put together (see LogSource)
 };
 
 // A system call that took long, of a kind that sleeps.
@@ -114,6 +116,12 @@ public:
     static constexpr size_t kMaxThreads = 65536;
     explicit World(size_t max_files) : max_files_(max_files) {}
 
+    // The lines that follow are from a log of this group. With `per_thread`, each thread had its own (strace -ff), and
+    // what is not known to be a thread of another is taken for a process.
+    void source(uint32_t group, bool per_thread, const std::string& name);
+    // What a number of the current group is called here: two logs may mean different threads by one number, or by none.
+    uint32_t own(uint32_t tid);
+
     // The thread of a line, made when it is new; NULL when there are too many.
     LogThread* thread(uint32_t tid);
     LogThread* known_thread(uint32_t tid);
@@ -154,6 +162,8 @@ public:
 
 private:
     LogProcess* make_process(uint32_t pid);
+    LogProcess* home(uint32_t tid);
+    bool taken(uint32_t tid);
     LogThread* make_thread(uint32_t tid, LogProcess* process, uint32_t kin);
     LogFile* make_file();
     bool release(LogFile* file);
@@ -164,6 +174,12 @@ private:
     std::unordered_map<uint32_t, std::unique_ptr<LogProcess>> processes_;
     std::unordered_map<uint32_t, std::unique_ptr<LogThread>> threads_;
     LogThread* last_ = nullptr;
+    uint32_t group_ = 0;
+    bool several_ = false;  // groups
+    bool per_thread_ = false;
+    std::string name_;
+    std::map<std::pair<uint32_t, uint32_t>, uint32_t> names_;  // by group and number
+    uint32_t unnamed_ = 0;
 };
 
 }  // namespace epaudit

@@ -16,7 +16,7 @@ namespace epaudit {
 
 using Decorate = std::function<std::string(const std::string& line, unsigned number)>;
 
-struct JudgedText {
+struct PastedAnswer {
     std::map<std::string, Level> found;
     std::string told;
     uint64_t lost = 0;
@@ -50,8 +50,8 @@ inline std::string times(unsigned count, const std::string& text)
     return all;
 }
 
-inline JudgedText judge(const std::string& text, const Decorate& decorate = {},
-                        const std::vector<std::string>& set = {})
+inline PastedAnswer judge(const std::string& text, const Decorate& decorate = {},
+                          const std::vector<std::string>& set = {})
 {
     Auditor auditor(Profile::kProduction);
     for (const std::string& one : set)
@@ -63,7 +63,7 @@ inline JudgedText judge(const std::string& text, const Decorate& decorate = {},
         log.line(decorate ? decorate(line, number) : line);
     }
     log.finish();
-    JudgedText judged;
+    PastedAnswer judged;
     for (const Finding& finding : auditor.findings()) {
         judged.told += finding.rule + " " + level_name(finding.level) + ": " + finding.summary + "\n";
         Level& level = judged.found.try_emplace(finding.rule, finding.level).first->second;

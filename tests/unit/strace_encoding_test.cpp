@@ -23,11 +23,11 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 void stays_readable(const char* name, const std::function<std::string(std::string)>& spoil)
 {
     for (const auto& [rule, loop] : {std::pair("EP203", kEnd), std::pair("EP204", kHup), std::pair("EP205", kFull)}) {
-        JudgedText judged = judge(spoil(times(150, loop)));
+        PastedAnswer judged = judge(spoil(times(150, loop)));
         EXPECT_GE(judged.level(rule), Level::kLikely) << name << ", " << rule << "\n" << judged.told;
         EXPECT_EQ(judged.lost, 0U) << name << ", " << rule;
     }
-    JudgedText healthy = judge(spoil(times(150, kWork)));
+    PastedAnswer healthy = judge(spoil(times(150, kWork)));
     EXPECT_TRUE(healthy.quiet()) << name << "\n" << healthy.told;
     EXPECT_EQ(healthy.lost, 0U) << name;
 }
@@ -60,7 +60,7 @@ TEST(Encoding, SignsThatChatClientsPutInPlace)
 
 TEST(Encoding, ThreeDotsInOne)
 {
-    JudgedText judged = judge(
+    PastedAnswer judged = judge(
         times(150,
               "[pid 71] epoll_wait(9,  <unfinished \u2026>\n"
               "[pid 72] futex(0x7f00, FUTEX_WAIT, 0, NULL <unfinished \u2026>\n"
@@ -162,7 +162,7 @@ TEST(Encoding, EscapedBracketsWithoutAnEscapedName)
 
 TEST(Encoding, NumbersWithTheirNamesBehindThem)
 {
-    JudgedText judged = judge(
+    PastedAnswer judged = judge(
         times(150,
               "epoll_wait(9, [{events=0x2001 /* EPOLLIN|EPOLLRDHUP */, data={u32=31, u64=31}}], 512, -1) "
               "= 1\nrecvfrom(31, \"\", 4096, 0x40 /* MSG_DONTWAIT */, NULL, NULL) = 0\n"));
@@ -180,7 +180,7 @@ TEST(Encoding, NumbersWithTheirNamesBehindThem)
 TEST(Encoding, AnyNumberOfCallsOnOneLine)
 {
     const std::string loop = replaced(kEnd, "\n", " ");
-    JudgedText judged = judge(times(8000, loop) + "\n");
+    PastedAnswer judged = judge(times(8000, loop) + "\n");
     EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
     ASSERT_FALSE(judged.runs.empty());
     EXPECT_EQ(judged.runs[0].returns, 8000U);
@@ -191,7 +191,7 @@ TEST(Encoding, AnyNumberOfCallsOnOneLine)
 TEST(Encoding, ARunStandsWhateverComesAfterIt)
 {
     for (const char* prose : {"", "Then I restarted it:\n"}) {
-        JudgedText judged = judge(times(20, kWork) + times(150, kEnd) + prose + times(20, kWork));
+        PastedAnswer judged = judge(times(20, kWork) + times(150, kEnd) + prose + times(20, kWork));
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
         judged = judge(times(150, kHup) + prose + "read(8, \"x\", 100) = 1\nwrite(8, \"y\", 1) = 1\n");
         EXPECT_GE(judged.level("EP204"), Level::kLikely) << judged.told;
@@ -201,7 +201,7 @@ TEST(Encoding, ARunStandsWhateverComesAfterIt)
 // Two processes in one log: what one reads is what it was told of by its own epoll.
 TEST(Encoding, TheWorkOfOneProcessAnswersNothingOfAnother)
 {
-    JudgedText judged = judge(
+    PastedAnswer judged = judge(
         times(150,
               "4242 epoll_wait(4, [{EPOLLIN|EPOLLHUP, {u32=9, u64=9}}], 64, -1) = 1\n"
               "4243 epoll_wait(6, [{EPOLLIN, {u32=8, u64=8}}], 64, -1) = 1\n4243 read(8, \"x\", 10) = 1\n"));
@@ -246,7 +246,7 @@ TEST(ManyEpolls, EachIsJudgedByItself)
                                    1000 + turn % epolls);
             }
         }
-        JudgedText judged = judge(log);
+        PastedAnswer judged = judge(log);
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << epolls << "\n" << judged.told;
         EXPECT_FALSE(judged.has("EP202")) << epolls << "\n" << judged.told;
         uint64_t longest = 0;
@@ -264,7 +264,7 @@ TEST(Encoding, OneThreadOutOfALogOfMany)
     const std::string one =
         "[pid 81] epoll_wait(12, [{EPOLLIN, {u32=33, u64=33}}], 512, -1) = 1\n"
         "[pid 81] futex(0x7f0010, FUTEX_WAKE_PRIVATE, 1) = 1\n";
-    JudgedText judged = judge(times(150, one));
+    PastedAnswer judged = judge(times(150, one));
     EXPECT_TRUE(judged.quiet()) << judged.told;
     // With the other one there, it is known that nobody reads.
     judged = judge(times(150, one + "[pid 82] futex(0x7f0010, FUTEX_WAIT_PRIVATE, 0, NULL) = 0\n"

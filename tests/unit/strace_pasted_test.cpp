@@ -128,7 +128,7 @@ class PastedMiddle : public testing::TestWithParam<Case> {};
 TEST_P(PastedMiddle, LeadsToWhatItShows)
 {
     const Case& one = GetParam();
-    JudgedText judged = judge(one.text);
+    PastedAnswer judged = judge(one.text);
     EXPECT_EQ(judged.lost, 0U);
     if (!*one.rule)
         EXPECT_TRUE(judged.quiet()) << judged.told;
@@ -199,7 +199,7 @@ class PastedPrefix : public testing::TestWithParam<Prefix> {};
 
 TEST_P(PastedPrefix, IsLearntFromTheLog)
 {
-    JudgedText judged = judge(times(300, kEnd), GetParam().decorate);
+    PastedAnswer judged = judge(times(300, kEnd), GetParam().decorate);
     EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
     EXPECT_EQ(judged.lost, 0U);
     ASSERT_FALSE(judged.runs.empty());
@@ -229,7 +229,7 @@ TEST(Pasted, TimeStampsNeverTakeAway)
 {
     for (unsigned step : {1U, 250U, 3000U}) {
         unsigned at = 0;
-        JudgedText judged = judge(times(200, kEnd), [&](const std::string& line, unsigned) {
+        PastedAnswer judged = judge(times(200, kEnd), [&](const std::string& line, unsigned) {
             at += step;
             char stamp[32];
             snprintf(stamp, sizeof stamp, "10:00:%02u.%06u ", at / 1000000, at % 1000000);
@@ -250,7 +250,7 @@ TEST(Pasted, NoEndingTakesAFindingAwayOrIsALoss)
           "sendfile(-1, 5, NULL, 4096) = -1 EBADF (Bad file descriptor)\n",
           "close(-1) = -1 EBADF (Bad file descriptor)\n", "read(3</dev/shm/x>(deleted), \"a\", 9) = 1\n",
           "write(1, \"hello\\n\", 6hello\n)                  = 6\n"}) {
-        JudgedText judged = judge(times(300, kEnd) + ending);
+        PastedAnswer judged = judge(times(300, kEnd) + ending);
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << ending << judged.told;
         EXPECT_EQ(judged.lost, 0U) << ending;
         EXPECT_EQ(judge(times(5, kWork) + ending).lost, 0U) << ending;
@@ -268,7 +268,7 @@ TEST(Pasted, BrokenLinesAreJoined)
         for (const std::string& line : split(times(150, loop)))
             for (size_t at = 0; at < line.size(); at += width)
                 broken += line.substr(at, width) + "\n";
-        JudgedText judged = judge(broken);
+        PastedAnswer judged = judge(broken);
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
         EXPECT_EQ(judged.lost, 0U) << width;
     }
@@ -289,7 +289,7 @@ TEST(Pasted, ACallWithoutItsEndIsALossInTheMiddle)
 TEST(Pasted, CountedLinesStandForManyWithinBounds)
 {
     const std::string once = "  48211 epoll_wait(9, [{EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1\n";
-    JudgedText judged = judge(once);
+    PastedAnswer judged = judge(once);
     EXPECT_GE(judged.level("EP204"), Level::kLikely);
     ASSERT_FALSE(judged.runs.empty());
     EXPECT_EQ(judged.runs[0].returns, 48211U);
@@ -326,14 +326,28 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
     EXPECT_EQ(judge(times(100, kEnd)).other_tool, "");
 }
 
+TEST(Pasted, ArgumentsInHexadecimalAreRead)
+{
+    // strace -e raw=all: events are an address, so that nothing is known of them; yet these are calls.
+    Auditor auditor(Profile::kProduction);
+    StraceImport log(auditor, 1000);
+    for (const std::string& line :
+         split(times(150, "epoll_wait(0x5, 0x7ffe10a0, 0x40, 0xffffffff) = 0x1\nread(0x9, 0x55d0, 0x1000) = 0\n")))
+        log.line(line);
+    log.finish();
+    EXPECT_EQ(log.counts().epolls, 1U);
+    EXPECT_EQ(log.tracker().open(), 150U);
+    EXPECT_TRUE(log.lost().empty());
+}
+
 TEST(Pasted, AHerdIsARiskAndZeroTimeoutsAreARemark)
 {
-    JudgedText herd = judge(times(9,
-                                  "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
-                                  "accept4(5, 0x7f, [16], 0) = -1 EAGAIN (Resource temporarily unavailable)\n"));
+    PastedAnswer herd = judge(times(9,
+                                    "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
+                                    "accept4(5, 0x7f, [16], 0) = -1 EAGAIN (Resource temporarily unavailable)\n"));
     EXPECT_TRUE(herd.quiet());
     EXPECT_EQ(herd.level("EP401"), Level::kRisk);
-    JudgedText zero = judge(times(300, "epoll_wait(9, [], 512, 0) = 0\n"));
+    PastedAnswer zero = judge(times(300, "epoll_wait(9, [], 512, 0) = 0\n"));
     EXPECT_TRUE(zero.quiet());
     EXPECT_TRUE(zero.has("EP206"));
 }
