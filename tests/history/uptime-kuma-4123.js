@@ -10,6 +10,7 @@
 // Changed: a thread that polls another epoll is no poller of this one
 // Begins: 3
 // Run: 7
+// Attach: 7
 // Log: 8
 // Load: idle
 'use strict';

@@ -95,5 +95,26 @@ TEST(Replay, OnlyRowsThatExistAreShown)
     EXPECT_TRUE(looks[0].epolls.empty() && looks[0].threads.empty());
 }
 
+// What a thread hangs in is no posting: the look at which it was asked has it, and no other.
+TEST(Replay, WhatThreadsDidThatWereAway)
+{
+    Auditor auditor(Profile::kTest);
+    std::vector<Snapshot> looks;
+    Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
+    uint64_t now = sample_header().began + 1;
+    const recorded_away hung[] = {{kThread, 45, 1000, 20}, {kThread + 1, AwayThread::kRuns, 3000, 0}};
+    // Cut in the middle of a third one.
+    replay.apply({RECORD_AWAY, std::string(reinterpret_cast<const char*>(hung), sizeof(hung)) + "cut"});
+    for (int i = 0; i < 2; i++)
+        replay.apply({RECORD_LOOK, {reinterpret_cast<const char*>(&now), sizeof(now)}});
+    ASSERT_EQ(looks.size(), 2U);
+    ASSERT_EQ(looks[0].away.size(), 2U);
+    EXPECT_EQ(looks[0].away.at(kThread).call, 45);
+    EXPECT_EQ(looks[0].away.at(kThread).cpu_ns, 1000U);
+    EXPECT_EQ(looks[0].away.at(kThread).delay_ns, 20U);
+    EXPECT_EQ(looks[0].away.at(kThread + 1).call, AwayThread::kRuns);
+    EXPECT_TRUE(looks[1].away.empty());
+}
+
 }  // namespace
 }  // namespace epaudit
