@@ -11,6 +11,7 @@
 #include "src/cli/tracer.h"
 #include "src/strace/import.h"
 #include "src/support/clock.h"
+#include "src/support/proc.h"
 
 namespace epaudit {
 namespace {
@@ -32,6 +33,16 @@ public:
         log_.is_whole();
         for (const std::string& line : tracer_->said())
             log_.line(line);
+    }
+
+    // An attached program was executed before the log began, which otherwise says what it is.
+    void name(const std::vector<uint32_t>& pids)
+    {
+        for (const uint32_t pid : pids) {
+            std::string comm = read_comm(pid);
+            log_.world().comms[pid] = comm;
+            log_.audit().tables().set_process({pid, std::move(comm), "", RunState::kUnknown});
+        }
     }
 
     Result<> begin(Report report)
@@ -204,6 +215,7 @@ Result<int> attach_by_strace(const AttachOptions& options)
     if (!tracer)
         return tracer.error();
     Traced traced(options.audit, **session, std::move(*tracer));
+    traced.name(pids);
     if (auto ok = traced.begin(about({}, pids, "")); !ok)
         return ok.error();
     auto gone = [&] { return have_ended(roots->processes); };

@@ -161,6 +161,7 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
     if (place.epfd > 0)  // one epoll may be inside another: this is how its events are taken
         polled(process, place.epfd, how.result > 0);
     Epoll& epoll = at(process, place);
+    epoll.listed = false;
     zero(process, epoll, how);
     end_absent(epoll, events, how);
     const bool alone = events.size() == 1;

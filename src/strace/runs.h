@@ -96,6 +96,12 @@ private:
         uint64_t zeros = 0;
         uint64_t quiet = 0;      // touches of the process, when these zeros were counted
         bool unsettled = false;  // is among those of the process
+        // Of the keys since the newest return, as a call looks for its fd: one return may tell of many.
+        std::vector<int> candidates;
+        bool listed = false;
+        bool bound = false;  // calls on other descriptors say nothing about any of them
+
+        void list();
     };
     // With more epolls than kFew, those that a call may concern are found by its fd instead of by asking each.
     struct Process {

@@ -110,6 +110,18 @@ void Runs::Process::started(Epoll& epoll, const Key& key)
     epoll.unsettled = true;
 }
 
+void Runs::Epoll::list()
+{
+    if (listed)
+        return;
+    listed = bound = true;
+    candidates.clear();
+    for (const Key& key : keys) {
+        candidates.push_back(key.candidate);
+        bound &= key.registered || key.contacts > 1;
+    }
+}
+
 // Does a call on another fd than its own say anything about this run?
 bool Runs::Key::settled() const { return registered || contacts > 1 || (answered && other == -2); }
 
@@ -172,17 +184,27 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
         return;
     user->touches++;
     Epoll* const told = told_of(*user, fd);
+    auto meant = [&](Key& key) {
+        key.contact = true;
+        key.between |= between;
+        if (error)
+            key.error = error;
+        key.answered |= answers(kind, key.common);
+    };
     auto one = [&](Epoll& epoll) {
+        epoll.list();
+        if (epoll.bound || (told && told != &epoll)) {
+            for (size_t i = 0; i < epoll.candidates.size(); i++)
+                if (epoll.candidates[i] == fd && (fd > 0 || epoll.keys[i].registered))
+                    meant(epoll.keys[i]);
+            return;
+        }
         for (Key& key : epoll.keys) {
             if (key.candidate == fd && (key.registered || fd > 0)) {
-                key.contact = true;
-                key.between |= between;
-                if (error)
-                    key.error = error;
-                key.answered |= answers(kind, key.common);
+                meant(key);
                 continue;
             }
-            if (key.registered || key.contacts > 1 || (told && told != &epoll))
+            if (key.registered || key.contacts > 1)
                 continue;
             if (fd > 2)
                 key.answered |= may_answer(kind, key.common);

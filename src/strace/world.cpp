@@ -14,7 +14,8 @@ LogProcess* World::make_process(uint32_t pid)
         slot = std::make_unique<LogProcess>();
         slot->pid = pid;
         slot->group = group_;
-        slot->comm = name_;
+        auto known = comms.find(pid);
+        slot->comm = known == comms.end() ? name_ : known->second;
     }
     return slot.get();
 }

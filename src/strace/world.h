@@ -158,7 +158,8 @@ public:
     // From "strace: Process N attached": the process of threads that nothing else is known about.
     uint32_t attached = 0;
     bool attached_several = false;
-    uint64_t refused = 0;  // files and threads that did not fit
+    std::unordered_map<uint32_t, std::string> comms;  // of processes, where known from elsewhere
+    uint64_t refused = 0;                             // files and threads that did not fit
 
 private:
     LogProcess* make_process(uint32_t pid);

@@ -131,6 +131,7 @@ def the_target_lives_on():
                 break
         outcome = tool.interrupt()
         check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+        check(outcome.report["findings"][0]["process"] == {"pid": server.pid, "comm": "bug", "exe": ""}, outcome.describe())
         check(server.poll() is None, "the target did not survive")
         status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
         check("TracerPid:\t0" in status and "(tracing stop)" not in status, status[:400])
