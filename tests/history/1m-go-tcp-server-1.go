@@ -5,8 +5,8 @@
 // Report: https://github.com/smallnest/1m-go-tcp-server/pull/1
 // Fix: level-triggered.
 // Expect all: et-read-not-drained likely
-// Expect run: missed et-read-not-drained likely: the Go runtime has the file in its own epoll too, and only a sole registration is judged
-// Expect attach: missed et-read-not-drained likely: the same
+// Expect run: missed et-read-not-drained likely: the Go runtime has the file in its own epoll too, and its habits (reads without being told, timeouts) keep it at a risk
+// Expect attach: missed et-read-not-drained likely: what the runtime's epoll was told of before epaudit came is not known
 // Expect log: none: a log shows nothing that is unread
 // Expect excerpt: none: the same
 // Attach: 6 --set et-read-not-drained.stall_s=2 --set et-read-not-drained.from_start_s=2

@@ -4,8 +4,8 @@
 // Report: https://github.com/troglobit/libuev/issues/12
 // Fix: a file is always readable: call its handler without epoll.
 // Expect all: failed-epoll-ctl likely
-// Expect run: missed failed-epoll-ctl likely: EPERM is taken for a question, and what is done with the answer is not looked at
-// Expect log: missed failed-epoll-ctl likely: the same
+// Expect run: missed failed-epoll-ctl likely: a signal or another thread may end the wait on the empty epoll: a risk
+// Expect log: missed failed-epoll-ctl likely: EPERM is taken for a question, and what is done with the answer is not looked at
 // Expect attach: none: it failed before epaudit came
 // Expect excerpt: missed failed-epoll-ctl likely: the same
 // Load: idle
