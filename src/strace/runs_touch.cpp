@@ -8,6 +8,8 @@
 namespace epaudit {
 namespace {
 
+// Of more, a list is kept.
+constexpr size_t kFewKeys = 4;
 constexpr size_t kMostClosed = 4096;  // per epoll
 
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
@@ -203,12 +205,21 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
             key.other_error = error;
     };
     auto one = [&](Epoll& epoll) {
+        const bool elsewhere = told && told != &epoll;
+        if (epoll.keys.size() <= kFewKeys) {
+            for (Key& key : epoll.keys)
+                if (key.candidate == fd && (key.registered || fd > 0))
+                    meant(key);
+                else if (!elsewhere && !key.settled())
+                    other(key);
+            return;
+        }
         epoll.list();
         const auto end = epoll.candidates.end();
         for (auto at = epoll.candidates.begin(); (at = std::find(at, end, fd)) != end; ++at)
             if (Key& key = epoll.keys[static_cast<size_t>(at - epoll.candidates.begin())]; key.registered || fd > 0)
                 meant(key);
-        if (told && told != &epoll)
+        if (elsewhere)
             return;
         for (size_t i = 0; i < epoll.loose.size();) {
             Key& key = epoll.keys[epoll.loose[i]];
