@@ -97,9 +97,9 @@ private:
         uint64_t quiet = 0;      // touches of the process, when these zeros were counted
         bool unsettled = false;  // is among those of the process
         // Of the keys since the newest return, as a call looks for its fd: one return may tell of many.
-        std::vector<int> candidates;
         bool listed = false;
-        bool bound = false;  // calls on other descriptors say nothing about any of them
+        std::vector<int> candidates;
+        std::vector<uint32_t> loose;  // those that calls on other descriptors may say something about
 
         void list();
     };

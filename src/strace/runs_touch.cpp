@@ -8,6 +8,8 @@
 namespace epaudit {
 namespace {
 
+// Of more, a list is kept.
+constexpr size_t kFewKeys = 4;
 constexpr size_t kMostClosed = 4096;  // per epoll
 
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
@@ -114,11 +116,13 @@ void Runs::Epoll::list()
 {
     if (listed)
         return;
-    listed = bound = true;
+    listed = true;
     candidates.clear();
+    loose.clear();
     for (const Key& key : keys) {
+        if (!key.settled())
+            loose.push_back(static_cast<uint32_t>(candidates.size()));
         candidates.push_back(key.candidate);
-        bound &= key.registered || key.contacts > 1;
     }
 }
 
@@ -191,28 +195,42 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
             key.error = error;
         key.answered |= answers(kind, key.common);
     };
+    auto other = [&](Key& key) {
+        if (fd > 2)
+            key.answered |= may_answer(kind, key.common);
+        key.other = key.other == -1 || key.other == fd ? fd : -2;
+        key.other_now = true;
+        key.other_between |= between;
+        if (error)
+            key.other_error = error;
+    };
     auto one = [&](Epoll& epoll) {
-        epoll.list();
-        if (epoll.bound || (told && told != &epoll)) {
-            for (size_t i = 0; i < epoll.candidates.size(); i++)
-                if (epoll.candidates[i] == fd && (fd > 0 || epoll.keys[i].registered))
-                    meant(epoll.keys[i]);
+        const bool elsewhere = told && told != &epoll;
+        if (epoll.keys.size() <= kFewKeys) {
+            for (Key& key : epoll.keys)
+                if (key.candidate == fd && (key.registered || fd > 0))
+                    meant(key);
+                else if (!elsewhere && !key.settled())
+                    other(key);
             return;
         }
-        for (Key& key : epoll.keys) {
-            if (key.candidate == fd && (key.registered || fd > 0)) {
+        epoll.list();
+        const auto end = epoll.candidates.end();
+        for (auto at = epoll.candidates.begin(); (at = std::find(at, end, fd)) != end; ++at)
+            if (Key& key = epoll.keys[static_cast<size_t>(at - epoll.candidates.begin())]; key.registered || fd > 0)
                 meant(key);
+        if (elsewhere)
+            return;
+        for (size_t i = 0; i < epoll.loose.size();) {
+            Key& key = epoll.keys[epoll.loose[i]];
+            if (key.candidate != fd || fd <= 0)
+                other(key);
+            if (!key.settled()) {
+                i++;
                 continue;
             }
-            if (key.registered || key.contacts > 1)
-                continue;
-            if (fd > 2)
-                key.answered |= may_answer(kind, key.common);
-            key.other = key.other == -1 || key.other == fd ? fd : -2;
-            key.other_now = true;
-            key.other_between |= between;
-            if (error)
-                key.other_error = error;
+            epoll.loose[i] = epoll.loose.back();
+            epoll.loose.pop_back();
         }
     };
     if (told) {

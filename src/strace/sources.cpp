@@ -34,6 +34,28 @@ std::string_view trimmed(std::string_view text, const char* what)
                                            : text.substr(begin, text.find_last_not_of(what) - begin + 1);
 }
 
+bool pod_name(std::string_view name)
+{
+    return std::any_of(name.begin(), name.end(), letter) &&
+           std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || digit(c) || c == '-'; });
+}
+
+// "<30>1 2026-03-01T08:00:00Z host service 4242 - - " (RFC 5424): the host, the service and its pid.
+NamedPrefix syslog(std::string_view prefix)
+{
+    if (prefix.empty() || prefix.front() != '<')
+        return {};
+    size_t at = 1;
+    while (at < prefix.size() && digit(prefix[at]))
+        at++;
+    if (at == 1 || prefix.substr(at, 3) != ">1 ")
+        return {};
+    auto behind_word = [&](size_t from) { return std::min(prefix.find(' ', from), prefix.size() - 1) + 1; };
+    const size_t begin = behind_word(at + 3);
+    const size_t end = behind_word(behind_word(behind_word(begin)));
+    return end < prefix.size() ? NamedPrefix{begin, end - 1} : NamedPrefix{};
+}
+
 // "name:" as grep has it, with or without the line's number; "name  |" of docker compose.
 NamedPrefix at_begin(std::string_view prefix)
 {
@@ -48,6 +70,13 @@ NamedPrefix at_begin(std::string_view prefix)
     const size_t next = prefix.find_first_not_of(' ', end);
     if (next != std::string_view::npos && prefix[next] == '|')
         return {0, end};
+    // "web-7d4b9c-x2x9z web": a pod and its container.
+    if (next != std::string_view::npos && next == end + 1 && pod_name(name) &&
+        name.find('-') != std::string_view::npos) {
+        const size_t second = std::min(prefix.find(' ', next), prefix.size());
+        if (second < prefix.size() && pod_name(prefix.substr(next, second - next)))
+            return {0, second};
+    }
     // A word alone may be a level or a channel.
     const bool file = std::any_of(name.begin(), name.end(), [](char c) { return !letter(c); });
     return file && prefix[end] == ':' ? NamedPrefix{0, end} : NamedPrefix{};
@@ -57,6 +86,8 @@ NamedPrefix at_begin(std::string_view prefix)
 
 NamedPrefix find_source(std::string_view prefix)
 {
+    if (NamedPrefix found = syslog(prefix); found.end)
+        return found;
     if (NamedPrefix found = at_begin(prefix); found.end)
         return found;
     constexpr std::string_view kPod = "[pod/";
@@ -81,14 +112,17 @@ NamedPrefix find_source(std::string_view prefix)
 std::string_view tail_heading(std::string_view text)
 {
     constexpr std::string_view kBegin = "==> ", kEnd = " <==";
-    if (text.empty() || text.front() != '=' || text.size() <= kBegin.size() + kEnd.size())
-        return {};
+    constexpr size_t kMostBefore = 40;  // quoted, numbered
     while (!text.empty() && (text.back() == '\r' || text.back() == ' '))
         text.remove_suffix(1);
-    if (text.size() <= kBegin.size() + kEnd.size() || text.substr(0, kBegin.size()) != kBegin ||
+    if (text.empty() || text.back() != '=' || text.size() < kEnd.size() ||
         text.substr(text.size() - kEnd.size()) != kEnd)
         return {};
-    return text.substr(kBegin.size(), text.size() - kBegin.size() - kEnd.size());
+    text.remove_suffix(kEnd.size());
+    const size_t begin = text.find(kBegin);
+    if (begin > kMostBefore || text.substr(0, begin).find_first_of("(\"") != std::string_view::npos)
+        return {};
+    return text.substr(begin + kBegin.size());
 }
 
 bool LogSources::heading(std::string_view text, bool first)

@@ -55,6 +55,10 @@ TEST(Sources, HeadingsKeepLogsApart)
     finds_the_one_spin(mixed(more));
     finds_the_one_spin(mixed(tail, "/var/tmp/x.4242", "/var/tmp/x.4243"));
     finds_the_one_spin(mixed(echo, "x.4242", "x.4243"));
+    std::string quoted;
+    for (const std::string& line : split(mixed(tail)))
+        quoted += "> " + line + "\n";
+    finds_the_one_spin(quoted);
     finds_the_one_spin(mixed(comment, "./trace.4242", "./trace.4243"));
 }
 
@@ -67,6 +71,8 @@ TEST(Sources, NamesBeforeLinesKeepLogsApart)
              {"web-1     | ", "worker-1  | "},
              {"[pod/web-7d4b9c-x2x9z/web] ", "[pod/web-7d4b9c-k8k2p/web] "},
              {"Nov 03 09:14:07 db-2 strace[4471]: ", "Nov 03 09:14:07 db-2 strace[4475]: "},
+             {"web-7d4b9c-x2x9z web ", "db-0 db "},
+             {"<30>1 2026-03-01T08:00:00Z node7 web 4711 - - ", "<30>1 2026-03-01T08:00:00Z node7 web 4712 - - "},
              {"web-1     | [pid     7] ", "worker-1  | [pid     7] "}}) {
         std::string all;
         for (int piece = 0; piece < 60; piece++)
