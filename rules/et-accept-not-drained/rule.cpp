@@ -124,7 +124,8 @@ private:
         doubt_timer(timer_gone, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
-        finding.summary = "the loop was told of connections at its edge-triggered listener, and has never called accept()";
+        finding.summary =
+            "the loop was told of connections at its edge-triggered listener, and has never called accept()";
         finding.count = entry.state.backlog;
         finding.shape = "told, and never accepted";
         finding.fix = kFix;

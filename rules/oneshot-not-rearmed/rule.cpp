@@ -109,7 +109,10 @@ private:
         bool failed = rearm_failed(entry);
         bool called = goes_on(entry, books.time);
         bool early = untouched_from_start(entry);
-        if (since + settings.ns(failed ? "failed_s" : early ? "from_start_s" : "stall_s") > books.time ||
+        if (since + settings.ns(failed  ? "failed_s"
+                                : early ? "from_start_s"
+                                        : "stall_s") >
+                books.time ||
             stalls_.settled(books, entry, last_handler(entry)))
             return;
         Doubts doubts;
