@@ -77,6 +77,7 @@ void measure_sleep(LastingStall& stall, const thread_row& t, const AwayThread& a
     const uint64_t known = stall.cpu_ns + delay + t.naps_ns + t.stopped_ns;
     const uint64_t elapsed = now - t.base_at;
     stall.nap_ns = std::min(elapsed > known ? elapsed - known : 0, stall.ns);
+    stall.slept_ns = waits_for_others(t.nap_call) ? 0 : stall.nap_ns + t.naps_ns;
     stall.call = away.call;
     stall.doing = waits_for_others(away.call) ? LastingStall::Doing::kWaits : LastingStall::Doing::kSleeps;
 }

@@ -143,6 +143,12 @@ private:
                 "tell computing from being preempted or from strace's own overhead; likely at most"};
     }
 
+    // A handler that sleeps a little for each of many events sleeps long before others are told.
+    static bool sleeps_on(const LastingStall& stall, const Settings& settings)
+    {
+        return stall.doing == LastingStall::Doing::kSleeps && stall.slept_ns >= settings.ns("lasts_s");
+    }
+
     static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, const Settings& settings)
     {
         const bool lasts = stall.ns >= settings.ns("lasts_s");
@@ -150,11 +156,12 @@ private:
         if (stall.doing == LastingStall::Doing::kComputes)
             return lasts && stall.clients >= 2 && (e.flags & EPOLL_STREAM) ? std::optional(Level::kLikely)
                                                                            : std::nullopt;
-        if (stall.nap_ns < settings.ns("confirm_s"))
+        if (stall.nap_ns < settings.ns("confirm_s") && !sleeps_on(stall, settings))
             return std::nullopt;
         if (stall.doing == LastingStall::Doing::kWaits || !(e.flags & EPOLL_STREAM))
             return Level::kRisk;
-        return lasts && stall.doing == LastingStall::Doing::kSleeps ? Level::kConfirmed : Level::kLikely;
+        const bool at_once = stall.doing == LastingStall::Doing::kSleeps && stall.nap_ns >= settings.ns("confirm_s");
+        return lasts && at_once ? Level::kConfirmed : Level::kLikely;
     }
 
     static std::string doing_text(const LastingStall& stall)
@@ -198,6 +205,8 @@ private:
         add_fact(finding, "has not ended", "nobody polls yet");
         if (!computes)
             add_fact(finding, "blocked", fmt::format("{} for {}", doing_text(stall), duration_text(stall.nap_ns)));
+        if (!computes && stall.slept_ns > stall.nap_ns)
+            add_fact(finding, "asleep in all", duration_text(stall.slept_ns));
         add_fact(finding, "on the CPU", duration_text(stall.cpu_ns));
         finding.timeline.push_back(
             moment(books, stall.from, stall.tid, "epoll_wait returned, and was not called again"));

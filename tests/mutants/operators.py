@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The faults: each operator finds the places in a loop's source where one mistake of its kind can be made, and makes it at
-one of them. What a finding may be called is written here; two lists (out-for-in, edge) were widened after the first look by
-what is true of them."""
+one of them. What a finding may be called is written here; three lists (deaf-to-end, out-for-in,
+edge) were widened after the first look by what is true of them."""
 import dataclasses
 import re
 import typing
@@ -69,7 +69,7 @@ OPERATORS = (
              replacing(r"(\bclose\()(c->fd|p->\w+\.fd)(\);)", r"dup(\2); \1\2\3")),
     Operator("drop-close", "a connection is over and not closed", ("EP302", "EP203", "EP204", "EP303"),
              dropping(r"\bclose\((?:c->fd|p->\w+\.fd)\)")),
-    Operator("deaf-to-end", "the end of the input is not seen", ("EP203", "EP302", "EP204", "EP301"),
+    Operator("deaf-to-end", "the end of the input is not seen", ("EP203", "EP302", "EP204", "EP301", "EP404"),
              replacing(r"if \((?:n|got) == 0\)", "if (0)")),
     Operator("ignore-errors", "a call's failure is not looked at", ("EP203", "EP204", "EP202", "EP205", "EP302", "EP105"),
              replacing(r"errno != EAGAIN", "0")),

@@ -90,6 +90,30 @@ TEST(LoopStall, TheSameWhenItEndsIsTheSameFinding)
     EXPECT_EQ(s.auditor().findings().size(), 1u);
 }
 
+TEST(LoopStall, ManyShortSleepsThatDoNotEndAreOneLong)
+{
+    Scenario s;  // 400 ms for each event of a large batch
+    clients(s);
+    hang(s, SYS_clock_nanosleep);
+    for (int i = 0; i < 6; i++)
+        s.asleep_in(SYS_clock_nanosleep, 400);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+    for (int i = 0; i < 6; i++)
+        s.asleep_in(SYS_clock_nanosleep, 400);
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").shape, "blocked in clock_nanosleep");
+}
+
+TEST(LoopStall, ManyShortWaitsForOthersAreNone)
+{
+    Scenario s;
+    clients(s);
+    hang(s, SYS_futex);
+    for (int i = 0; i < 12; i++)
+        s.asleep_in(SYS_futex, 400);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
 TEST(LoopStall, WaitingForAnotherThreadForEverIsARisk)
 {
     for (int call : {SYS_futex, SYS_ppoll, SYS_io_uring_enter}) {
