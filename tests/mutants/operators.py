@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The faults: each operator finds the places in a loop's source where one mistake of its kind can be made, and makes it at
-one of them. What a finding may be called is written here; three lists (deaf-to-end, out-for-in,
-edge) were widened after the first look by what is true of them."""
+one of them. What a finding may be called is written here; three lists (deaf-to-end, out-for-in, edge) were widened after the
+first look by what is true of them."""
 import dataclasses
 import re
 import typing
