@@ -20,7 +20,7 @@ family of libraries, are broken mechanically, one fault at a time (`tests/mutant
 users are sent to each mutant twice: alone, where the harm is measured from outside (bytes that never came back, answers
 that come late, CPU burnt while nobody says anything, sockets that stay open), and under `epaudit run --profile test`.
 
-*Named*: at likely or above, by a rule that fits the fault (written down before). *Wrong*: another rule only. *Missed*:
+*Named*: at likely or above, by a rule that fits the fault (`operators.py` says which). *Wrong*: another rule only. *Missed*:
 nothing at likely or above. Of the harmless: *silent*, or *remarked*: what is said is true, though these users did not
 suffer from it; or *accused* of what it does not do. Those that crash by themselves are not counted.
 
