@@ -20,22 +20,18 @@ bool carries_data(uint8_t kind)
     return kind == FILE_TCP || kind == FILE_UNIX || kind == FILE_UDP || kind == FILE_LISTENER;
 }
 
-// Healthy files are not in the snapshot: what cannot be seen to have answered has not.
-bool answered(const Snapshot& books, uint64_t file, uint64_t asked_at)
-{
-    return std::any_of(books.entries.begin(), books.entries.end(),
-                       [&](const Entry& e) { return e.file_id == file && e.file.consumed_at > asked_at; });
-}
-
-}  // namespace
-
-namespace {
-
 constexpr const char* kUnanswered = "the program leaves edges unanswered on purpose";
 
 bool leaves_edges(const Entry& other, const Entry& entry)
 {
     return other.key.epoll == entry.key.epoll && other.file.ignored_edges && carries_data(other.file.kind);
+}
+
+// Healthy files are not in the snapshot: what cannot be seen to have answered has not.
+bool answered(const Snapshot& books, uint64_t file, uint64_t asked_at)
+{
+    return std::any_of(books.entries.begin(), books.entries.end(),
+                       [&](const Entry& e) { return e.file_id == file && e.file.consumed_at > asked_at; });
 }
 
 }  // namespace
@@ -140,6 +136,8 @@ bool untouched_from_start(const Entry& entry)
     const file_row& f = entry.file;
     return (r.flags & REGISTRATION_SEEDED) && !r.delivered_at && !r.mods && !f.attempt_at && !f.wrote_at;
 }
+
+bool asks_for_edges(const Entry& entry) { return (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)); }
 
 bool sole_registration(const Snapshot& books, const Entry& entry)
 {

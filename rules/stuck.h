@@ -54,6 +54,9 @@ bool past_known(const Entry& entry);
 bool untouched_from_start(const Entry& entry);
 inline constexpr const char* kPastUnknown = "what the program did about it before the observation began is not known";
 
+// Edge-triggered, and told of input.
+bool asks_for_edges(const Entry& entry);
+
 // Its only registration anywhere?
 bool sole_registration(const Snapshot& books, const Entry& entry);
 

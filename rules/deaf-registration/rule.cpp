@@ -159,7 +159,7 @@ private:
     std::optional<Finding> judge_listener(const Snapshot& books, const Entry& entry, const Settings& settings)
     {
         const file_row& f = entry.file;
-        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, std::max(f.armed_at, f.attempt_at)));
+        uint64_t since = patience_.since(f.tgid, std::max({f.stuck_at, f.armed_at, f.attempt_at}));
         if (since + settings.ns("deaf_s") > books.time)
             return std::nullopt;
         Doubts doubts;

@@ -37,8 +37,7 @@ bool left_behind(const Entry& entry)
 {
     const file_row& f = entry.file;
     const registration_row& r = entry.registration;
-    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
-                 !(r.flags & REGISTRATION_FIRED);
+    bool armed = asks_for_edges(entry) && !(r.flags & REGISTRATION_FIRED);
     bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;  // Q7
     return armed && history && !entry.ready && entry.state.backlog && f.stuck_at && f.left_at &&
            f.left_at >= f.edge_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
@@ -48,16 +47,15 @@ bool left_behind(const Entry& entry)
 bool never_tried(const Entry& entry)
 {
     const file_row& f = entry.file;
-    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
-                 !(entry.registration.flags & REGISTRATION_FIRED);
+    bool armed = asks_for_edges(entry) && !(entry.registration.flags & REGISTRATION_FIRED);
     return armed && (entry.registration.flags & REGISTRATION_KNOWN) && f.edge_at && !f.attempt_at && !entry.ready &&
            entry.state.backlog && f.stuck_at;
 }
 
 bool hung_from_start(const Entry& entry)
 {
-    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM));
-    return armed && !entry.ready && entry.state.backlog && entry.file.stuck_at && untouched_from_start(entry);
+    return asks_for_edges(entry) && !entry.ready && entry.state.backlog && entry.file.stuck_at &&
+           untouched_from_start(entry);
 }
 
 class EtAcceptNotDrained : public Rule {

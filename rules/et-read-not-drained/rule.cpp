@@ -43,8 +43,7 @@ bool left_behind(const Entry& entry)
 {
     const file_row& f = entry.file;
     const registration_row& r = entry.registration;
-    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
-                 !(r.flags & REGISTRATION_FIRED);
+    bool armed = asks_for_edges(entry) && !(r.flags & REGISTRATION_FIRED);
     bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;  // Q7
     return armed && history && !entry.ready && entry.state.unread && f.stuck_at && f.left_at &&
            f.left_at >= f.edge_at && f.left_at == f.consumed_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
@@ -52,8 +51,8 @@ bool left_behind(const Entry& entry)
 
 bool hung_from_start(const Entry& entry)
 {
-    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM));
-    return armed && !entry.ready && entry.state.unread && entry.file.stuck_at && untouched_from_start(entry);
+    return asks_for_edges(entry) && !entry.ready && entry.state.unread && entry.file.stuck_at &&
+           untouched_from_start(entry);
 }
 
 // The same, as far as calls alone tell: the newest read after the edge filled its buffer, and none followed.
@@ -61,8 +60,7 @@ bool ended_full(const Entry& entry)
 {
     const file_row& f = entry.file;
     const registration_row& r = entry.registration;
-    bool armed = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) &&
-                 !(r.flags & REGISTRATION_FIRED);
+    bool armed = asks_for_edges(entry) && !(r.flags & REGISTRATION_FIRED);
     return armed && f.edge_at && f.last_read > 0 && static_cast<uint32_t>(f.last_read) == f.last_asked &&
            f.consumed_at >= f.edge_at && f.attempt_at == f.consumed_at && f.armed_at < f.edge_at;
 }

@@ -60,7 +60,7 @@ bool short_read(const Snapshot& books, const Entry& entry, const Settings& setti
 {
     const file_row& f = entry.file;
     const epoll_row* epoll = books.epoll(entry.key.epoll);
-    bool edge = (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)) && !(entry.live_mask & EV_RDHUP);
+    bool edge = asks_for_edges(entry) && !(entry.live_mask & EV_RDHUP);
     bool one_edge = f.edge_at && f.peer_closed_at && f.peer_closed_at <= f.edge_at && f.armed_at < f.edge_at;
     bool taken = f.consumed_at >= f.edge_at && f.last_read > 0 && static_cast<uint32_t>(f.last_read) < f.last_asked &&
                  !entry.state.unread;

@@ -62,7 +62,7 @@ def write(mutants, results):
         "|---|---|---|---|---|---|---|---|---|---|\n"
     what = {operator.name: operator.what for operator in operators.OPERATORS} | {"none": "none: the six as they are"}
     total = collections.Counter()
-    for name in [*what]:
+    for name in what:
         total += rows[name]
         text += line(what[name], rows[name])
     text += line("**all**", total)
