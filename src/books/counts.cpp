@@ -29,6 +29,7 @@ constexpr StatName kLosses[] = {
     {STAT_EXEC_BEYOND, "execs_with_more_descriptors_than_looked_at"},
     {STAT_CHAIN_BEYOND, "files_in_more_epolls_than_looked_at"},
     {STAT_FDS_BEYOND, "close_ranges_with_more_descriptors_than_looked_at"},
+    {STAT_DUPS_UNDONE, "dup2_calls_that_failed_after_they_began"},
     {STAT_RING_UNSEEN, "calls_by_io_uring_unseen"},
     {STAT_MESSAGES_BEYOND, "last_words_lost"},
     {STAT_RETURNS_MISSED, "returns_of_epoll_wait_missed"},

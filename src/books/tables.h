@@ -167,6 +167,8 @@ private:
     void drop_dead_registrations();
     void dispatch_recorded(const posting& p);
     void recorded_io(const posting& p);
+    void keep_early(const posting& p);
+    void book_early(const posting& added);
     void recorded_waits(const posting& p);
     bool on_ready_list(const registration_key& key, const registration_row& r, const file_state& s) const;
 
@@ -176,6 +178,7 @@ private:
     std::map<uint32_t, ProcessInfo> processes_;
     std::map<Identity, bool> ready_;
     std::unordered_map<uint32_t, Turn> turns_;
+    std::vector<posting> early_;  // calls on files whose ADD has not been recorded yet
     uint64_t began_ = 0;
     bool state_known_ = true;
     bool times_known_ = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The books kept anew from a recording: each record goes to the same functions of the ledger to which the kernel's
 // probes handed it (bpf/calls*.h, sweep.bpf.c).
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -8,6 +9,8 @@
 
 namespace epaudit {
 namespace {
+
+constexpr size_t kMostEarly = 64;
 
 void drop_registration(books* b, const registration_key& key)
 {
@@ -23,7 +26,11 @@ void Tables::apply_recorded(const posting& p)
     books_.now = p.time;
     registration_key key{p.epoll, p.file, p.fd, 0};
     switch (p.record) {
-    case RECORD_POSTING: return dispatch_recorded(p);
+    case RECORD_POSTING:
+        dispatch_recorded(p);
+        if (!early_.empty() && (p.kind == POSTING_ADD || p.kind == POSTING_SEEDED))
+            book_early(p);
+        return;
     case RECORD_REFUSED: return ledger_refused(&books_, &p);
     case RECORD_BAD_FD: return ledger_bad_fd(&books_, &p);
     case RECORD_WROTE: return ledger_wrote(&books_, nullptr, &p);
@@ -85,15 +92,38 @@ void Tables::dispatch_recorded(const posting& p)
     }
 }
 
+// The kernel makes a row, then its record; a thread on another CPU that finds the row may record its own call in between.
+// A call is recorded only if its file had a row, so what comes for a file without one waits here for its ADD. Only so many
+// wait: what a row's end has overtaken would never be asked for.
+void Tables::keep_early(const posting& p)
+{
+    early_.push_back(p);
+    if (early_.size() > kMostEarly)
+        early_.erase(early_.begin());
+}
+
+void Tables::book_early(const posting& added)
+{
+    if (!books_file(&books_, added.file))
+        return;
+    auto other = [&](const posting& p) { return p.file != added.file; };
+    auto ours = std::stable_partition(early_.begin(), early_.end(), other);
+    const std::vector<posting> kept(ours, early_.end());
+    early_.erase(ours, early_.end());
+    for (const posting& p : kept)
+        if (p.time >= added.time)  // else of another file that lay at this address
+            recorded_io(p);
+}
+
 void Tables::recorded_io(const posting& p)
 {
     file_row* f = books_file(&books_, p.file);
+    if (!f && p.kind != POSTING_CONNECT)  // which needs none
+        return keep_early(p);
     if (p.kind == POSTING_WRITE)
         ledger_wrote(&books_, f, &p);
     if (p.kind == POSTING_CONNECT)
         return ledger_connect(&books_, f, &p);
-    if (!f)
-        return;
     switch (p.kind) {
     case POSTING_READ: return ledger_read(&books_, f, &p);
     case POSTING_WRITE: return ledger_write(&books_, f, &p);

@@ -28,10 +28,11 @@ EXEMPT = {
 }
 RACES = 0.05  # part of the findings whose count depends on who came first
 DELIVERED = ("deliveries", "in", "out", "hup")
+READ = ("reads", "bytes_in", "read_eagain", "eofs")
 
 # The counts that one call of this name can change.
 CHANGED_BY = {re.compile("^epoll_p?wait2?$"): DELIVERED,
-              re.compile("^(p?readv?2?|pread64|recv.*)$"): ("reads", "bytes_in", "read_eagain", "eofs"),
+              re.compile("^(p?readv?2?|pread64|recv.*)$"): READ,
               re.compile("^(p?writev?2?|pwrite64|send.*)$"): ("writes", "bytes_out", "write_eagain"),
               re.compile("^accept4?$"): ("accepts", "accept_eagain", "accept_errors")}
 
@@ -40,7 +41,8 @@ def shortfalls(log):
     """How often each count may be one short in a log of strace, because of what stands in it:
     A thread that is killed inside a call never returns from it to the program, and strace prints `= ?`; the kernel
     finished the call all the same, and counted it.
-    A thread may be told of a file before the call of another thread that adds it has returned: the event comes first."""
+    A thread may be told of a file, and read it, before the call of another thread that adds it has returned: in the log
+    the event and the read come first."""
     inside, killed, early = {}, collections.Counter(), False
 
     def note(name):
@@ -60,7 +62,7 @@ def shortfalls(log):
                 early = early or "EPOLL_CTL_ADD" in rest
     for name in inside.values():
         note(name)
-    return killed + collections.Counter(DELIVERED if early else ())
+    return killed + collections.Counter((*DELIVERED, *READ) if early else ())
 
 
 def exempt(source, count, difference, short):

@@ -116,5 +116,45 @@ TEST(Replay, WhatThreadsDidThatWereAway)
     EXPECT_TRUE(looks[1].away.empty());
 }
 
+posting call_on_connection(uint8_t kind, uint64_t time)
+{
+    posting p{};
+    p.record = RECORD_POSTING;
+    p.kind = kind;
+    p.epoll = kind == POSTING_ADD ? 0x1000 : 0;
+    p.file = 0x2000;
+    p.fd = 7;
+    p.ino = kind == POSTING_ADD ? 5 : 0;
+    p.file_kind = FILE_TCP;
+    p.mask = EV_IN;
+    p.result = kind == POSTING_ADD ? 0 : 10;
+    p.time = time;
+    return p;
+}
+
+uint64_t reads_of_the_connection(const std::vector<posting>& records)
+{
+    Tables tables;
+    for (const posting& p : records)
+        tables.apply_recorded(p);
+    const file_row* f = tables.file(0x2000);
+    return f ? f->reads : 0;
+}
+
+// One thread adds a connection, and another, on another CPU, reads it before the ADD is recorded.
+TEST(Replay, AReadThatIsRecordedBeforeTheAddCounts)
+{
+    const posting add = call_on_connection(POSTING_ADD, 100);
+    EXPECT_EQ(reads_of_the_connection({call_on_connection(POSTING_READ, 110), add}), 1U);
+    EXPECT_EQ(reads_of_the_connection({call_on_connection(POSTING_READ, 110), call_on_connection(POSTING_READ, 120),
+                                       add, call_on_connection(POSTING_READ, 130)}),
+              3U);
+    EXPECT_EQ(reads_of_the_connection({call_on_connection(POSTING_READ, 90), add}), 0U)
+        << "of a file that was there before";
+    std::vector<posting> many(1000, call_on_connection(POSTING_READ, 110));
+    many.push_back(add);
+    EXPECT_LE(reads_of_the_connection(many), 64U) << "what waits is bounded";
+}
+
 }  // namespace
 }  // namespace epaudit
