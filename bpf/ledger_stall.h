@@ -228,13 +228,15 @@ static __always_inline void ledger_kept_waiting(struct epoll_row *e, const struc
 
 /*
  * The same where nobody saw when input came (POSTING_KEPT; user space alone calls this): whoever posts it vouches for
- * the input, but only the books know whether the gap before this very wait was long enough.
+ * the input, but only the books know whether the gap before this wait was long enough. A loop that takes one event at a
+ * time is told of the second client by a later wait.
  */
 static __always_inline void ledger_kept_unseen(struct books *b, struct epoll_row *e, const struct file_row *f,
                                                const struct posting *p)
 {
     const struct thread_row *t = books_thread(b, p->tid);
-    if (t && e->away_until && e->away_until == t->wait_at && e->away_tid == p->tid && ledger_client(f, p))
+    if (t && e->away_until && e->away_until <= t->wait_at && t->wait_at - e->away_until <= e->away_ns / 10 &&
+        e->away_tid == p->tid && ledger_client(f, p))
         ledger_keep(e, 1, false);
 }
 

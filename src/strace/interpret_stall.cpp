@@ -20,6 +20,8 @@ constexpr uint64_t kAtOnce = NSEC_PER_MSEC;
 // So long after a call that cannot sleep took long: the machine is starved, or the program was stopped.
 constexpr uint64_t kDoubt = 10 * NSEC_PER_SEC;
 constexpr size_t kMostNaps = 64;
+// What is told within a tenth of a sleep after it is of that sleep.
+constexpr uint64_t kSoon = 10;
 
 // Calls `each` with the descriptors of "[3 5]" (select) or "[{fd=3, ...}, ...]" (poll). False: it cannot be read.
 template <typename Each>
@@ -143,7 +145,7 @@ void Interpreter::doubt_durations(uint64_t time) { doubt_until_ = std::max(doubt
 // that all are busy more often than they would be.
 void Interpreter::tell_naps(LogThread& thread, LogFile& epoll, uint64_t time)
 {
-    thread.slept_from = 0;
+    thread.slept_from = std::exchange(thread.more_from, 0);
     int64_t& by = epoll.epoll->polled_by;
     by = by == LogEpoll::kNobody || by == thread.tid ? thread.tid : LogEpoll::kSeveral;
     if (thread.naps.empty())
@@ -151,6 +153,7 @@ void Interpreter::tell_naps(LogThread& thread, LogFile& epoll, uint64_t time)
     bool proof = by == thread.tid && thread.turn_epoll == epoll.id && !epoll.shared_unseen && sight_.all_threads() &&
                  sight_.fine_times && !thread.process->uses_uring && time >= doubt_until_;
     const std::vector<LogNap> naps = std::exchange(thread.naps, {});
+    thread.slept_from = 0;
     if (!proof)
         return;
     for (const LogNap& nap : naps) {
@@ -159,6 +162,7 @@ void Interpreter::tell_naps(LogThread& thread, LogFile& epoll, uint64_t time)
         p.result = static_cast<int64_t>(nap.ns);
         post(p);
         thread.slept_from = nap.begun;
+        thread.slept_to = time;
     }
 }
 
@@ -178,6 +182,9 @@ void Interpreter::turn_begins(Call& c, uint64_t epoll, bool full, bool whole)
     thread.turn_at = c.time;
     thread.turn_epoll = whole ? epoll : 0;
     thread.turn_full = full;
+    // What did not fit into this return comes with the next, unless it became ready meanwhile.
+    const bool soon = (c.time - thread.slept_to) * kSoon <= thread.slept_to - thread.slept_from;
+    thread.more_from = full && whole && thread.slept_from && soon ? thread.slept_from : 0;
     thread.slept_from = 0;
     thread.naps.clear();
 }

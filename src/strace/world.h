@@ -103,6 +103,8 @@ struct LogThread {
     bool turn_full = false;   // it told of as many as it was asked for: there may have been more
     std::vector<LogNap> naps;
     uint64_t slept_from = 0;  // of the wait that it is in: the last sleep before it began then; 0: it proves nothing
+    uint64_t slept_to = 0;
+    uint64_t more_from = 0;  // the next return may tell of more that waited during that sleep
 
     // How long its call took that ended now, or by what -T printed (ns; -1: nothing).
     uint64_t lasted(int64_t printed, uint64_t end) const

@@ -56,12 +56,14 @@ public:
         return after(us + 20);
     }
 
+    int most = 64;  // events that a wait asks for
+
     Server& wait(const std::vector<int>& fds, uint64_t us, int timeout = -1)
     {
         std::string events;
         for (int fd : fds)
             events += fmt::format("{}{{events=EPOLLIN, data={{u32={}, u64={}}}}}", events.empty() ? "" : ", ", fd, fd);
-        return call(fmt::format("epoll_wait(4, [{}], 64, {}) = {}", events, timeout, fds.size()), us);
+        return call(fmt::format("epoll_wait(4, [{}], {}, {}) = {}", events, most, timeout, fds.size()), us);
     }
 
     Server& serve(int fd)
@@ -161,6 +163,28 @@ TEST(StraceStall, ABlockingCallInTheHandlerIsNamed)
         EXPECT_EQ(s.found.cost.at(2).second, 2);
         EXPECT_EQ(s.status(), Status::kDegraded);
     }
+}
+
+// A loop that asks for one event at a time is told of the two that wait in two returns.
+TEST(StraceStall, OneEventAtATime)
+{
+    auto round = [](Server& s, uint64_t sleep_us, uint64_t pause_us) {
+        s.wait({7}, 20000).serve(7).call("poll([{fd=12, events=POLLIN}], 1, 2000) = 0 (Timeout)", sleep_us);
+        s.wait({8}, 30).serve(8);
+        s.after(pause_us);
+        s.wait({9}, 30).serve(9);
+    };
+    auto verdict = [&](int most, uint64_t sleep_us, uint64_t pause_us) {
+        Server s;
+        s.most = most;
+        s.born();
+        for (int i = 0; i < kRounds; i++)
+            round(s, sleep_us, pause_us);
+        return s.verdict();
+    };
+    EXPECT_EQ(verdict(1, 2000000, 0), "likely");
+    EXPECT_EQ(verdict(1, 200000, 100000), "none") << "fd 9 may have become ready while 8 was served";
+    EXPECT_EQ(verdict(2, 2000000, 0), "none") << "there was room for fd 9 in the first return: it was not ready yet";
 }
 
 TEST(StraceStall, NeverMoreThanLikelyAndNotBeforeTheThird)
