@@ -127,6 +127,11 @@ static __always_inline void post_io(struct call *c, u8 class)
     case CALL_SENDMMSG:
         post_write(c, (u32)c->argument[0]);
         break;
+    case CALL_DUP2:
+    case CALL_DUP3:
+        if (c->posting.result < 0)
+            dup_failed(c->which);
+        break;
     }
 }
 

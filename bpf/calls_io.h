@@ -314,6 +314,28 @@ static __always_inline void post_dup(struct call *c, u8 class)
         post_close(c, (u32)c->argument[1]);
 }
 
+/*
+ * dup2() or dup3() failed. dup_replaces() said at its beginning that it would not, if the file that would have been
+ * closed is in an epoll and now has no row, or was closed just now: another thread has closed what was to be duplicated,
+ * or has lowered the limit, in between.
+ */
+#define DUP_TAKES_NS (10 * NSEC_PER_MSEC)
+__noinline int dup_failed(u32 which)
+{
+    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct file *file = c ? file_of_fd(current_task(), (u32)c->argument[1]) : NULL;
+    if (!file)
+        return 0;
+    struct item_walk w;
+    walk_items(&w, file);
+    if (!next_item(&w))
+        return 0;
+    const struct file_row *f = books_file(NULL, (u64)file);
+    if (!f || ((f->flags & FILE_CLOSED) && bpf_ktime_get_ns() - f->closed_at < DUP_TAKES_NS))
+        books_stat(NULL, STAT_DUPS_UNDONE);
+    return 0;
+}
+
 /* Global as well: the verifier walks through each turn of a loop. */
 __noinline int close_stretch(u32 which, u32 first)
 {

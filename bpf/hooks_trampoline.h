@@ -184,6 +184,19 @@ PAIR("fentry/" CALL_SYMBOL(close_range), on_close_range_enter, enter_close(ctx, 
 PAIR("fentry/" CALL_SYMBOL(dup2), on_dup2_enter, enter_close(ctx, slot, CALL_DUP2))
 PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, CALL_DUP3))
 
+/* Only those that failed are of interest here: what they would have closed is open. */
+static __always_inline int dup_returns(u64 *ctx, u32 slot)
+{
+    u64 ids = current_ids();
+    struct call *c = (s64)ctx[1] < 0 && watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
+    if (c)
+        dup_failed(c->which);
+    return 0;
+}
+
+PAIR("fexit/" CALL_SYMBOL(dup2), on_dup2_exit, dup_returns(ctx, slot))
+PAIR("fexit/" CALL_SYMBOL(dup3), on_dup3_exit, dup_returns(ctx, slot))
+
 /*
  * The last reference to a watched file is gone and its registrations go with it: __fput() calls
  * eventpoll_release_file() before anything of the file is torn down, whoever held it last.

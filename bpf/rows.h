@@ -560,6 +560,7 @@ enum ledger_stat {
     STAT_RING_UNSEEN = 59,     /* epoll_ctl and close by io_uring, where its tracepoints do not tell of what */
     STAT_EVENTS_UNKNOWN = 60, /* events of registrations that are not in the books */
     STAT_FDS_BEYOND = 61,     /* close_range() with more descriptors than are looked through */
+    STAT_DUPS_UNDONE = 62,    /* dup2() and dup3() booked as a close when they began, and failed because something changed meanwhile */
     STAT_SLOTS = 64,
 };
 

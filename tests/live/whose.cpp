@@ -6,6 +6,8 @@
 //   whose refused N        dup2(), dup3(), close() and epoll_ctl() that fail, and then a spin (EP202): nothing was closed
 //   whose epolls N         one eventfd in N epolls, whose last one spins on it (EP202)
 //   whose herd N           N threads wait for one listener, each with an epoll of its own (EP401, or not: as they run)
+//   whose dups SECONDS     dup2() onto a registered number, while another thread closes and opens what is duplicated:
+//                          it fails now and then after it has begun
 //   whose ranges N         a number is closed by close_range() while a duplicate lives on: a ghost (EP303)
 //   whose threads N        N threads take what another one adds and closes, with the epoll in common: stale events at
 //                          worst (EP504), and none that is not known
@@ -190,6 +192,36 @@ int ranges(long)
     return 0;
 }
 
+int dups(long seconds)
+{
+    int epoll = new_epoll();
+    auto [spare, other_end] = new_pair();
+    const int source = must(fcntl(spare, F_DUPFD_CLOEXEC, 200), "F_DUPFD"), target = 100;
+    std::atomic<bool> over = false;
+    std::thread other([&, from = spare] {
+        while (!over) {
+            close(source);
+            must(dup2(from, source), "dup2");
+        }
+    });
+    auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+    long failed = 0;
+    while (std::chrono::steady_clock::now() < until) {
+        auto [mine, theirs] = new_pair();
+        must(dup2(mine, target), "dup2");
+        close(mine);
+        close(theirs);
+        add(epoll, target, static_cast<uint64_t>(target));
+        while (dup2(source, target) < 0)
+            failed++;
+    }
+    over = true;
+    other.join();
+    close(other_end);
+    printf("%ld failed\n", failed);
+    return 0;
+}
+
 int threads(long count)
 {
     int epoll = new_epoll();
@@ -233,7 +265,7 @@ int main(int argc, char** argv)
     };
     for (const Role& known :
          {Role{"dispatcher", dispatcher}, Role{"shared", shared}, Role{"refused", refused}, Role{"epolls", epolls},
-          Role{"herd", herd}, Role{"ranges", ranges}, Role{"threads", threads}})
+          Role{"herd", herd}, Role{"ranges", ranges}, Role{"threads", threads}, Role{"dups", dups}})
         if (role == known.name)
             return known.run(atol(argv[2]));
     fprintf(stderr, "usage: whose ROLE COUNT (see the source)\n");

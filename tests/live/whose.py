@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose event was it: registrations that share their data, calls that fail and change nothing, files in many epolls."""
+import re
+
 from harness import BUILD, check, epaudit
 
 WHOSE = str(BUILD / "tests/whose")
@@ -42,6 +44,15 @@ def overlapping():
     check(seen["calls"]["epoll_ctl"] > 1000, outcome.describe())
 
 
+def overtaken_dup2():
+    """dup2() closes what it is given, unless it fails. Where another thread makes it fail after it has begun, that is told."""
+    outcome = epaudit("run", "--fail-on", "never", "--", WHOSE, "dups", 2)
+    failed = int(re.search(r"(\d+) failed", outcome.out)[1])
+    lost = outcome.report["observation"]["lost"]
+    check(failed > 100, f"the race was not run: {outcome.out}")
+    check(lost.get("dup2_calls_that_failed_after_they_began", 0) > 0 and outcome.code == 4, outcome.describe())
+
+
 def register(suite):
     for count in (2, 40, 1000):
         suite.run(f"whose: a dispatcher of {count} with one data", healthy("dispatcher", count))
@@ -52,4 +63,5 @@ def register(suite):
     for count in (60, 400, 512):  # the last is as many as are looked at, all of them
         suite.run(f"whose: a listener in {count} epolls", crowded(count))
     suite.run("whose: close_range() leaves a ghost", found("ranges", 1, "EP303"))
+    suite.run("whose: dup2() fails after it has begun", overtaken_dup2)
     suite.run("whose: threads that add, close and are told", overlapping)
