@@ -12,6 +12,7 @@
 #include "src/capture/live_walk.h"
 #include "src/support/capabilities.h"
 #include "src/support/clock.h"
+#include "src/support/proc.h"
 
 namespace epaudit {
 namespace {
@@ -64,6 +65,9 @@ Error load_error(int error)
     if (!missing.empty())
         return observe_error(fmt::format("cannot load BPF programs: {} missing", missing),
                              "run it as root (sudo), or give it CAP_BPF and CAP_PERFMON");
+    if (error == EPERM && in_user_namespace())
+        return observe_error("cannot load BPF programs in a user namespace: CAP_BPF counts only outside of all of them",
+                             "run it on the host as root (sudo), or in a container that does not map its users");
     rlimit locked{};
     getrlimit(RLIMIT_MEMLOCK, &locked);
     bool refused_program = libbpf_said.rfind("prog '", 0) == 0;                  // then the maps were made

@@ -57,8 +57,9 @@ void describe_system(Diagnosis& diagnosis, const Capabilities& own)
     system.emplace_back("lockdown", lockdown());
     if (own_pid_namespace() == PidNamespace::kContainer)
         system.emplace_back("process numbers", "those of this container");
+    const char* yes = in_user_namespace() ? "yes, in this user namespace only" : "yes";
     for (const CapabilityUse& one : kCapabilities)
-        system.emplace_back(one.name, own.has(one.capability) ? "yes" : fmt::format("no ({})", one.use));
+        system.emplace_back(one.name, own.has(one.capability) ? yes : fmt::format("no ({})", one.use));
     system.emplace_back("perf_event_paranoid", first_line("/proc/sys/kernel/perf_event_paranoid", "unknown"));
     system.emplace_back("unprivileged_bpf_disabled",
                         first_line("/proc/sys/kernel/unprivileged_bpf_disabled", "unknown"));
@@ -70,12 +71,15 @@ void advise(Diagnosis& diagnosis, const Capabilities& own, const std::vector<Hoo
     bool privileged = own.can_observe();
     if (!privileged)
         advice.push_back({"epaudit needs CAP_BPF and CAP_PERFMON:", "sudo epaudit doctor"});
+    else if (in_user_namespace())
+        advice.push_back({"this is a user namespace, whose capabilities do not count for BPF; on the host, as root:",
+                          "sudo epaudit doctor"});
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
         advice.push_back({"this kernel has no BTF; install one built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later):",
                           "apt install linux-image-amd64"});
     if (privileged && reports[0].dangerous && reports[1].usable)
-        advice.push_back({"hook set trampoline would cost less, but epaudit does not use it here: " + reports[0].reason +
-                              ". A newer kernel would allow it.",
+        advice.push_back({"hook set trampoline would cost less, but epaudit does not use it here: " +
+                              reports[0].reason + ". A newer kernel would allow it.",
                           ""});
     else if (privileged && !reports[0].usable && reports[1].usable)
         advice.push_back({"hook set trampoline would cost less, but this kernel refuses it (" + reports[0].reason +

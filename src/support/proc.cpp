@@ -135,6 +135,13 @@ PidNamespace own_pid_namespace()
     return own.st_ino == kFirst ? PidNamespace::kFirst : PidNamespace::kContainer;
 }
 
+bool in_user_namespace()
+{
+    constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO
+    struct stat own {};
+    return stat("/proc/self/ns/user", &own) == 0 && own.st_ino != kFirst;
+}
+
 uint32_t process_of(uint32_t tid)
 {
     // A name is escaped in this file, so that a line is a line.

@@ -43,6 +43,8 @@ std::vector<uint32_t> numbers_in(const std::string& directory);
 // Which pid namespace is ours, and which does /proc show? `run`, `attach` and reports speak of numbers of the former.
 enum class PidNamespace { kFirst, kContainer, kOtherProc, kNoProc };
 PidNamespace own_pid_namespace();
+// Not in the first user namespace: our capabilities hold for what belongs to ours, and BPF asks for those of the first.
+bool in_user_namespace();
 // A whole file of /proc; empty when it cannot be read.
 std::string read_proc_file(const std::string& path);
 

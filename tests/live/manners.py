@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import source_lines
-from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, ROOT, Started, check, epaudit, programs, programs_of, serving, wait_for
+from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, ROOT, Skip, Started, check, epaudit, programs, programs_of, serving, wait_for
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -242,6 +242,17 @@ def doctor_refuses(nobody):
     check(outcome.code == 3 and "CAP_BPF" in outcome.out and "nothing can be observed" in outcome.out, outcome.out)
 
 
+def root_of_a_user_namespace():
+    """Has all capabilities, and none that the kernel takes for BPF. What is missing is no memory."""
+    inside = ["unshare", "-U", "-r"]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+        raise Skip("user namespaces are not allowed here")
+    refused = epaudit("run", "--source", "bpf", "--", "true", prefix=inside)
+    check(refused.code == 3 and "user namespace" in refused.err and "memory" not in refused.err, refused.describe())
+    told = epaudit("doctor", json_report=False, prefix=inside)
+    check(told.code == 3 and "user namespace" in told.out and "memory" not in told.out, told.out)
+
+
 def forced_hooks():
     """A set that doctor calls usable works and is named in the report; one that is not is refused."""
     import json
@@ -303,4 +314,5 @@ def register(suite):
     suite.run("rules, explain, help", catalogue)
     suite.run("doctor", doctor)
     suite.run("doctor without privileges", lambda: doctor_refuses(nobody))
+    suite.run("root of a user namespace", root_of_a_user_namespace)
     suite.run("--hooks", forced_hooks)
