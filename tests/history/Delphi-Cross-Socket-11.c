@@ -4,6 +4,8 @@
 // Report: https://github.com/winddriver/Delphi-Cross-Socket/issues/11
 // Fix: EPOLLONESHOT (or a lock per connection around reading and handing on).
 // Expect all: concurrent-handlers likely
+// Expect excerpt: none: two reads that both get bytes need not overlap in so few lines
+// Also: concurrent-handlers excerpt: now and then two do
 #include "museum.h"
 
 static int ep;

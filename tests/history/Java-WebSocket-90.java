@@ -4,6 +4,7 @@
 // Report: https://github.com/TooTallNate/Java-WebSocket/issues/90
 // Fix: empty the buffer before each read.
 // Expect all: unread-spin likely
+// Expect excerpt: unread-spin risk
 // Log: 6
 // Begins: 1
 // Run: 4

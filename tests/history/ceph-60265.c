@@ -6,6 +6,7 @@
 // Expect all: zero-timeout-spin info
 // Expect log: none: strace slows the loop, and the rows of empty waits stay shorter than 8
 // Expect excerpt: none: strace slows the loop, and the rows of empty waits stay shorter than 8
+// Run: 4
 // Attach: 8
 // Load: idle
 #include "museum.h"

@@ -31,18 +31,15 @@ int main(void) {
   fcntl(listener, F_SETFL, 0);
   int ep = MUST(epoll_create1(EPOLL_CLOEXEC));
   for (int i = 0; i < kConnections; ++i) {
-    control(ep, EPOLL_CTL_ADD, MUST(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)), EPOLLIN | EPOLLET);
+    control(ep, EPOLL_CTL_ADD, MUST(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)), EPOLLIN);
   }
   int capacity = 4;
   static char data[16384];
-  unsigned long long sum = 0;
   for (struct epoll_event events[64];;) {
     int n = epoll_wait(ep, events, capacity, -1);
     for (int i = 0; i < n; ++i) {
-      for (ssize_t got; (got = recv(events[i].data.fd, data, sizeof data, 0)) > 0;) {
-        for (ssize_t at = 0; at < got; ++at) sum = sum * 31 + data[at];
-      }
+      if (recv(events[i].data.fd, data, sizeof data, 0) > 0) usleep(200);  // what it does with them
     }
-    if ((fixed || sum == 1) && n == capacity && capacity < 64) capacity *= 2;
+    if (fixed && n == capacity && capacity < 64) capacity *= 2;
   }
 }

@@ -5,6 +5,8 @@
 // Fix: wait until the next timer is due.
 // Expect all: polling-timeout info
 // Expect excerpt: none: too short a time
+// Run: 4
+// Log: 4
 // Attach: 6 --set polling-timeout.window_s=2
 // Load: idle
 #include "museum.h"

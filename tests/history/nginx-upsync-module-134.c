@@ -5,6 +5,8 @@
 // Fix: resolve elsewhere (here: a thread), or with the loop's own resolver.
 // Expect all: loop-stall likely
 // Expect excerpt: none: one stall at most in so few lines
+// Changed: a loop that takes one event at a time is told of what waited by several returns: in a log they count together now
+// Attach: 6
 // Log: 11
 // Begins: 0.5
 // Run: 4

@@ -74,7 +74,9 @@ class Watcher:
         source, suffix = program.path, program.path.suffix
         if suffix in READERS:
             return [READERS[suffix], str(source)]
-        target = self.folder / f"{program.name}{suffix}.{twin}-built"  # bug and twin are built at the same time
+        # Bug and twin are built at the same time, and rustc names what it leaves beside its target by the source alone.
+        target = self.folder / twin / f"{program.name}{suffix}-built"
+        target.parent.mkdir(exist_ok=True)
         if not target.exists() or target.stat().st_mtime < max(p.stat().st_mtime for p in (source, source.parent / "museum.h")):
             made = {
                 ".c": ["cc", "-O1", "-g", "-Wall", "-Wextra", "-pthread", *(["-DFIXED"] if twin == "fixed" else []), "-o", target, source],
