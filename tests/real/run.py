@@ -9,8 +9,10 @@ import sys
 from paths import BUILD
 from harness import Suite
 from case import LEGS, rules_known, run_leg
+import daemons
 import gateways
 import margin
+import platforms
 import pools
 import resolvers
 import runtimes
@@ -19,7 +21,8 @@ import stores
 import table
 import web
 
-CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES, *gateways.CASES, *services.CASES]
+CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES, *gateways.CASES, *services.CASES, *platforms.CASES,
+         *daemons.CASES]
 
 
 def main():
