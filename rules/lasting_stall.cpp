@@ -101,8 +101,7 @@ std::optional<LastingStall> in_a_handler(const Snapshot& books, const epoll_row&
         return stall;
     }
     stall.doing = LastingStall::Doing::kComputes;
-    const bool many_short = stall.ns < t.batch * LEDGER_SLOW_NS;
-    if (stall.cpu_ns < stall.ns / 2 || many_short)  // it waits for a CPU, slept before, or has much to do
+    if (stall.ns < t.batch * LEDGER_SLOW_NS)  // it has much to do
         return std::nullopt;
     return stall;
 }

@@ -20,14 +20,17 @@ struct LastingStall {
     int call = -1;
     uint32_t tid = 0;
     uint32_t tgid = 0;
-    uint64_t from = 0;    // nobody has polled since
-    uint64_t ns = 0;      // so long
-    uint64_t nap_ns = 0;  // kSleeps, kWaits: how long its thread has been in that call,
+    uint64_t from = 0;      // nobody has polled since
+    uint64_t ns = 0;        // so long
+    uint64_t nap_ns = 0;    // kSleeps, kWaits: how long its thread has been in that call,
     uint64_t slept_ns = 0;  // and in others since it came back; 0: the longest of those was a wait for others
     uint64_t cpu_ns = 0;
     unsigned clients = 0;  // ready, and not told of
     bool alone = false;    // one of them is evidence without a second one
     const Entry* example = nullptr;
+
+    // So long it would last with a CPU to itself: what it computes, where it mostly waits for one.
+    uint64_t own_ns() const { return doing == Doing::kComputes && cpu_ns < ns / 2 ? cpu_ns : ns; }
 };
 
 // Clients must have been ready for `ready_ns`. None: somebody polls, nobody waits, or the machine is at fault.

@@ -151,7 +151,7 @@ private:
 
     static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, const Settings& settings)
     {
-        const bool lasts = stall.ns >= settings.ns("lasts_s");
+        const bool lasts = stall.own_ns() >= settings.ns("lasts_s");
         // Computing once for long is no habit (see below), until it does not seem to end.
         if (stall.doing == LastingStall::Doing::kComputes)
             return lasts && stall.clients >= 2 && (e.flags & EPOLL_STREAM) ? std::optional(Level::kLikely)

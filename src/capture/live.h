@@ -17,7 +17,7 @@
 namespace epaudit {
 
 // Two questions, each answered by trying to load: system calls and epoll by trampolines, else by
-// tracepoints (DESIGN 3).
+// tracepoints.
 enum class HookSet { kAuto, kTrampoline, kTracepoint };
 
 // What became of one BPF program under a hook set.
@@ -93,6 +93,10 @@ public:
     bool suspicious() const;
     // Processes still watched.
     std::vector<uint32_t> watched();
+    // The kernel adds up how long the probes run, or not any more. False: it does not (it wants CAP_SYS_ADMIN, and 5.8).
+    bool measure(bool on);
+    // So far, of all of them, ns. It grows only while it is measured (by whomever).
+    uint64_t probe_ns() const;
 
     // With LiveOptions::record_ring: from now on a thread writes what the kernel books, and what the ring holds already.
     void begin_recording(std::unique_ptr<RecordingWriter> writer, RecordingHeader header);

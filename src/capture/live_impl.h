@@ -17,6 +17,7 @@
 #include "src/capture/live.h"
 #include "src/capture/live_record.h"
 #include "src/capture/live_twins.h"
+#include "src/support/descriptor.h"
 #include "src/symbols/stack_book.h"
 
 #include "epaudit.skel.h"
@@ -81,6 +82,7 @@ struct LiveCapture::Impl {
     TwinCounts twins_then;  // when their account began
     bool has_readiness = true;
     bool has_wakeups = true;
+    Descriptor statistics;  // open: the kernel adds up how long programs run
 };
 
 constexpr uint32_t kMaxEpolls = 4096;

@@ -128,6 +128,7 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
     started_ = time(nullptr);
     cpu_at_begin_ = own_cpu_seconds();  // loading and verifying the probes is not the cost of watching
     looked_ = began_;
+    cost_.begin(*live_);
     if (recording_)
         begin_recording(command, pids);
     if (outputs_->streams()) {
@@ -162,6 +163,7 @@ Result<bool> Session::tick(std::vector<int>& gone)
     const Thrift& thrift = judge_->profile() == Profile::kTest ? kThriftInTests : kThrift;
     patience = std::min(std::max(patience, std::min(look_cost_, cost_before_) * thrift.factor), thrift.longest_ns);
     show_progress();
+    cost_.tick(*live_);
     if (now - looked_ + kTickMs * NSEC_PER_MSEC / 2 < patience)
         return stop;
     if (auto ok = look(progress_.on()); !ok)
@@ -237,6 +239,7 @@ void Session::end_recording()
 Result<> Session::finish()
 {
     progress_.clear();
+    cost_.end(*live_);  // before the last look, which costs more than others
     auto last = look(true);
     for (std::string& text : live_->notes())
         note(std::move(text));
@@ -260,6 +263,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.notes = notes_;
     observation.inconclusive = inconclusive_;
     observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
+    observation.cost = cost_.measured(observation.tool_cpu_seconds, observation.seconds);
     if (child) {
         report.child.emplace();
         report.child->exit_status = child->signalled ? 0 : child->code;

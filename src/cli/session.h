@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "src/capture/live.h"
+#include "src/cli/cost.h"
 #include "src/cli/judge.h"
 #include "src/cli/looks.h"
 #include "src/cli/options.h"
@@ -69,6 +70,7 @@ private:
     int64_t started_ = 0;  // wall clock, seconds since 1970
     uint64_t ended_ = 0;
     double cpu_at_begin_ = 0;
+    Cost cost_;
     uint64_t looked_ = 0;
     uint64_t look_cost_ = 0;    // ns of CPU time that the last look took,
     uint64_t cost_before_ = 0;  // and the one before

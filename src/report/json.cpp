@@ -59,6 +59,12 @@ Json observation_json(const Observation& seen)
               {"notes", seen.notes}};
     if (seen.tool_cpu_seconds >= 0)
         json["tool_cpu_s"] = rounded(seen.tool_cpu_seconds);
+    if (seen.cost)
+        json["cost"] = Json{{"probes_cores", rounded(seen.cost->probes)},
+                            {"epaudit_cores", rounded(seen.cost->own)},
+                            {"watched_cores", rounded(seen.cost->watched)},
+                            {"share_of_watched", rounded(seen.cost->share())},
+                            {"measured_s", rounded(seen.cost->measured_s)}};
     return json;
 }
 

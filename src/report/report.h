@@ -20,6 +20,16 @@ namespace epaudit {
 // Numbers by name, in the order in which they are printed.
 using Counts = std::vector<std::pair<std::string, uint64_t>>;
 
+// What watching costs, in cores: 0.01 is 1 % of one CPU.
+struct WatchingCost {
+    double probes = 0;      // in the kernel, in everybody's system calls
+    double own = 0;         // epaudit itself
+    double watched = 0;     // the watched processes
+    double measured_s = 0;  // of the observation, for which `probes` and `watched` were measured
+
+    double share() const { return watched > 0 ? (probes + own) / watched : 0; }
+};
+
 struct Observation {
     std::string hooks;         // "tracepoint"; "strace", "recording" for what was not watched live
     std::string hooks_reason;  // why not the better set; empty when it is in use
@@ -32,6 +42,7 @@ struct Observation {
     std::vector<InconclusiveReason> inconclusive;  // other reasons why clean may not be claimed
     std::vector<std::string> notes;                // anything else that limits what the report means
     double tool_cpu_seconds = -1;                  // epaudit's own; < 0: not measured
+    std::optional<WatchingCost> cost;              // nothing: not measured
     uint64_t registrations = 0;                    // watched
     uint64_t epolls = 0;                           // watched
 

@@ -46,6 +46,8 @@ public:
             row("verdict", verdict_.words(), verdict_colour());
         row("watched", watched());
         row("data", data());
+        if (seen_.cost)
+            row("cost", cost_text(*seen_.cost));
         if (const std::string text = work(); !text.empty())
             row("work", text);
         if (!seen_.hooks_reason.empty())
@@ -140,7 +142,7 @@ private:
         std::string text = plural(seen_.postings, "posting");
         text += seen_.complete() ? ", nothing lost" : ", INCOMPLETE";
         text += fmt::format("; hooks {}, profile {}", seen_.hooks, seen_.profile);
-        if (seen_.tool_cpu_seconds >= 0)
+        if (seen_.tool_cpu_seconds >= 0 && !seen_.cost)
             text += fmt::format("; own CPU {} s", number_text(seen_.tool_cpu_seconds));
         return text;
     }

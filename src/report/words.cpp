@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 
+#include "src/report/report.h"
+
 namespace epaudit {
 
 namespace {
@@ -317,6 +319,18 @@ std::string loss_remedy(const std::string& name)
 {
     const Loss* loss = find_loss(name);
     return loss ? loss->remedy : Loss{}.remedy;
+}
+
+std::string cost_text(const WatchingCost& cost)
+{
+    // Ticks of /proc are too coarse for processes that do nearly nothing.
+    constexpr double kUses = 0.01;
+    auto percent = [](double cores) { return fmt::format("{:.{}f} %", cores * 100, cores < 0.1 ? 1 : 0); };
+    std::string text = fmt::format("{} of a core: probes {}, epaudit itself {}", percent(cost.probes + cost.own),
+                                   percent(cost.probes), percent(cost.own));
+    if (cost.watched >= kUses)
+        text += fmt::format("; what is watched uses {}: {} of that", percent(cost.watched), percent(cost.share()));
+    return text;
 }
 
 const char* status_name(Status status)

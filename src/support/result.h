@@ -10,7 +10,7 @@
 
 namespace epaudit {
 
-// Exit codes, the same for every output format (DESIGN 7).
+// Exit codes, the same for every output format.
 enum class Exit {
     kClean = 0,
     kFindings = 1,

@@ -7,7 +7,7 @@
 // Also: unread-spin: each is told of what only the other can read
 // Expect excerpt: none: without the fork in it, two processes look like two threads
 // Run: 5
-// Attach: 6 --set epoll-shared-across-fork.both_s=2
+// Attach: 9 --set epoll-shared-across-fork.both_s=2
 // Log: 4
 // Load: idle
 #include "museum.h"

@@ -6,6 +6,8 @@
 // Report: https://github.com/pylonide/pylon/issues/30
 // Fix: let libuv close what it watches.
 // Expect all: ghost-registration likely
+// Expect excerpt: none: the close may lie outside of so few lines
+// Also: ghost-registration excerpt: or within them
 // Log: 6
 // Begins: 0.8
 // Run: 4

@@ -6,6 +6,7 @@ import sys
 
 import answers
 import containers
+import costs
 import demos
 import differential
 import interest
@@ -26,6 +27,7 @@ from harness import Suite
 
 suite = Suite(sys.argv[1:])
 containers.register(suite)
+costs.register(suite)
 demos.register(suite)
 answers.register(suite)
 differential.register(suite)

@@ -140,6 +140,22 @@ TEST(LoopStall, ComputingWithoutEnd)
     EXPECT_EQ(s.finding("EP404").shape, "handler on the CPU");
 }
 
+// On a busy machine it has a third of a CPU: what it computes itself is too long already, or is not.
+TEST(LoopStall, ComputingWithoutEndOnABusyMachine)
+{
+    for (int rounds : {4, 10}) {
+        Scenario s;
+        s.cpu(1.0 / 3);
+        clients(s);
+        s.arrives(7, 5).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        for (int i = 0; i < rounds; i++)
+            s.waits_for_cpu(800).after_ms(400);
+        EXPECT_EQ(s.verdict("EP404"), rounds == 10 ? "likely" : "none");
+    }
+}
+
 TEST(LoopStall, ComputingForTheFirstOfABacklog)
 {
     Scenario s;  // it accepts one, which sends without end, and the others stay in the backlog

@@ -181,6 +181,14 @@ TEST(JsonReport, IncompleteLossesAndCalls)
     EXPECT_EQ(seen.at("work").at("calls_per_request"), (Json{{"epoll_wait", 0.5}, {"io", 2.5}, {"epoll_ctl", 0.1}}));
     EXPECT_EQ(seen.at("notes").at(0), "cut short");
     EXPECT_EQ(seen.at("tool_cpu_s"), 0.5);
+    EXPECT_FALSE(seen.contains("cost"));
+    report.observation.cost = WatchingCost{0.03, 0.01, 0.8, 2.5};
+    EXPECT_EQ(Json::parse(text_of(report)).at("observation").at("cost"),
+              (Json{{"probes_cores", 0.03},
+                    {"epaudit_cores", 0.01},
+                    {"watched_cores", 0.8},
+                    {"share_of_watched", 0.05},
+                    {"measured_s", 2.5}}));
 }
 
 TEST(JsonReport, Child)

@@ -249,6 +249,23 @@ TEST(TextReport, CommandNotesAndCost)
     EXPECT_EQ(text_of(report).find("command "), std::string::npos);
 }
 
+TEST(TextReport, WhatWatchingCosts)
+{
+    Report report = quiet_report();
+    report.observation.tool_cpu_seconds = 0.118;
+    report.observation.cost = WatchingCost{0.031, 0.004, 0.7, 1};
+    std::string text = text_of(report);
+    EXPECT_NE(
+        text.find("profile test\n"
+                  "cost      3.5 % of a core: probes 3.1 %, epaudit itself 0.4 %; what is watched uses 70 %: 5.0 % of\n"
+                  "          that\n"),
+        std::string::npos)
+        << text;
+    report.observation.cost = WatchingCost{0.0001, 0.002, 0, 1};  // an idle server
+    text = text_of(report);
+    EXPECT_NE(text.find("cost      0.2 % of a core: probes 0.0 %, epaudit itself 0.2 %\n"), std::string::npos) << text;
+}
+
 TEST(TextReport, LongCommandsAndManyPidsAreCut)
 {
     Report report = quiet_report();
