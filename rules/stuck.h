@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the rules about input that waits: who may still come back for it? Each doubt is one of the negative
-// evidences N1..N5 of DESIGN (a program that remembers readiness by itself), and any one keeps a finding at
-// risk.
+// For the rules about input that waits: who may still come back for it? Each doubt (N1 to N5 below) is a reason why a program may do so
+// without being told (it remembers readiness by itself), and any one keeps a finding at risk.
 #pragma once
 
 #include <map>
