@@ -8,12 +8,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <netinet/tcp.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -146,6 +151,83 @@ static void loop_connection(void)
     close(a);
 }
 
+/* --- loops of a process that nobody watches: what it pays for another that is watched ------------- */
+
+/* As `dd bs=1` does. */
+static void loop_dd(void)
+{
+    static int from = -1, to = -1;
+    char byte;
+    if (from < 0) {
+        from = check(open("/dev/zero", O_RDONLY | O_CLOEXEC), "/dev/zero");
+        to = check(open("/dev/null", O_WRONLY | O_CLOEXEC), "/dev/null");
+    }
+    check((int)read(from, &byte, 1), "read");
+    check((int)write(to, &byte, 1), "write");
+}
+
+/* Starts a second process that does its half of a loop until this one ends. */
+static void with_partner(void (*serve)(void))
+{
+    if (check(fork(), "fork") > 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+        serve();
+}
+
+static atomic_int *turn; /* 1: the partner's */
+
+static void pass_turn(int mine)
+{
+    atomic_store(turn, !mine);
+    syscall(SYS_futex, turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    while (atomic_load(turn) != mine)
+        syscall(SYS_futex, turn, FUTEX_WAIT, !mine, NULL, NULL, 0);
+}
+
+static void serve_turn(void)
+{
+    while (!atomic_load(turn))
+        syscall(SYS_futex, turn, FUTEX_WAIT, 0, NULL, NULL, 0);
+    pass_turn(1);
+}
+
+static void loop_futex(void)
+{
+    if (!turn) {
+        turn = mmap(NULL, sizeof(*turn), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (turn == MAP_FAILED)
+            exit(1);
+        with_partner(serve_turn);
+    }
+    pass_turn(0);
+}
+
+static int echo_here = -1, echo_there;
+
+static void serve_echo(void)
+{
+    char byte;
+    check((int)read(echo_there, &byte, 1), "read");
+    check((int)write(echo_there, &byte, 1), "write");
+}
+
+static void loop_tcp_echo(void)
+{
+    char byte = 0;
+    if (echo_here < 0) {
+        int on = 1;
+        connect_pair(&echo_here, &echo_there);
+        check(fcntl(echo_there, F_SETFL, 0), "F_SETFL");
+        setsockopt(echo_here, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        setsockopt(echo_there, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        with_partner(serve_echo);
+    }
+    check((int)write(echo_here, &byte, 1), "write");
+    check((int)read(echo_here, &byte, 1), "read");
+}
+
 static const struct loop {
     const char *name;
     void (*once)(void);
@@ -153,7 +235,8 @@ static const struct loop {
     {"other", loop_other}, {"unwatched_read", loop_unwatched_read}, {"eagain", loop_eagain},
     {"unix", loop_unix},   {"tcp", loop_tcp},                       {"echo", loop_echo},
     {"poll", loop_poll},   {"mod", loop_mod},                       {"add_del", loop_add_del},
-    {"eventfd", loop_eventfd}, {"connection", loop_connection},
+    {"eventfd", loop_eventfd}, {"connection", loop_connection}, {"dd", loop_dd},
+    {"futex", loop_futex}, {"tcp_echo", loop_tcp_echo},
 };
 
 static int run_loops(void)
