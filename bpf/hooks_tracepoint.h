@@ -7,8 +7,8 @@
  * needed only for what must be seen before it happens: a thread going to sleep, a descriptor going away,
  * a write that makes an eventfd or a pipe readable.
  *
- * What it cannot see: 32-bit calls (counted in STAT_COMPAT_CALLS). Other programs' calls cost one table
- * look-up, those that interest us one hash look-up more.
+ * What it cannot see: 32-bit calls (counted in STAT_COMPAT_CALLS). Other programs' calls cost one load and one test
+ * (may_be_watched()), which therefore comes first everywhere.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ static __always_inline u8 class_of(struct pt_regs *regs)
 /* Does a watched process make this call, by the numbers of the native table? */
 static __always_inline bool concerns_us(u64 ids)
 {
-    if (!watched(ids >> 32))
+    if (!has_row(ids >> 32))
         return false;
     if (is_compat(current_task())) {
         books_stat(NULL, STAT_COMPAT_CALLS);
@@ -34,34 +34,36 @@ static __always_inline bool concerns_us(u64 ids)
     return true;
 }
 
-static __always_inline void call_exits(u32 slot, struct pt_regs *regs, long result)
+static __always_inline void call_exits(u32 slot, struct pt_regs *regs, u64 ids, long result)
 {
     u8 class = class_of(regs);
     if (!class)
         return;
-    u64 ids = current_ids();
     struct call *c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
     if (c)
         post_exit(c, class);
 }
 
-static __always_inline int call_exits_or_wakes(u32 slot, struct pt_regs *regs, long result)
+static __always_inline int call_exits_or_wakes(u32 slot, struct pt_regs *regs, u64 ids, long result)
 {
+    if (!may_be_watched(ids >> 32))
+        return 0;
     if (naps_wanted())
         nap_returns(slot, regs);
-    call_exits(slot, regs, result);
+    call_exits(slot, regs, ids, result);
     return 0;
 }
 
-static __always_inline int call_enters(u32 slot, struct pt_regs *regs)
+static __always_inline int call_enters(u32 slot, struct pt_regs *regs, u64 ids)
 {
+    if (!may_be_watched(ids >> 32))
+        return 0;
     u8 class = class_of(regs); /* before any look-up: most calls matter only when they return */
     bool may_sleep = facts.blocking_edges &&
                      ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
         class != CALL_DUP3 && class != CALL_CLOSE_RANGE && class != CALL_WRITE && !may_sleep)
         return 0;
-    u64 ids = current_ids();
     if (!concerns_us(ids))
         return 0;
     struct wait_queue_head *told = NULL;
@@ -101,8 +103,9 @@ static __always_inline int call_enters(u32 slot, struct pt_regs *regs)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
-    leave_mark(CALLS_EXIT);
-    return call_exits_or_wakes(CALLS_EXIT, regs, result);
+    u64 ids = current_ids();
+    leave_mark(CALLS_EXIT, ids);
+    return call_exits_or_wakes(CALLS_EXIT, regs, ids, result);
 }
 
 /* Programs of a tracepoint run in the order in which they were attached, which is that of this file. */
@@ -110,14 +113,16 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit_twin, struct pt_regs *regs, long result)
 {
     const u32 slot = TWIN_OF(CALLS_EXIT);
-    return twin_is_idle(CALLS_EXIT, slot) ? 0 : call_exits_or_wakes(slot, regs, result);
+    u64 ids = current_ids();
+    return twin_is_idle(CALLS_EXIT, slot, ids) ? 0 : call_exits_or_wakes(slot, regs, ids, result);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
 {
     const u32 slot = THIRD_OF(CALLS_EXIT);
-    return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot) ? 0 : call_exits_or_wakes(slot, regs, result);
+    u64 ids = current_ids();
+    return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot, ids) ? 0 : call_exits_or_wakes(slot, regs, ids, result);
 }
 
 /* Why here: after the call the descriptor no longer leads to its file. close() cannot fail for a valid
@@ -125,20 +130,23 @@ int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 {
-    leave_mark(CALLS_ENTER);
-    return call_enters(CALLS_ENTER, regs);
+    u64 ids = current_ids();
+    leave_mark(CALLS_ENTER, ids);
+    return call_enters(CALLS_ENTER, regs, ids);
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter_twin, struct pt_regs *regs, long number)
 {
     const u32 slot = TWIN_OF(CALLS_ENTER);
-    return twin_is_idle(CALLS_ENTER, slot) ? 0 : call_enters(slot, regs);
+    u64 ids = current_ids();
+    return twin_is_idle(CALLS_ENTER, slot, ids) ? 0 : call_enters(slot, regs, ids);
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter_third, struct pt_regs *regs, long number)
 {
     const u32 slot = THIRD_OF(CALLS_ENTER);
-    return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot) ? 0 : call_enters(slot, regs);
+    u64 ids = current_ids();
+    return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot, ids) ? 0 : call_enters(slot, regs, ids);
 }

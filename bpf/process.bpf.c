@@ -21,6 +21,8 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
     u32 child_tgid = tgid_of(child);
     if (parent_tgid == child_tgid)
         return 0;
+    if (!may_be_watched(parent_tgid))
+        return 0;
     struct process_row *known = bpf_map_lookup_elem(&process_rows, &parent_tgid);
     if (!known || !(known->flags & PROCESS_FOLLOW) || (known->flags & PROCESS_NEW))
         return 0;
@@ -28,7 +30,10 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
     books_stat(NULL, STAT_CALLS + POSTING_FORK);
     if (row.flags & PROCESS_32BIT)
         count_32bit(child, child_tgid);
+    count_in_crowd(child_tgid, 1); /* a row of that number, left by a process whose end was missed, stays counted */
     long error = bpf_map_update_elem(&process_rows, &child_tgid, &row, BPF_ANY);
+    if (error)
+        count_in_crowd(child_tgid, -1);
     if (error)
         books_stat(NULL, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : STAT_PROCESSES_FULL);
     __sync_fetch_and_add(&facts.processes_changed, 1);
@@ -40,14 +45,14 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-    leave_mark(PROCESS_FORKS);
+    leave_mark(PROCESS_FORKS, current_ids());
     return process_forks(parent, child);
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_sched_process_fork_twin, struct task_struct *parent, struct task_struct *child)
 {
-    return first_has_run(PROCESS_FORKS) ? 0 : process_forks(parent, child);
+    return first_has_run(PROCESS_FORKS, current_ids()) ? 0 : process_forks(parent, child);
 }
 
 /* How far an exec's descriptors are looked through, in words of 64 of them; so many words in one function. */
@@ -140,14 +145,14 @@ static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_sched_process_exec, struct task_struct *task, int old_tid)
 {
-    leave_mark(PROCESS_EXECS);
+    leave_mark(PROCESS_EXECS, current_ids());
     return process_execs(task, (u32)old_tid);
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_sched_process_exec_twin, struct task_struct *task, int old_tid)
 {
-    return first_has_run(PROCESS_EXECS) ? 0 : process_execs(task, (u32)old_tid);
+    return first_has_run(PROCESS_EXECS, current_ids()) ? 0 : process_execs(task, (u32)old_tid);
 }
 
 static __always_inline int process_exits(struct task_struct *task)
@@ -162,7 +167,8 @@ static __always_inline int process_exits(struct task_struct *task)
     if (READ(task, signal, live.counter) == 0) {
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         ask_heir(task, row, tgid, 0);
-        bpf_map_delete_elem(&process_rows, &tgid);
+        if (!bpf_map_delete_elem(&process_rows, &tgid))
+            count_in_crowd(tgid, -1);
         __sync_fetch_and_add(&facts.processes_changed, 1);
     }
     return 0;
@@ -173,12 +179,12 @@ static __always_inline int process_exits(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct *task)
 {
-    leave_mark(PROCESS_EXITS);
+    leave_mark(PROCESS_EXITS, current_ids());
     return process_exits(task);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit_twin, struct task_struct *task)
 {
-    return first_has_run(PROCESS_EXITS) ? 0 : process_exits(task);
+    return first_has_run(PROCESS_EXITS, current_ids()) ? 0 : process_exits(task);
 }

@@ -131,6 +131,8 @@ static __always_inline bool told_to_several(struct file *file)
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *task)
 {
+    if (!in_container && !may_be_watched(task->tgid)) /* a plain load on every kernel: the hook's own argument */
+        return 0;
     u32 tid = tid_of(task);
     struct thread_row *t = books_thread(NULL, tid);
     if (!t)

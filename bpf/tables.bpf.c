@@ -18,6 +18,8 @@ struct mark_table marks SEC(".maps");
 struct recorded_table recorded SEC(".maps");
 
 struct probe_facts facts = {};
+u32 crowd[CROWD_SLOTS] __attribute__((aligned(64))) = {};
+u8 light_marks[LIGHT_MARKS] __attribute__((aligned(64))) = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
 const volatile bool typed_loads = false;
 const volatile u32 stack_bytes = 0;

@@ -156,7 +156,27 @@ static __always_inline void books_remove_thread(struct books *b, u32 tid) { bpf_
 #define books_add_index(b, key) books_add_index_at(b, key)
 #define books_remove_index(b, key) bpf_map_delete_elem(&index_rows, key)
 
-/* The last answer of watched() on each CPU: tgid << 32 | generation << 1 | answer, so that one store changes it. */
+/*
+ * How many watched processes have a number that ends in these bits. Asked before anything else: of all that run, whoever
+ * is not watched pays one load and one test. A number that ends as a watched one does goes on to the exact answer, and is
+ * told no more.
+ * It may count too many, never too few: whoever puts a row into process_rows counts it before, whoever has taken one out
+ * discounts it afterwards.
+ */
+#define CROWD_SLOTS 16384 /* a power of two */
+extern u32 crowd[CROWD_SLOTS];
+
+static __always_inline bool may_be_watched(u32 tgid)
+{
+    return crowd[tgid & (CROWD_SLOTS - 1)];
+}
+
+static __always_inline void count_in_crowd(u32 tgid, u32 by)
+{
+    __sync_fetch_and_add(&crowd[tgid & (CROWD_SLOTS - 1)], by);
+}
+
+/* The last answer of has_row() on each CPU: tgid << 32 | generation << 1 | answer, so that one store changes it. */
 struct answer_table {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, 1);
@@ -165,8 +185,8 @@ struct answer_table {
 };
 extern struct answer_table answers SEC(".maps");
 
-/* Is a watched process making this call, whose calls we can read? A busy CPU asks about the same process again and again. */
-static __always_inline bool watched(u32 tgid)
+/* Is the process watched, and are its calls such as we can read? A busy CPU asks about the same process again and again. */
+static __always_inline bool has_row(u32 tgid)
 {
     u32 zero = 0;
     u64 asked = (u64)tgid << 32 | ((u64)facts.processes_changed & 0x7fffffff) << 1;
@@ -178,4 +198,9 @@ static __always_inline bool watched(u32 tgid)
     if (known)
         *known = asked | yes;
     return yes;
+}
+
+static __always_inline bool watched(u32 tgid)
+{
+    return may_be_watched(tgid) && has_row(tgid);
 }

@@ -39,6 +39,7 @@ enum twin_stat {
 static_assert(u32{STAT_CALLS} + u32{POSTING_KINDS} <= u32{STAT_STOOD_IN} && u32{STAT_TWINS_SKIPPED} < u32{STAT_SLOTS});
 #else
 #include <bpf/bpf_helpers.h>
+#include "ids.h"
 #include "tables.h"
 
 struct mark_table {
@@ -54,12 +55,29 @@ static __always_inline u32 *mark_of_thread(void)
     return bpf_task_storage_get(&marks, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
-/* The first thing that the first program of a pair does. `slot`: its own in `calls`. `twins` is set by the loader where
- * they are needed; elsewhere all this is dead code, which the verifier removes. */
-static __always_inline void leave_mark(u32 slot)
+/*
+ * Those who are not watched have nothing posted, twice or never: they only have to be counted. Their marks lie in an array,
+ * each thread's in a cache line that no thread with one of the next 1,023 numbers has. Two threads whose numbers are 65,536
+ * apart share one: should both be on the way from a first to its twin at once, one run is taken for one that was skipped.
+ */
+#define LIGHT_MARKS 65536
+extern u8 light_marks[LIGHT_MARKS];
+
+static __always_inline u8 *light_mark(u64 ids)
+{
+    return &light_marks[(ids & 1023) << 6 | (ids >> 10 & 63)];
+}
+
+/* The first thing that the first program of a pair does. `slot`: its own in `calls`; `ids`: current_ids(). `twins` is set by
+ * the loader where they are needed; elsewhere all this is dead code, which the verifier removes. */
+static __always_inline void leave_mark(u32 slot, u64 ids)
 {
     if (!twins)
         return;
+    if (!may_be_watched(ids >> 32)) {
+        *light_mark(ids) = slot + 1;
+        return;
+    }
     u32 *mark = mark_of_thread();
     if (mark)
         *mark = slot + 1;
@@ -68,8 +86,17 @@ static __always_inline void leave_mark(u32 slot)
 }
 
 /* The first thing that its twin does. */
-static __always_inline bool first_has_run(u32 slot)
+static __always_inline bool first_has_run(u32 slot, u64 ids)
 {
+    if (!may_be_watched(ids >> 32)) {
+        u8 *light = light_mark(ids);
+        if (*light == slot + 1) {
+            *light = 0;
+            return true;
+        }
+        books_stat(NULL, STAT_STOOD_IN);
+        return false;
+    }
     u32 *mark = mark_of_thread();
     if (!mark) /* no memory for it: nobody knows */
         return true;
@@ -82,8 +109,16 @@ static __always_inline bool first_has_run(u32 slot)
 }
 
 /* As above where a third comes after the twin: it is the third that takes the mark away. Says whether the work is done. */
-static __always_inline bool twin_is_idle(u32 slot, u32 twin)
+static __always_inline bool twin_is_idle(u32 slot, u32 twin, u64 ids)
 {
+    if (!may_be_watched(ids >> 32)) {
+        u8 *light = light_mark(ids);
+        if (*light != slot + 1) {
+            *light = twin + 1;
+            books_stat(NULL, STAT_STOOD_IN);
+        }
+        return true;
+    }
     u32 *mark = mark_of_thread();
     if (!mark || *mark == slot + 1)
         return true;
@@ -92,8 +127,18 @@ static __always_inline bool twin_is_idle(u32 slot, u32 twin)
     return false;
 }
 
-static __always_inline bool third_is_idle(u32 slot, u32 twin, u32 third)
+static __always_inline bool third_is_idle(u32 slot, u32 twin, u32 third, u64 ids)
 {
+    if (!may_be_watched(ids >> 32)) {
+        u8 *light = light_mark(ids);
+        if (*light == slot + 1 || *light == twin + 1) {
+            *light = 0;
+        } else {
+            *light = third + 1;
+            books_stat(NULL, STAT_STOOD_IN);
+        }
+        return true;
+    }
     u32 *mark = mark_of_thread();
     if (!mark)
         return true;

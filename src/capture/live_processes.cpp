@@ -20,6 +20,19 @@ void changed(LiveCapture::Impl& impl)
     __atomic_fetch_add(&impl.skeleton->bss->facts.processes_changed, 1, __ATOMIC_RELEASE);
 }
 
+// Before its row is there, and again, by -1, once that is gone: bpf/tables.h.
+void count_in_crowd(LiveCapture::Impl& impl, uint32_t pid, int by)
+{
+    uint32_t& slot = impl.skeleton->bss->crowd[pid % std::size(impl.skeleton->bss->crowd)];
+    __atomic_fetch_add(&slot, static_cast<uint32_t>(by), __ATOMIC_SEQ_CST);
+}
+
+void take_out(LiveCapture::Impl& impl, uint32_t pid)
+{
+    if (!bpf_map_delete_elem(bpf_map__fd(impl.skeleton->maps.process_rows), &pid))
+        count_in_crowd(impl, pid, -1);
+}
+
 // Named like the first that the kernel meets (bpf/abi.h).
 void count_32bit(LiveCapture::Impl& impl, uint32_t pid)
 {
@@ -87,12 +100,16 @@ Result<bool> LiveCapture::watch(const ProcessHandle& process, bool follow)
     process_row row{};
     row.seen_at = monotonic_ns();
     row.flags = PROCESS_NEW | (follow ? PROCESS_FOLLOW : 0) | (is_32bit_program(pid) ? PROCESS_32BIT : 0);
+    count_in_crowd(impl, pid, 1);
     const bool known = bpf_map_update_elem(map, &pid, &row, BPF_NOEXIST) != 0;
-    if (known && errno != EEXIST)  // that is a child, which the fork hook has met
-        return observe_error(fmt::format("cannot watch process {}: {}", pid, strerror(errno)));
+    const int error = errno;
+    if (known)
+        count_in_crowd(impl, pid, -1);
+    if (known && error != EEXIST)  // that is a child, which the fork hook has met
+        return observe_error(fmt::format("cannot watch process {}: {}", pid, strerror(error)));
     if (process.ended()) {
         if (!known)
-            bpf_map_delete_elem(map, &pid);
+            take_out(impl, pid);
         return false;
     }
     row.flags &= ~static_cast<uint32_t>(PROCESS_NEW);
@@ -129,7 +146,7 @@ void forget_ended(LiveCapture::Impl& impl)
             return true;
         if (!one.process.ended())
             return false;
-        bpf_map_delete_elem(map, &pid);
+        take_out(impl, pid);
         changed(impl);
         return true;
     });
