@@ -34,36 +34,35 @@ static __always_inline bool concerns_us(u64 ids)
     return true;
 }
 
-static __always_inline void call_exits(u32 slot, struct pt_regs *regs, u64 ids, long result)
+static __always_inline void call_exits(u32 slot, struct pt_regs *regs, long result)
 {
     u8 class = class_of(regs);
     if (!class)
         return;
+    u64 ids = current_ids();
     struct call *c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
     if (c)
         post_exit(c, class);
 }
 
-static __always_inline int call_exits_or_wakes(u32 slot, struct pt_regs *regs, u64 ids, long result)
+/* A function of its own, not in line, so that its stack and its registers are no matter of those that are not watched. */
+static __noinline int call_exits_or_wakes(u32 slot, struct pt_regs *regs, long result)
 {
-    if (!may_be_watched(ids >> 32))
-        return 0;
     if (naps_wanted())
         nap_returns(slot, regs);
-    call_exits(slot, regs, ids, result);
+    call_exits(slot, regs, result);
     return 0;
 }
 
-static __always_inline int call_enters(u32 slot, struct pt_regs *regs, u64 ids)
+static __noinline int call_enters(u32 slot, struct pt_regs *regs)
 {
-    if (!may_be_watched(ids >> 32))
-        return 0;
     u8 class = class_of(regs); /* before any look-up: most calls matter only when they return */
     bool may_sleep = facts.blocking_edges &&
                      ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
         class != CALL_DUP3 && class != CALL_CLOSE_RANGE && class != CALL_WRITE && !may_sleep)
         return 0;
+    u64 ids = current_ids();
     if (!concerns_us(ids))
         return 0;
     struct wait_queue_head *told = NULL;
@@ -103,9 +102,9 @@ static __always_inline int call_enters(u32 slot, struct pt_regs *regs, u64 ids)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
-    u64 ids = current_ids();
-    leave_mark(CALLS_EXIT, ids);
-    return call_exits_or_wakes(CALLS_EXIT, regs, ids, result);
+    u64 caller = bpf_get_current_pid_tgid();
+    leave_mark(CALLS_EXIT, caller);
+    return may_be_watched(caller >> 32) ? call_exits_or_wakes(CALLS_EXIT, regs, result) : 0;
 }
 
 /* Programs of a tracepoint run in the order in which they were attached, which is that of this file. */
@@ -113,16 +112,14 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit_twin, struct pt_regs *regs, long result)
 {
     const u32 slot = TWIN_OF(CALLS_EXIT);
-    u64 ids = current_ids();
-    return twin_is_idle(CALLS_EXIT, slot, ids) ? 0 : call_exits_or_wakes(slot, regs, ids, result);
+    return twin_is_idle(CALLS_EXIT, slot, bpf_get_current_pid_tgid()) ? 0 : call_exits_or_wakes(slot, regs, result);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
 {
     const u32 slot = THIRD_OF(CALLS_EXIT);
-    u64 ids = current_ids();
-    return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot, ids) ? 0 : call_exits_or_wakes(slot, regs, ids, result);
+    return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot, bpf_get_current_pid_tgid()) ? 0 : call_exits_or_wakes(slot, regs, result);
 }
 
 /* Why here: after the call the descriptor no longer leads to its file. close() cannot fail for a valid
@@ -130,23 +127,21 @@ int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 {
-    u64 ids = current_ids();
-    leave_mark(CALLS_ENTER, ids);
-    return call_enters(CALLS_ENTER, regs, ids);
+    u64 caller = bpf_get_current_pid_tgid();
+    leave_mark(CALLS_ENTER, caller);
+    return may_be_watched(caller >> 32) ? call_enters(CALLS_ENTER, regs) : 0;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter_twin, struct pt_regs *regs, long number)
 {
     const u32 slot = TWIN_OF(CALLS_ENTER);
-    u64 ids = current_ids();
-    return twin_is_idle(CALLS_ENTER, slot, ids) ? 0 : call_enters(slot, regs, ids);
+    return twin_is_idle(CALLS_ENTER, slot, bpf_get_current_pid_tgid()) ? 0 : call_enters(slot, regs);
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter_third, struct pt_regs *regs, long number)
 {
     const u32 slot = THIRD_OF(CALLS_ENTER);
-    u64 ids = current_ids();
-    return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot, ids) ? 0 : call_enters(slot, regs, ids);
+    return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot, bpf_get_current_pid_tgid()) ? 0 : call_enters(slot, regs);
 }

@@ -122,17 +122,8 @@ static __always_inline bool told_to_several(struct file *file)
     return true; /* there may be more */
 }
 
-/*
- * A thread asleep in epoll_wait is woken. Why sched_waking and not sched_wakeup: it runs in the waker's
- * context, right after ep_poll_callback() put the item at the tail of the ready list, so the tail names
- * the file. Wake-ups by timeout or signal find it empty, or name an item that came earlier.
- * Only kinds that can have a herd are followed.
- */
-SEC("tp_btf/sched_waking")
-int BPF_PROG(on_sched_waking, struct task_struct *task)
+static __noinline int thread_waking(struct task_struct *task)
 {
-    if (!in_container && !may_be_watched(task->tgid)) /* a plain load on every kernel: the hook's own argument */
-        return 0;
     u32 tid = tid_of(task);
     struct thread_row *t = books_thread(NULL, tid);
     if (!t)
@@ -162,4 +153,16 @@ int BPF_PROG(on_sched_waking, struct task_struct *task)
     ledger_woken(NULL, &p);
     record(&p, RECORD_POSTING);
     return 0;
+}
+
+/*
+ * A thread asleep in epoll_wait is woken. Why sched_waking and not sched_wakeup: it runs in the waker's
+ * context, right after ep_poll_callback() put the item at the tail of the ready list, so the tail names
+ * the file. Wake-ups by timeout or signal find it empty, or name an item that came earlier.
+ * Only kinds that can have a herd are followed.
+ */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_sched_waking, struct task_struct *task)
+{
+    return may_be_watched((u32)task->tgid) ? thread_waking(task) : 0; /* a plain load on every kernel: the hook's own argument */
 }

@@ -160,7 +160,8 @@ static __always_inline void books_remove_thread(struct books *b, u32 tid) { bpf_
  * How many watched processes have a number that ends in these bits. Asked before anything else: of all that run, whoever
  * is not watched pays one load and one test. A number that ends as a watched one does goes on to the exact answer, and is
  * told no more.
- * It may count too many, never too few: whoever puts a row into process_rows counts it before, whoever has taken one out
+ * By the kernel's own numbers, which cost least to ask for; where those that user space knows are others (ids.h), all are
+ * let through. It may count too many, never too few: whoever puts a row into process_rows counts it before, whoever has taken one out
  * discounts it afterwards.
  */
 #define CROWD_SLOTS 16384 /* a power of two */

@@ -68,7 +68,7 @@ static __always_inline u8 *light_mark(u64 ids)
     return &light_marks[(ids & 1023) << 6 | (ids >> 10 & 63)];
 }
 
-/* The first thing that the first program of a pair does. `slot`: its own in `calls`; `ids`: current_ids(). `twins` is set by
+/* The first thing that the first program of a pair does. `slot`: its own in `calls`; `ids`: the kernel's own. `twins` is set by
  * the loader where they are needed; elsewhere all this is dead code, which the verifier removes. */
 static __always_inline void leave_mark(u32 slot, u64 ids)
 {
