@@ -6,18 +6,27 @@
 //   lives keeps FD PROGRAM...       executes PROGRAM, which inherits an epoll under the number FD (EP603)
 //   lives thread-exec PROGRAM...    a thread that polls, not the first, executes PROGRAM
 //   lives brood SECONDS             forks children that live for a moment, all the time; each polls once
+//   lives lineage WIDTH             waits for a line; then forks and executes a family, all of which poll and count, and
+//                                   prints how often
+//   lives poller PID                polls as often as each line says; under the number PID, or 0: any
 //   lives last-words SECONDS PER_S  connections that are left unread, rescued and closed, so many a second
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -162,6 +171,103 @@ int last_words(double seconds, long per_second)
     return 0;
 }
 
+// On an epoll of its own, of which one file is always ready.
+void poll_times(long times)
+{
+    const int at = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    const int ready = must(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+    epoll_event event{};
+    event.events = EPOLLIN;
+    must(epoll_ctl(at, EPOLL_CTL_ADD, ready, &event), "epoll_ctl");
+    for (long i = 0; i < times; i++)
+        must(epoll_wait(at, &event, 1, 0), "epoll_wait");
+    close(ready);
+    close(at);
+}
+
+// What the whole family shares: a descriptor that every exec leaves open.
+constexpr int kTally = 250;
+
+void poll_and_count(long times)
+{
+    void* memory = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, kTally, 0);
+    if (memory == MAP_FAILED)
+        must(-1, "mmap");
+    poll_times(times);
+    static_cast<std::atomic<long>*>(memory)->fetch_add(times);
+    munmap(memory, 4096);
+}
+
+int member(const char* depth)
+{
+    poll_and_count(7);
+    char deeper[16];
+    snprintf(deeper, sizeof(deeper), "%d", atoi(depth) - 1);
+    const int generation = atoi(depth);
+    if (generation > 1 && must(fork(), "fork") == 0) {
+        poll_and_count(3);
+        execl("/proc/self/exe", "lives", "member", deeper, nullptr);
+        must(-1, "execl");
+    }
+    if (generation == 2) {  // and once more by a thread that is not the first
+        std::thread([&] { execl("/proc/self/exe", "lives", "member", deeper, nullptr); }).detach();
+        pause();
+    }
+    while (wait(nullptr) > 0)
+        continue;
+    return 0;
+}
+
+int lineage(int width)
+{
+    char line[16];
+    must(dup2(must(memfd_create("tally", 0), "memfd_create"), kTally), "dup2");
+    must(ftruncate(kTally, 4096), "ftruncate");
+    printf("ready\n");
+    fflush(stdout);
+    if (!fgets(line, sizeof(line), stdin))
+        return 1;
+    for (int i = 0; i < width; i++) {
+        if (must(fork(), "fork") == 0) {
+            poll_and_count(5);
+            _exit(member("3"));
+        }
+        std::thread([] { poll_and_count(2); }).join();
+        if (i % 8 == 7)  // so that some live while others begin
+            wait(nullptr);
+    }
+    while (wait(nullptr) > 0)
+        continue;
+    long total = 0;
+    must(static_cast<int>(pread(kTally, &total, sizeof(total), 0)), "pread");
+    printf("%ld\n", total);
+    return 0;
+}
+
+int poller(pid_t number)
+{
+    clone_args how{};
+    how.exit_signal = SIGCHLD;
+    how.set_tid = number ? reinterpret_cast<uintptr_t>(&number) : 0;
+    how.set_tid_size = number ? 1 : 0;
+    const long child = syscall(SYS_clone3, &how, sizeof(how));
+    must(static_cast<int>(child), "clone3");
+    if (child > 0) {
+        int status = 0;
+        waitpid(static_cast<pid_t>(child), &status, 0);
+        return WEXITSTATUS(status);
+    }
+    char line[16];
+    printf("%d\n", getpid());
+    fflush(stdout);
+    while (fgets(line, sizeof(line), stdin)) {
+        poll_times(atol(line));
+        printf("done\n");
+        fflush(stdout);
+    }
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv)
@@ -173,6 +279,12 @@ int main(int argc, char** argv)
         return keeps(atoi(argv[2]), argv + 3);
     if (role == "thread-exec")
         return thread_exec(argv + 2);
+    if (role == "member")
+        return member(argv[2]);
+    if (role == "lineage")
+        return lineage(atoi(argv[2]));
+    if (role == "poller")
+        return poller(atoi(argv[2]));
     if (role == "brood")
         return brood(atof(argv[2]));
     if (role == "last-words" && argc > 3)

@@ -134,6 +134,64 @@ def brood():
         check(outcome.report["observation"]["calls"]["fork"] > 20, outcome.describe())
 
 
+def family_counts(outcome, total):
+    """All that a family of processes waited, by its own count, is posted: nobody came to be watched unseen."""
+    seen = outcome.report["observation"]
+    check(seen["complete"] and not seen["lost"], outcome.describe())
+    check(total > 2000 and seen["calls"]["epoll_wait"] == total, f"{total} waits, {seen['calls']} posted")
+
+
+def lineage():
+    width = 60
+    command = ["sh", "-c", f"echo go | {LIVES} lineage {width}"]  # the shell and what it starts are forks as well
+    outcome = epaudit("run", "--profile", "test", "--fail-on", "never", "--", *command)
+    family_counts(outcome, int(re.search(r"^(\d+)$", outcome.out, re.M)[1]))
+    with subprocess.Popen([LIVES, "lineage", str(width)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        check(parent.stdout.readline() == "ready\n", "lineage did not start")
+        tool = Started("attach", "--profile", "test", "--fail-on", "never", "--follow-forks", "-p", parent.pid)
+        total = int(parent.communicate("go\n", timeout=60)[0])
+        family_counts(tool.finish(20), total)
+
+
+class Poller:
+    """Polls as often as it is told, under a number that is given, or any."""
+
+    def __init__(self, number=0):
+        self.process = subprocess.Popen([LIVES, "poller", str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise Skip("no process can be given a number here")
+        self.pid = int(line)
+
+    def poll(self, times):
+        self.process.stdin.write(f"{times}\n")
+        self.process.stdin.flush()
+        check(self.process.stdout.readline() == "done\n", "the poller did not poll")
+
+    def end(self):
+        self.process.communicate()
+
+
+def namesakes():
+    """Processes whose numbers end in the same bits, by which those that are not watched are told apart first."""
+    slots = 16384  # CROWD_SLOTS of bpf/tables.h
+    one = Poller()
+    other = Poller(one.pid + slots if one.pid + slots < int(pathlib.Path("/proc/sys/kernel/pid_max").read_text()) else one.pid - slots)
+    check((one.pid - other.pid) % slots == 0, f"the test proves nothing: {one.pid} and {other.pid}")
+    tool = Started("attach", "--profile", "test", "--fail-on", "never", "-p", one.pid)
+    other.poll(500)
+    one.poll(40)
+    outcome = tool.interrupt()
+    check(outcome.report["observation"]["calls"]["epoll_wait"] == 40, f"of the one alone: {outcome.describe()}")
+    tool = Started("attach", "--profile", "test", "--fail-on", "never", "-p", f"{one.pid},{other.pid}")
+    other.poll(30)
+    other.end()
+    one.poll(40)
+    one.end()
+    outcome = tool.finish(20)
+    check(outcome.report["observation"]["calls"]["epoll_wait"] == 70, f"and of one whose namesake has ended: {outcome.describe()}")
+
+
 def keeps():
     for number in (255, 256, 15000):
         outcome = epaudit("run", "--risks", "--", LIVES, "keeps", number, "/bin/sleep", "3")
@@ -174,6 +232,8 @@ def register(suite):
     suite.run("lives: the first thread has ended", leaderless)
     suite.run("lives: a zombie is nobody to watch", zombie)
     suite.run("lives: children that die while they are looked for", brood)
+    suite.run("lives: all of a family is watched, by its own count", lineage)
+    suite.run("lives: numbers that end in the same bits", namesakes)
     suite.run("lives: an epoll under any number survives exec", keeps)
     suite.run("lives: a thread that is not the first executes a program", thread_execs)
     suite.run("lives: 5,000 closes a second leave their last words", last_words)
