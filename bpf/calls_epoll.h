@@ -187,7 +187,7 @@ static __noinline void post_create(struct call *c)
     p->epfd = (s32)p->result;
     p->epoll = epoll_of_fd(current_task(), (u32)p->epfd);
     if (p->epoll) /* the address may have belonged to an instance that is gone */
-        bpf_map_delete_elem(&epoll_rows, &p->epoll);
+        delete_epoll(p->epoll);
     if (!p->epoll)
         return;
     struct epoll_row *e = ledger_open_epoll(NULL, p);

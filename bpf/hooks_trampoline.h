@@ -366,11 +366,14 @@ static __always_inline int called_back(struct wait_queue_entry *entry, u32 key)
     u32 wanted = READ(item, event.events);
     if (key && !(key & (wanted | EV_ERR | EV_HUP)))
         return 0;
+    u64 epoll = (u64)READ(item, ep);
+    if (!may_have_row(crowd_of_epoll(epoll)))
+        return 0;
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
     p.tgid = current_ids() >> 32; /* a pipe's writer; for sockets whoever was interrupted */
     p.kind = POSTING_READY;
-    p.epoll = (u64)READ(item, ep);
+    p.epoll = epoll;
     p.file = (u64)READ(item, ffd.file);
     p.fd = READ(item, ffd.fd);
     ledger_ready(NULL, &p);

@@ -26,13 +26,9 @@ static __always_inline u64 file_of_sock(struct sock *sk)
     return socket ? (u64)READ(socket, file) : 0; /* not accepted yet: no file */
 }
 
-/* Data or a connection arrived (tracepoint since 6.3, 40e0b0908142). Sockets that nobody watches leave
- * after one look-up. */
-SEC("tp_btf/sk_data_ready")
-int BPF_PROG(on_sk_data_ready, struct sock *sk)
+static __noinline int data_arrives(struct sock *sk, u64 file)
 {
-    u64 file = file_of_sock(sk);
-    if (!file || !books_file(NULL, file))
+    if (!books_file(NULL, file))
         return 0;
     struct socket_wq *queue = READ(sk, sk_wq);
     if (!queue)
@@ -43,6 +39,15 @@ int BPF_PROG(on_sk_data_ready, struct sock *sk)
     return 0;
 }
 
+/* Data or a connection arrived (tracepoint since 6.3, 40e0b0908142). Sockets that nobody watches leave
+ * after one load. */
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(on_sk_data_ready, struct sock *sk)
+{
+    u64 file = file_of_sock(sk);
+    return file && may_have_row(crowd_of_file(file)) ? data_arrives(sk, file) : 0;
+}
+
 /* The peer's FIN: sk_state_change() wakes the poller, and the exact moment dates a leak. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_inet_sock_set_state, struct sock *sk, int old_state, int new_state)
@@ -51,7 +56,7 @@ int BPF_PROG(on_inet_sock_set_state, struct sock *sk, int old_state, int new_sta
         return 0;
     struct posting p = {};
     p.file = file_of_sock(sk);
-    if (!p.file || !books_file(NULL, p.file))
+    if (!p.file || !may_have_row(crowd_of_file(p.file)) || !books_file(NULL, p.file))
         return 0;
     begin(&p, POSTING_PEER_CLOSED);
     ledger_peer_closed(NULL, &p);

@@ -19,6 +19,8 @@ struct recorded_table recorded SEC(".maps");
 
 struct probe_facts facts = {};
 u32 crowd[CROWD_SLOTS] __attribute__((aligned(64))) = {};
+u32 file_crowd[FILE_CROWD_SLOTS] __attribute__((aligned(64))) = {};
+u32 epoll_crowd[EPOLL_CROWD_SLOTS] __attribute__((aligned(64))) = {};
 u8 light_marks[LIGHT_MARKS] __attribute__((aligned(64))) = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
 const volatile bool typed_loads = false;

@@ -4,6 +4,7 @@
 
 #include "types.h"
 #include <bpf/bpf_helpers.h>
+#include "load.h"
 #include "probes.h"
 
 /*
@@ -122,19 +123,64 @@ BOOKS(epoll, u64, STAT_EPOLLS_FULL)
 BOOKS(thread, u32, STAT_THREADS_FULL)
 BOOKS(index, const struct index_key, STAT_INDEX_FULL)
 
+/*
+ * How many files, and epolls, of which there are rows have an address that hashes so: what everybody's arrivals and
+ * readiness are asked first, instead of a hash table. As `crowd` below: too many may be counted, never too few.
+ */
+#define FILE_CROWD_SLOTS 16384 /* powers of two */
+#define EPOLL_CROWD_SLOTS 1024
+extern u32 file_crowd[FILE_CROWD_SLOTS];
+extern u32 epoll_crowd[EPOLL_CROWD_SLOTS];
+
+static __always_inline u32 *crowd_of_file(u64 file) /* 64: their alignment */
+{
+    file = plain(file);
+    return &file_crowd[(file >> 6 ^ file >> 20) & (FILE_CROWD_SLOTS - 1)];
+}
+
+static __always_inline u32 *crowd_of_epoll(u64 epoll)
+{
+    epoll = plain(epoll);
+    return &epoll_crowd[(epoll >> 6 ^ epoll >> 16) & (EPOLL_CROWD_SLOTS - 1)];
+}
+
+static __always_inline bool may_have_row(const u32 *crowd_slot) { return *crowd_slot; }
+
 /* A helper's key must lie on the stack or in a map, hence the copies. */
 static __always_inline struct file_row *books_file(struct books *b, u64 file) { return books_file_at(&file); }
-static __always_inline struct file_row *books_add_file(struct books *b, u64 file) { return books_add_file_at(b, &file); }
+static __always_inline struct file_row *books_add_file(struct books *b, u64 file)
+{
+    bool made;
+    __sync_fetch_and_add(crowd_of_file(file), 1);
+    struct file_row *f = books_make_file_at(b, &file, &made);
+    if (!made)
+        __sync_fetch_and_add(crowd_of_file(file), -1);
+    return f;
+}
 static __always_inline void books_remove_file(struct books *b, u64 file)
 {
     record_file_totals(file);
-    bpf_map_delete_elem(&file_rows, &file);
+    if (!bpf_map_delete_elem(&file_rows, &file))
+        __sync_fetch_and_add(crowd_of_file(file), -1);
 }
 static __always_inline struct fault_row *books_fault(struct books *b, u64 file) { return books_fault_at(&file); }
 static __always_inline struct fault_row *books_add_fault(struct books *b, u64 file) { return books_add_fault_at(b, &file); }
 static __always_inline void books_remove_fault(struct books *b, u64 file) { bpf_map_delete_elem(&fault_rows, &file); }
 static __always_inline struct epoll_row *books_epoll(struct books *b, u64 epoll) { return books_epoll_at(&epoll); }
-static __always_inline struct epoll_row *books_add_epoll(struct books *b, u64 epoll) { return books_add_epoll_at(b, &epoll); }
+static __always_inline struct epoll_row *books_add_epoll(struct books *b, u64 epoll)
+{
+    bool made;
+    __sync_fetch_and_add(crowd_of_epoll(epoll), 1);
+    struct epoll_row *e = books_make_epoll_at(b, &epoll, &made);
+    if (!made)
+        __sync_fetch_and_add(crowd_of_epoll(epoll), -1);
+    return e;
+}
+static __always_inline void delete_epoll(u64 epoll)
+{
+    if (!bpf_map_delete_elem(&epoll_rows, &epoll))
+        __sync_fetch_and_add(crowd_of_epoll(epoll), -1);
+}
 static __always_inline void books_remove_epoll(struct books *b, u64 epoll)
 {
     const struct epoll_row *e = books_epoll_at(&epoll);
@@ -144,7 +190,7 @@ static __always_inline void books_remove_epoll(struct books *b, u64 epoll)
         if (e->unknown[i].count && e->unknown[i].quiet)
             books_stats(b, STAT_EVENTS_UNKNOWN, e->unknown[i].count);
     record_gone(RECORD_EPOLL_GONE, epoll, 0, 0);
-    bpf_map_delete_elem(&epoll_rows, &epoll);
+    delete_epoll(epoll);
 }
 static __always_inline struct thread_row *books_thread(struct books *b, u32 tid) { return books_thread_at(&tid); }
 static __always_inline struct thread_row *books_add_thread(struct books *b, u32 tid) { return books_add_thread_at(b, &tid); }
