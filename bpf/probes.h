@@ -17,17 +17,18 @@ struct probe_facts {
     u64 timerfd_tmrproc;
     u32 pid_level;         /* of our own pid namespace; 0: the first (ids.h) */
     u32 tgid_32bit;        /* the first 32-bit program that was met (abi.h), */
-    u32 suspicious;        /* grows when a probe saw something that deserves a sweep now */
     u32 processes_changed; /* generation of the table of processes; user space and probes count it up */
     u32 timeout_in_ms;     /* do_epoll_wait() takes an int (5.10), not a struct timespec64 * */
     u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (R6) */
-    s32 stacks_left;       /* user stacks that may be taken before the next look; user space fills it up */
     u32 pipe_wakers;       /* a pipe was seen that its own process wakes itself with: its writes are looked at (EP604) */
     u64 pid_namespace;     /* struct pid_namespace *: ours */
     char comm_32bit[16];   /* and its name */
     u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
     u32 seeded;            /* what existed before we attached is in the books: an event that belongs to nothing there is lost */
     u32 mptcp;             /* enum mptcp_met */
+    /* Written often, and so not in a cache line of those above, which every call of a watched process reads. */
+    u32 suspicious __attribute__((aligned(64))); /* grows when a probe saw something that deserves a sweep now */
+    s32 stacks_left; /* user stacks that may be taken before the next look; user space fills it up */
 };
 
 /* Was a multipath TCP socket met, and one of which this kernel does not tell what it keeps (state.h)? */

@@ -17,7 +17,7 @@ struct buried_table buried SEC(".maps");
 struct mark_table marks SEC(".maps");
 struct recorded_table recorded SEC(".maps");
 
-struct probe_facts facts = {};
+struct probe_facts facts; /* with an initialiser clang puts it into .data, for the gap between its parts */
 u32 crowd[CROWD_SLOTS] __attribute__((aligned(64))) = {};
 u32 file_crowd[FILE_CROWD_SLOTS] __attribute__((aligned(64))) = {};
 u32 epoll_crowd[EPOLL_CROWD_SLOTS] __attribute__((aligned(64))) = {};

@@ -574,6 +574,7 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, naps_until);
     EXPECT_FIELD(probe_facts, seeded);
     EXPECT_FIELD(probe_facts, mptcp);
+    EXPECT_EQ(offsetof(probe_facts, suspicious) % 64, 0U) << "what is written often shares a line with what all calls read";
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
