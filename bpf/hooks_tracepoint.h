@@ -103,7 +103,7 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
     u64 caller = bpf_get_current_pid_tgid();
-    leave_mark(CALLS_EXIT, caller);
+    leave_mark_of(caller, CALLS_EXIT);
     return may_be_watched(caller >> 32) ? call_exits_or_wakes(CALLS_EXIT, regs, result) : 0;
 }
 
@@ -112,14 +112,14 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit_twin, struct pt_regs *regs, long result)
 {
     const u32 slot = TWIN_OF(CALLS_EXIT);
-    return twin_is_idle(CALLS_EXIT, slot, bpf_get_current_pid_tgid()) ? 0 : call_exits_or_wakes(slot, regs, result);
+    return twin_is_idle(CALLS_EXIT, slot) ? 0 : call_exits_or_wakes(slot, regs, result);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
 {
     const u32 slot = THIRD_OF(CALLS_EXIT);
-    return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot, bpf_get_current_pid_tgid()) ? 0 : call_exits_or_wakes(slot, regs, result);
+    return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot) ? 0 : call_exits_or_wakes(slot, regs, result);
 }
 
 /* Why here: after the call the descriptor no longer leads to its file. close() cannot fail for a valid
@@ -128,7 +128,7 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 {
     u64 caller = bpf_get_current_pid_tgid();
-    leave_mark(CALLS_ENTER, caller);
+    leave_mark_of(caller, CALLS_ENTER);
     return may_be_watched(caller >> 32) ? call_enters(CALLS_ENTER, regs) : 0;
 }
 
@@ -136,12 +136,12 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter_twin, struct pt_regs *regs, long number)
 {
     const u32 slot = TWIN_OF(CALLS_ENTER);
-    return twin_is_idle(CALLS_ENTER, slot, bpf_get_current_pid_tgid()) ? 0 : call_enters(slot, regs);
+    return twin_is_idle(CALLS_ENTER, slot) ? 0 : call_enters(slot, regs);
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter_third, struct pt_regs *regs, long number)
 {
     const u32 slot = THIRD_OF(CALLS_ENTER);
-    return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot, bpf_get_current_pid_tgid()) ? 0 : call_enters(slot, regs);
+    return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot) ? 0 : call_enters(slot, regs);
 }

@@ -37,13 +37,13 @@
     {                                                                     \
         const u32 slot = TWIN_OF(SLOT_##name);                            \
         (void)slot; /* not every body wants it */                         \
-        return first_has_run(SLOT_##name, bpf_get_current_pid_tgid()) ? 0 : (body); \
+        return first_has_run(SLOT_##name) ? 0 : (body);                   \
     }                                                                     \
     SEC(section)                                                          \
     int name(u64 *ctx)                                                    \
     {                                                                     \
         const u32 slot = SLOT_##name;                                     \
-        leave_mark(slot, bpf_get_current_pid_tgid());                     \
+        leave_mark(slot);                                                 \
         return (body);                                                    \
     }
 

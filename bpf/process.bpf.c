@@ -45,14 +45,14 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-    leave_mark(PROCESS_FORKS, bpf_get_current_pid_tgid());
+    leave_mark(PROCESS_FORKS);
     return process_forks(parent, child);
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_sched_process_fork_twin, struct task_struct *parent, struct task_struct *child)
 {
-    return first_has_run(PROCESS_FORKS, bpf_get_current_pid_tgid()) ? 0 : process_forks(parent, child);
+    return first_has_run(PROCESS_FORKS) ? 0 : process_forks(parent, child);
 }
 
 /* How far an exec's descriptors are looked through, in words of 64 of them; so many words in one function. */
@@ -145,14 +145,14 @@ static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_sched_process_exec, struct task_struct *task, int old_tid)
 {
-    leave_mark(PROCESS_EXECS, bpf_get_current_pid_tgid());
+    leave_mark(PROCESS_EXECS);
     return process_execs(task, (u32)old_tid);
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_sched_process_exec_twin, struct task_struct *task, int old_tid)
 {
-    return first_has_run(PROCESS_EXECS, bpf_get_current_pid_tgid()) ? 0 : process_execs(task, (u32)old_tid);
+    return first_has_run(PROCESS_EXECS) ? 0 : process_execs(task, (u32)old_tid);
 }
 
 static __always_inline int process_exits(struct task_struct *task)
@@ -179,12 +179,12 @@ static __always_inline int process_exits(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct *task)
 {
-    leave_mark(PROCESS_EXITS, bpf_get_current_pid_tgid());
+    leave_mark(PROCESS_EXITS);
     return process_exits(task);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit_twin, struct task_struct *task)
 {
-    return first_has_run(PROCESS_EXITS, bpf_get_current_pid_tgid()) ? 0 : process_exits(task);
+    return first_has_run(PROCESS_EXITS) ? 0 : process_exits(task);
 }

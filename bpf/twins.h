@@ -70,7 +70,7 @@ static __always_inline u8 *light_mark(u64 ids)
 
 /* The first thing that the first program of a pair does. `slot`: its own in `calls`; `ids`: the kernel's own. `twins` is set by
  * the loader where they are needed; elsewhere all this is dead code, which the verifier removes. */
-static __always_inline void leave_mark(u32 slot, u64 ids)
+static __always_inline void leave_mark_of(u64 ids, u32 slot)
 {
     if (!twins)
         return;
@@ -85,69 +85,81 @@ static __always_inline void leave_mark(u32 slot, u64 ids)
         books_stat(NULL, STAT_UNMARKED);
 }
 
-/* The first thing that its twin does. */
-static __always_inline bool first_has_run(u32 slot, u64 ids)
+static __always_inline void leave_mark(u32 slot)
+{
+    if (twins)
+        leave_mark_of(bpf_get_current_pid_tgid(), slot);
+}
+
+/*
+ * Asked when a mark is not where it should be, which is rare: a process may have come to be watched, or may have ended, between
+ * the first and its twin. `one`, `other`: marks that say that the work is done.
+ */
+static __noinline bool marked_elsewhere(u64 ids, u32 one, u32 other, bool last)
+{
+    if (may_be_watched(ids >> 32)) {
+        u8 *light = light_mark(ids);
+        bool done = *light == one || *light == other;
+        if (done && last)
+            *light = 0;
+        return done;
+    }
+    u32 *mark = bpf_task_storage_get(&marks, bpf_get_current_task_btf(), NULL, 0);
+    bool done = mark && (*mark == one || *mark == other);
+    if (done && last)
+        *mark = 0;
+    return done;
+}
+
+/* Is the work of this hook done, by one of those before? The `last` of them takes the mark away; `own`: what it leaves if it
+ * is not, 0: nothing. */
+static __always_inline bool work_is_done(u64 ids, u32 one, u32 other, bool last, u32 own)
 {
     if (!may_be_watched(ids >> 32)) {
         u8 *light = light_mark(ids);
-        if (*light == slot + 1) {
-            *light = 0;
+        if (*light == one || *light == other) {
+            if (last)
+                *light = 0;
             return true;
         }
-        books_stat(NULL, STAT_STOOD_IN);
-        return false;
-    }
-    u32 *mark = mark_of_thread();
-    if (!mark) /* no memory for it: nobody knows */
-        return true;
-    if (*mark == slot + 1) {
-        *mark = 0;
-        return true;
+        if (marked_elsewhere(ids, one, other, last))
+            return true;
+        if (own)
+            *light = own;
+    } else {
+        u32 *mark = mark_of_thread();
+        if (!mark) /* no memory for it: nobody knows */
+            return true;
+        if (*mark == one || *mark == other) {
+            if (last)
+                *mark = 0;
+            return true;
+        }
+        if (marked_elsewhere(ids, one, other, last))
+            return true;
+        if (own)
+            *mark = own;
     }
     books_stat(NULL, STAT_STOOD_IN);
     return false;
 }
 
-/* As above where a third comes after the twin: it is the third that takes the mark away. Says whether the work is done. */
-static __always_inline bool twin_is_idle(u32 slot, u32 twin, u64 ids)
+/* The first thing that its twin does. */
+static __always_inline bool first_has_run(u32 slot)
 {
-    if (!may_be_watched(ids >> 32)) {
-        u8 *light = light_mark(ids);
-        if (*light != slot + 1) {
-            *light = twin + 1;
-            books_stat(NULL, STAT_STOOD_IN);
-        }
-        return true;
-    }
-    u32 *mark = mark_of_thread();
-    if (!mark || *mark == slot + 1)
-        return true;
-    *mark = twin + 1;
-    books_stat(NULL, STAT_STOOD_IN);
-    return false;
+    return work_is_done(bpf_get_current_pid_tgid(), slot + 1, slot + 1, true, 0);
 }
 
-static __always_inline bool third_is_idle(u32 slot, u32 twin, u32 third, u64 ids)
+/* As above where a third comes after the twin: it is the third that takes the mark away. */
+static __always_inline bool twin_is_idle(u32 slot, u32 twin)
 {
-    if (!may_be_watched(ids >> 32)) {
-        u8 *light = light_mark(ids);
-        if (*light == slot + 1 || *light == twin + 1) {
-            *light = 0;
-        } else {
-            *light = third + 1;
-            books_stat(NULL, STAT_STOOD_IN);
-        }
-        return true;
-    }
-    u32 *mark = mark_of_thread();
-    if (!mark)
-        return true;
-    if (*mark == slot + 1 || *mark == twin + 1) {
-        *mark = 0;
-        return true;
-    }
-    *mark = third + 1;
-    books_stat(NULL, STAT_STOOD_IN);
-    return false;
+    u64 ids = bpf_get_current_pid_tgid();
+    return work_is_done(ids, slot + 1, slot + 1, false, twin + 1) || !may_be_watched(ids >> 32);
+}
+
+static __always_inline bool third_is_idle(u32 slot, u32 twin, u32 third)
+{
+    u64 ids = bpf_get_current_pid_tgid();
+    return work_is_done(ids, slot + 1, twin + 1, true, third + 1) || !may_be_watched(ids >> 32);
 }
 #endif
