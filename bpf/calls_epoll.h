@@ -10,6 +10,7 @@ static __always_inline void describe_file(struct call *c, struct file *file)
     struct posting *p = &c->posting;
     p->file = (u64)file;
     p->file_kind = kind_of_file(file);
+    note_wake_file(p->file_kind);
     p->ino = READ(file, f_inode, i_ino);
     if (READ(file, f_flags) & O_NONBLOCK_BIT)
         p->flags |= POSTING_NONBLOCK;

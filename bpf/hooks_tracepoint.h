@@ -60,7 +60,7 @@ static __noinline int call_enters(u32 slot, struct pt_regs *regs)
     bool may_sleep = facts.blocking_edges &&
                      ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
-        class != CALL_DUP3 && class != CALL_CLOSE_RANGE && class != CALL_WRITE && !may_sleep)
+        class != CALL_DUP3 && class != CALL_CLOSE_RANGE && !(class == CALL_WRITE && facts.wake_files) && !may_sleep)
         return 0;
     u64 ids = current_ids();
     if (!concerns_us(ids))

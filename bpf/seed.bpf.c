@@ -43,6 +43,7 @@ __noinline int seed_registration(u32 tgid, u32 tid)
     p.file = key.file;
     p.fd = key.fd;
     p.file_kind = kind_of_file(file);
+    note_wake_file(p.file_kind);
     p.ino = READ(file, f_inode, i_ino);
     p.mask = READ(item, event.events);
     p.data = READ(item, event.data);

@@ -76,6 +76,13 @@ static __always_inline void books_stats(struct books *b, u32 stat, u64 n)
         __sync_fetch_and_add(slot, n);
 }
 
+/* From now on writes are looked at as they begin: they may make it readable (told_by_write()). */
+static __always_inline void note_wake_file(u8 kind)
+{
+    if (kind == FILE_EVENTFD || kind == FILE_PIPE)
+        facts.wake_files = 1;
+}
+
 static __always_inline void books_indexed(struct books *b, const struct registration_key *key, u64 data) {}
 static __always_inline void books_unindexed(struct books *b, const struct registration_key *key, u64 data) {}
 static __always_inline bool books_seeded(struct books *b) { return facts.seeded; }

@@ -568,6 +568,7 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, timeout_in_ms);
     EXPECT_FIELD(probe_facts, blocking_edges);
     EXPECT_FIELD(probe_facts, stacks_left);
+    EXPECT_FIELD(probe_facts, wake_files);
     EXPECT_FIELD(probe_facts, pipe_wakers);
     EXPECT_FIELD(probe_facts, pid_namespace);
     EXPECT_FIELD(probe_facts, comm_32bit);
