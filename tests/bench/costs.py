@@ -71,7 +71,7 @@ def loop_costs(work, tool_pid, repeats):
     """Loop -> hook -> (ns per iteration, runs per iteration): of the cheapest repetition, since a hypervisor that
     takes the CPU away in the middle only ever adds."""
     hooks = links(tool_pid)
-    best = {}
+    best, totals = {}, {}
     for _ in range(repeats):
         for loop, (count, _) in LOOPS.items():
             before = runs(tool_pid)
@@ -80,8 +80,11 @@ def loop_costs(work, tool_pid, repeats):
             cost = {hook: ((after[p][0] - before[p][0]) / count, (after[p][1] - before[p][1]) / count)
                     for p, hook in hooks.items() if p in before}
             total = sum(ns for ns, _ in cost.values())
+            totals.setdefault(loop, []).append(total)
             if loop not in best or total < best[loop]["ns"]:
                 best[loop] = {"ns": total, "wall_ns": wall / count, "hooks": cost}
+    for loop, kept in best.items():
+        kept["all"] = totals[loop]
     return best
 
 
@@ -99,7 +102,8 @@ def postings(repeats):
         made = len(kinds.split())
         per_hook = {hook: {"ns": round(ns - floor[loop]["hooks"].get(hook, (0, 0))[0], 1), "runs": round(count, 2)}
                     for hook, (ns, count) in full[loop]["hooks"].items() if count >= 0.01}
-        results[loop] = {"postings": kinds, "ns_per_iteration": above, "ns_per_posting": above / made if made else None,
+        results[loop] = {"postings": kinds, "ns_per_iteration": above,
+                         "all": [round(ns - floor[loop]["ns"], 1) for ns in full[loop]["all"]], "ns_per_posting": above / made if made else None,
                          "for_source_lines_ns": full[loop]["ns"] - stackless[loop]["ns"],
                          "empty_ns": floor[loop]["ns"], "wall_ns": full[loop]["wall_ns"], "hooks": per_hook}
     return results

@@ -13,16 +13,19 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "live"))
 
+import against  # noqa: E402
+import bystanders  # noqa: E402
 import costs  # noqa: E402
+import doc  # noqa: E402
 import sources  # noqa: E402
 import throughput  # noqa: E402
 from harness import BUILD, Skip  # noqa: E402
 from observers import learn_hooks  # noqa: E402
 
 FULL = {"rounds": 9, "others": 3, "window": 1.0, "load_budget": 420, "repeats": 5, "idle": (1000, 10000, 100000),
-        "idle_seconds": 20, "spins": 3}
+        "idle_seconds": 20, "spins": 3, "bystanders": 7}
 QUICK = {"rounds": 3, "others": 1, "window": 0.5, "load_budget": 75, "repeats": 2, "idle": (1000, 100000),
-         "idle_seconds": 12, "spins": 1}
+         "idle_seconds": 12, "spins": 1, "bystanders": 3}
 
 
 class Table:
@@ -76,6 +79,14 @@ def throughput_rows(table, results):
         table.add("  events lost by epaudit", str(load["lost"] or 0), "0", not load["lost"])
 
 
+def bystander_rows(table, results):
+    for loop, rounds in results.items():
+        for other, budget in (("empty", 1.02), ("unobserved", None)):
+            seen = throughput.spread([r["epaudit"] / r[other] for r in rounds])
+            table.add(f"time of a process that is not watched, to {other}: {bystanders.SAID[loop]}", ratio(seen),
+                      f"<= {budget}" if budget else "", seen["median"] <= budget if budget else None)
+
+
 def posting_rows(table, results):
     known = {loop: r["ns_per_posting"] for loop, r in results.items() if r["ns_per_posting"] is not None}
     for loop, r in results.items():
@@ -123,6 +134,8 @@ def measure(options, say):
     with costs.Work("loops") as work:
         results["hooks"], results["not_imitated"] = learn_hooks(work.pid)
     results["postings"] = costs.postings(options["repeats"])
+    say("processes that are not watched")
+    results["bystanders"] = bystanders.measure(options["bystanders"])
     say("spin to finding")
     results["spin"] = [costs.spin() for _ in range(options["spins"])]
     results["idle"] = {}
@@ -141,7 +154,10 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds: at most 2.5 minutes")
     parser.add_argument("--json", metavar="FILE", default=str(BUILD / "bench.json"), help="default: build/bench.json")
+    parser.add_argument("--against", metavar="FILE", help="the numbers of an earlier run (its --json), beside those of this one")
+    parser.add_argument("--doc", action="store_true", help="write the table to docs/cost.md")
     arguments = parser.parse_args()
+    earlier = against.load(arguments.against) if arguments.against else None
     start = time.monotonic()
 
     def say(text):
@@ -154,6 +170,7 @@ def main():
     results["seconds"] = time.monotonic() - start
     table = Table()
     throughput_rows(table, results["throughput"])
+    bystander_rows(table, results["bystanders"])
     posting_rows(table, results["postings"])
     source_line_rows(table, results["postings"])
     idle_rows(table, results["idle"])
@@ -163,6 +180,11 @@ def main():
     print(f"\nkernel {results['kernel']}, hooks {results['hooks']}, {results['cores']} cores, load "
           f"{results['load_before'][0]:.1f} before and {results['load_after'][0]:.1f} after (the bench itself: about 2)\n")
     table.show()
+    if earlier:
+        print(f"\nbefore (kernel {earlier['kernel']}, hooks {earlier['hooks']}) and now\n")
+        against.show(earlier, results)
+    if arguments.doc:
+        doc.write(results, table)
     with open(arguments.json, "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
     print(f"\n{results['seconds']:.0f} s; all numbers: {arguments.json}")
