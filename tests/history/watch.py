@@ -28,6 +28,7 @@ class OneOutcome:
     what: str
     kind: str  # passed, failed, skipped, missed
     said: str
+    accuses: bool = False  # failed, because something is said of a program that does not have that fault
 
 
 def loud(verdict):
@@ -212,14 +213,14 @@ def judge(program, twin, mode, report):
     if twin == "fixed":
         unknown = {name for name in accused if (name, mode) not in program.twin_also}
         if unknown:
-            return OneOutcome(what, "failed", f"the repaired twin must be silent, and epaudit says {said}")
+            return OneOutcome(what, "failed", f"the repaired twin must be silent, and epaudit says {said}", True)
         if accused:
             return OneOutcome(what, "missed", f"says {said}: {program.twin_also[sorted(accused)[0], mode]}")
         return OneOutcome(what, "passed", said)
     want = program.expect[mode]
     wrong = {name for name in accused if name != want.rule and (name, mode) not in program.also}
     if wrong:
-        return OneOutcome(what, "failed", f"wanted {want.rule or 'nothing'}, and epaudit says {said}")
+        return OneOutcome(what, "failed", f"wanted {want.rule or 'nothing'}, and epaudit says {said}", True)
     if not want.rule:
         return OneOutcome(what, "passed", said)
     met = want.rule in found and found[want.rule] >= LEVELS.index(want.level)
