@@ -2,12 +2,13 @@
 """Daemons that are not asked over HTTP: rsyslogd, which never answers, and an X server."""
 import itertools
 import pathlib
+import shutil
 import socket
 import struct
 import time
 
 from case import Case, Site
-from harness import check
+from harness import Skip, check
 from load import come_and_go, connect, half_close, hold, reset, stall, stopped, take, together, until
 from servers import free_port, need
 from web import version
@@ -21,6 +22,8 @@ action(type="omfile" file="{dir}/messages")
 
 
 def rsyslogd(directory):
+    if not shutil.which("rsyslogd", path="/usr/sbin:/sbin"):
+        raise Skip("rsyslogd is not installed: Debian's package excludes that of syslog-ng, which is")
     program, port = need("rsyslogd"), free_port()
     config = pathlib.Path(directory, "rsyslog.conf")
     config.write_text(RSYSLOG.format(dir=directory, port=port))

@@ -170,7 +170,7 @@ EJABBERD = """
 loglevel: error
 hosts: [localhost]
 listen:
-  - {{port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144}}
+  - {{port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, backlog: 1000}}
 modules: {{}}
 """
 
