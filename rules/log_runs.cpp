@@ -27,10 +27,11 @@ const char* summary_of(const LogRun& run)
     case Cause::kEof: return "the end of the stream is reported again and again and ignored: the loop spins";
     case Cause::kHupErr: return "EPOLLHUP or EPOLLERR is reported again and again and ignored: the loop spins";
     case Cause::kGhost:
-        return run.closed ? "the fd was closed, but its registration lives on with a duplicate of the file: "
-                            "events for the closed number keep coming"
-                          : "the fd was closed, but its registration lives on with a duplicate of the file: "
-                            "epoll_ctl can no longer reach it";
+        return run.closed || !(run.between & BETWEEN_DEL_FAILED)
+                   ? "the fd was closed, but its registration lives on with a duplicate of the file: "
+                     "events for the closed number keep coming"
+                   : "the fd was closed, but its registration lives on with a duplicate of the file: "
+                     "epoll_ctl can no longer reach it";
     case Cause::kZero: return "the loop polls with timeout 0 and finds nothing";
     case Cause::kHerd: return "wake-ups find nothing to accept: others waiting for the same listener were faster";
     default: return "";
@@ -62,7 +63,8 @@ bool known_better(const Snapshot& books, const LogRun& run, const Settings& sett
         for (const Entry& entry : *list)
             if (entry.key.epoll == run.epoll && entry.key.fd == run.fd &&
                 (run.cause == Cause::kGhost
-                     ? entry.fault.ghost_told && entry.fault.ghost_told >= settings["told_likely"]
+                     ? entry.fault.ghost_told && entry.fault.ghost_told >= settings["told_likely"] &&
+                           entry.file.ghost_at + settings.ns("exists_s") <= books.time
                      : run.cause < Cause::kAccept && run.cause > Cause::kNone && find_spin(books, entry, settings)))
                 return true;
     return false;
@@ -78,7 +80,9 @@ void describe(Finding& finding, const Snapshot& books, const LogRun& run)
                                       errno_text(run.error));
         finding.shape = fmt::format("accept = {} between returns", errno_text(run.error));
     } else if (run.cause == Cause::kGhost) {
-        finding.shape = run.closed ? "told of after its close" : "epoll_ctl on the closed number = EBADF or ENOENT";
+        finding.shape = run.closed                         ? "told of after its close"
+                        : run.between & BETWEEN_DEL_FAILED ? "epoll_ctl on the closed number = EBADF or ENOENT"
+                                                           : "calls on the closed number = EBADF";
     } else if (run.cause == Cause::kHerd) {
         finding.shape = "accept = EAGAIN after most wake-ups";
         add_fact(finding, "wasted", fmt::format("{} of {} wake-ups", run.returns, run.of));

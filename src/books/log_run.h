@@ -35,7 +35,8 @@ struct LogRun {
     int fd = -1;
     uint64_t file = 0;  // identity for the auditor: its file, or its data
     uint8_t kind = 0;
-    bool closed = false;  // it was registered and closed in the log, and is told of all the same
+    bool closed = false;      // it was registered and closed in the log, and is told of all the same
+    bool bad_number = false;  // what the program calls on it is answered by EBADF: it leads nowhere, and is told of
     uint64_t data = 0;
     Ground ground = Ground::kNone;
     Cause cause = Cause::kNone;

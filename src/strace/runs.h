@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
@@ -143,8 +144,8 @@ private:
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
     static void polled(Process& process, int epfd, bool took);
     Epoll* told_of(Process& process, int fd);
-    void forget_number(uint32_t pid, int fd, uint32_t closed_by);
-    void close_number(uint64_t epoll, int fd, uint32_t pid, uint32_t closed_by);
+    void forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by);
+    void close_number(uint64_t epoll, int fd, uint32_t pid, std::optional<uint32_t> closed_by);
     void enrol(uint64_t epoll, Interest& interest, int fd, const Member& member);
     void strike(uint64_t epoll, Interest& interest, int fd);
     // runs_calls.cpp

@@ -50,7 +50,8 @@ void Runs::read(uint32_t pid, int fd, std::string_view text, int64_t value, bool
                              : value == -ERRNO_EAGAIN ? BETWEEN_READ_EAGAIN
                              : value < 0              ? BETWEEN_READ_ERROR
                                                       : 0;
-    touch(pid, fd, (value > 0 || (value == 0 && message)) && !peek ? kTook : kLooked, between, 0);
+    touch(pid, fd, (value > 0 || (value == 0 && message)) && !peek ? kTook : kLooked, between,
+          value == -ERRNO_EBADF ? ERRNO_EBADF : 0);
 }
 
 void Runs::wrote(uint32_t pid, int fd, int64_t value)
@@ -59,7 +60,7 @@ void Runs::wrote(uint32_t pid, int fd, int64_t value)
           value == -ERRNO_EAGAIN ? BETWEEN_WRITE_EAGAIN
           : value < 0            ? BETWEEN_WRITE_ERROR
                                  : BETWEEN_WRITE,
-          0);
+          value == -ERRNO_EBADF ? ERRNO_EBADF : 0);
 }
 
 // Of a stream, a read that got less than it asked for got all.
@@ -97,7 +98,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     const int64_t value = result.value;
     user_ = -1;
     if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= 0)
-        forget_number(pid, static_cast<int>(value), 0);
+        forget_number(pid, static_cast<int>(value), std::nullopt);
     PrintedFd fd;
     if (!Arguments(text).fd(fd))
         return;
@@ -106,7 +107,12 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         note_use(tid, call, fd.number, text, value);
     switch (call) {
     case CALL_ACCEPT: accepted(pid, tid, fd.number, value); return;
-    case CALL_CLOSE: forget_number(pid, fd.number, value == 0 ? tid : 0); return;
+    case CALL_CLOSE:
+        if (value == -ERRNO_EBADF)  // any other error closes all the same
+            touch(pid, fd.number, kLooked, BETWEEN_OTHER_ERROR, ERRNO_EBADF);
+        else
+            forget_number(pid, fd.number, tid);
+        return;
     case CALL_SHUTDOWN:
     case CALL_SETTIME:
     case CALL_CONNECT: {  // one that failed has changed nothing

@@ -18,7 +18,7 @@ Cause cause_of(const LogRun& run)
 {
     const uint32_t e = run.events;
     const bool agained = run.between & BETWEEN_READ_EAGAIN;
-    if (run.closed || (run.between & BETWEEN_DEL_FAILED))
+    if (run.closed || (run.between & BETWEEN_DEL_FAILED) || run.bad_number)
         return Cause::kGhost;
     if (run.between & BETWEEN_ACCEPT_ERROR)
         return run.error == ERRNO_EAGAIN ? Cause::kNone : Cause::kAccept;
@@ -93,6 +93,8 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
         run.ground = Ground::kNone;
         run.fd = -1;
     }
+    run.bad_number = run.error == ERRNO_EBADF &&
+                     (run.between & (BETWEEN_READ_ERROR | BETWEEN_WRITE_ERROR | BETWEEN_OTHER_ERROR));
     run.file = run.fd >= 0 ? static_cast<uint64_t>(run.fd) : run.data | 1ULL << 63;
     run.cause = cause_of(run);
 

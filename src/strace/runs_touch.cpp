@@ -255,21 +255,22 @@ void Runs::polled(Process& process, int epfd, bool took)
 // What is told of a closed number later belongs to a file that somebody else still has open: with its last descriptor the
 // registration would have gone. Only the thread that registered it is believed: the number that another one closes may
 // be that of another process.
-void Runs::close_number(uint64_t epoll, int fd, uint32_t pid, uint32_t closed_by)
+void Runs::close_number(uint64_t epoll, int fd, uint32_t pid, std::optional<uint32_t> closed_by)
 {
     auto interest = interests_.find(epoll);
     if (interest == interests_.end())
         return;
     Interest& list = interest->second;
     auto member = list.members.find(fd);
-    if (closed_by && member != list.members.end() && member->second.tid == closed_by &&
+    if (closed_by && member != list.members.end() && member->second.tid == *closed_by &&
         list.closed.size() < kMostClosed)
         list.closed[member->second.data] = {fd, pid};
     strike(epoll, list, fd);
 }
 
-// The number leads elsewhere from now on. `closed_by`: the thread that closed it; 0: something new was opened under it.
-void Runs::forget_number(uint32_t pid, int fd, uint32_t closed_by)
+// The number leads elsewhere from now on. `closed_by`: the thread that closed it (0 in a log that does not tell threads
+// apart); nothing: something new was opened under it.
+void Runs::forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by)
 {
     Process* user = process(pid);
     if (!user)
