@@ -114,7 +114,8 @@ static __always_inline void ledger_exclusive_failed(struct books *b, struct file
     struct fault_row *x = ledger_fault_row(b, f, p->file);
     if (!x)
         return;
-    x->exclusive_at = p->time;
+    if (!x->exclusive_at || x->exclusive_epoll != p->epoll) /* whoever tries again has not resolved it */
+        x->exclusive_at = p->time;
     x->exclusive_epoll = p->epoll;
     x->exclusive_mask = p->mask;
     x->exclusive_mod = p->kind == POSTING_MOD;
@@ -438,11 +439,13 @@ static __always_inline void ledger_closed_unarmed(struct books *b, const struct 
         ledger_count(&e->unarmed_closes, 1);
 }
 
-/* R14. The number goes, the file stays (dup, a forked child, SCM_RIGHTS), and so does its registration. */
+/* R14. The number goes, the file stays (dup, a forked child, SCM_RIGHTS), and so does its registration, if it was of this
+ * process: the number that another one has registered is its own (a server that hands its listener to its successor). */
 static __always_inline void ledger_ghost(struct books *b, struct file_row *f, const struct posting *p)
 {
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = p->fd, .pad = 0};
-    if (f->home && p->tgid == f->tgid && books_registration(b, &key))
+    struct registration_row *r = f->home && p->tgid == f->tgid ? books_registration(b, &key) : NULL;
+    if (r && (!r->tgid || r->tgid == p->tgid))
         ledger_haunts(b, books_epoll(b, key.epoll), f, p, &key);
 }
 

@@ -322,7 +322,7 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
     t->call_file = 0;
     t->accepted = 0;
     if (t->zero_run && p->amount) {
-        if (t->zero_run >= LEDGER_BURST)
+        if (t->zero_run >= LEDGER_BURST && (s32)p->amount > 0) /* without a timeout it waited for no clock */
             t->zero_bursts += 1;
         t->zero_run = 0;
     }

@@ -21,6 +21,15 @@ TEST(ExclusiveMisuse, ModIsRefused)
     }
 }
 
+TEST(ExclusiveMisuse, ARefusedModThatIsTriedAgainAndAgain)
+{
+    Scenario s(Profile::kTest);
+    s.add(3, kExclusive, FILE_LISTENER);
+    for (int i = 0; i < 30; i++)
+        s.mod(3, 0, -EINVAL).after_ms(100);
+    EXPECT_EQ(s.alarms(), "EP403 confirmed");
+}
+
 TEST(ExclusiveMisuse, AddWithRdhupIsRefused)
 {
     Scenario s;

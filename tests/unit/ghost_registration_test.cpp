@@ -82,6 +82,19 @@ TEST(GhostRegistration, AChildClosesItsCopies)
     EXPECT_EQ(s.verdict("EP303"), "none");
 }
 
+// A graceful restart: the old process stops to listen, and the new one listens under the same number. Its spin is a spin.
+TEST(GhostRegistration, TheSuccessorsListenerIsItsOwn)
+{
+    Scenario s;
+    s.process(100).epoll(4).add(7, EPOLLIN, FILE_LISTENER).process(200).epoll(5).add(7, EPOLLIN, FILE_LISTENER);
+    s.process(100).epoll(4).del(7).close_number(7);
+    s.process(200).epoll(5).wait().arrives(7, 1);
+    for (int i = 0; i < 4000; i++)
+        s.delivered(7, EPOLLIN).wait().after_ms(1);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+}
+
 TEST(GhostRegistration, BrieflyHeldByAChildOnItsWayToExec)
 {
     Scenario s;

@@ -141,5 +141,15 @@ TEST(ZeroTimeoutSpin, BurstsBeforeATimerAreARemark)
     EXPECT_EQ(s.finding("EP206").shape, "bursts of epoll_wait(0) = 0 before a timer is due");
 }
 
+// A loop with a ready list of its own asks with timeout 0 while it works that off, and then waits without any.
+TEST(ZeroTimeoutSpin, BurstsBeforeAWaitWithoutTimeoutHaveNoTimer)
+{
+    Scenario s;
+    s.cpu(0.01).add(7, EPOLLIN, FILE_TCP);
+    for (int i = 0; i < 60; i++)
+        poll(s.wait(-1).after_ms(99).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10), 120, 8);
+    EXPECT_EQ(s.verdict("EP206"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit
