@@ -118,6 +118,7 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
 #define SITE_CALLERS 8 /* return addresses among them that count */
 #define SITE_LOOKS 24  /* words of which it takes a look at the code to know */
 #define SITE_FRAMES 32
+#define SITE_MEMO 64   /* words whose code was looked at, a power of two */
 
 /* Counters lie here, in memory that a verifier knows nothing of: in registers each value of theirs would be a state of
  * its own for each word. */
@@ -129,6 +130,8 @@ struct site_view {
     volatile u32 found;
     u64 hash;
     u64 word[SITE_WORDS];
+    u64 tgid;
+    u64 memo[SITE_MEMO]; /* of a word and its process, the last bit: does a call stand before it? */
 };
 
 /* One for each of the programs that may be in an epoll_ctl on one CPU: first, twin, third (twins.h). */
@@ -146,16 +149,29 @@ static __always_inline u64 mix(u64 hash, u64 value)
     return hash ^ hash >> 32;
 }
 
+/*
+ * The same words are on the stack again and again, and of those that lead nowhere a look costs a page fault. What a word
+ * leads to may change: then one place looks like two. A look that is remembered counts as one, so that what is looked at
+ * does not depend on what was before.
+ */
+static __noinline bool call_before(struct site_view *v, u64 word)
+{
+    u64 code, tag = mix(word, v->tgid) & ~1ULL;
+    u64 *known = &v->memo[tag >> 32 & (SITE_MEMO - 1)];
+    if ((*known & ~1ULL) != tag)
+        *known = tag | (!bpf_probe_read_user(&code, sizeof(code), (void *)(word - sizeof(code))) && ends_in_call(code));
+    return *known & 1;
+}
+
 /* Is this word a return address? Of the program's own code for sure enough, elsewhere when a call stands before it. */
 static __always_inline bool returns_to(struct site_view *v, u64 word)
 {
-    u64 code;
     if (word >= v->text_start && word < v->text_end)
         return true;
     if (word < 0x100000000ULL || word >> 47 || word - v->sp < (1 << 20) || !v->looks_left)
         return false;
     v->looks_left -= 1;
-    return !bpf_probe_read_user(&code, sizeof(code), (void *)(word - sizeof(code))) && ends_in_call(code);
+    return call_before(v, word);
 }
 
 /* The callers by their frame pointers, where there are such (all of Go). 0: there are none. */
@@ -240,6 +256,7 @@ __noinline int find_site(u32 which)
     v->text_start = READ(task, mm, start_code);
     v->text_end = READ(task, mm, end_code);
     v->looks_left = SITE_LOOKS;
+    v->tgid = p->tgid;
     u64 hash = mix(mix(user_instruction(registers), (u64)p->tgid << 32 | p->mask), p->kind);
     u64 site = hash_frames(v, hash, user_frame_pointer(registers));
     if (!site)
