@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "live"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "live"))  # behind our own: sources.py is a name in both
 
 import against  # noqa: E402
 import bystanders  # noqa: E402
