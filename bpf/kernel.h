@@ -269,6 +269,8 @@ struct sock {
 
 struct tcp_sock {
     u32 rcv_nxt, copied_seq, write_seq, snd_una, snd_nxt;
+    u32 data_segs_out;
+    u64 bytes_received;
     u32 notsent_lowat; /* TCP_NOTSENT_LOWAT; 0: as the network namespace has it */
 };
 

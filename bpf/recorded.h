@@ -37,6 +37,7 @@ enum record_type {
     RECORD_NOTE = 37,      /* text: something that limits what a report means */
     RECORD_END = 38,       /* the recording is whole; nothing follows */
     RECORD_AWAY = 39,      /* struct recorded_away, any number: what threads do that are away from their epoll */
+    RECORD_UNREGISTERED = 40, /* struct unregistered_socket, any number: sockets that no epoll holds (unregistered.h) */
 };
 
 /* Snapshot::away (src/books/snapshot.h) at the look that follows. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Registered only for what cannot come. Deaf: the program answered, was asked again, and its mask has no EPOLLIN.
-// Connect: EPOLLOUT would have told that the connection stands, and was taken out before it did.
+// Connect: EPOLLOUT would have told that the connection stands, and was taken out before it did. Unregistered: accepted, and
+// no epoll has it (rules/unregistered.h).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 #include "rules/stuck.h"
+#include "rules/unregistered.h"
 #include "src/books/describe.h"
 
 namespace epaudit {
@@ -25,6 +27,7 @@ const RuleInfo kInfo{
     {{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd", kPatience},
      {"from_start_s", 30, 1, "the same, for input of an fd that was registered when the observation began"},
      {"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd", kPatience},
+     {"unregistered_s", 30, 3, "the same, for what is registered nowhere", kPatience},
      {"sockets", 3, 3, "such sockets of one process at once, to be confirmed"},
      {"fast_share", 0.9, 0.9,
       "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "
@@ -118,6 +121,7 @@ public:
                 out.push_back(std::move(finding));
             }
         }
+        unregistered_.audit(kInfo, books, settings, from_start_, out);
         from_start_.settle(kInfo, books, first, out);
     }
 
@@ -249,6 +253,7 @@ private:
     Patience patience_;
     Stalls stalls_;
     FromStart from_start_;
+    Unregistered unregistered_;
     std::map<std::pair<uint64_t, uint64_t>, Stand> stands_;
 };
 

@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bpf/probes.h"
+#include "bpf/unregistered.h"
 #include "src/books/log_run.h"
 
 namespace epaudit {
@@ -52,6 +54,7 @@ struct Snapshot {
     std::map<uint32_t, thread_row> threads;
     std::map<uint32_t, ProcessInfo> processes;
     std::map<uint32_t, AwayThread> away;  // of threads_away(), those that could be asked
+    std::optional<std::vector<unregistered_socket>> unregistered;  // none: not looked for at this sweep
     std::array<uint64_t, STAT_SLOTS> stats{};
     std::vector<LogRun> log_runs;           // of a log, when it has been read
     std::shared_ptr<CallSites> call_sites;  // user stacks; none but in live capture

@@ -170,8 +170,9 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
             return opened.error();
     if (auto attached = attach_hooks(impl); !attached)
         return attached.error();
-    if (auto attached = attach_walks(impl); !attached)
-        return attached.error();
+    for (auto* attach : {attach_walks, attach_unregistered})
+        if (auto attached = attach(impl); !attached)
+            return attached.error();
     begin_twins_account(impl);
     impl.began = monotonic_ns();
     return Done{};

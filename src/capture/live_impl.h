@@ -42,6 +42,14 @@ struct Explicit {
     uint64_t seen_at;  // of its row: a later one with the same number has another
 };
 
+// Looks for sockets that no epoll holds (live_unregistered.cpp).
+struct UnregisteredLooks {
+    Link sockets, holders;
+    uint64_t next_at = 0;
+    std::set<uint64_t> early;  // inodes of those that were there at attach
+    std::set<uint64_t> shown;  // addresses of those of the last look
+};
+
 // Those that are walked at each sweep.
 enum class Table : size_t { kFiles, kRegistrations, kEpolls, kThreads };
 
@@ -59,6 +67,7 @@ struct LiveCapture::Impl {
     std::unique_ptr<ring_buffer, RingDeleter> stack_ring;
     std::unique_ptr<LiveRecorder> recorder;  // none: nothing is recorded
     std::vector<posting> seeded_waits;       // for its beginning
+    UnregisteredLooks unregistered;
     Link naps;                               // on_nap_exit, while a stall waits to be explained
     std::map<uint32_t, ProcessInfo> processes;
     std::map<uint32_t, uint64_t> started;  // of these, in ticks: a later one with the number is somebody else
@@ -170,6 +179,10 @@ ProcessInfo read_process(uint32_t pid);
 // As it is now; what has ended stays as it was, and is forgotten once nobody speaks of it any more.
 // Fills in Snapshot::away.
 void ask_away(Snapshot& books);
+// Fills in Snapshot::unregistered, now and then; what was there at attach is marked.
+Result<> attach_unregistered(LiveCapture::Impl& impl);
+void look_for_unregistered(LiveCapture::Impl& impl, Snapshot& books);
+void note_early_unregistered(LiveCapture::Impl& impl);
 void refresh_processes(LiveCapture::Impl& impl, const Snapshot& books);
 // Removes rows of processes that ended unseen.
 void forget_ended(LiveCapture::Impl& impl);

@@ -169,6 +169,7 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
         }
     }
     seed_hangs(impl, sleepers, waited_on);
+    note_early_unregistered(impl);
     seeded();
     return notes;
 }

@@ -130,6 +130,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     impl.buried.clear();
 
     ask_away(books);
+    look_for_unregistered(impl, books);
     refresh_processes(impl, books);
     books.processes = impl.processes;
     if (impl.recorder)

@@ -59,6 +59,7 @@ void Replay::apply(const RecordingReader::Record& record)
     case RECORD_LOOK: return look(take<uint64_t>(record.bytes));
     case RECORD_STATS: return take_stats(record.bytes);
     case RECORD_AWAY: return take_away(record.bytes);
+    case RECORD_UNREGISTERED: return take_unregistered(record.bytes);
     case RECORD_PROCESS:
         if (ProcessInfo process; parse_process(record.bytes, process))
             tables_.set_process(process);
@@ -131,6 +132,13 @@ void Replay::take_away(std::string_view bytes)
     }
 }
 
+void Replay::take_unregistered(std::string_view bytes)
+{
+    unregistered_.emplace();
+    for (; bytes.size() >= sizeof(unregistered_socket); bytes.remove_prefix(sizeof(unregistered_socket)))
+        unregistered_->push_back(take<unregistered_socket>(bytes));
+}
+
 void Replay::look(uint64_t now)
 {
     if (now < looked_at_ || now >> 62) {
@@ -147,6 +155,7 @@ void Replay::look(uint64_t now)
         books.stats[STAT_POSTINGS] = postings_;
     books.call_sites = sites_;
     books.away = std::exchange(away_, {});
+    books.unregistered = std::exchange(unregistered_, {});
     auditor_.look(books);
     if (looked_)
         looked_(books);

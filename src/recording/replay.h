@@ -61,6 +61,7 @@ private:
     void show_row(const RecordingReader::Record& record);
     void take_stats(std::string_view bytes);
     void take_away(std::string_view bytes);
+    void take_unregistered(std::string_view bytes);
     void look(uint64_t now);
 
     Auditor& auditor_;
@@ -70,6 +71,7 @@ private:
     Shown shown_;  // by the walk now going on, or by the one that is over
     bool walking_ = false;
     std::map<uint32_t, AwayThread> away_;
+    std::optional<std::vector<unregistered_socket>> unregistered_;
     std::array<uint64_t, STAT_SLOTS> stats_{};
     uint64_t began_ = 0;
     uint64_t time_ = 0;       // of the newest posting
