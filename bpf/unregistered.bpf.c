@@ -23,6 +23,9 @@ struct asked_table {
 };
 struct asked_table asked_sockets SEC(".maps");
 
+/* It only lives on stacks; this makes its layout part of the object, where a test looks it up. */
+const struct unregistered_socket *unregistered_socket_layout;
+
 static __always_inline bool in_an_epoll(struct file *file)
 {
     struct item_walk w;

@@ -156,8 +156,9 @@ std::optional<Finding> Unregistered::judge(const RuleInfo& rule, const Snapshot&
     finding.count = 1;
     if (const epoll_row* epoll = books.epoll(loop_of(books, s.tgid)))
         finding.epoll_fd = epoll->fd;
-    finding.summary = is_listener(s) ? "connections wait at a listener that is registered nowhere, and nobody accepts them"
-                                     : "a connection was accepted and registered nowhere, and nobody reads what it got";
+    finding.summary = is_listener(s)
+                          ? "connections wait at a listener that is registered nowhere, and nobody accepts them"
+                          : "a connection was accepted and registered nowhere, and nobody reads what it got";
     finding.shape = is_listener(s) ? "a listener, never registered" : "accepted, never registered, never read";
     finding.fix = is_listener(s) ? kListenerFix : kFix;
     if (is_listener(s))

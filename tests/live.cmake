@@ -34,6 +34,11 @@ add_executable(epaudit_waiting live/waiting.cpp)
 target_link_libraries(epaudit_waiting PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_waiting PROPERTIES OUTPUT_NAME waiting)
 
+# The roles of tests/live/unregistered.py.
+add_executable(epaudit_unregistered live/unregistered.cpp)
+target_link_libraries(epaudit_unregistered PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_unregistered PROPERTIES OUTPUT_NAME unregistered)
+
 # The roles of tests/live/whose.py.
 add_executable(epaudit_whose live/whose.cpp)
 target_link_libraries(epaudit_whose PRIVATE epaudit_warnings Threads::Threads)

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
@@ -14,6 +15,7 @@ namespace epaudit {
 namespace {
 
 constexpr uint8_t kCloseWait = 8;
+constexpr uint8_t kClosed = 7;  // of a connection: reset
 constexpr uint32_t kWindows = 3;
 constexpr uint32_t kSpins = 100;  // EP203's default; a spin that young is not yet a leak either
 
@@ -25,6 +27,10 @@ const RuleInfo kInfo{
     {{"leak_s", 300, 2, "seconds since the program learnt of the peer's close, and since it last sent anything",
       kPatience},
      {"sockets", 10, 10, "such sockets in one process from which it is a leak"},
+     {"resets", 3, 3, "the same, of sockets that a reset has ended"},
+     {"burst_s", 1800, 4,
+      "seconds after which so many are a leak though the number does not grow, if nobody can have them"},
+     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"},
      {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row while the old ones stay"}},
     {Seam::kState},
     "sockets that were never registered with an epoll since the audit began",
@@ -39,6 +45,27 @@ bool knows_and_keeps(const Entry& entry)
     if (f.kind == FILE_TCP)
         return entry.state.sk_state == kCloseWait;
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN);
+}
+
+// The peer may have ended its half only; of a reset nothing is left.
+bool was_reset(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    return f.kind == FILE_TCP && f.armed_at && entry.state.sk_state == kClosed && f.last_read < 0 &&
+           f.last_read != -EAGAIN && f.last_read != -EINTR && f.last_read != -ENOTCONN;
+}
+
+// Its own call said so, not an event that it may have no use for; and nobody else can have been given it: it came to the
+// thread that accepted and read it, which woke nobody, writes to nobody else, and waits again.
+bool nobody_has(const Snapshot& books, const Entry& entry, uint64_t turn)
+{
+    const file_row& f = entry.file;
+    const thread_row* thread = books.thread(f.last_read_tid);
+    if (!thread || !(f.flags & FILE_ACCEPTED) || !(f.eofs || was_reset(entry)) || f.out_cut_at || output_pending(entry))
+        return false;
+    Doubts doubts;
+    doubt_handoff(*thread, f.attempt_at, turn, doubts);
+    return doubts.empty() && !thread->wrote_at && thread->wait_at > f.attempt_at;
 }
 
 bool spins(std::span<const Entry> file)
@@ -61,14 +88,16 @@ public:
             members[pid];
         for (std::span<const Entry> file : by_file(books.entries)) {
             const Entry& entry = file.front();
-            if (!knows_and_keeps(entry) || spins(file) || books.stopped(entry.file.tgid) ||
+            if (!(knows_and_keeps(entry) || was_reset(entry)) || spins(file) || books.stopped(entry.file.tgid) ||
                 since(entry) + settings.ns("leak_s") > books.time)
                 continue;
-            members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
+            if (!was_reset(entry))
+                members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
             kept[entry.file.tgid].push_back(&entry);
         }
         for (auto& [pid, group] : members)
             growth_.note(pid, group, books.time, settings.ns("window_s"));
+        note_late(kept);
         for (auto& [pid, entries] : kept)
             report(books, pid, entries, settings, out);
     }
@@ -76,24 +105,52 @@ public:
 private:
     uint64_t since(const Entry& entry) const
     {
-        return patience_.since(entry.file.tgid, std::max(entry.file.eof_at, entry.file.wrote_at));
+        const file_row& f = entry.file;
+        return patience_.since(f.tgid, std::max({f.eof_at, f.wrote_at, was_reset(entry) ? f.attempt_at : 0}));
+    }
+
+    // Those that were kept for leak_s and are closed after all: the process takes its time, and may be taking it now.
+    void note_late(const std::map<uint32_t, std::vector<const Entry*>>& kept)
+    {
+        std::map<uint32_t, Members> now;
+        for (const auto& [pid, entries] : kept)
+            for (const Entry* entry : entries)
+                now[pid].insert({entry->file_id, entry->file.ino});
+        for (const auto& [pid, members] : kept_then_)
+            for (const Member& member : members)
+                if (!now[pid].count(member))
+                    late_.insert(pid);
+        kept_then_ = std::move(now);
+    }
+
+    // So many, for so long, and nobody can have them.
+    bool abandoned(const Snapshot& books, uint32_t pid, const std::vector<const Entry*>& entries, bool reset,
+                   const Settings& settings) const
+    {
+        auto old = std::count_if(entries.begin(), entries.end(), [&](const Entry* entry) {
+            return was_reset(*entry) == reset && since(*entry) + settings.ns("burst_s") <= books.time &&
+                   nobody_has(books, *entry, settings.ns("turn_s"));
+        });
+        return !late_.count(pid) && static_cast<double>(old) >= settings[reset ? "resets" : "sockets"];
     }
 
     void report(const Snapshot& books, uint32_t pid, const std::vector<const Entry*>& entries, const Settings& settings,
                 std::vector<Finding>& out)
     {
         bool leak = static_cast<double>(entries.size()) >= settings["sockets"] && growth_.grew(pid);
-        Level level = leak ? Level::kConfirmed : Level::kRisk;
+        bool ended = abandoned(books, pid, entries, false, settings);
+        bool resets = abandoned(books, pid, entries, true, settings);
         for (const Entry* entry : entries) {
+            const bool reset = was_reset(*entry);
+            const bool burst = reset ? resets : ended;
+            const Level level = leak && !reset ? Level::kConfirmed : burst ? Level::kLikely : Level::kRisk;
             if (!told_.worth_saying({entry->file_id, entry->file.ino}, level, entry == entries.front()))
                 continue;
             Finding finding = begin_finding(kInfo, books, *entry);
             finding.subject_epoll = 0;  // it is about the file; it may be in several epolls, or in none any more
             finding.trigger.clear();
             finding.level = level;
-            finding.summary =
-                leak ? "the program knows that its peers have closed and keeps the sockets: CLOSE_WAIT grows"
-                     : "the program knows that the peer has closed and keeps the socket";
+            finding.summary = summary(level, reset);
             finding.shape = entry->key.epoll ? "still registered" : "registered nowhere any more";
             finding.count = entries.size();
             finding.fix =
@@ -102,14 +159,32 @@ private:
             uint64_t age = books.time - since(*entry);
             finding.cost.emplace_back("connections_leaked", static_cast<double>(entries.size()));
             finding.cost.emplace_back("stuck_s", static_cast<double>(age) / NSEC_PER_SEC);
-            add_fact(finding, "known",
-                     entry->file.flags & FILE_TOLD_RDHUP ? "EPOLLRDHUP was delivered" : "read() returned 0");
+            add_fact(finding, "known", known(*entry, reset));
             add_fact(finding, "kept for", duration_text(age));
             out.push_back(std::move(finding));
         }
     }
 
+    static const char* summary(Level level, bool reset)
+    {
+        if (reset)
+            return "the connection was reset, the program was told, and keeps the socket";
+        return level == Level::kConfirmed
+                   ? "the program knows that its peers have closed and keeps the sockets: CLOSE_WAIT grows"
+               : level == Level::kLikely ? "the program knows that its peers have closed and keeps the sockets"
+                                         : "the program knows that the peer has closed and keeps the socket";
+    }
+
+    static std::string known(const Entry& entry, bool reset)
+    {
+        if (reset)
+            return "its read failed: " + errno_text(entry.file.last_read);
+        return entry.file.flags & FILE_TOLD_RDHUP ? "EPOLLRDHUP was delivered" : "read() returned 0";
+    }
+
     Patience patience_;
+    std::map<uint32_t, Members> kept_then_;
+    std::set<uint32_t> late_;
     Growth growth_{kWindows, 0.9};
     Told told_;
 };

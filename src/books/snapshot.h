@@ -53,7 +53,7 @@ struct Snapshot {
     std::map<uint64_t, epoll_row> epolls;
     std::map<uint32_t, thread_row> threads;
     std::map<uint32_t, ProcessInfo> processes;
-    std::map<uint32_t, AwayThread> away;  // of threads_away(), those that could be asked
+    std::map<uint32_t, AwayThread> away;                           // of threads_away(), those that could be asked
     std::optional<std::vector<unregistered_socket>> unregistered;  // none: not looked for at this sweep
     std::array<uint64_t, STAT_SLOTS> stats{};
     std::vector<LogRun> log_runs;           // of a log, when it has been read

@@ -68,7 +68,7 @@ struct LiveCapture::Impl {
     std::unique_ptr<LiveRecorder> recorder;  // none: nothing is recorded
     std::vector<posting> seeded_waits;       // for its beginning
     UnregisteredLooks unregistered;
-    Link naps;                               // on_nap_exit, while a stall waits to be explained
+    Link naps;  // on_nap_exit, while a stall waits to be explained
     std::map<uint32_t, ProcessInfo> processes;
     std::map<uint32_t, uint64_t> started;  // of these, in ticks: a later one with the number is somebody else
     std::vector<Explicit> asked_for;       // given to watch(), and not yet known to have ended

@@ -202,9 +202,8 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
     if (!away.empty())
         aside.records.emplace_back(RECORD_AWAY, std::move(away));
     if (const auto& sockets = books.unregistered)
-        aside.records.emplace_back(RECORD_UNREGISTERED,
-                                   std::string(reinterpret_cast<const char*>(sockets->data()),
-                                               sockets->size() * sizeof(unregistered_socket)));
+        aside.records.emplace_back(RECORD_UNREGISTERED, std::string(reinterpret_cast<const char*>(sockets->data()),
+                                                                    sockets->size() * sizeof(unregistered_socket)));
     aside.records.emplace_back(RECORD_LOOK,
                                std::string(reinterpret_cast<const char*>(&books.time), sizeof(books.time)));
     std::lock_guard<std::mutex> lock(mutex_);

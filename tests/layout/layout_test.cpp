@@ -12,6 +12,7 @@
 #include "bpf/inspect.h"
 #include "bpf/probes.h"
 #include "bpf/recorded.h"
+#include "bpf/unregistered.h"
 
 namespace {
 
@@ -636,6 +637,28 @@ TEST_F(LayoutTest, LearnRecord)
     EXPECT_FIELD(learn_record, poll);
     EXPECT_FIELD(learn_record, callback);
     EXPECT_FIELD(learn_record, function);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, UnregisteredSocket)
+{
+    EXPECT_SIZE(unregistered_socket);
+    EXPECT_FIELD(unregistered_socket, file);
+    EXPECT_FIELD(unregistered_socket, ino);
+    EXPECT_FIELD(unregistered_socket, state);
+    EXPECT_FIELD(unregistered_socket, name);
+    EXPECT_FIELD(unregistered_socket, tgid);
+    EXPECT_FIELD(unregistered_socket, fd);
+    EXPECT_FIELD(unregistered_socket, kind);
+    EXPECT_FIELD(unregistered_socket, flags);
+    EXPECT_FIELD(unregistered_socket, pad);
+    EXPECT_FIELD(unregistered_socket, served);
+    EXPECT_FIELD(unregistered_socket, connecting);
+    EXPECT_FIELD(unregistered_socket, holders);
+    EXPECT_FIELD(unregistered_socket, waiting);
+    EXPECT_FIELD(unregistered_socket, awake);
+    EXPECT_FIELD(unregistered_socket, awake_call);
+    EXPECT_FIELD(unregistered_socket, pad2);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

@@ -21,6 +21,7 @@ import servers
 import sources
 import stops
 import trouble
+import unregistered
 import waiting
 import whose
 from harness import Suite
@@ -44,5 +45,6 @@ trouble.register(suite)
 waiting.register(suite)
 interest.register(suite)
 stops.register(suite)
+unregistered.register(suite)
 whose.register(suite)
 suite.close()

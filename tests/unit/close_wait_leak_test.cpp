@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tests/unit/scenario.h"
 
 namespace epaudit {
@@ -106,6 +108,127 @@ TEST(CloseWaitLeak, ProductionTakesMinutes)
     for (int fd = 110; fd < 210; fd++)
         served_and_forgotten(s.after_ms(3000), fd);
     EXPECT_EQ(s.alarms(), "EP302 confirmed");
+}
+
+// Accepted by the loop that reads it.
+Scenario& accepted(Scenario& s, int fd)
+{
+    return s.delivered(3, EPOLLIN).accept(3, fd).add(fd, EPOLLIN | EPOLLET, FILE_TCP).wait();
+}
+
+Scenario& ended_and_forgotten(Scenario& s, int fd)
+{
+    return accepted(s, fd).peer_closes(fd).delivered(fd, EPOLLIN).read(fd, 0).wait();
+}
+
+Scenario& burst(Scenario& s, int last)
+{
+    s.add(3, EPOLLIN, FILE_LISTENER).wait();
+    for (int fd = 10; fd < last; fd++)
+        ended_and_forgotten(s, fd);
+    return s;
+}
+
+TEST(CloseWaitLeak, ABurstThatStaysIsLikely)
+{
+    Scenario s;
+    burst(s, 40).at_ms(3500);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "EP302 likely");
+    EXPECT_EQ(s.finding("EP302").summary, "the program knows that its peers have closed and keeps the sockets");
+}
+
+TEST(CloseWaitLeak, FewAreARisk)
+{
+    Scenario s;
+    burst(s, 19).at_ms(9000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+TEST(CloseWaitLeak, ABurstInProductionTakesHalfAnHour)
+{
+    Scenario s(Profile::kProduction);
+    burst(s, 40).at_ms(1790000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+    s.at_ms(1810000);
+    EXPECT_EQ(s.alarms(), "EP302 likely");
+}
+
+// Whose end an event told, and who never reads, may have another use for the socket (Go registers for all there is).
+TEST(CloseWaitLeak, ABurstToldByEventsAloneIsARisk)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).wait();
+    for (int fd = 10; fd < 40; fd++)
+        accepted(s, fd).peer_closes(fd).delivered(fd, EPOLLIN | EPOLLRDHUP).wait();
+    s.at_ms(9000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+// A proxy: the other half of each goes on.
+TEST(CloseWaitLeak, ABurstOfAProgramThatTalksToOthersIsARisk)
+{
+    Scenario s;
+    burst(s, 40).writes_unwatched(9).at_ms(9000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+TEST(CloseWaitLeak, ABurstHandedOnIsARisk)
+{
+    Scenario s(Profile::kProduction);
+    burst(s, 40).wakes_thread().at_ms(3000000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+TEST(CloseWaitLeak, ABurstWithOutputPendingIsARisk)
+{
+    Scenario s;
+    burst(s, 10);
+    for (int fd = 10; fd < 40; fd++)
+        accepted(s, fd)
+            .write(fd, 10, 4096)
+            .writable(fd, false)
+            .peer_closes(fd)
+            .delivered(fd, EPOLLIN)
+            .read(fd, 0)
+            .wait();
+    s.at_ms(9000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+TEST(CloseWaitLeak, WhoClosesInTheEndTakesItsTime)
+{
+    Scenario s;
+    burst(s, 40).at_ms(3000).close(39).at_ms(9000);
+    EXPECT_EQ(s.verdict("EP302"), "risk");
+}
+
+TEST(CloseWaitLeak, ResetsThatNobodyCloses)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).wait();
+    for (int fd : {10, 11, 12}) {
+        accepted(s, fd).reset(fd).delivered(fd, EPOLLIN | EPOLLERR | EPOLLHUP).read(fd, -ECONNRESET);
+        s.wait();
+    }
+    s.at_ms(3500);
+    EXPECT_EQ(s.alarms(), "");
+    s.at_ms(6000);
+    EXPECT_EQ(s.alarms(), "EP302 likely");
+    EXPECT_EQ(s.finding("EP302").summary, "the connection was reset, the program was told, and keeps the socket");
+}
+
+TEST(CloseWaitLeak, AResetThatNobodyReadIsNone)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).wait();
+    for (int fd : {10, 11, 12}) {
+        accepted(s, fd).reset(fd).delivered(fd, EPOLLIN | EPOLLERR | EPOLLHUP);
+        s.wait();
+    }
+    s.at_ms(9000);
+    EXPECT_EQ(s.verdict("EP302"), "none");
 }
 
 }  // namespace

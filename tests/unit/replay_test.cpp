@@ -156,5 +156,30 @@ TEST(Replay, AReadThatIsRecordedBeforeTheAddCounts)
     EXPECT_LE(reads_of_the_connection(many), 64U) << "what waits is bounded";
 }
 
+// A look that found none is another thing than no look.
+TEST(Replay, SocketsThatNoEpollHolds)
+{
+    Auditor auditor(Profile::kTest);
+    std::vector<Snapshot> looks;
+    Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
+    uint64_t now = sample_header().began + 1;
+    unregistered_socket two[2]{};
+    two[1].fd = 7;
+    two[1].state.unread = 40;
+    for (const std::string& record :
+         {std::string(reinterpret_cast<const char*>(two), sizeof(two)) + "cut", std::string()}) {
+        replay.apply({RECORD_UNREGISTERED, record});
+        replay.apply({RECORD_LOOK, {reinterpret_cast<const char*>(&now), sizeof(now)}});
+    }
+    replay.apply({RECORD_LOOK, {reinterpret_cast<const char*>(&now), sizeof(now)}});
+    ASSERT_EQ(looks.size(), 3U);
+    ASSERT_TRUE(looks[0].unregistered && looks[0].unregistered->size() == 2);
+    EXPECT_EQ(looks[0].unregistered->at(1).fd, 7);
+    EXPECT_EQ(looks[0].unregistered->at(1).state.unread, 40U);
+    ASSERT_TRUE(looks[1].unregistered);
+    EXPECT_TRUE(looks[1].unregistered->empty());
+    EXPECT_FALSE(looks[2].unregistered);
+}
+
 }  // namespace
 }  // namespace epaudit

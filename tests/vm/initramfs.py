@@ -115,6 +115,7 @@ def build(binaries, demos, nginx_config, directory):
         tree.add_program(binaries / "demo_bugs" / demo, f"demo/{demo}", debug=demo.endswith("/bug"))  # it names lines
     tree.add_program(binaries / "tests/stops", "bin/stops")
     tree.add_program(binaries / "tests/waiting", "bin/waiting")
+    tree.add_program(binaries / "tests/unregistered", "bin/unregistered")
     tree.add_program(binaries / "tests/lives", "bin/lives")
     missing = []
     for name in SERVERS:

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that wait in a socket which no epoll holds: forgotten, or looked after by somebody else (unregistered.cpp)."""
+import pathlib
+import tempfile
+
+from harness import BUILD, Final, check, epaudit
+
+UNREGISTERED = str(BUILD / "tests/unregistered")
+MISTAKES = {"forgotten": "likely", "many": "confirmed", "forgotten-end": "likely", "listener": "likely"}
+RIGHT = ("idle", "queue", "turn", "upstream", "acceptor")
+AT_ONCE = 5
+
+
+def found(role, level):
+    def test():
+        outcome = epaudit("run", "--", UNREGISTERED, role)
+        check(outcome.rules() == ["EP106"] and outcome.rules((level,)) == ["EP106"], outcome.describe())
+        check(outcome.code == 1 and outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
+def quiet(role):
+    def test():
+        outcome = epaudit("run", "--", UNREGISTERED, role)
+        if outcome.rules():
+            raise Final(outcome.describe())
+        check(outcome.code == 0 and outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
+def replayed():
+    """What was found is found again in the recording."""
+    with tempfile.TemporaryDirectory() as directory:
+        recording = pathlib.Path(directory) / "run.epaurec"
+        epaudit("record", "-o", recording, "--profile", "test", "--", UNREGISTERED, "many")
+        outcome = epaudit("replay", recording)
+        check(outcome.rules(("confirmed",)) == ["EP106"], outcome.describe())
+
+
+def register(suite):
+    with suite.side_by_side(AT_ONCE):
+        for role, level in MISTAKES.items():
+            suite.run(f"unregistered {role}", found(role, level))
+        for role in RIGHT:
+            suite.run(f"unregistered {role} is quiet", quiet(role))
+        suite.run("unregistered many, recorded and replayed", replayed)
