@@ -15,6 +15,10 @@ namespace {
 // Whoever asks somebody else about a client that has come does so at once; looks are seconds apart.
 constexpr uint64_t kAskedNs = 5 * NSEC_PER_SEC;
 
+// Who was at work and has time again takes what waits at once: that much less patience is needed from then on. A loop that
+// wakes up for a moment is seen awake now and then.
+constexpr uint64_t kRest = 3;
+
 constexpr const char* kFix =
     "epoll_ctl(EPOLL_CTL_ADD) what accept() returned on every path, before the loop waits again, or close() it";
 constexpr const char* kListenerFix =
@@ -121,7 +125,7 @@ Doubts Unregistered::doubts_of(const Snapshot& books, const unregistered_socket&
     Doubts doubts;
     if (s.awake)
         doubts.push_back(awake_text(s));
-    else if (patience_.since(s.tgid, sight.idle_since) + patience > looked_at_)
+    else if (patience_.since(s.tgid, sight.idle_since) + patience / kRest > looked_at_)
         doubts.push_back("a thread of those that have it was at work a moment ago");
     if (s.served)
         doubts.push_back("others are served: it may be waiting for its turn");

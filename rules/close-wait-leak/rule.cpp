@@ -47,12 +47,32 @@ bool knows_and_keeps(const Entry& entry)
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN);
 }
 
-// The peer may have ended its half only; of a reset nothing is left.
+// The newest read or write, as far as the flight recorder reaches; 0: none.
+struct LastCall {
+    uint8_t kind = 0;
+    int32_t result = 0;
+};
+
+LastCall last_call(const file_row& f)
+{
+    const uint32_t held = std::min<uint32_t>(f.flight_next, FLIGHT_SLOTS);
+    for (uint32_t back = 1; back <= held; back++) {
+        uint64_t posting = f.flight[(f.flight_next - back) & (FLIGHT_SLOTS - 1)];
+        uint8_t kind = static_cast<uint8_t>(flight_kind(posting));
+        if (kind == POSTING_READ || kind == POSTING_WRITE)
+            return {kind, static_cast<int32_t>(flight_value(posting))};
+    }
+    return {};
+}
+
+// The peer may have ended its half only; of a reset nothing is left, and the program's own call has said so.
 bool was_reset(const Entry& entry)
 {
     const file_row& f = entry.file;
-    return f.kind == FILE_TCP && f.armed_at && entry.state.sk_state == kClosed && f.last_read < 0 &&
-           f.last_read != -EAGAIN && f.last_read != -EINTR && f.last_read != -ENOTCONN;
+    if (f.kind != FILE_TCP || !f.armed_at || entry.state.sk_state != kClosed)
+        return false;
+    const int32_t result = last_call(f).result;
+    return result == -ECONNRESET || result == -EPIPE || result == -ETIMEDOUT;
 }
 
 // Its own call said so, not an event that it may have no use for; and nobody else can have been given it: it came to the
@@ -60,12 +80,17 @@ bool was_reset(const Entry& entry)
 bool nobody_has(const Snapshot& books, const Entry& entry, uint64_t turn)
 {
     const file_row& f = entry.file;
-    const thread_row* thread = books.thread(f.last_read_tid);
-    if (!thread || !(f.flags & FILE_ACCEPTED) || !(f.eofs || was_reset(entry)) || f.out_cut_at || output_pending(entry))
+    const bool reset = was_reset(entry);
+    const uint64_t told = reset ? f.last_at : f.attempt_at;
+    const bool by_write = reset && last_call(f).kind == POSTING_WRITE;
+    const thread_row* thread = books.thread(by_write ? f.last_write_tid : f.last_read_tid);
+    if (!thread || !(f.flags & FILE_ACCEPTED) || thread->wrote_at || thread->wait_at < told)
+        return false;
+    if (!reset && (!f.eofs || f.out_cut_at || output_pending(entry)))
         return false;
     Doubts doubts;
-    doubt_handoff(*thread, f.attempt_at, turn, doubts);
-    return doubts.empty() && !thread->wrote_at && thread->wait_at > f.attempt_at;
+    doubt_handoff(*thread, told, turn, doubts);
+    return doubts.empty();
 }
 
 bool spins(std::span<const Entry> file)
@@ -106,7 +131,7 @@ private:
     uint64_t since(const Entry& entry) const
     {
         const file_row& f = entry.file;
-        return patience_.since(f.tgid, std::max({f.eof_at, f.wrote_at, was_reset(entry) ? f.attempt_at : 0}));
+        return patience_.since(f.tgid, std::max({f.eof_at, f.wrote_at, was_reset(entry) ? f.last_at : 0}));
     }
 
     // Those that were kept for leak_s and are closed after all: the process takes its time, and may be taking it now.
@@ -178,7 +203,8 @@ private:
     static std::string known(const Entry& entry, bool reset)
     {
         if (reset)
-            return "its read failed: " + errno_text(entry.file.last_read);
+            return std::string(last_call(entry.file).kind == POSTING_WRITE ? "a write" : "a read") +
+                   " failed: " + errno_text(last_call(entry.file).result);
         return entry.file.flags & FILE_TOLD_RDHUP ? "EPOLLRDHUP was delivered" : "read() returned 0";
     }
 

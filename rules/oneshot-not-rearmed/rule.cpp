@@ -119,7 +119,7 @@ private:
         if (early)
             doubt_blocked_output(books, entry, doubts);
         else if (!failed)
-            collect_doubts(books, entry, called, settings, doubts);
+            collect_doubts(books, entry, called, forsaken(books, entry, settings), settings, doubts);
         bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
         if (early)
             doubts.emplace_back(kPastUnknown);
@@ -142,6 +142,17 @@ private:
         out.push_back(std::move(finding));
     }
 
+    // A listener is all that is left in an epoll that its clients were in: none of them can be the reason why it pauses, and
+    // whatever the program's habits, no event will come that could end it.
+    bool forsaken(const Snapshot& books, const Entry& entry, const Settings& settings)
+    {
+        const epoll_row* epoll = books.epoll(entry.key.epoll);
+        bool timer_gone = patience_.no_timer_pending(books, entry, last_touch(entry));
+        return epoll && entry.file.kind == FILE_LISTENER && epoll->registrations == 1 &&
+               (epoll->flags & EPOLL_STREAM) && timer_gone &&
+               books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+    }
+
     static uint32_t last_handler(const Entry& entry)
     {
         const file_row& f = entry.file;
@@ -153,8 +164,8 @@ private:
 
     // There is no need for the whole loop to sleep (pools wake for timers and other fds): what counts is that
     // the thread which had the fd has gone back to waiting without it.
-    static void collect_doubts(const Snapshot& books, const Entry& entry, bool called, const Settings& settings,
-                               Doubts& doubts)
+    static void collect_doubts(const Snapshot& books, const Entry& entry, bool called, bool forsaken,
+                               const Settings& settings, Doubts& doubts)
     {
         uint64_t touched = last_touch(entry);
         const thread_row* thread = books.thread(last_handler(entry));
@@ -166,7 +177,7 @@ private:
             return;
         }
         const epoll_row* epoll = books.epoll(entry.key.epoll);
-        if (!epoll || !habit_known(*epoll, settings))
+        if (!forsaken && (!epoll || !habit_known(*epoll, settings)))
             doubts.push_back("the program does not re-arm others at once either");
         doubt_blocked_output(books, entry, doubts);
         doubt_dependency(books, entry, touched, settings.ns("turn_s"), doubts);

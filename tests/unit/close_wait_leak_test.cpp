@@ -219,6 +219,21 @@ TEST(CloseWaitLeak, ResetsThatNobodyCloses)
     EXPECT_EQ(s.finding("EP302").summary, "the connection was reset, the program was told, and keeps the socket");
 }
 
+TEST(CloseWaitLeak, ResetsThatAWriteTold)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).wait();
+    for (int fd : {10, 11, 12})
+        accepted(s, fd)
+            .write(fd, 10, 4096)
+            .reset(fd)
+            .delivered(fd, EPOLLOUT | EPOLLERR | EPOLLHUP)
+            .write(fd, -EPIPE)
+            .wait();
+    s.at_ms(6000);
+    EXPECT_EQ(s.verdict("EP302"), "likely");
+}
+
 TEST(CloseWaitLeak, AResetThatNobodyReadIsNone)
 {
     Scenario s;

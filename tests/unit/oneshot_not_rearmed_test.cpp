@@ -295,5 +295,53 @@ TEST(OneshotNotRearmed, AskedForNothingOnPurposeBeforeWeLooked)
     EXPECT_EQ(s.verdict("EP104"), "none");
 }
 
+// One client was served and has left; a listener that fired then waits for ever.
+Scenario& one_client(Scenario& s)
+{
+    return s.add(3, EPOLLIN | EPOLLONESHOT, FILE_LISTENER)
+        .wait(500)
+        .arrives(3, 1)
+        .delivered(3, EPOLLIN)
+        .accept(3, 7)
+        .add(7, EPOLLIN | EPOLLONESHOT, FILE_TCP)
+        .wait(500);
+}
+
+Scenario& wakes_up(Scenario& s, unsigned times)
+{
+    while (times--)
+        s.after_ms(500).returned(0).wait(500);
+    return s;
+}
+
+TEST(OneshotNotRearmed, AListenerWhoseClientsHaveLeft)
+{
+    Scenario s;
+    wakes_up(one_client(s).close(7).arrives(3, 2), 8);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
+// It may take one client at a time.
+TEST(OneshotNotRearmed, AListenerWhoseClientIsStillThere)
+{
+    Scenario s;
+    wakes_up(one_client(s).arrives(3, 2), 8);
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
+// Its clients are another thread's, which no epoll tells.
+TEST(OneshotNotRearmed, AListenerThatNeverHadAClientHere)
+{
+    Scenario s;
+    s.add(3, EPOLLIN | EPOLLONESHOT, FILE_LISTENER)
+        .wait(500)
+        .arrives(3, 1)
+        .delivered(3, EPOLLIN)
+        .accept(3, 7)
+        .wait(500);
+    wakes_up(s.arrives(3, 2), 8);
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
 }  // namespace
 }  // namespace epaudit

@@ -143,7 +143,7 @@ TEST(Unregistered, PatienceBeginsWhenAllSleep)
     unregistered_socket busy = connection();
     busy.awake = 1;
     Loop loop;
-    loop.looks(12, {busy}).looks(5, {connection()});
+    loop.looks(12, {busy}).looks(1, {connection()});
     EXPECT_EQ(loop.verdict(), "risk");
     loop.looks(3, {connection()});
     EXPECT_EQ(loop.verdict(), "likely");
