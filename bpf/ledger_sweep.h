@@ -155,7 +155,8 @@ static __always_inline bool ledger_registration_matters(const struct registratio
         return true;
     if (!ledger_input_waits(s))
         return false;
-    return ready ? ledger_kept_long(r, f, now) : (r->mask & EV_ET) || (r->flags & REGISTRATION_FIRED);
+    /* A ONESHOT may have fired without the books knowing whose event it was. */
+    return ready ? ledger_kept_long(r, f, now) : (r->mask & (EV_ET | EV_ONESHOT)) || (r->flags & REGISTRATION_FIRED);
 }
 
 /* A program that takes a registration off and puts it back (nginx its listener, every 16 accepts) loses

@@ -7,25 +7,29 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/shared_data.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
 
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{"EP101",
-                     "et-read-not-drained",
-                     "edge-triggered data left unread, nobody will be told again",
-                     Level::kConfirmed,
-                     {{"rescues_per_fd", 2, 2, "times left-over input of one fd was read only when more arrived"},
-                      {"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"},
-                      {"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps", kPatience},
-                      {"from_start_s", 30, 1, "the same, for what was there when the observation began"},
-                      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
-                      {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
-                     {Seam::kState, Seam::kReadiness},
-                     "input held back on purpose by a program without any history; proxies, until more data arrives",
-                     {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
+const RuleInfo kInfo{
+    "EP101",
+    "et-read-not-drained",
+    "edge-triggered data left unread, nobody will be told again",
+    Level::kConfirmed,
+    {{"rescues_per_fd", 2, 2, "times left-over input of one fd was read only when more arrived"},
+     {"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"},
+     {"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps", kPatience},
+     {"from_start_s", 30, 1, "the same, for what was there when the observation began"},
+     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
+     {"shared", 3, 3, "connections with the same data and untouched input, to be sure that it is why"},
+     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"},
+     {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
+    {Seam::kState, Seam::kReadiness},
+    "input held back on purpose by a program without any history; proxies, until more data arrives",
+    {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
 
 constexpr const char* kFix =
     "read until EAGAIN after each edge, or drop EPOLLET; to stop early on purpose, keep the fd on a list of your own "
@@ -93,6 +97,7 @@ public:
             }
             judge_rescue(books, entry, settings, out);
             judge_stall(books, entry, settings, out);
+            judge_unplaced(books, entry, settings, out);
         }
         for (const Entry& entry : books.buried) {
             if (of_kind(entry))
@@ -170,6 +175,32 @@ private:
             stalls_.remember(entry);
         if (hangs)
             from_start_.mark(finding, entry);
+        out.push_back(std::move(finding));
+    }
+
+    void judge_unplaced(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const size_t alike = edges_unplaced(books, entry);
+        const file_row& f = entry.file;
+        if (static_cast<double>(alike) < settings["shared"] || books.stopped(f.tgid))
+            return;
+        uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, f.armed_at));
+        bool timer_gone = patience_.no_timer_pending(books, entry, f.armed_at);
+        if (since + settings.ns("stall_s") > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return;
+        Doubts doubts;
+        doubt_unplaced(books, entry, f.armed_at, settings.ns("turn_s"), timer_gone, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.summary = "edge-triggered input was reported under data that others have too, and nobody has read it";
+        finding.count = 1;
+        finding.shape = "data shared by several registrations";
+        finding.fix = "give each registration data of its own (epoll_event.data)";
+        finding.cost.emplace_back("unread_bytes", entry.state.unread);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        add_fact(finding, "same data", fmt::format("{} connections whose input nobody has touched", alike));
+        finish(finding, entry, doubts);
         out.push_back(std::move(finding));
     }
 

@@ -5,6 +5,7 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/shared_data.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
 
@@ -91,6 +92,8 @@ public:
         for (const Entry& entry : books.entries) {
             if (entry.key.epoll && (entry.registration.flags & REGISTRATION_FIRED))
                 judge(books, entry, settings, out);
+            else if (fired_unplaced(books, entry))
+                judge_unplaced(books, entry, settings, out);
         }
         from_start_.settle(kInfo, books, first, out);
         std::erase_if(calls_, [&](const auto& c) { return c.second.seen_at != books.time; });
@@ -139,6 +142,29 @@ private:
             from_start_.mark(finding, entry);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);
+        out.push_back(std::move(finding));
+    }
+
+    void judge_unplaced(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const file_row& f = entry.file;
+        const uint64_t touched = std::max({f.attempt_at, f.wrote_at, f.armed_at});
+        const uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, touched));
+        bool timer_gone = patience_.no_timer_pending(books, entry, touched);
+        if (books.stopped(f.tgid) || !news_waits(entry) || since + settings.ns("stall_s") > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return;
+        Doubts doubts;
+        doubt_unplaced(books, entry, touched, settings.ns("turn_s"), timer_gone, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.summary = "the registration fired under data that others have too: input waits and nobody will be told";
+        finding.shape = "data shared by several registrations";
+        finding.count = 1;
+        finding.fix = "give each registration data of its own (epoll_event.data), also when EPOLL_CTL_MOD re-arms it";
+        finding.cost.emplace_back("unread_bytes", entry.state.unread);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        describe(finding, books, entry, doubts, since);
         out.push_back(std::move(finding));
     }
 

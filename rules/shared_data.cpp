@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rules/shared_data.h"
+
+#include <algorithm>
+
+#include "rules/evidence.h"
+
+namespace epaudit {
+namespace {
+
+// Its ADD was seen, it is its file's only one, and some events of its epoll could not be placed.
+bool may_be_meant(const Snapshot& books, const Entry& entry)
+{
+    const epoll_row* epoll = entry.key.epoll ? books.epoll(entry.key.epoll) : nullptr;
+    return epoll && epoll->unattributed && past_known(entry) && !entry.ready && entry.file.stuck_at &&
+           sole_registration(books, entry);
+}
+
+bool never_touched(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    return std::max(f.attempt_at, f.wrote_at) < entry.registration.added_at;
+}
+
+bool is_lost_edge(const Snapshot& books, const Entry& entry)
+{
+    return is_stream_socket(entry) && entry.state.unread && asks_for_edges(entry) && never_touched(entry) &&
+           may_be_meant(books, entry);
+}
+
+}  // namespace
+
+bool fired_unplaced(const Snapshot& books, const Entry& entry)
+{
+    const registration_row& r = entry.registration;
+    bool disarmed = !(entry.live_mask & ~EV_PRIVATE);
+    bool was_armed = (r.mask & EV_ONESHOT) && (r.mask & ~EV_PRIVATE & ~(EV_ERR | EV_HUP));
+    return disarmed && was_armed && !(r.flags & REGISTRATION_FIRED) && may_be_meant(books, entry);
+}
+
+size_t edges_unplaced(const Snapshot& books, const Entry& entry)
+{
+    if (!is_lost_edge(books, entry))
+        return 0;
+    return static_cast<size_t>(std::count_if(books.entries.begin(), books.entries.end(), [&](const Entry& other) {
+        return other.key.epoll == entry.key.epoll && other.registration.data == entry.registration.data &&
+               is_lost_edge(books, other);
+    }));
+}
+
+void doubt_unplaced(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, bool timer_gone,
+                    Doubts& doubts)
+{
+    doubt_eventless_io(books, entry, doubts);
+    doubt_blocked_output(books, entry, doubts);
+    for (const auto& [tid, thread] : books.threads)
+        if (thread.epoll == entry.key.epoll && doubts.empty())
+            doubt_handoff(thread, touched, turn, doubts);
+    doubt_timer(timer_gone, doubts);
+}
+
+}  // namespace epaudit
