@@ -85,7 +85,8 @@ bool read_sockets(const Link& link, Sockets& out)
     if (!read_iterator(link.get(), raw))
         return false;
     out.resize(raw.size() / sizeof(unregistered_socket));
-    memcpy(out.data(), raw.data(), out.size() * sizeof(unregistered_socket));
+    if (!out.empty())
+        memcpy(out.data(), raw.data(), out.size() * sizeof(unregistered_socket));
     return true;
 }
 
