@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/cli/judge.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,13 +8,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "src/audit/nearest.h"
 #include "src/evidence/place.h"
 #include "src/report/verdict.h"
 #include "src/report/words.h"
-#include "src/support/descriptor.h"
 
 namespace epaudit {
 namespace {
@@ -33,41 +30,6 @@ Result<Config> find_config(const AuditOptions& options)
 Error cannot_write(const std::string& path, int error)
 {
     return usage_error(fmt::format("cannot write the baseline {}: {}", path, strerror(error)));
-}
-
-// A typing error must not cost the observation.
-Result<> check_writable(const std::string& path)
-{
-    std::error_code ignored;
-    const bool there = std::filesystem::exists(path, ignored);
-    const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-    if (!file)
-        return cannot_write(path, errno);
-    if (!there)
-        std::filesystem::remove(path, ignored);
-    return Done{};
-}
-
-// The old one stays until the new one is whole.
-Result<> replace_file(const std::string& path, const std::string& text)
-{
-    std::error_code ignored;
-    const bool special = std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored);
-    const std::string target = std::filesystem::is_symlink(path, ignored)
-                                   ? std::filesystem::weakly_canonical(path, ignored).string()
-                                   : path;
-    const std::string fresh = special ? path : target + ".new";
-    std::ofstream out(fresh, std::ios::binary);
-    out << text;
-    out.close();
-    int error = out ? 0 : errno ? errno : EIO;
-    if (!error && !special && rename(fresh.c_str(), target.c_str()) != 0)
-        error = errno;
-    if (!error)
-        return Done{};
-    if (!special)
-        std::filesystem::remove(fresh, ignored);
-    return cannot_write(path, error);
 }
 
 std::optional<Level> level_of_gate(const std::string& fail_on)
@@ -94,9 +56,12 @@ Result<std::unique_ptr<Judge>> Judge::open(const AuditOptions& options, Profile 
             return read.error();
         baseline = std::move(*read);
     }
-    if (!options.write_baseline.empty())
-        if (auto ok = check_writable(options.write_baseline); !ok)
-            return ok.error();
+    if (!options.write_baseline.empty()) {  // a typing error must not cost the observation
+        auto file = NewFile::open(options.write_baseline);
+        if (!file)
+            return file.error();
+        judge->fresh_baseline_ = std::move(*file);
+    }
     judge->policy_ = Policy(std::move(*config), std::move(baseline), today());
     if (auto ok = judge->choose_profile(otherwise); !ok)
         return ok.error();
@@ -196,7 +161,7 @@ std::string Judge::patience_note(const Observation& seen, const Sight& sight) co
                        log ? "a longer log" : "a longer observation (--duration)");
 }
 
-Result<> Judge::keep_baseline(Report& report) const
+Result<> Judge::keep_baseline(Report& report)
 {
     if (options_.write_baseline.empty())
         return Done{};
@@ -207,8 +172,11 @@ Result<> Judge::keep_baseline(Report& report) const
     const size_t before = known.size();
     for (const Finding& finding : report.findings)
         (is_shown(report, finding) ? known : left).push_back(finding);
-    if (auto ok = replace_file(options_.write_baseline, baseline_text(known)); !ok)
-        return ok;
+    int error = fresh_baseline_.write(baseline_text(known));
+    if (!error)
+        error = fresh_baseline_.finish();
+    if (error)
+        return cannot_write(options_.write_baseline, error);
     // What is written down now is known from now on.
     for (auto at = known.begin() + static_cast<std::ptrdiff_t>(before); at != known.end(); ++at) {
         at->suppression = Suppression{"baseline", "written down in this run", options_.write_baseline};

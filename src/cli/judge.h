@@ -10,6 +10,7 @@
 #include "src/audit/policy.h"
 #include "src/cli/options.h"
 #include "src/report/report.h"
+#include "src/support/new_file.h"
 
 namespace epaudit {
 
@@ -33,7 +34,7 @@ public:
     // Everything a report says about rules and findings.
     void fill(Report& report, const Sight& sight);
     // --write-baseline: what the report shows is written down, and known from now on. Nothing when it was not asked for.
-    Result<> keep_baseline(Report& report) const;
+    Result<> keep_baseline(Report& report);
     // An error when no rule is on: then there is nothing to observe for.
     Result<> check_rules() const;
     // An error when the configuration leaves out every one of these programs.
@@ -61,6 +62,7 @@ private:
     bool risks_ = false;
     bool sources_ = true;
     Policy policy_;
+    NewFile fresh_baseline_;  // of --write-baseline
     std::unique_ptr<Auditor> auditor_;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where reports go. Files are opened before anything is observed, so that a typing error does not cost an hour,
-// and a report of an earlier run is never taken for this one's.
+// Where reports go. Files are opened before anything is observed, so that a typing error does not cost an hour; a report
+// has its name once it is whole, and one of an earlier run is never taken for this one's.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 #include "src/cli/options.h"
 #include "src/report/formats.h"
 #include "src/report/ndjson.h"
-#include "src/support/descriptor.h"
+#include "src/support/new_file.h"
 
 namespace epaudit {
 
@@ -23,8 +23,6 @@ class Outputs {
 public:
     // Nothing wanted: text on standard output.
     static Result<Outputs> open(const AuditOptions& options);
-    Outputs(Outputs&&) = default;
-    ~Outputs();  // files that were never written to are removed
 
     // While the observation goes on, for formats that are streams. `report` holds what is known at the beginning.
     bool streams() const;
@@ -36,14 +34,10 @@ public:
 private:
     struct Target {
         const Format* format = nullptr;
-        std::string path;  // empty: standard output
-        Descriptor file;   // not an ofstream: the target must not inherit it
+        NewFile file;  // not an ofstream: the target must not inherit it
         std::unique_ptr<NdjsonStream> stream;
-        bool written = false;
-        bool made = false;  // by us, or emptied: it goes when nothing is written to it
     };
     Outputs() = default;
-    static Result<> open_file(Target& target);
     static Result<> put(Target& target, const std::string& text);
 
     std::vector<Target> targets_;
@@ -54,6 +48,6 @@ private:
 Result<> announce_ready(const AuditOptions& options);
 
 // Writes down what was found and what it comes to, and answers the exit code. An error when nothing could be judged.
-Result<int> conclude(const Judge& judge, Outputs& outputs, Report& report);
+Result<int> conclude(Judge& judge, Outputs& outputs, Report& report);
 
 }  // namespace epaudit

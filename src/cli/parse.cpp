@@ -64,7 +64,7 @@ void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
     app.add_flag("--no-config", audit.no_config, "read no configuration");
     app.add_option("--baseline", audit.baseline, "findings in this file are known and do not count")->type_name("FILE");
     app.add_option("--write-baseline", audit.write_baseline,
-                   "write what is found to this file, to be known from now on")
+                   "write what is found to this file (- is standard output), to be known from now on")
         ->type_name("FILE");
     app.add_flag("--gen-suppressions", raw.gen_suppressions,
                  "after the report, print entries for epaudit.toml that would suppress it");
@@ -76,7 +76,8 @@ std::string names_of_formats() { return fmt::format("{}", fmt::join(format_names
 void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
     app.add_option("--format", raw.formats,
-                   "how to report, with =FILE to write to a file; may be repeated: " + names_of_formats())
+                   "how to report, with =FILE to write to a file (- is standard output); may be repeated: " +
+                       names_of_formats())
         ->type_name("FORMAT[=FILE]")
         ->allow_extra_args(false)  // the next word may be a file
         ->take_all();
@@ -136,7 +137,8 @@ void add_source_option(CLI::App& app, AuditOptions& audit, const char* says)
 
 void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
 {
-    app.add_option("-o,--output", record.audit.record, "the recording; what was there is overwritten")
+    app.add_option("-o,--output", record.audit.record,
+                   "the recording; - is standard output; what was there is replaced")
         ->required()
         ->type_name("FILE");
     app.add_option("-p,--pid", record.pids, "record running processes, comma-separated")->type_name("PID[,PID]");

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "src/books/describe.h"
+#include "src/cli/files.h"
 
 namespace epaudit {
 
@@ -35,6 +36,8 @@ void take_interrupts()
 Result<std::unique_ptr<PostedSession>> PostedSession::open(const AuditOptions& options, Profile otherwise)
 {
     std::unique_ptr<PostedSession> session(new PostedSession(options));
+    if (auto ok = check_files(options); !ok)
+        return ok.error();
     auto judge = Judge::open(options, otherwise);
     if (!judge)
         return judge.error();

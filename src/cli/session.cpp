@@ -17,6 +17,7 @@
 
 #include "bpf/ledger_sweep.h"
 #include "src/books/describe.h"
+#include "src/cli/files.h"
 #include "src/report/words.h"
 #include "src/support/clock.h"
 #include "src/support/say.h"
@@ -85,6 +86,8 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
                                                const std::vector<ProcessInfo>& only)
 {
     std::unique_ptr<Session> session(new Session(options));
+    if (auto ok = check_files(options); !ok)
+        return ok.error();
     auto judge = Judge::open(options, profile);
     if (!judge)
         return judge.error();
@@ -232,7 +235,7 @@ void Session::end_recording()
             fmt::format("{} records of the recording were lost, because its ring was full (--ring); this report is not "
                         "concerned",
                         grouped(made.lost)));
-    if (!options_.quiet)
+    if (!options_.quiet && made.trouble.empty())
         say("epaudit: {} records, {} in {}\n", grouped(made.records), bytes_text(made.bytes), options_.record);
 }
 
@@ -278,7 +281,11 @@ Result<int> Session::report(std::vector<std::string> command, std::vector<uint32
                             const std::optional<ExitStatus>& child)
 {
     Report report = make_report(std::move(command), std::move(pids), child);
-    return conclude(*judge_, *outputs_, report);
+    auto code = conclude(*judge_, *outputs_, report);
+    for (const InconclusiveReason& reason : inconclusive_)
+        if (code && reason.why == Inconclusive::kNotRecorded)
+            return usage_error(reason.text, reason.remedy);
+    return code;
 }
 
 }  // namespace epaudit

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/recording/writer.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-
-#include "src/support/descriptor.h"
 
 namespace epaudit {
 namespace {
@@ -24,29 +19,19 @@ uint32_t checksum(const void* bytes, size_t size)
     return static_cast<uint32_t>(crc32(0, static_cast<const Bytef*>(bytes), static_cast<uInt>(size)));
 }
 
-bool write_all(int fd, const char* bytes, size_t size)
-{
-    while (size) {
-        const ssize_t wrote = ::write(fd, bytes, size);
-        if (wrote < 0 && errno != EINTR)
-            return false;
-        const size_t done = wrote > 0 ? static_cast<size_t>(wrote) : 0;
-        bytes += done;
-        size -= done;
-    }
-    return true;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::string& path)
 {
-    auto file = std::make_shared<Descriptor>(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (!*file)
-        return usage_error(fmt::format("cannot write {}: {}", path, strerror(errno)));
-    auto writer = std::make_unique<RecordingWriter>(
-        [file](const char* bytes, size_t size) { return write_all(file->get(), bytes, size); });
-    writer->path_ = path;
+    auto file = NewFile::open(path, NewFile::Access::kOwner);
+    if (!file)
+        return file.error();
+    auto shared = std::make_shared<NewFile>(std::move(*file));
+    auto writer = std::make_unique<RecordingWriter>([shared](const char* bytes, size_t size) {
+        errno = shared->write({bytes, size});
+        return errno == 0;
+    });
+    writer->file_ = shared;
     return writer;
 }
 
@@ -56,14 +41,8 @@ RecordingWriter::RecordingWriter(Sink sink, size_t block_bytes)
     packed_.resize(ZSTD_compressBound(block_.size()));
 }
 
-// Nothing could be observed: no empty file is left behind.
-RecordingWriter::~RecordingWriter()
-{
-    std::error_code ignored;
-    if (!bytes_ && !path_.empty() && std::filesystem::is_regular_file(path_, ignored))
-        std::filesystem::remove(path_, ignored);
-    ZSTD_freeCCtx(zstd_);
-}
+// Nothing could be observed: no empty file is left behind, and what was there before still is.
+RecordingWriter::~RecordingWriter() { ZSTD_freeCCtx(zstd_); }
 
 void RecordingWriter::begin(const RecordingHeader& header)
 {
@@ -73,6 +52,13 @@ void RecordingWriter::begin(const RecordingHeader& header)
     write(kRecordingMagic, sizeof(kRecordingMagic) - 1);
     write(words, sizeof(words));
     write(text.data(), text.size());
+    if (!file_ || !trouble_.empty())
+        return;
+    // From now on it has its name: what there is of it can be replayed, whatever happens to us.
+    if (int error = file_->publish())
+        trouble_ = fmt::format("the recording could not be written: {}", strerror(error));
+    else
+        file_->keep();
 }
 
 void RecordingWriter::add(const posting& p)
@@ -127,6 +113,10 @@ void RecordingWriter::end()
 {
     add(RECORD_END, nullptr, 0);
     flush();
+    if (!file_ || !trouble_.empty())
+        return;
+    if (int error = file_->finish())
+        trouble_ = fmt::format("the recording could not be written: {}", strerror(error));
 }
 
 }  // namespace epaudit

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "src/recording/format.h"
+#include "src/support/new_file.h"
 #include "src/support/result.h"
 
 struct ZSTD_CCtx_s;
@@ -21,7 +22,7 @@ public:
     using Sink = std::function<bool(const char*, size_t)>;
     static constexpr size_t kBlock = 256 << 10;
 
-    // A new file; what was there is gone.
+    // A new file, for its owner alone: it holds addresses of the kernel. What was there is gone once it begins.
     static Result<std::unique_ptr<RecordingWriter>> create(const std::string& path);
     explicit RecordingWriter(Sink sink, size_t block_bytes = kBlock);
     ~RecordingWriter();
@@ -67,7 +68,7 @@ private:
     uint64_t bytes_ = 0;
     ZSTD_CCtx_s* zstd_;
     std::string trouble_;
-    std::string path_;  // of a new file; empty: not ours
+    std::shared_ptr<NewFile> file_;  // that the sink writes to, when we made it
 };
 
 }  // namespace epaudit

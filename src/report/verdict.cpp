@@ -261,6 +261,10 @@ Verdict verdict_of(const Report& report)
     if (!verdict.known.empty())
         verdict.text += fmt::format("; {} not counted", plural(verdict.known.size(), "known finding"));
     verdict.exit = exit_of(report, verdict);
+    // Who asked for a recording must learn that there is none, whatever was found.
+    if (std::any_of(verdict.reasons.begin(), verdict.reasons.end(),
+                    [](const InconclusiveReason& reason) { return reason.why == Inconclusive::kNotRecorded; }))
+        verdict.exit = static_cast<int>(Exit::kUsage);
     return verdict;
 }
 
