@@ -41,10 +41,19 @@ Result<std::vector<uint32_t>> watch_all(LiveCapture& live, const std::vector<Pro
     return pids;
 }
 
+// What runs here has nothing to do with whoever attaches: its source is shown only when asked for.
+AttachOptions with_source_text(AttachOptions options)
+{
+    options.audit.source_text = options.audit.source_text_given.value_or(false) ? SourceText::From::kProcess
+                                                                                : SourceText::From::kNowhere;
+    return options;
+}
+
 }  // namespace
 
-Result<int> attach_command(const AttachOptions& options)
+Result<int> attach_command(const AttachOptions& given)
 {
+    const AttachOptions options = with_source_text(given);
     if (options.audit.source == "strace")
         return attach_by_strace(options);
     auto roots = parse_pids(options.pids);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // epaudit rules, epaudit explain.
 #include <fmt/format.h>
+#include <fmt/ostream.h>
 
 #include <functional>
 #include <iostream>
@@ -57,12 +58,12 @@ Result<int> explain_command(const CatalogueOptions& options)
         if (options.rule != info.id && options.rule != info.name)
             continue;
         std::cout << explain_text(info.name);
-        fmt::print("\n## Thresholds\n\n{:<24} {:>12} {:>12}   {}\n", "name", "production", "test", "meaning");
-        std::cout << std::flush;
+        fmt::print(std::cout, "\n## Thresholds\n\n{:<24} {:>12} {:>12}   {}\n", "name", "production", "test",
+                   "meaning");
         for (const Threshold& threshold : info.thresholds)
-            fmt::print("{:<24} {:>12g} {:>12g}   {}\n", threshold.name, threshold.production, threshold.test,
+            fmt::print(std::cout, "{:<24} {:>12g} {:>12g}   {}\n", threshold.name, threshold.production, threshold.test,
                        threshold.meaning);
-        fmt::print("\nSet one with --set {}.NAME=VALUE.\n", info.name);
+        fmt::print(std::cout, "\nSet one with --set {}.NAME=VALUE.\n", info.name);
         return 0;
     }
     return usage_error(fmt::format("no rule '{}'", options.rule),

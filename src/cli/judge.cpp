@@ -46,6 +46,7 @@ Result<std::unique_ptr<Judge>> Judge::open(const AuditOptions& options, Profile 
     std::unique_ptr<Judge> judge(new Judge(options));
     std::error_code ignored;
     judge->directory_ = std::filesystem::current_path(ignored).string();
+    judge->sources_ = SourceText(options.source_text, judge->directory_);
     auto config = find_config(options);
     if (!config)
         return config.error();
@@ -126,8 +127,8 @@ void Judge::fill(Report& report, const Sight& sight)
     report.options.directory = directory_;
     for (std::vector<Finding>* list : {&judged.findings, &judged.suppressed})
         for (Finding& finding : *list)
-            if (const Frame* frame = sources_ ? guilty_frame(finding) : nullptr)
-                finding.source = read_excerpt(*frame, report.options.directory);
+            if (const Frame* frame = guilty_frame(finding))
+                finding.source = sources_.excerpt(*frame, finding.pid);
     report.config = policy_.config().file;
     report.rules = auditor_->rules();
     report.rules_off = rules_off();

@@ -9,6 +9,7 @@
 #include "src/audit/auditor.h"
 #include "src/audit/policy.h"
 #include "src/cli/options.h"
+#include "src/evidence/source_text.h"
 #include "src/report/report.h"
 #include "src/support/new_file.h"
 
@@ -30,7 +31,7 @@ public:
     // What was found so far.
     Judged judged();
     // The source that stacks point at is another machine's: what lies here under its name is not shown.
-    void forget_sources() { sources_ = false; }
+    void forget_sources() { sources_ = {}; }
     // Everything a report says about rules and findings.
     void fill(Report& report, const Sight& sight);
     // --write-baseline: what the report shows is written down, and known from now on. Nothing when it was not asked for.
@@ -60,7 +61,7 @@ private:
     std::string profile_name_;
     std::optional<Level> gate_;
     bool risks_ = false;
-    bool sources_ = true;
+    SourceText sources_;
     Policy policy_;
     NewFile fresh_baseline_;  // of --write-baseline
     std::unique_ptr<Auditor> auditor_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "src/audit/rule.h"
+#include "src/evidence/source_text.h"
 #include "src/support/result.h"
 
 namespace epaudit {
@@ -35,6 +36,8 @@ struct AuditOptions {
     std::string hooks = "auto";
     std::string source = "auto";  // bpf, strace
     std::string input;            // what is read: a log, a recording; no report may be written over it
+    SourceText::From source_text = SourceText::From::kDirectory;
+    std::optional<bool> source_text_given;  // by --source-text or --no-source-text
     bool risks = false;
     bool coverage = false;
     bool quiet = false;
@@ -47,10 +50,17 @@ struct AuditOptions {
     bool walk_in_pieces = false;  // tests: sweep as where iterators are refused
 };
 
+// Whose rights a command has.
+struct AsWhom {
+    std::string user;      // --user; empty: who called sudo
+    bool as_root = false;  // as we are
+};
+
 struct RunOptions {
     AuditOptions audit;
     std::vector<std::string> command;
     bool wait_all = false;
+    AsWhom whom{};
 };
 
 struct AttachOptions {
@@ -71,6 +81,7 @@ struct RecordOptions {
     bool follow_forks = false;
     std::vector<std::string> command;
     bool wait_all = false;
+    AsWhom whom{};
 };
 
 struct ReplayOptions {

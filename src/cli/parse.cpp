@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
-#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <map>
@@ -97,6 +96,12 @@ std::string no_seconds(const std::string& text)
     return good ? "" : fmt::format("'{}' is no number of seconds", text);
 }
 
+void add_whom(CLI::App& app, AsWhom& whom)
+{
+    app.add_option("--user", whom.user, "run CMD as this user (default: who called sudo)")->type_name("NAME");
+    app.add_flag("--as-root", whom.as_root, "run CMD as epaudit itself is run, also under sudo");
+}
+
 void add_max_fds(CLI::App& app, AuditOptions& audit)
 {
     app.add_option("--max-fds", audit.max_fds, "rows for files; more are counted, not watched")
@@ -118,6 +123,12 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("N")
         ->check(CLI::Range(0u, 65536u))
         ->capture_default_str();
+    app.add_flag_callback(
+        "--source-text", [&audit] { audit.source_text_given = true; },
+        "show lines of source, read with the rights of the program (default for a command; frames have file and line "
+        "anyway)");
+    app.add_flag_callback(
+        "--no-source-text", [&audit] { audit.source_text_given = false; }, "show none (default for processes)");
     app.add_option("--hooks", audit.hooks, "hook set: auto, trampoline or tracepoint")
         ->type_name("SET")
         ->check(CLI::IsMember({"auto", "trampoline", "tracepoint"}))
@@ -143,6 +154,7 @@ void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
         ->type_name("FILE");
     app.add_option("-p,--pid", record.pids, "record running processes, comma-separated")->type_name("PID[,PID]");
     app.add_flag("--follow-forks", record.follow_forks, "with -p: also existing and future descendants");
+    add_whom(app, record.whom);
     app.add_flag("--wait-all", record.wait_all, "with CMD: go on until all descendants have ended");
     app.add_option(
            "--ring", record.audit.ring_mib,
@@ -236,6 +248,7 @@ int parse_and_run(int argc, char** argv)
     add_audit_options(*run_app, run.audit, raw_run);
     add_source_option(*run_app, run.audit,
                       "auto (BPF, and strace where that is refused), bpf, or strace, which stops CMD at each call");
+    add_whom(*run_app, run.whom);
     run_app->add_flag("--wait-all", run.wait_all, "go on until all descendants have ended, not only CMD");
     run_app->add_option("command", run.command, "the program and its arguments")->required()->type_name("CMD");
     run_app->positionals_at_end(true);
@@ -341,8 +354,7 @@ int parse_and_run(int argc, char** argv)
 int flushed(int code)
 {
     std::cout.flush();
-    const bool written = std::cout && fflush(stdout) == 0 && !ferror(stdout);
-    return written ? code : complain(usage_error("cannot write standard output"));
+    return std::cout ? code : complain(usage_error("cannot write standard output"));
 }
 
 }  // namespace
@@ -350,6 +362,8 @@ int flushed(int code)
 int epaudit_main(int argc, char** argv)
 {
     secure_standard_descriptors();
+    ignore_broken_pipes();
+    const StandardOutput output;
     try {
         return flushed(parse_and_run(argc, argv));
     } catch (const std::exception& error) {

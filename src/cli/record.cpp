@@ -10,7 +10,7 @@ Result<int> record_command(const RecordOptions& options)
         return usage_error("record what?", "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
     if (options.command.empty())
         return attach_command({options.audit, options.pids, options.follow_forks});
-    return run_command({options.audit, options.command, options.wait_all});
+    return run_command({options.audit, options.command, options.wait_all, options.whom});
 }
 
 }  // namespace epaudit

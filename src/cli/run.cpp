@@ -29,10 +29,22 @@ Result<int> run_without_bpf(const RunOptions& options, const Error& refused)
     return run_by_strace(options, refused.message);
 }
 
+// Whoever calls us gets the report, and may read of the source what he could without us.
+RunOptions with_source_text(RunOptions options)
+{
+    options.audit.source_text = options.audit.source_text_given.value_or(true) ? SourceText::From::kCaller
+                                                                               : SourceText::From::kNowhere;
+    return options;
+}
+
 }  // namespace
 
-Result<int> run_command(const RunOptions& options)
+Result<int> run_command(const RunOptions& given)
 {
+    const RunOptions options = with_source_text(given);
+    auto user = command_user(options.whom);
+    if (!user)
+        return user.error();
     if (auto found = find_command(options.command[0]); !found)  // before the probes load, which takes its time
         return found.error();
     if (options.audit.source == "strace")
@@ -42,9 +54,13 @@ Result<int> run_command(const RunOptions& options)
         return run_without_bpf(options, session.error());
     if (!session)
         return session.error();
-    auto child = Command::start(options.command);
+    if (*user && !options.audit.quiet)
+        say("epaudit: the command runs as {} (--as-root: as root)\n", user->value().shown());
+    auto child = Command::start(options.command, *user);
     if (!child)
         return child.error();
+    if (*user)
+        (*session)->note(fmt::format("the command ran as {}", user->value().shown()));
     auto pid = static_cast<uint32_t>(child->pid());
     auto process = ProcessHandle::open(pid);
     auto watched = process ? (*session)->live().watch(*process, true) : Result<bool>(false);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -20,17 +21,39 @@
 #include <sstream>
 
 #include "src/support/proc.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
 
 constexpr int kEndGraceMs = 5000;
 
-[[noreturn]] void become(const std::vector<std::string>& command, int start, int failed)
+// As a login of that user would have it, but for what the caller set on purpose.
+void become_user(const Caller& user)
 {
+    if (user.name.empty() ? setgroups(0, nullptr) : initgroups(user.name.c_str(), user.gid))
+        _exit(126);
+    if (setresgid(user.gid, user.gid, user.gid) || setresuid(user.uid, user.uid, user.uid))
+        _exit(126);
+    const std::pair<const char*, const std::string&> names[] = {
+        {"HOME", user.home}, {"SHELL", user.shell}, {"USER", user.name}, {"LOGNAME", user.name}};
+    for (const auto& [name, value] : names)
+        if (!value.empty())
+            setenv(name, value.c_str(), 1);
+    for (const char* name : {"SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND", "MAIL"})
+        unsetenv(name);
+}
+
+[[noreturn]] void become(const std::vector<std::string>& command, const std::optional<Caller>& user, int start,
+                         int failed)
+{
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (user)
+        become_user(*user);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
+    restore_broken_pipes();
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama lets only parents trace: strace is our child, as this is
     char byte;
     while (read(start, &byte, 1) < 0 && errno == EINTR) {}
@@ -76,7 +99,25 @@ Result<> find_command(const std::string& name)
     return Done{};
 }
 
-Result<Command> Command::start(const std::vector<std::string>& command)
+Result<std::optional<Caller>> command_user(const AsWhom& whom)
+{
+    if (!whom.user.empty() && whom.as_root)
+        return usage_error("--user and --as-root are two answers to one question", "leave one of them away");
+    if (whom.as_root)
+        return std::optional<Caller>();
+    if (whom.user.empty())
+        return sudo_caller();
+    auto user = user_named(whom.user);
+    if (!user)
+        return usage_error(fmt::format("no user '{}'", whom.user), "getent passwd lists them");
+    if (user->uid == geteuid())
+        return std::optional<Caller>();
+    if (geteuid() != 0)
+        return usage_error(fmt::format("only root can run a command as {}", whom.user), "sudo epaudit run ...");
+    return user;
+}
+
+Result<Command> Command::start(const std::vector<std::string>& command, const std::optional<Caller>& user)
 {
     int start[2], failed[2];
     if (pipe2(start, O_CLOEXEC) || pipe2(failed, O_CLOEXEC))
@@ -91,7 +132,7 @@ Result<Command> Command::start(const std::vector<std::string>& command)
         return observe_error(fmt::format("cannot fork: {}", strerror(errno)));
     if (child.pid_ == 0) {
         child.start_.reset();  // or our own copy would keep us waiting
-        become(command, start_read.get(), failed_write.get());
+        become(command, user, start_read.get(), failed_write.get());
     }
     return child;
 }

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "src/books/snapshot.h"
+#include "src/cli/options.h"
+#include "src/support/caller.h"
 #include "src/support/descriptor.h"
 #include "src/support/process.h"
 #include "src/support/result.h"
@@ -23,11 +25,15 @@ struct ExitStatus {
     int code = 0;  // exit status, or signal number
 };
 
+// Nothing: the command runs as we do.
+Result<std::optional<Caller>> command_user(const AsWhom& whom);
+
 // A command that waits, already forked, until it is told to exec: so the hooks are on from its first
 // instruction, and no ptrace is needed.
 class Command {
 public:
-    static Result<Command> start(const std::vector<std::string>& command);
+    // `user`: as whom; nothing: as we are. Never with capabilities that were given to us.
+    static Result<Command> start(const std::vector<std::string>& command, const std::optional<Caller>& user = {});
     pid_t pid() const { return pid_; }
     // Lets it exec. The error says why the command could not be executed.
     Result<> go();

@@ -12,6 +12,7 @@
 #include "src/strace/import.h"
 #include "src/support/clock.h"
 #include "src/support/proc.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
@@ -160,7 +161,12 @@ Result<int> run_by_strace(const RunOptions& options, const std::string& why_not_
     auto session = PostedSession::open(options.audit, options.audit.profile.value_or(Profile::kTest));
     if (!session)
         return session.error();
-    auto child = Command::start(options.command);
+    auto user = command_user(options.whom);
+    if (!user)
+        return user.error();
+    if (*user && !options.audit.quiet)
+        say("epaudit: the command runs as {} (--as-root: as root)\n", user->value().shown());
+    auto child = Command::start(options.command, *user);
     if (!child)
         return child.error();
     const auto pid = static_cast<uint32_t>(child->pid());

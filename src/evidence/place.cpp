@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
+#include <istream>
 #include <iterator>
 
 namespace epaudit {
@@ -17,7 +17,6 @@ constexpr std::string_view kForeignModules[] = {"/lib/",       "/lib64/",     "/
                                                 "/usr/lib64/", "/usr/lib32/", "[vdso]",  "linux-vdso"};
 // Generated code and minified sources have lines no report can hold.
 constexpr size_t kLongestLine = 400;
-constexpr uintmax_t kLargestFile = 8 << 20;
 
 template <typename List>
 bool starts_with_any(const std::string& text, const List& prefixes)
@@ -56,16 +55,8 @@ std::string shown_path(const std::string& path, const std::string& directory)
     return below.string();
 }
 
-std::optional<SourceExcerpt> read_excerpt(const Frame& frame, const std::string& directory, int neighbours)
+std::optional<SourceExcerpt> excerpt_of(const Frame& frame, std::istream& in, int neighbours)
 {
-    namespace fs = std::filesystem;
-    std::error_code error;
-    fs::path path = frame.file;
-    if (path.is_relative())
-        path = fs::path(directory) / path;
-    if (frame.line <= 0 || !fs::is_regular_file(path, error) || fs::file_size(path, error) > kLargestFile || error)
-        return std::nullopt;
-    std::ifstream in(path);
     SourceExcerpt excerpt{frame.file, frame.line, std::max(1, frame.line - neighbours), {}};
     int number = 1;
     for (std::string line; number <= frame.line + neighbours && std::getline(in, line); number++) {

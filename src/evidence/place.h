@@ -3,6 +3,7 @@
 // that it means something where the report is read.
 #pragma once
 
+#include <iosfwd>
 #include <string>
 
 #include "src/audit/finding.h"
@@ -19,7 +20,7 @@ bool is_project_frame(const Frame& frame, const std::string& exe);
 // Below `directory`: relative to it, so that annotations land; else as it is. Lexical: the file need not exist.
 std::string shown_path(const std::string& path, const std::string& directory);
 
-// Reads the guilty line and its neighbours; nothing where there is no such file or it is not text.
-std::optional<SourceExcerpt> read_excerpt(const Frame& frame, const std::string& directory, int neighbours = 2);
+// The guilty line and its neighbours in the text of its file; nothing where it has no such line or is not text.
+std::optional<SourceExcerpt> excerpt_of(const Frame& frame, std::istream& in, int neighbours = 2);
 
 }  // namespace epaudit

@@ -15,6 +15,8 @@ struct Caller {
     std::string name;   // empty: there is no entry for this number
     std::string home;   // as well
     std::string shell;  // as well
+
+    std::string shown() const { return name.empty() ? "user " + std::to_string(uid) : name; }
 };
 
 // By SUDO_UID and SUDO_GID; nothing when we are not root, or root called sudo. Only root's own environment is believed.

@@ -6,8 +6,17 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <iostream>
+
+#include "src/support/new_file.h"
 
 namespace epaudit {
+namespace {
+
+struct sigaction pipe_action_before {};
+
+}  // namespace
 
 void say_text(std::string_view text)
 {
@@ -31,6 +40,39 @@ void secure_standard_descriptors()
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)  // the lowest that is free: it becomes this one
             if (open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) != fd)
                 return;
+}
+
+void ignore_broken_pipes()
+{
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, &pipe_action_before);
+}
+
+void restore_broken_pipes() { sigaction(SIGPIPE, &pipe_action_before, nullptr); }
+
+StandardOutput::StandardOutput() : before_(std::cout.rdbuf(this)) { setp(buffer_, buffer_ + sizeof(buffer_)); }
+
+StandardOutput::~StandardOutput()
+{
+    sync();
+    std::cout.rdbuf(before_);
+}
+
+int StandardOutput::overflow(int c)
+{
+    if (sync())
+        return traits_type::eof();
+    if (!traits_type::eq_int_type(c, traits_type::eof()))
+        sputc(traits_type::to_char_type(c));
+    return traits_type::not_eof(c);
+}
+
+int StandardOutput::sync()
+{
+    const int error = write_whole(STDOUT_FILENO, {pbase(), static_cast<size_t>(pptr() - pbase())});
+    setp(buffer_, buffer_ + sizeof(buffer_));
+    return error ? -1 : 0;
 }
 
 }  // namespace epaudit

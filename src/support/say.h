@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <streambuf>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -22,5 +24,26 @@ void say(fmt::format_string<T...> format, T&&... arguments)
 // written into a report. It leads to /dev/null instead, in such a way that using it still fails; a command that we start
 // finds it closed as it was.
 void secure_standard_descriptors();
+
+// A pipe that nobody reads is a write error, which is reported, and no reason to die in the middle of an observation.
+void ignore_broken_pipes();
+// In a child, before it becomes another program: as it was when we were started.
+void restore_broken_pipes();
+
+// std::cout while it lives: all is written, also to a descriptor that is non-blocking, and what cannot be is an error of
+// the stream.
+class StandardOutput : public std::streambuf {
+public:
+    StandardOutput();
+    ~StandardOutput() override;
+
+protected:
+    int overflow(int c) override;
+    int sync() override;
+
+private:
+    std::streambuf* before_;
+    char buffer_[4096];
+};
 
 }  // namespace epaudit

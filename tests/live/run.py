@@ -20,6 +20,7 @@ import rings
 import servers
 import sources
 import stops
+import streams
 import trouble
 import unregistered
 import waiting
@@ -46,5 +47,6 @@ waiting.register(suite)
 interest.register(suite)
 stops.register(suite)
 unregistered.register(suite)
+streams.register(suite)
 whose.register(suite)
 suite.close()

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/evidence/place.h"
+#include "src/evidence/source_text.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -76,7 +78,13 @@ protected:
     std::optional<SourceExcerpt> read(const std::string& text, int line)
     {
         std::ofstream(directory_ / "a.cpp") << text;
-        return read_excerpt({"f", "a.cpp", line}, directory_.string());
+        return excerpt("a.cpp", line);
+    }
+
+    std::optional<SourceExcerpt> excerpt(const std::string& file, int line,
+                                         SourceText::From from = SourceText::From::kDirectory)
+    {
+        return SourceText(from, directory_.string()).excerpt({"f", file, line}, 0);
     }
 
     std::filesystem::path directory_;
@@ -102,9 +110,57 @@ TEST_F(Excerpt, NothingWhereThereIsNothing)
     EXPECT_FALSE(read("one\ntwo\n", 3)) << "shorter than the line: another version of the file";
     EXPECT_FALSE(read("one\ntwo\n", 0));
     EXPECT_FALSE(read(std::string("a\0b\n", 4), 1)) << "not text";
-    EXPECT_FALSE(read_excerpt({"f", "no-such-file.cpp", 1}, directory_.string()));
-    EXPECT_FALSE(read_excerpt({"f", "", 1}, directory_.string()));
+    EXPECT_FALSE(excerpt("no-such-file.cpp", 1));
+    EXPECT_FALSE(excerpt("", 1));
     EXPECT_EQ(read(std::string(5000, 'x') + "\n", 1)->lines[0].size(), 400U);
+}
+
+TEST_F(Excerpt, OnlyWhatLiesBelowTheWorkingDirectory)
+{
+    const std::string outside = directory_.string() + "-outside";
+    std::ofstream(outside) << "secret\n";
+    std::filesystem::create_symlink(outside, directory_ / "link.cpp");
+    std::filesystem::create_symlink("/", directory_ / "root");
+    std::ofstream(directory_ / "a.cpp") << "mine\n";
+    std::filesystem::create_symlink("a.cpp", directory_ / "alias.cpp");
+    for (const std::string& name : {outside, "../" + std::filesystem::path(outside).filename().string(),
+                                    std::string("link.cpp"), "root" + outside, std::string("/proc/self/environ")})
+        EXPECT_FALSE(excerpt(name, 1)) << name;
+    EXPECT_TRUE(excerpt("alias.cpp", 1));
+    EXPECT_TRUE(excerpt((directory_ / "a.cpp").string(), 1));
+    EXPECT_FALSE(excerpt("a.cpp", 1, SourceText::From::kNowhere));
+    EXPECT_FALSE(SourceText(SourceText::From::kDirectory, "/").excerpt({"f", outside, 1}, 0))
+        << "everything is below /";
+    std::filesystem::remove(outside);
+}
+
+TEST_F(Excerpt, RootReadsForNobody)
+{
+    if (geteuid() != 0)
+        GTEST_SKIP() << "only root has rights to abuse";
+    using From = SourceText::From;
+    for (From from : {From::kDirectory, From::kCaller, From::kProcess})
+        EXPECT_FALSE(excerpt("/etc/shadow", 1, from));
+    EXPECT_FALSE(SourceText(From::kDirectory, "/etc").excerpt({"f", "/etc/shadow", 1}, 0))
+        << "below it, and not for all";
+    EXPECT_FALSE(SourceText(From::kProcess, "/tmp").excerpt({"f", "/etc/shadow", 1}, static_cast<uint32_t>(getpid())));
+    // The caller of sudo reads what he may, and nothing else.
+    setenv("SUDO_UID", "65534", 1);
+    setenv("SUDO_GID", "65534", 1);
+    EXPECT_FALSE(excerpt("/etc/shadow", 1, From::kCaller));
+    EXPECT_TRUE(excerpt("/etc/passwd", 1, From::kCaller));
+    std::ofstream(directory_ / "private.cpp") << "line\n";
+    EXPECT_TRUE(excerpt("private.cpp", 1, From::kCaller));
+    chmod((directory_ / "private.cpp").c_str(), 0600);
+    EXPECT_FALSE(excerpt("private.cpp", 1, From::kCaller));
+    unsetenv("SUDO_UID");
+    unsetenv("SUDO_GID");
+}
+
+TEST_F(Excerpt, APipeIsNoSource)
+{
+    ASSERT_EQ(mkfifo((directory_ / "fifo.cpp").c_str(), 0666), 0);
+    EXPECT_FALSE(excerpt("fifo.cpp", 1)) << "and it does not wait for a writer";
 }
 
 }  // namespace
