@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "src/audit/auditor.h"
+#include "src/audit/config_text.h"
 #include "src/evidence/place.h"
 
 namespace epaudit {
@@ -24,13 +25,14 @@ constexpr const char* kHint = "write it anew with --write-baseline";
 BaselineEntry entry_of(const Finding& finding)
 {
     const Frame* frame = guilty_frame(finding);
+    auto text = [](const std::string& raw) { return with_valid_utf8(raw, "\xef\xbf\xbd"); };  // as JSON can hold it
     return {finding.fingerprint,
             finding.rule,
             finding.name,
-            program_name(finding),
+            text(program_name(finding)),
             finding.fd.kind,
             finding.trigger,
-            frame ? frame->function : "",
+            frame ? text(frame->function) : "",
             false};
 }
 

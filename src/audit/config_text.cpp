@@ -6,10 +6,8 @@
 #include <cstdint>
 
 namespace epaudit {
-namespace {
 
-// Length of the UTF-8 sequence that begins here; 0: it is none. As RFC 3629: shortest form, no surrogates.
-size_t sequence(std::string_view text)
+size_t utf8_length(std::string_view text)
 {
     const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
     const uint8_t first = byte(0);
@@ -27,6 +25,19 @@ size_t sequence(std::string_view text)
     return overlong || surrogate || beyond ? 0 : length;
 }
 
+std::string with_valid_utf8(std::string_view text, std::string_view instead)
+{
+    std::string out;
+    while (!text.empty()) {
+        const size_t length = utf8_length(text);
+        out += length ? text.substr(0, length) : instead;
+        text.remove_prefix(length ? length : 1);
+    }
+    return out;
+}
+
+namespace {
+
 bool forbidden(std::string_view text)
 {
     const auto c = static_cast<uint8_t>(text[0]);
@@ -43,7 +54,7 @@ Result<> check_config_text(std::string_view text, const std::string& file)
     size_t line = 1;
     size_t column = 1;
     while (!text.empty()) {
-        const size_t length = sequence(text);
+        const size_t length = utf8_length(text);
         const auto first = static_cast<uint8_t>(text[0]);
         if (!length)
             return usage_error(fmt::format("{}:{}:{}: byte 0x{:02x} is not UTF-8", file, line, column, first), kHint);

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "src/audit/auditor.h"
+#include "src/audit/config_text.h"
 #include "src/evidence/place.h"
 
 namespace epaudit {
@@ -61,7 +62,7 @@ std::string quoted(const std::string& text)
     return out + "\"";
 }
 
-// A text that stands for itself in a pattern.
+// A text that stands for itself in a pattern. TOML holds no bytes that are not UTF-8: there, any character will do.
 std::string literal(const std::string& text)
 {
     std::string out;
@@ -70,7 +71,7 @@ std::string literal(const std::string& text)
             out += '\\';
         out += c;
     }
-    return out;
+    return with_valid_utf8(out, "?");
 }
 
 }  // namespace

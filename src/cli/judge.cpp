@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,17 +15,40 @@
 #include "src/evidence/place.h"
 #include "src/report/verdict.h"
 #include "src/report/words.h"
+#include "src/support/caller.h"
 
 namespace epaudit {
 namespace {
 
 constexpr const char* kDefaultFile = "epaudit.toml";
 
+// A configuration silences rules: whoever may put one where we happen to be must not. A group of the user's own is no
+// other.
+Result<> check_owner(const char* path)
+{
+    struct stat info {};
+    if (stat(path, &info))
+        return Done{};  // reading it says why not
+    const auto caller = sudo_caller();
+    const bool own_group = info.st_gid == 0 || info.st_gid == getegid() || (caller && info.st_gid == caller->gid);
+    const char* wrong = !is_trusted_user(info.st_uid)            ? "it belongs to another user"
+                        : info.st_mode & S_IWOTH                 ? "everybody may write it"
+                        : (info.st_mode & S_IWGRP) && !own_group ? "another group may write it"
+                                                                 : nullptr;
+    if (!wrong)
+        return Done{};
+    return usage_error(fmt::format("{} of the working directory is not used: {}", path, wrong),
+                       fmt::format("--config {} uses it all the same, --no-config does without", path));
+}
+
 Result<Config> find_config(const AuditOptions& options)
 {
     std::error_code ignored;
     if (options.no_config || (options.config.empty() && !std::filesystem::exists(kDefaultFile, ignored)))
         return Config{};
+    if (options.config.empty())  // nobody asked for it: it must be somebody's whom we trust
+        if (auto ok = check_owner(kDefaultFile); !ok)
+            return ok.error();
     return read_config(options.config.empty() ? kDefaultFile : options.config, catalogue());
 }
 

@@ -8,6 +8,7 @@
 #include "bpf/twins.h"
 #include "src/books/counts.h"
 #include "src/books/describe.h"
+#include "src/report/words.h"
 #include "src/support/say.h"
 
 namespace epaudit {
@@ -56,9 +57,10 @@ void Looks::announce(const Snapshot& books)
                                ? fmt::format("{:.1f} s: ", static_cast<double>(books.time - books.began) / 1e9)
                                : std::string();
         const uint32_t pid = known_pid(finding.pid);
-        std::string who = finding.comm.empty() ? fmt::format("pid {}", pid)
-                          : pid                ? fmt::format("{} (pid {})", finding.comm, pid)
-                                               : finding.comm;
+        const std::string comm = clean(finding.comm);
+        std::string who = comm.empty() ? fmt::format("pid {}", pid)
+                          : pid        ? fmt::format("{} (pid {})", comm, pid)
+                                       : comm;
         say("epaudit: {}{} {} {} in {}, {} {}\n", when, level_name(finding.level), finding.rule, finding.name, who,
             has_fd ? "fd" : "epoll fd", has_fd ? finding.fd.number : finding.epoll_fd);
     }

@@ -12,6 +12,7 @@
 #include "src/cli/misuse.h"
 #include "src/cli/options.h"
 #include "src/cli/outputs.h"
+#include "src/report/words.h"
 #include "src/support/say.h"
 
 namespace epaudit {
@@ -19,8 +20,10 @@ namespace {
 
 constexpr const char* kAbout =
     "Watches a running program and says, with evidence, where it misuses epoll.\n"
-    "The target is never signalled, stopped or traced with ptrace, unless --source strace is asked for or all there "
-    "is.";
+    "A process that is attached to gets no signal, is not stopped and not traced with ptrace, unless --source strace "
+    "is\n"
+    "asked for. A command that `run` or `record` started is ended with SIGTERM when the observation ends before it "
+    "does.";
 
 constexpr const char* kFooter =
     "Exit codes: 0 no finding at or above --fail-on, 1 findings, 2 usage or configuration error,\n"
@@ -115,7 +118,9 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
     add_report_options(app, audit, raw);
     add_policy_options(app, audit, raw);
     add_max_fds(app, audit);
-    app.add_option("--duration", raw.duration, "end the observation after this many seconds")
+    app.add_option("--duration", raw.duration,
+                   "end the observation after this many seconds; a command that was started for it gets SIGTERM, and "
+                   "SIGKILL 5 s later")
         ->type_name("SECONDS")
         ->check(CLI::Validator(no_seconds, ""));
     app.add_option("--stack-bytes", audit.stack_bytes,
@@ -222,9 +227,10 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
 
 int complain(const Error& error)
 {
-    say("epaudit: {}\n", error.message);
+    // Names of programs and files come from elsewhere.
+    say("epaudit: {}\n", clean(error.message));
     if (!error.hint.empty())
-        say("  hint: {}\n", error.hint);
+        say("  hint: {}\n", clean(error.hint));
     return static_cast<int>(error.exit);
 }
 
@@ -244,7 +250,9 @@ int parse_and_run(int argc, char** argv)
 
     RunOptions run;
     RawOptions raw_run;
-    CLI::App* run_app = app.add_subcommand("run", "start a program and audit it from its first instruction");
+    CLI::App* run_app = app.add_subcommand(
+        "run",
+        "start a program and audit it from its first instruction; at Ctrl-C or the end of --duration it gets SIGTERM");
     add_audit_options(*run_app, run.audit, raw_run);
     add_source_option(*run_app, run.audit,
                       "auto (BPF, and strace where that is refused), bpf, or strace, which stops CMD at each call");
@@ -255,7 +263,8 @@ int parse_and_run(int argc, char** argv)
 
     AttachOptions attach;
     RawOptions raw_attach;
-    CLI::App* attach_app = app.add_subcommand("attach", "audit a running process until it ends or Ctrl-C");
+    CLI::App* attach_app = app.add_subcommand(
+        "attach", "audit a running process until it ends or Ctrl-C; it gets no signal, and goes on");
     attach_app->add_option("-p,--pid", attach.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
     attach_app->add_flag("--follow-forks", attach.follow_forks, "also existing and future descendants");
     add_audit_options(*attach_app, attach.audit, raw_attach);

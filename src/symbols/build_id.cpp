@@ -2,16 +2,15 @@
 #include "src/symbols/build_id.h"
 
 #include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 
-#include "src/support/descriptor.h"
+#include "src/support/regular_file.h"
 
 namespace epaudit {
 
 std::string build_id(const std::string& path)
 {
-    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor file = open_regular(path);  // a watched program named it
     if (!file || elf_version(EV_CURRENT) == EV_NONE)
         return {};
     Elf* elf = elf_begin(file.get(), ELF_C_READ_MMAP, nullptr);

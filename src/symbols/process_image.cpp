@@ -4,22 +4,25 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <filesystem>
+#include <string_view>
 
 #include "src/support/proc.h"
+#include "src/support/regular_file.h"
 #include "src/symbols/image_impl.h"
 
 namespace epaudit {
 namespace {
 
-constexpr const char* kDeleted = " (deleted)";
+constexpr std::string_view kDeleted = " (deleted)";
 constexpr size_t kMostFrames = 64;
 
 // In ticks since boot; 0 when it is gone.
@@ -29,37 +32,50 @@ uint64_t start_time(uint32_t pid)
     return stat ? stat->started_ticks : 0;
 }
 
-int open_regular(const std::string& path)
+// libdwfl closes what it is given.
+int given_away(const Descriptor& file) { return file ? fcntl(file.get(), F_DUPFD_CLOEXEC, 3) : -1; }
+
+// The very file that is mapped, whatever has its name by now. It takes CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
+Descriptor open_mapped(uint32_t pid, uint64_t start)
 {
-    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat info {};
-    if (fd >= 0 && (fstat(fd, &info) || !S_ISREG(info.st_mode))) {  // mapped devices are listed as well
-        close(fd);
-        fd = -1;
-    }
-    return fd;
+    std::error_code error;
+    const std::string from = fmt::format("{:x}-", start);
+    for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/map_files", pid), error))
+        if (entry.path().filename().string().starts_with(from))
+            return open_regular(entry.path(), Links::kFollow);
+    return {};
 }
 
-// A file as the process itself sees it: in its mount namespace, and even when it has been replaced or deleted.
-int open_module(uint32_t pid, std::string name, std::string& path)
+// As the process itself names it. The map has no links in it: whoever put one there since has something in mind.
+Descriptor open_in_root(uint32_t pid, const std::string& name)
 {
-    std::string exe = fmt::format("/proc/{}/exe", pid);
+    const Descriptor root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!root)
+        return {};
+    return open_regular_at(root.get(), name, Links::kRefuse,
+                           RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+}
+
+// A file as the process itself sees it: in its mount namespace, and even when it has been replaced or deleted. `path` is
+// a name for it, beside which its debug information may lie.
+Descriptor open_module(uint32_t pid, const std::string& name, uint64_t start, std::string& path)
+{
+    const std::string exe = fmt::format("/proc/{}/exe", pid);
     char target[4096];
-    ssize_t length = readlink(exe.c_str(), target, sizeof(target));
+    const ssize_t length = readlink(exe.c_str(), target, sizeof(target));
     if (length > 0 && name == std::string(target, static_cast<size_t>(length))) {
         path = exe;
-        return open_regular(path);
+        return open_regular(path, Links::kFollow);
     }
-    size_t deleted = name.rfind(kDeleted);
-    if (deleted != std::string::npos && deleted + strlen(kDeleted) == name.size())
-        return -1;
     path = fmt::format("/proc/{}/root{}", pid, name);
-    int fd = open_regular(path);
-    if (fd < 0) {
-        path = name;
-        fd = open_regular(path);
-    }
-    return fd;
+    if (Descriptor file = open_mapped(pid, start))
+        return file;
+    if (name.ends_with(kDeleted))
+        return {};
+    if (Descriptor file = open_in_root(pid, name))
+        return file;
+    path = name;
+    return open_regular(path);
 }
 
 // libdwfl asks for the file of a module that dwfl_linux_proc_report() named after its line in the map.
@@ -70,13 +86,45 @@ int find_elf(Dwfl_Module* module, void** data, const char* name, Dwarf_Addr base
         return dwfl_linux_proc_find_elf(module, data, name, base, file_name, elf);
     auto pid = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(*data));  // read_map() put it there
     std::string path;
-    int fd = open_module(pid, name, path);
-    if (fd >= 0)
+    Descriptor file = open_module(pid, name, base, path);
+    if (file)
         *file_name = strdup(path.c_str());
-    return fd;
+    return given_away(file);
 }
 
-const Dwfl_Callbacks kCallbacks = {find_elf, dwfl_standard_find_debuginfo, nullptr, nullptr};
+// Does this file have the checksum that a .gnu_debuglink asks for?
+bool has_checksum(int fd, uint32_t wanted)
+{
+    uLong sum = crc32(0, nullptr, 0);
+    std::vector<Bytef> part(1 << 16);
+    ssize_t got;
+    for (off_t at = 0; (got = pread(fd, part.data(), part.size(), at)) > 0; at += got)
+        sum = crc32(sum, part.data(), static_cast<uInt>(got));
+    return got == 0 && sum == wanted;
+}
+
+// As dwfl_standard_find_debuginfo(), with two differences: the network is never asked (DEBUGINFOD_URLS), and names that
+// the program chose lead to regular files only.
+int find_debuginfo(Dwfl_Module* module, void** data, const char* name, Dwarf_Addr base, const char* file_name,
+                   const char* link, GElf_Word checksum, char** found_name)
+{
+    if (int fd = dwfl_build_id_find_debuginfo(module, data, name, base, file_name, link, checksum, found_name); fd >= 0)
+        return fd;
+    if (!link || !file_name || strchr(link, '/') || name[0] != '/')
+        return -1;
+    const std::string beside = std::filesystem::path(file_name).parent_path();
+    const std::string system = "/usr/lib/debug" + std::filesystem::path(name).parent_path().string();
+    for (const std::string& path : {beside + "/" + link, beside + "/.debug/" + link, system + "/" + link}) {
+        Descriptor file = open_regular(path);
+        if (!file || !has_checksum(file.get(), checksum))
+            continue;
+        *found_name = strdup(path.c_str());
+        return given_away(file);
+    }
+    return -1;
+}
+
+const Dwfl_Callbacks kCallbacks = {find_elf, find_debuginfo, nullptr, nullptr};
 
 }  // namespace
 

@@ -17,6 +17,7 @@ import places
 import readers
 import reports
 import rings
+import safety
 import servers
 import sources
 import stops
@@ -40,6 +41,7 @@ places.register(suite)
 readers.register(suite)
 reports.register(suite)
 rings.register(suite)
+safety.register(suite)
 servers.register(suite)
 sources.register(suite)
 trouble.register(suite)

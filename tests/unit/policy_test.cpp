@@ -214,5 +214,27 @@ TEST(Baseline, DamagedFilesAreRefused)
     EXPECT_EQ(missing.error().message, "cannot read the baseline /nonexistent/b.json: No such file or directory");
 }
 
+// A file name is any bytes. What epaudit writes down it reads again, and it covers what it was written for.
+TEST(Policy, BytesThatAreNotUtf8SurviveARoundTrip)
+{
+    for (const char* exe : {"/srv/caf\xe9", "/srv/\xff\xfe*?", "/srv/\xe2\x82", "/srv/\xed\xa0\x80"}) {
+        Finding finding = found("EP201", "busy-epollout", exe);
+        finding.stacks = {{"armed here", {{"f\xe9", "/srv/a.cpp", 3, exe}}}};
+        finding.fingerprint = fingerprint(finding);
+        const std::string text = suppressions_text({&finding});
+        auto config = parse_config(text, "epaudit.toml", catalogue());
+        ASSERT_TRUE(config) << config.error().message << "\n" << text;
+        Policy policy(std::move(*config), std::nullopt, "2026-11-21");
+        EXPECT_EQ(policy.judge({finding}).suppressed.size(), 1U) << text;
+
+        auto baseline = Baseline::parse(baseline_text({finding}), "b.json");
+        ASSERT_TRUE(baseline);
+        EXPECT_TRUE(baseline->covers(finding));
+        finding.fingerprint = "another";  // a function that had no name before
+        finding.stacks.clear();
+        EXPECT_TRUE(baseline->covers(finding)) << "by what it is";
+    }
+}
+
 }  // namespace
 }  // namespace epaudit
