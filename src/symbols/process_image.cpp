@@ -78,13 +78,16 @@ Descriptor open_module(uint32_t pid, const std::string& name, uint64_t start, st
     return open_regular(path);
 }
 
+// read_map() put it there.
+uint32_t pid_of(void** data) { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(*data)); }
+
 // libdwfl asks for the file of a module that dwfl_linux_proc_report() named after its line in the map.
 int find_elf(Dwfl_Module* module, void** data, const char* name, Dwarf_Addr base, char** file_name, Elf** elf)
 {
     *elf = nullptr;
     if (name[0] != '/')  // [vdso]: its own reader knows how
         return dwfl_linux_proc_find_elf(module, data, name, base, file_name, elf);
-    auto pid = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(*data));  // read_map() put it there
+    const uint32_t pid = pid_of(data);
     std::string path;
     Descriptor file = open_module(pid, name, base, path);
     if (file)
@@ -110,10 +113,11 @@ int find_debuginfo(Dwfl_Module* module, void** data, const char* name, Dwarf_Add
 {
     if (int fd = dwfl_build_id_find_debuginfo(module, data, name, base, file_name, link, checksum, found_name); fd >= 0)
         return fd;
-    if (!link || !file_name || strchr(link, '/') || name[0] != '/')
+    if (!link || strchr(link, '/') || name[0] != '/')
         return -1;
-    const std::string beside = std::filesystem::path(file_name).parent_path();
-    const std::string system = "/usr/lib/debug" + std::filesystem::path(name).parent_path().string();
+    const std::string directory = std::filesystem::path(name).parent_path();
+    const std::string beside = fmt::format("/proc/{}/root{}", pid_of(data), directory);
+    const std::string system = "/usr/lib/debug" + directory;
     for (const std::string& path : {beside + "/" + link, beside + "/.debug/" + link, system + "/" + link}) {
         Descriptor file = open_regular(path);
         if (!file || !has_checksum(file.get(), checksum))

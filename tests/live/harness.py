@@ -20,6 +20,8 @@ BUILD = pathlib.Path(os.environ.get("EPAUDIT_BUILD", ROOT / "build"))
 EPAUDIT = str(BUILD / "epaudit")
 SPEED = float(os.environ.get("EPAUDIT_SLOWNESS", "1"))  # VMs: how much slower than the development machine
 
+for name in ("SUDO_UID", "SUDO_GID"):  # what tests start runs as they do, also under sudo
+    os.environ.pop(name, None)
 
 # Runs a command as nobody, with the two capabilities that README promises are enough.
 NOBODY_WITH_TWO = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", "-all,+bpf,+perfmon",
