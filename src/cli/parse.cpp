@@ -371,7 +371,7 @@ int flushed(int code)
 int epaudit_main(int argc, char** argv)
 {
     secure_standard_descriptors();
-    ignore_broken_pipes();
+    ignore_signals_of_writing();
     const StandardOutput output;
     try {
         return flushed(parse_and_run(argc, argv));

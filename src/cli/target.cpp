@@ -53,7 +53,7 @@ void become_user(const Caller& user)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    restore_broken_pipes();
+    restore_signals_of_writing();
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama lets only parents trace: strace is our child, as this is
     char byte;
     while (read(start, &byte, 1) < 0 && errno == EINTR) {}

@@ -36,7 +36,7 @@ Error cannot_trace(const std::string& why)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
+    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ})
         ::signal(signal, SIG_DFL);
     setpgid(0, 0);  // Ctrl-C is for us: we tell it when
     dup2(messages, STDERR_FILENO);

@@ -14,7 +14,8 @@
 namespace epaudit {
 namespace {
 
-struct sigaction pipe_action_before {};
+struct sigaction pipe_before {
+}, limit_before{};
 
 }  // namespace
 
@@ -42,14 +43,19 @@ void secure_standard_descriptors()
                 return;
 }
 
-void ignore_broken_pipes()
+void ignore_signals_of_writing()
 {
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, &pipe_action_before);
+    sigaction(SIGPIPE, &ignore, &pipe_before);
+    sigaction(SIGXFSZ, &ignore, &limit_before);
 }
 
-void restore_broken_pipes() { sigaction(SIGPIPE, &pipe_action_before, nullptr); }
+void restore_signals_of_writing()
+{
+    sigaction(SIGPIPE, &pipe_before, nullptr);
+    sigaction(SIGXFSZ, &limit_before, nullptr);
+}
 
 StandardOutput::StandardOutput() : before_(std::cout.rdbuf(this)) { setp(buffer_, buffer_ + sizeof(buffer_)); }
 

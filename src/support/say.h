@@ -25,10 +25,11 @@ void say(fmt::format_string<T...> format, T&&... arguments)
 // finds it closed as it was.
 void secure_standard_descriptors();
 
-// A pipe that nobody reads is a write error, which is reported, and no reason to die in the middle of an observation.
-void ignore_broken_pipes();
+// A pipe that nobody reads, or a file that has reached its limit, is a write error, which is reported, and no reason to die
+// in the middle of an observation.
+void ignore_signals_of_writing();
 // In a child, before it becomes another program: as it was when we were started.
-void restore_broken_pipes();
+void restore_signals_of_writing();
 
 // std::cout while it lives: all is written, also to a descriptor that is non-blocking, and what cannot be is an error of
 // the stream.

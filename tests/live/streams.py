@@ -111,7 +111,17 @@ def the_command_keeps_its_pipe_signal():
     """We ignore SIGPIPE; the command does not inherit that."""
     outcome = epaudit("run", "--", "sh", "-c", "grep SigIgn /proc/self/status; " + FIXED + " --seconds 1")
     ignored = int(outcome.out.split("SigIgn:")[1].split()[0], 16)
-    check(not ignored & 1 << 12, f"SIGPIPE is ignored in the command: {ignored:x}")
+    check(not ignored & (1 << 12 | 1 << 24), f"SIGPIPE or SIGXFSZ is ignored in the command: {ignored:x}")
+
+
+def a_limit_of_file_sizes():
+    """`ulimit -f`: an error, no death by SIGXFSZ; nothing is left behind."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = shutil.copy(LOG, directory)
+        done = subprocess.run(["prlimit", "--fsize=1000", EPAUDIT, "strace", "-q", "--format", f"json={directory}/r.json", log],
+                              capture_output=True, check=False)
+        check(done.returncode == 2 and b"File too large" in done.stderr, f"exit {done.returncode}: {done.stderr!r}")
+        check(os.listdir(directory) == [os.path.basename(log)], str(os.listdir(directory)))
 
 
 def register(suite):
@@ -119,4 +129,5 @@ def register(suite):
     suite.run("streams: standard error is full, broken or closed", each(no_standard_error))
     suite.run("streams: standard output is non-blocking", each(non_blocking))
     suite.run("streams: nothing in the wrong file", nothing_in_the_wrong_file)
+    suite.run("streams: a limit of file sizes", a_limit_of_file_sizes)
     suite.run("streams: the command keeps its SIGPIPE", the_command_keeps_its_pipe_signal)
