@@ -50,7 +50,9 @@ Result<std::optional<Identity>> identity_of(const std::string& path, bool writte
 
 std::vector<Use> uses_of(const AuditOptions& options)
 {
-    const std::string config = !options.config.empty() || options.no_config ? options.config : "epaudit.toml";
+    std::string config = options.config;
+    if (config.empty() && !options.no_config && access("epaudit.toml", F_OK) == 0)  // or a report may become it
+        config = "epaudit.toml";
     std::vector<Use> uses{{options.input, "what is read", false, {}},
                           {config, "the configuration", false, {}},
                           {options.baseline, "the baseline", false, {}},

@@ -109,6 +109,11 @@ TEST_F(Files, OutputsNeverShareAFile)
     }
     EXPECT_FALSE(fs::exists(path("new")));
     options_.record.clear();
+    options_.write_baseline.clear();
+    options_.no_config = false;
+    options_.outputs = {{"suppressions", "epaudit.toml"}};
+    EXPECT_EQ(refused(), "") << "there is none yet";
+    options_.outputs = {{"text", "/dev/null"}};
     options_.baseline = options_.write_baseline = file("b.json", "{}");
     EXPECT_EQ(refused(), "") << "a baseline may be renewed";
 }
