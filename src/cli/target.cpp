@@ -105,8 +105,10 @@ Result<std::optional<Caller>> command_user(const AsWhom& whom)
         return usage_error("--user and --as-root are two answers to one question", "leave one of them away");
     if (whom.as_root)
         return std::optional<Caller>();
-    if (whom.user.empty())
-        return sudo_caller();
+    if (whom.user.empty()) {
+        const auto caller = sudo_caller();
+        return caller ? std::optional(looked_up(*caller)) : std::nullopt;
+    }
     auto user = user_named(whom.user);
     if (!user)
         return usage_error(fmt::format("no user '{}'", whom.user), "getent passwd lists them");

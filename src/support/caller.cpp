@@ -36,12 +36,16 @@ std::optional<Caller> sudo_caller()
     const auto uid = number(getenv("SUDO_UID")), gid = number(getenv("SUDO_GID"));
     if (geteuid() != 0 || !uid || !gid || *uid == 0)
         return std::nullopt;
-    Caller caller;
-    if (const passwd* entry = getpwuid(*uid))
-        caller = from_entry(*entry);
-    caller.uid = *uid;
-    caller.gid = *gid;
-    return caller;
+    return Caller{*uid, *gid};
+}
+
+Caller looked_up(Caller user)
+{
+    const gid_t gid = user.gid;
+    if (const passwd* entry = getpwuid(user.uid))
+        user = from_entry(*entry);
+    user.gid = gid;
+    return user;
 }
 
 std::optional<Caller> user_named(const std::string& name)

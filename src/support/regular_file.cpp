@@ -12,14 +12,12 @@
 
 namespace epaudit {
 
-Descriptor open_regular(const std::string& path, Links links) { return open_regular_at(AT_FDCWD, path, links, 0); }
+namespace {
 
-Descriptor open_regular_at(int directory, const std::string& path, Links links, uint64_t resolve)
+int flags_of(Links links) { return O_PATH | O_CLOEXEC | (links == Links::kRefuse ? O_NOFOLLOW : 0); }
+
+Descriptor open_place(const Descriptor& place)
 {
-    open_how how{};
-    how.flags = O_PATH | O_CLOEXEC | (links == Links::kRefuse ? static_cast<uint64_t>(O_NOFOLLOW) : 0);
-    how.resolve = resolve;
-    const Descriptor place(static_cast<int>(syscall(SYS_openat2, directory, path.c_str(), &how, sizeof(how))));
     struct stat info {};
     if (!place || fstat(place.get(), &info))
         return {};
@@ -29,6 +27,22 @@ Descriptor open_regular_at(int directory, const std::string& path, Links links, 
     }
     // That file, whatever its name leads to by now.
     return Descriptor(open(fmt::format("/proc/self/fd/{}", place.get()).c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+}  // namespace
+
+// Not by openat2(2), which containers may refuse.
+Descriptor open_regular(const std::string& path, Links links)
+{
+    return open_place(Descriptor(open(path.c_str(), flags_of(links))));
+}
+
+Descriptor open_regular_at(int directory, const std::string& path, Links links, uint64_t resolve)
+{
+    open_how how{};
+    how.flags = static_cast<uint64_t>(flags_of(links));
+    how.resolve = resolve;
+    return open_place(Descriptor(static_cast<int>(syscall(SYS_openat2, directory, path.c_str(), &how, sizeof(how)))));
 }
 
 }  // namespace epaudit
