@@ -42,7 +42,7 @@ def built(directory, name, text, *options):
     source = pathlib.Path(directory, name + ".c")
     source.write_text(text, encoding="utf-8")
     program = source.with_suffix("")
-    subprocess.run(["cc", "-g", "-O0", *options, "-o", program, source], check=True)
+    subprocess.run(["cc", "-g", "-O0", "-o", program, source, *options], check=True)
     return str(program)
 
 
