@@ -85,8 +85,8 @@ def source_text_of_attach(directory):
             outcome = tool.interrupt()
             check(outcome.code == 1, outcome.describe())
             finding = next(f for f in outcome.report["findings"] if f["rule"] == "EP201")
-            check(("source" in finding) == wanted, f"{options}: {finding.get('source')}")
-            check(any(frame.get("line") for stack in finding["stacks"] for frame in stack["frames"]), "no frame with a line")
+            check(("source" in finding["evidence"]) == wanted, f"{options}: {finding['evidence'].get('source')}")
+            check(any(frame.get("line") for stack in finding["evidence"]["stacks"] for frame in stack["frames"]), "no frame with a line")
 
 
 def the_command_is_the_callers(directory):
@@ -213,7 +213,7 @@ def spinning_in_a_library(directory, library, then):
         finally:
             server.kill()
     check(outcome.code == 1 and "EP201" in outcome.rules(), outcome.describe())
-    return {frame["function"] for finding in outcome.report["findings"] for stack in finding["stacks"] for frame in stack["frames"]}
+    return {frame["function"] for finding in outcome.report["findings"] for stack in finding["evidence"]["stacks"] for frame in stack["frames"]}
 
 
 def a_library_that_became_something_else(directory):
