@@ -34,8 +34,9 @@ TEST(StraceGhost, CallsOnTheClosedNumberFail)
         const std::string turns = times(300, kTold + handler);
         EXPECT_GE(judge(kBorn + turns).level("EP303"), Level::kLikely) << handler;
         EXPECT_FALSE(judge(kBorn + turns).has("EP202")) << handler;
-        if (!handler.empty())  // else nothing in the middle of it says what it is
+        if (!handler.empty()) {  // else nothing in the middle of it says what it is
             EXPECT_GE(judge(turns).level("EP303"), Level::kLikely) << "from the middle: " << handler;
+        }
     }
 }
 
