@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "src/recording/replay.h"
 #include "tests/unit/sample_recording.h"
@@ -277,11 +278,16 @@ TEST(Recording, LostRecordsAreTold)
 TEST(Recording, AFileWithoutABeginningIsNotLeftBehind)
 {
     const std::string path = testing::TempDir() + "epaudit-recording-test";
+    std::filesystem::remove(path);
     auto writer = RecordingWriter::create(path);
     ASSERT_TRUE(writer) << writer.error().message;
-    EXPECT_TRUE(std::filesystem::exists(path));
     writer->reset();
     EXPECT_FALSE(std::filesystem::exists(path));
+    std::ofstream(path) << "an older one";  // stays until there is a new one
+    writer = RecordingWriter::create(path);
+    writer->reset();
+    std::string old;
+    EXPECT_TRUE(std::getline(std::ifstream(path), old) && old == "an older one");
     writer = RecordingWriter::create(path);
     (*writer)->begin(sample_header());
     (*writer)->end();
