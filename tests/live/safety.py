@@ -15,7 +15,6 @@ import time
 from harness import BUILD, EPAUDIT, SPEED, Started, check, epaudit, programs, serving, wait_for
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
-BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
 NOBODY = pwd.getpwnam("nobody")
 BY_SUDO = {"SUDO_UID": str(NOBODY.pw_uid), "SUDO_GID": str(NOBODY.pw_gid), "SUDO_USER": "nobody"}
 FORMATS = ("text", "json", "html", "sarif", "junit", "github", "ndjson", "perfetto", "suppressions")
@@ -75,18 +74,22 @@ def no_secret_in_any_format(directory):
 
 def source_text_of_attach(directory):
     """Off unless asked for; frames with file and line stay."""
-    shutil.copy(pathlib.Path(BUG), directory / "bug")
-    with serving(BUG) as server:
+    program = built(directory, "spin", SPIN.replace('#line 1 "%s"\n', ""))
+    victim = subprocess.Popen([program, "30"])
+    try:
         for options, wanted in (((), False), (("--source-text",), True)):
-            tool = Started("attach", "--profile", "test", *options, "-p", server.pid, cwd=pathlib.Path(__file__).parents[2])
+            tool = Started("attach", "--profile", "test", *options, "-p", victim.pid, cwd=directory)
             for line in tool.process.stderr:
                 if b"EP201" in line:
                     break
             outcome = tool.interrupt()
             check(outcome.code == 1, outcome.describe())
-            finding = next(f for f in outcome.report["findings"] if f["rule"] == "EP201")
-            check(("source" in finding["evidence"]) == wanted, f"{options}: {finding['evidence'].get('source')}")
-            check(any(frame.get("line") for stack in finding["evidence"]["stacks"] for frame in stack["frames"]), "no frame with a line")
+            evidence = next(f for f in outcome.report["findings"] if f["rule"] == "EP201")["evidence"]
+            check(("source" in evidence) == wanted, f"{options}: {evidence.get('source')}")
+            check(any(frame.get("line") for stack in evidence["stacks"] for frame in stack["frames"]), "no frame with a line")
+    finally:
+        victim.kill()
+        victim.wait()
 
 
 def the_command_is_the_callers(directory):
