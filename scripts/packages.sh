@@ -11,7 +11,7 @@ REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core u
     beanstalkd ngircd slapd rabbitmq-server bind9 knot pdns-recursor dnsdist squid varnish gcc libc6-dev h2o
     uwsgi-core uwsgi-plugin-python3 php8.2-fpm nghttp2-client openssl dbus-daemon gearman-job-server tor coturn
     transmission-daemon dovecot-core dovecot-imapd pgbouncer
-    caddy etcd-server prometheus nats-server puma tomcat10-common ejabberd xvfb
+    caddy etcd-server prometheus nats-server puma tomcat10-common ejabberd
     gunicorn python3-gevent python3-uvloop python3-tornado python3-trio python3-twisted
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
