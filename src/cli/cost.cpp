@@ -22,9 +22,12 @@ constexpr size_t kMostProcesses = 256;
 std::map<uint32_t, uint64_t> cpu_ticks(const std::vector<uint32_t>& pids)
 {
     std::map<uint32_t, uint64_t> out;
-    for (uint32_t pid : pids)
-        if (const auto stat = read_proc_stat(pid); stat && out.size() < kMostProcesses)
+    for (uint32_t pid : pids) {
+        if (out.size() == kMostProcesses)
+            break;
+        if (const auto stat = read_proc_stat(pid))
             out[pid] = stat->user_ticks + stat->system_ticks;
+    }
     return out;
 }
 
