@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "src/audit/auditor.h"
-#include "src/audit/config_text.h"
 #include "src/evidence/place.h"
+#include "src/support/utf8.h"
 
 namespace epaudit {
 namespace {

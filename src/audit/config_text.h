@@ -13,9 +13,4 @@ namespace epaudit {
 // and the ends of lines, and bytes that are not UTF-8.
 Result<> check_config_text(std::string_view text, const std::string& file);
 
-// Length of the UTF-8 sequence that begins here; 0: it is none. As RFC 3629: shortest form, no surrogates.
-size_t utf8_length(std::string_view text);
-// Each byte that belongs to no such sequence becomes `instead`.
-std::string with_valid_utf8(std::string_view text, std::string_view instead);
-
 }  // namespace epaudit

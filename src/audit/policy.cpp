@@ -9,8 +9,8 @@
 #include <ctime>
 
 #include "src/audit/auditor.h"
-#include "src/audit/config_text.h"
 #include "src/evidence/place.h"
+#include "src/support/utf8.h"
 
 namespace epaudit {
 namespace {

@@ -8,32 +8,11 @@
 #include <cmath>
 
 #include "src/report/report.h"
+#include "src/support/utf8.h"
 
 namespace epaudit {
 
 namespace {
-
-// Length of the well-formed UTF-8 sequence that starts `text`, 0 when it is malformed.
-size_t sequence_length(std::string_view text)
-{
-    auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char lead = byte(0);
-    const size_t length = lead < 0x80                   ? 1
-                          : lead >= 0xc2 && lead < 0xe0 ? 2
-                          : lead >= 0xe0 && lead < 0xf0 ? 3
-                          : lead >= 0xf0 && lead < 0xf5 ? 4
-                                                        : 0;
-    if (length == 0 || length > text.size())
-        return 0;
-    for (size_t i = 1; i < length; ++i)
-        if ((byte(i) & 0xc0) != 0x80)
-            return 0;
-    // Overlong forms, surrogates, beyond U+10FFFF.
-    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) || (lead == 0xf0 && byte(1) < 0x90) ||
-        (lead == 0xf4 && byte(1) > 0x8f))
-        return 0;
-    return length;
-}
 
 bool is_control(std::string_view sequence)
 {
@@ -114,7 +93,7 @@ std::string clean(std::string_view raw)
 {
     std::string out;
     while (!raw.empty()) {
-        const size_t length = sequence_length(raw);
+        const size_t length = utf8_length(raw);
         if (length == 0) {
             out += "\xef\xbf\xbd";  // U+FFFD
             raw.remove_prefix(1);

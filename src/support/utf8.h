@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names that programs choose are bytes; reports, baselines and configuration are text.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace epaudit {
+
+// Length of the UTF-8 sequence that begins here; 0: it is none. As RFC 3629: shortest form, no surrogates.
+size_t utf8_length(std::string_view text);
+// Each byte that belongs to no such sequence becomes `instead`.
+std::string with_valid_utf8(std::string_view text, std::string_view instead);
+
+}  // namespace epaudit
