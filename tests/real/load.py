@@ -247,16 +247,16 @@ def slow_requests(port, seconds, ms, excess, path="/"):
         clients[1].close()
 
 
-def http_load(site, seconds, large="/large", slow=(1300, 2600), path="/"):
+def http_load(site, seconds, large="/large", slow=(1300, 2600), path="/", excess=60):
     """All of it at once for a third of the time, within which the server is stopped for a second; then only what waits,
-    so that the loop can fall asleep."""
+    so that the loop can fall asleep. `excess`: what is asked for behind a slow answer, at once."""
     from servers import wrk_load
     port, busy = site.port, max(2, int(seconds / 3))
     answer = http_size(port, path)
     request = get(path)
     waiting = [lambda: hold(port, seconds), lambda: stall(port, seconds - 0.5, get(large)),
                lambda: stall(port, seconds - 0.5, get(large), half_closed=True)]
-    waiting += [lambda ms=ms: slow_requests(port, seconds - 0.3, ms, 60, path) for ms in slow]
+    waiting += [lambda ms=ms: slow_requests(port, seconds - 0.3, ms, excess, path) for ms in slow]
 
     def lively():
         check(wrk_load(port, busy, path, 16) > 0, "wrk was not answered")
