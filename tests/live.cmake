@@ -29,6 +29,11 @@ add_executable(epaudit_answers live/answers.cpp)
 target_link_libraries(epaudit_answers PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_answers PROPERTIES OUTPUT_NAME answers)
 
+# The server of tests/live/scale.py.
+add_executable(epaudit_scale live/scale.cpp)
+target_link_libraries(epaudit_scale PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_scale PROPERTIES OUTPUT_NAME scale)
+
 # The roles of tests/live/waiting.py.
 add_executable(epaudit_waiting live/waiting.cpp)
 target_link_libraries(epaudit_waiting PRIVATE epaudit_warnings Threads::Threads)

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -60,6 +61,8 @@ struct Sleeper {
     Asleep call;
 };
 
+using CallOn = std::pair<uint32_t, int>;  // process, and the fd that is the first argument
+
 // Each thread is asked once, however many epolls there are.
 std::vector<Sleeper> sleepers_of(const std::vector<uint32_t>& pids)
 {
@@ -82,14 +85,19 @@ bool may_hang_in(long number)
 // loop, taken to have been in that call since we came (EP103).
 void seed_hangs(LiveCapture::Impl& impl, const std::vector<Sleeper>& sleepers, const std::set<uint64_t>& waited_on)
 {
-    std::map<std::pair<uint32_t, int>, uint32_t> asleep;  // process and fd: thread
+    std::map<CallOn, uint32_t> asleep;  // its thread
+    std::set<int> fds;
     for (const Sleeper& one : sleepers)
-        if (may_hang_in(one.call.number))
+        if (may_hang_in(one.call.number)) {
             asleep[{one.pid, one.call.fd}] = one.tid;
+            fds.insert(one.call.fd);
+        }
     const int registrations = bpf_map__fd(impl.skeleton->maps.registration_rows);
     registration_key key{};
     for (int error = asleep.empty() ? -1 : bpf_map_get_next_key(registrations, nullptr, &key); !error;
          error = bpf_map_get_next_key(registrations, &key, &key)) {
+        if (!fds.count(key.fd))  // there may be a hundred thousand of them
+            continue;
         registration_row registration{};
         file_row file{};
         if (waited_on.count(key.epoll) || bpf_map_lookup_elem(registrations, &key, &registration) ||
@@ -114,6 +122,10 @@ void seed_hangs(LiveCapture::Impl& impl, const std::vector<Sleeper>& sleepers, c
     }
 }
 
+// Of an epoll that is larger fdinfo is not read: the kernel holds ep->mtx while it writes a line for each registration
+// (ep_show_fdinfo()), begins anew each time its buffer proves too small, and nobody gets an event from it meanwhile.
+constexpr unsigned kMostListed = 10000;
+
 unsigned registrations_in_fdinfo(uint32_t pid, int epfd)
 {
     std::ifstream in(fmt::format("/proc/{}/fdinfo/{}", living_thread(pid), epfd));
@@ -121,6 +133,23 @@ unsigned registrations_in_fdinfo(uint32_t pid, int epfd)
     for (std::string line; std::getline(in, line);)
         found += line.rfind("tfd:", 0) == 0;
     return found;
+}
+
+// What the epoll holds beyond that which the walk over descriptors has met.
+std::optional<std::string> beyond_descriptors(const epoll_row& epoll)
+{
+    if (epoll.registrations > kMostListed)
+        return fmt::format(
+            "pid {} epoll fd {} has {} registrations: it was not asked for those of files that no descriptor leads to, "
+            "because the kernel locks the epoll meanwhile",
+            epoll.tgid, epoll.fd, epoll.registrations);
+    const unsigned listed = registrations_in_fdinfo(epoll.tgid, epoll.fd);
+    if (listed <= epoll.registrations)
+        return std::nullopt;
+    return fmt::format(
+        "pid {} epoll fd {}: {} of {} registrations belong to files that no descriptor of a watched "
+        "process leads to; level-triggered ones are watched from their first event on, others not",
+        epoll.tgid, epoll.fd, listed - epoll.registrations, listed);
 }
 
 void seed_wait(LiveCapture::Impl& impl, uint64_t epoll, const Sleeper& sleeper)
@@ -147,6 +176,10 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
         return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
                              last_libbpf_message());
     const std::vector<Sleeper> sleepers = sleepers_of(pids);
+    std::multimap<CallOn, const Sleeper*> waits;
+    for (const Sleeper& one : sleepers)
+        if (is_wait(one.call.number))
+            waits.emplace(CallOn{one.pid, one.call.fd}, &one);
     std::vector<std::string> notes;
     std::set<uint64_t> waited_on;
     for (uint64_t id : keys_of<uint64_t>(impl.skeleton->maps.epoll_rows)) {
@@ -155,17 +188,12 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
             continue;
         if (epoll.fd < 0)  // no descriptor of a watched process leads to it
             continue;
-        unsigned listed = registrations_in_fdinfo(epoll.tgid, epoll.fd);
-        if (listed > epoll.registrations)
-            notes.push_back(fmt::format(
-                "pid {} epoll fd {}: {} of {} registrations belong to files that no descriptor of a watched "
-                "process leads to; level-triggered ones are watched from their first event on, others not",
-                epoll.tgid, epoll.fd, listed - epoll.registrations, listed));
-        for (const Sleeper& one : sleepers) {
-            if (one.pid != epoll.tgid || one.call.fd != epoll.fd || !is_wait(one.call.number))
-                continue;
+        if (std::optional<std::string> note = beyond_descriptors(epoll))
+            notes.push_back(std::move(*note));
+        auto [first, last] = waits.equal_range(CallOn{epoll.tgid, epoll.fd});
+        for (; first != last; ++first) {
             waited_on.insert(id);
-            seed_wait(impl, id, one);
+            seed_wait(impl, id, *first->second);
         }
     }
     seed_hangs(impl, sleepers, waited_on);

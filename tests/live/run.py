@@ -18,6 +18,7 @@ import readers
 import reports
 import rings
 import safety
+import scale
 import servers
 import sources
 import stops
@@ -42,6 +43,7 @@ readers.register(suite)
 reports.register(suite)
 rings.register(suite)
 safety.register(suite)
+scale.register(suite)
 servers.register(suite)
 sources.register(suite)
 trouble.register(suite)
