@@ -152,10 +152,13 @@ static __always_inline u64 mix(u64 hash, u64 value)
 /*
  * The same words are on the stack again and again, and of those that lead nowhere a look costs a page fault. What a word
  * leads to may change: then one place looks like two. A look that is remembered counts as one, so that what is looked at
- * does not depend on what was before.
+ * does not depend on what was before. Global: verified once.
  */
-static __noinline bool call_before(struct site_view *v, u64 word)
+__noinline int call_before(u32 copy, u64 word)
 {
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    if (!v)
+        return 0;
     u64 code, tag = mix(word, v->tgid) & ~1ULL;
     u64 *known = &v->memo[tag >> 32 & (SITE_MEMO - 1)];
     if ((*known & ~1ULL) != tag)
@@ -164,18 +167,18 @@ static __noinline bool call_before(struct site_view *v, u64 word)
 }
 
 /* Is this word a return address? Of the program's own code for sure enough, elsewhere when a call stands before it. */
-static __always_inline bool returns_to(struct site_view *v, u64 word)
+static __always_inline bool returns_to(struct site_view *v, u32 copy, u64 word)
 {
     if (word >= v->text_start && word < v->text_end)
         return true;
     if (word < 0x100000000ULL || word >> 47 || word - v->sp < (1 << 20) || !v->looks_left)
         return false;
     v->looks_left -= 1;
-    return call_before(v, word);
+    return call_before(copy, word);
 }
 
 /* The callers by their frame pointers, where there are such (all of Go). 0: there are none. */
-static __always_inline u64 hash_frames(struct site_view *v, u64 hash, u64 frame)
+static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, u64 frame)
 {
     u64 least = v->sp;
     v->found = 0;
@@ -183,7 +186,7 @@ static __always_inline u64 hash_frames(struct site_view *v, u64 hash, u64 frame)
         u64 pair[2];
         if (frame < least || frame - v->sp > (1 << 20) || frame % 8)
             break;
-        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, pair[1]))
+        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, copy, pair[1]))
             break;
         hash = mix(hash, pair[1]);
         v->found += 1;
@@ -207,7 +210,7 @@ __noinline int hash_stretch(u32 copy, u32 first, u32 words)
         if (first + i >= words || v->found >= SITE_CALLERS)
             return 1;
         u64 word = v->word[at + i];
-        if (!returns_to(v, word))
+        if (!returns_to(v, copy, word))
             continue;
         v->hash = mix(v->hash, word);
         v->found += 1;
@@ -258,7 +261,7 @@ __noinline int find_site(u32 which)
     v->looks_left = SITE_LOOKS;
     v->tgid = p->tgid;
     u64 hash = mix(mix(user_instruction(registers), (u64)p->tgid << 32 | p->mask), p->kind);
-    u64 site = hash_frames(v, hash, user_frame_pointer(registers));
+    u64 site = hash_frames(v, copy, hash, user_frame_pointer(registers));
     if (!site)
         site = hash_words(v, copy, hash, read_words(v));
     else if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) /* libc's wrapper has no frame: who called it stands here */
