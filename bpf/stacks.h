@@ -15,9 +15,10 @@ struct stack_table {
 };
 extern struct stack_table stacks SEC(".maps");
 
-/* Places whose stack was taken. */
+/* Places whose stack was taken. Each process has its own, and over weeks there are more of them than room: those that nobody
+ * came by any more give way. */
 struct site_table {
-    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, STACK_SITES);
     __type(key, u64);
     __type(value, u64);

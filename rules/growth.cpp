@@ -5,9 +5,15 @@
 
 namespace epaudit {
 
-void Growth::note(uint32_t group, const Members& members, uint64_t time, uint64_t window)
+void Growth::note(const std::map<uint32_t, Members>& groups, uint64_t time, uint64_t window)
 {
-    std::deque<Sample>& samples = samples_[group];
+    for (const auto& [group, members] : groups)
+        note(samples_[group], members, time, window);
+    std::erase_if(samples_, [&](const auto& known) { return !groups.count(known.first); });
+}
+
+void Growth::note(std::deque<Sample>& samples, const Members& members, uint64_t time, uint64_t window) const
+{
     if (!samples.empty() && time < samples.back().time + window)
         return;
     samples.push_back({time, members});
@@ -34,10 +40,17 @@ bool Growth::grew(uint32_t group) const
 
 bool Told::worth_saying(const Member& member, Level level, bool example)
 {
-    auto [at, fresh] = told_.try_emplace(member, level);
-    bool changed = at->second != level;
-    at->second = level;
+    auto [at, fresh] = told_.try_emplace(member, Said{level});
+    bool changed = at->second.level != level;
+    at->second = {level};
     return fresh || changed || example;
+}
+
+void Told::settle()
+{
+    std::erase_if(told_, [](const auto& said) { return !said.second.asked; });
+    for (auto& [member, said] : told_)
+        said.asked = false;
 }
 
 }  // namespace epaudit

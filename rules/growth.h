@@ -20,8 +20,9 @@ class Growth {
 public:
     Growth(unsigned windows, double kept_share) : windows_(windows), kept_share_(kept_share) {}
 
-    // The members of a group (a process) now. Call at each audit, also with none.
-    void note(uint32_t group, const Members& members, uint64_t time, uint64_t window);
+    // The members of each group (a process) now. Call at each audit, also of groups with none; what is not named any more is
+    // forgotten.
+    void note(const std::map<uint32_t, Members>& groups, uint64_t time, uint64_t window);
     // In each of the last `windows` windows there were more than in the one before, and of those that were there
     // at the beginning nearly all still are.
     bool grew(uint32_t group) const;
@@ -31,6 +32,8 @@ private:
         uint64_t time;
         Members members;
     };
+
+    void note(std::deque<Sample>& samples, const Members& members, uint64_t time, uint64_t window) const;
 
     unsigned windows_;
     double kept_share_;
@@ -42,9 +45,15 @@ private:
 class Told {
 public:
     bool worth_saying(const Member& member, Level level, bool example);
+    // At the end of an audit: what was not asked about in it is forgotten.
+    void settle();
 
 private:
-    std::map<Member, Level> told_;
+    struct Said {
+        Level level;
+        bool asked = true;
+    };
+    std::map<Member, Said> told_;
 };
 
 }  // namespace epaudit

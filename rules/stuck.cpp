@@ -208,10 +208,15 @@ void Patience::look(const Snapshot& books)
         if (process.state == RunState::kStopped)
             stopped_at_[pid] = books.time;
     }
+    std::set<uint32_t> known;
     for (const auto& [tid, thread] : books.threads) {
+        known.insert(thread.tgid);
         if (thread.stopped_at)
             stopped_at_[thread.tgid] = std::max(stopped_at_[thread.tgid], thread.stopped_at);
     }
+    std::erase_if(stopped_at_, [&](const auto& stopped) {
+        return !books.processes.count(stopped.first) && !known.count(stopped.first);
+    });
     std::erase_if(sights_, [&](const auto& s) { return s.second.seen_at + kForgetNs < books.time; });
 }
 

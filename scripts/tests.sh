@@ -160,12 +160,13 @@ run_python() {
     count_python "$name" "$code"
 }
 
-# Suites that watch programs from the kernel. Of the museum a third, every day another; ./dev history runs all of it.
+# Suites that watch programs from the kernel. Of the museum a third, every day another; ./dev history runs all of it. Two
+# minutes of soaking show what grows fast; ./dev soak shows the rest.
 run_watching() {
     local suite reason
-    local -A options=([history]=--third)
+    local -A options=([history]=--third [soak]=2)
     reason=$(why_blind)
-    for suite in live real history; do
+    for suite in live real history soak; do
         say "== tests/$suite"
         if [[ -n $reason ]]; then
             say "skipped tests/$suite: all of it watches programs from the kernel: $reason"

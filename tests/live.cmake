@@ -34,6 +34,11 @@ add_executable(epaudit_scale live/scale.cpp)
 target_link_libraries(epaudit_scale PRIVATE epaudit_warnings Threads::Threads)
 set_target_properties(epaudit_scale PROPERTIES OUTPUT_NAME scale)
 
+# The server of tests/soak.
+add_executable(epaudit_churn soak/churn.cpp)
+target_link_libraries(epaudit_churn PRIVATE epaudit_warnings Threads::Threads)
+set_target_properties(epaudit_churn PROPERTIES OUTPUT_NAME churn)
+
 # The roles of tests/live/waiting.py.
 add_executable(epaudit_waiting live/waiting.cpp)
 target_link_libraries(epaudit_waiting PRIVATE epaudit_warnings Threads::Threads)

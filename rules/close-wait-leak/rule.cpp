@@ -120,11 +120,13 @@ public:
                 members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
             kept[entry.file.tgid].push_back(&entry);
         }
-        for (auto& [pid, group] : members)
-            growth_.note(pid, group, books.time, settings.ns("window_s"));
+        growth_.note(members, books.time, settings.ns("window_s"));
         note_late(kept);
+        if (!books.processes.empty())  // a log names them at its end
+            std::erase_if(late_, [&](uint32_t pid) { return !books.processes.count(pid); });
         for (auto& [pid, entries] : kept)
             report(books, pid, entries, settings, out);
+        told_.settle();
     }
 
 private:
@@ -141,10 +143,12 @@ private:
         for (const auto& [pid, entries] : kept)
             for (const Entry* entry : entries)
                 now[pid].insert({entry->file_id, entry->file.ino});
-        for (const auto& [pid, members] : kept_then_)
+        for (const auto& [pid, members] : kept_then_) {
+            auto still = now.find(pid);
             for (const Member& member : members)
-                if (!now[pid].count(member))
+                if (still == now.end() || !still->second.count(member))
                     late_.insert(pid);
+        }
         kept_then_ = std::move(now);
     }
 

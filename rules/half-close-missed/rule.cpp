@@ -111,10 +111,10 @@ public:
                 members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
             cases[entry.file.tgid].push_back({&entry, way, books.time - since, against});
         }
-        for (auto& [pid, group] : members)
-            growth_.note(pid, group, books.time, settings.ns("window_s"));
+        growth_.note(members, books.time, settings.ns("window_s"));
         for (auto& [pid, group] : cases)
             report(books, pid, group, settings, out);
+        told_.settle();
         from_start_.settle(kInfo, books, first, out);
     }
 

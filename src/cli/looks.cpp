@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bpf/twins.h"
 #include "src/books/counts.h"
@@ -29,9 +30,20 @@ Result<> Looks::after(const Snapshot& books)
     return tell();
 }
 
+// Whether such a program is judged is all that is left of it.
+void Looks::part_with(const ProcessInfo& program)
+{
+    std::string by = judge_.left_out(program);
+    if (by.empty())
+        judged_one_ = true;
+    else
+        left_out_.insert(std::move(by));
+}
+
 // Whose epolls they are. A process that ended before its name was read was somebody, too.
 void Looks::meet(const Snapshot& books)
 {
+    std::map<uint32_t, ProcessInfo> before = std::exchange(programs_, {});
     for (const auto& [id, epoll] : books.epolls) {
         auto at = books.processes.find(epoll.tgid);
         if (at == books.processes.end())
@@ -39,6 +51,9 @@ void Looks::meet(const Snapshot& books)
         else
             programs_[epoll.tgid] = at->second;
     }
+    for (const auto& [pid, program] : before)
+        if (!programs_.count(pid))
+            part_with(program);
 }
 
 // One line when a finding first reaches the gate, so that nobody waits for the end to know.
@@ -112,14 +127,10 @@ void Looks::fill(Report& report, const Snapshot& last, const Sight& sight)
     observation.registrations = registrations_seen_;
     observation.epolls = epolls_seen_;
     judge_.fill(report, sight);
-    bool judged = somebody_unknown_;
-    for (const auto& [pid, program] : programs_) {
-        std::string by = judge_.left_out(program);
-        judged |= by.empty();
-        if (!by.empty() && std::count(report.unjudged.begin(), report.unjudged.end(), by) == 0)
-            report.unjudged.push_back(std::move(by));
-    }
-    report.none_judged = !judged && !programs_.empty();
+    for (const auto& [pid, program] : std::exchange(programs_, {}))
+        part_with(program);
+    report.unjudged.assign(left_out_.begin(), left_out_.end());
+    report.none_judged = !judged_one_ && !somebody_unknown_ && !left_out_.empty();
     report.history = historian_.history();
 }
 

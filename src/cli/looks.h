@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ public:
 
 private:
     void meet(const Snapshot& books);
+    void part_with(const ProcessInfo& program);
     void announce(const Snapshot& books);
     Result<> tell();
 
@@ -47,8 +49,11 @@ private:
     uint64_t registrations_seen_ = 0;
     uint64_t epolls_seen_ = 0;
     ToldFindings announced_;
-    std::map<uint32_t, ProcessInfo> programs_;  // that own an epoll
+    std::map<uint32_t, ProcessInfo> programs_;  // that own an epoll now
     bool somebody_unknown_ = false;             // owned one, too
+    // Of those that owned one before: over weeks there are too many of them to be kept.
+    std::set<std::string> left_out_;  // by the configuration, and by what of it
+    bool judged_one_ = false;
 };
 
 }  // namespace epaudit

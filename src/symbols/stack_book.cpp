@@ -5,11 +5,17 @@
 
 #include <cerrno>
 
+#include "bpf/types.h"
+
 namespace epaudit {
 namespace {
 
 constexpr size_t kMostStacks = 4096;
-constexpr size_t kMostImages = 64;  // beyond, those of processes that have ended are forgotten
+// Beyond as many, those of processes that have ended are forgotten: a server that forks for weeks has one more each time,
+// and each is megabytes of unwinding tables.
+constexpr size_t kMostImages = 64;
+// So long a rule may still ask for a stack of a process that has ended.
+constexpr uint64_t kEndedNs = 60 * NSEC_PER_SEC;
 
 }  // namespace
 
@@ -21,8 +27,6 @@ std::shared_ptr<ProcessImage> StackBook::image_of(uint32_t pid)
     int why = 0;
     std::shared_ptr<ProcessImage> image = ProcessImage::open(pid, why);
     if (image) {
-        if (images_.size() >= kMostImages)
-            std::erase_if(images_, [](const auto& known) { return !known.second->current(); });
         images_[pid] = image;
         return image;
     }
@@ -55,10 +59,33 @@ void StackBook::add(const StackOwner& owner, const StackSlice& slice)
     changed_ = true;
     if (keep_fresh_)
         fresh_.push_back(owner);
-    if (!fresh)
-        return;
-    order_.push_back(key);
-    if (order_.size() > kMostStacks) {
+    if (fresh)
+        order_.push_back(key);
+    make_room(owner.time);
+}
+
+// Once a second at most: it asks /proc for every process. The stacks of a server that lives are worth more than those of
+// its children that came later and have ended.
+void StackBook::make_room(uint64_t now)
+{
+    const bool many = images_.size() > kMostImages || order_.size() > kMostStacks;
+    if (many && now >= made_room_at_ + NSEC_PER_SEC) {
+        made_room_at_ = now;
+        std::map<const ProcessImage*, bool> ended;  // asked once each
+        auto has_ended = [&](const std::shared_ptr<ProcessImage>& image) {
+            auto [at, fresh] = ended.try_emplace(image.get(), false);
+            if (fresh)
+                at->second = !image->current();
+            return at->second;
+        };
+        std::erase_if(kept_, [&](const auto& known) {
+            return known.second.time + kEndedNs < now && has_ended(known.second.image);
+        });
+        std::erase_if(images_, [&](const auto& known) { return has_ended(known.second); });
+    }
+    if (kept_.size() != order_.size())
+        std::erase_if(order_, [&](const StackKey& key) { return !kept_.count(key); });
+    while (order_.size() > kMostStacks) {
         kept_.erase(order_.front());
         order_.pop_front();
     }

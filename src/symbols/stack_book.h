@@ -36,6 +36,8 @@ public:
     // Those that came since the last call, symbolised at once; none before the first call asked for them.
     std::vector<std::pair<StackOwner, Stack>> take_fresh();
 
+    size_t size() const { return kept_.size(); }  // stacks that are kept
+
     // What could not be done, one sentence each.
     std::vector<std::string> notes() const;
 
@@ -48,6 +50,7 @@ private:
     };
 
     std::shared_ptr<ProcessImage> image_of(uint32_t pid);
+    void make_room(uint64_t now);
 
     std::map<uint32_t, std::shared_ptr<ProcessImage>> images_;
     std::map<StackKey, Kept> kept_;
@@ -55,6 +58,7 @@ private:
     std::vector<StackOwner> fresh_;
     bool keep_fresh_ = false;
     bool changed_ = false;
+    uint64_t made_room_at_ = 0;
     uint64_t gone_ = 0;     // stacks of processes that had ended
     uint64_t refused_ = 0;  // stacks of processes that we may not look at
     uint64_t failed_ = 0;

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 #include <sys/ucontext.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 
@@ -255,6 +257,44 @@ TEST(StackBook, ProcessThatHasEndedIsCountedInANote)
     ASSERT_EQ(book.notes().size(), 1u);
     EXPECT_NE(book.notes()[0].find("1 call stack"), std::string::npos) << book.notes()[0];
     EXPECT_NE(book.notes()[0].find("had ended"), std::string::npos) << book.notes()[0];
+}
+
+// A child that has the same code and stack, once it is asked.
+pid_t sleeping_child()
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    return child;
+}
+
+void end_child(pid_t child)
+{
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+}
+
+// A server runs for weeks, and its children live for a moment.
+TEST(StackBook, StacksOfProcessesThatHaveEndedGoFirst)
+{
+    StackBook book;
+    StackSlice slice = outermost(2 * kPage);
+    uint64_t now = NSEC_PER_SEC;
+    book.add({StackRole::kArmed, 7, now, 1}, slice);
+    for (uint64_t place = 1000; place < 11000;) {
+        const pid_t child = sleeping_child();
+        ASSERT_GT(child, 0);
+        slice.pid = static_cast<uint32_t>(child);
+        for (const uint64_t last = place + 1000; place < last; place++)
+            book.add({StackRole::kArmed, place, now += NSEC_PER_SEC / 10, 1}, slice);
+        end_child(child);
+    }
+    EXPECT_TRUE(book.find(StackRole::kArmed, entry_of(0x10, 0x20, 7, 0))) << "of a process that lives";
+    EXPECT_FALSE(book.find(StackRole::kArmed, entry_of(0x10, 0x20, 1000, 0))) << "it ended a quarter of an hour ago";
+    EXPECT_TRUE(book.find(StackRole::kArmed, entry_of(0x10, 0x20, 10999, 0))) << "a rule may still ask for it";
+    EXPECT_LE(book.size(), 4096u);
 }
 
 }  // namespace
