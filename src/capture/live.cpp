@@ -12,6 +12,7 @@
 #include "src/capture/live_walk.h"
 #include "src/support/capabilities.h"
 #include "src/support/clock.h"
+#include "src/support/descriptor_limit.h"
 #include "src/support/proc.h"
 
 namespace epaudit {
@@ -154,6 +155,9 @@ Result<> load_and_attach(LiveCapture::Impl& impl, const LiveOptions& options)
     capture_libbpf_messages(options.verbose);
     if (auto allowed = check_capabilities(); !allowed)
         return allowed.error();
+    if (const DescriptorRoom room = raise_descriptor_limit(); !room.enough)
+        return observe_error(fmt::format("no more than {} descriptors may be open here: too few to watch", room.most),
+                             "ulimit -n 1024, or LimitNOFILE=1024 in its unit");
     Result<> chosen = Done{};
     int error = load(impl, options, chosen);
     if (!chosen)

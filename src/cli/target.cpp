@@ -20,6 +20,7 @@
 #include <set>
 #include <sstream>
 
+#include "src/support/descriptor_limit.h"
 #include "src/support/proc.h"
 #include "src/support/say.h"
 
@@ -54,6 +55,7 @@ void become_user(const Caller& user)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     restore_signals_of_writing();
+    restore_descriptor_limit();
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama lets only parents trace: strace is our child, as this is
     char byte;
     while (read(start, &byte, 1) < 0 && errno == EINTR) {}

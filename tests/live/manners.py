@@ -189,6 +189,14 @@ def own_descriptors():
     check(len(numbers.split(",")) <= 5, f"the child saw descriptors {numbers}")  # 0 1 2, epoll, listdir's own
 
 
+def few_descriptors():
+    """It takes what it may have, and the child has what it had."""
+    outcome = epaudit("run", "--", "sh", "-c", f"ulimit -S -n; ulimit -H -n; {BUG} --seconds 2",
+                      prefix=["prlimit", "--nofile=40:1000"])
+    check(outcome.rules() == ["EP201"] and outcome.report["observation"]["hooks"] != "strace", outcome.describe())
+    check(outcome.out.split()[:2] == ["40", "1000"], outcome.out)
+
+
 def only_two_capabilities():
     with tempfile.TemporaryDirectory() as directory:  # this checkout may lie where nobody else may go
         os.chmod(directory, 0o755)
@@ -313,6 +321,9 @@ def register(suite):
     suite.run("--duration ends the command", duration_ends_run)
     suite.run("kill -9 of epaudit leaves nothing loaded", killed_tool_leaves_nothing)
     suite.run("descriptors stay ours", own_descriptors)
+    suite.run("a low limit of descriptors is raised, for epaudit alone", few_descriptors)
+    suite.run("too few descriptors", refuses(3, "no more than 64 descriptors may be open", "attach", "-p", os.getpid(),
+                                             prefix=["prlimit", "--nofile=64:64"], hint="ulimit -n 1024"))
     suite.run("CAP_BPF and CAP_PERFMON suffice", only_two_capabilities)
     suite.run("epaudit-static stands alone", single_file)
     suite.run("rules, explain, help", catalogue)
