@@ -63,8 +63,6 @@ void add_fact(Finding& finding, std::string name, std::string text)
     finding.facts.emplace_back(std::move(name), std::move(text));
 }
 
-uint32_t present_mask(const Entry& entry) { return entry.buried ? entry.registration.mask : entry.live_mask; }
-
 void tell_mask(Finding& finding, uint32_t mask)
 {
     finding.trigger = trigger_text(mask);

@@ -28,8 +28,6 @@ std::vector<std::span<const Entry>> by_file(const std::vector<Entry>& entries);
 
 void add_fact(Finding& finding, std::string name, std::string text);
 
-// The mask as the kernel has it now, or as it was when the registration died.
-uint32_t present_mask(const Entry& entry);
 // Where another mask than the present one was in force when it mattered.
 void tell_mask(Finding& finding, uint32_t mask);
 // A mask as the kernel has it, in words, without ERR and HUP: those the kernel adds to each.

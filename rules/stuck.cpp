@@ -14,24 +14,13 @@ namespace {
 // Entries that no audit has asked about for this long are forgotten.
 constexpr uint64_t kForgetNs = 60 * NSEC_PER_SEC;
 
-// Wake-up descriptors are left unread under EPOLLET as a matter of course; that says nothing about sockets.
-bool carries_data(uint8_t kind)
-{
-    return kind == FILE_TCP || kind == FILE_UNIX || kind == FILE_UDP || kind == FILE_LISTENER;
-}
-
 constexpr const char* kUnanswered = "the program leaves edges unanswered on purpose";
-
-bool leaves_edges(const Entry& other, const Entry& entry)
-{
-    return other.key.epoll == entry.key.epoll && other.file.ignored_edges && carries_data(other.file.kind);
-}
 
 // Healthy files are not in the snapshot: what cannot be seen to have answered has not.
 bool answered(const Snapshot& books, uint64_t file, uint64_t asked_at)
 {
-    return std::any_of(books.entries.begin(), books.entries.end(),
-                       [&](const Entry& e) { return e.file_id == file && e.file.consumed_at > asked_at; });
+    const std::vector<const Entry*> all = books.of_file(file);
+    return std::any_of(all.begin(), all.end(), [&](const Entry* e) { return e->file.consumed_at > asked_at; });
 }
 
 }  // namespace
@@ -46,9 +35,7 @@ void doubt_ignored_edges(const Snapshot& books, const Entry& entry, Doubts& doub
 
 void doubt_others_ignored(const Snapshot& books, const Entry& entry, Doubts& doubts)
 {
-    const std::vector<Entry>& all = books.entries;
-    if (std::any_of(all.begin(), all.end(),
-                    [&](const Entry& other) { return other.file_id != entry.file_id && leaves_edges(other, entry); }))
+    if (books.neighbours().others_ignored(entry.key.epoll, entry.file_id))
         doubts.push_back(kUnanswered);
 }
 
@@ -61,12 +48,8 @@ void doubt_eventless_io(const Snapshot& books, const Entry& entry, Doubts& doubt
 
 void doubt_blocked_output(const Snapshot& books, const Entry& entry, Doubts& doubts)
 {
-    for (const Entry& other : books.entries) {
-        if (other.file.tgid == entry.file.tgid && output_pending(other)) {
-            doubts.push_back("output of the process is blocked: it may be holding input back");
-            return;
-        }
-    }
+    if (books.neighbours().output_pending_in(entry.file.tgid))
+        doubts.push_back("output of the process is blocked: it may be holding input back");
 }
 
 void doubt_handoff(const thread_row& thread, uint64_t touched, uint64_t turn, Doubts& doubts)
@@ -101,13 +84,6 @@ void doubt_peeked(const Entry& entry, Doubts& doubts)
 }
 
 std::string doubts_text(const Doubts& doubts) { return fmt::format("{}", fmt::join(doubts, "; ")); }
-
-bool output_pending(const Entry& entry)
-{
-    bool stream = entry.file.kind == FILE_TCP || entry.file.kind == FILE_UNIX;
-    return stream && !(entry.state.flags & STATE_WRITABLE) &&
-           (entry.file.out_cut_at || (entry.key.epoll && (present_mask(entry) & EV_OUT)));
-}
 
 uint32_t last_reader(const Entry& entry)
 {

@@ -36,10 +36,6 @@ void doubt_peeked(const Entry& entry, Doubts& doubts);
 
 std::string doubts_text(const Doubts& doubts);
 
-// Output of this file waits for room, seen cut short or not: who sent it before epoll_ctl(ADD), before we looked, or in
-// chunks that each went out whole, waits for EPOLLOUT like any other.
-bool output_pending(const Entry& entry);
-
 // Who tried to read it last, or was told of it.
 uint32_t last_reader(const Entry& entry);
 // Who touched the file last: read, wrote, or armed it. 0: not known.

@@ -18,15 +18,26 @@ namespace {
 // fingerprint, only one that is worse than all of them is kept.
 constexpr size_t kMaxSubjects = 5000;
 
-// What the newer words about a subject lack, and the older had.
-void complete_from(Finding& newer, const Finding& older)
+// What the newer words about a subject lack, and the older had, which they replace.
+void complete_from(Finding& newer, Finding& older)
 {
     if (newer.stacks.empty())  // captured once, when the rule grew suspicious
-        newer.stacks = older.stacks;
+        newer.stacks = std::move(older.stacks);
     if (newer.exe.empty())  // the process has ended meanwhile
         newer.exe = older.exe;
     if (newer.comm.empty())
         newer.comm = older.comm;
+    if (older.first_at)
+        newer.first_at = older.first_at;
+    // The last words of a dead registration no longer know where it was.
+    if (newer.epoll_fd < 0)
+        newer.epoll_fd = older.epoll_fd;
+    if (newer.fd.local.empty() && newer.fd.peer.empty()) {
+        newer.fd.local = older.fd.local;
+        newer.fd.peer = older.fd.peer;
+    }
+    if (newer.cost.empty())
+        newer.cost = older.cost;
 }
 
 bool replaces(const Finding& newer, const Finding& older)
@@ -212,41 +223,29 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
     Subject subject{finding.rule, finding.subject_epoll, finding.subject_file, finding.pid,
                     finding.subject_file ? finding.subject_ino : 0};
     auto at = kept_.find(subject);
-    if (at != kept_.end())
-        complete_from(finding, at->second);
-    finding.fingerprint = fingerprint(finding);
-    if (finding.level >= gate_ && !finding.first_at)
-        finding.first_at = books.time;
-    if (at == kept_.end()) {
-        Merged& merged = merged_[placeless_fingerprint(finding)];
-        if (merged.subjects >= kMaxSubjects && finding.level <= merged.highest)
-            return;
-        merged.subjects += 1;
-        merged.highest = std::max(merged.highest, finding.level);
-        kept_.emplace(std::move(subject), std::move(finding));
-        return;
-    }
-    if (!replaces(finding, at->second)) {
+    if (at != kept_.end() && !replaces(finding, at->second)) {
         if (at->second.stacks.empty() && !finding.stacks.empty()) {
             at->second.stacks = std::move(finding.stacks);
             at->second.fingerprint = fingerprint(at->second);
         }
         return;
     }
+    if (finding.level >= gate_ && !finding.first_at)
+        finding.first_at = books.time;
+    if (at != kept_.end())
+        complete_from(finding, at->second);
+    finding.fingerprint = fingerprint(finding);
     Merged& merged = merged_[placeless_fingerprint(finding)];
-    merged.highest = std::max(merged.highest, finding.level);
-    if (at->second.first_at)
-        finding.first_at = at->second.first_at;
-    // The last words of a dead registration no longer know where it was.
-    if (finding.epoll_fd < 0)
-        finding.epoll_fd = at->second.epoll_fd;
-    if (finding.fd.local.empty() && finding.fd.peer.empty()) {
-        finding.fd.local = at->second.fd.local;
-        finding.fd.peer = at->second.fd.peer;
+    if (at == kept_.end()) {
+        if (merged.subjects >= kMaxSubjects && finding.level <= merged.highest)
+            return;
+        merged.subjects += 1;
     }
-    if (finding.cost.empty())
-        finding.cost = at->second.cost;
-    at->second = std::move(finding);
+    merged.highest = std::max(merged.highest, finding.level);
+    if (at == kept_.end())
+        kept_.emplace(std::move(subject), std::move(finding));
+    else
+        at->second = std::move(finding);
 }
 
 void Auditor::look(const Snapshot& books)

@@ -42,21 +42,26 @@ bool armed_unseen(const Entry& entry)
     return (entry.registration.flags & REGISTRATION_SEEDED) && !entry.registration.armed_site;
 }
 
-// In the rule's order; a stack once found is kept when its call is forgotten.
-void attach(Finding& finding, const RuleInfo& info, const Entry& entry, CallSites& sites)
+// In the rule's order; a stack once found is kept when its call is forgotten. False: nothing has come.
+bool attach(Finding& finding, const RuleInfo& info, const Entry& entry, CallSites& sites)
 {
     std::vector<Stack> stacks;
+    bool news = false;
     for (StackRole role : info.stacks) {
         auto same = [&](const Stack& known) { return known.what == stack_role_text(role); };
         auto known = std::find_if(finding.stacks.begin(), finding.stacks.end(), same);
-        if (const Stack* stack = sites.find(role, entry))
+        if (known != finding.stacks.end()) {
+            stacks.push_back(std::move(*known));
+        } else if (const Stack* stack = sites.find(role, entry)) {
             stacks.push_back(*stack);
-        else if (known != finding.stacks.end())
-            stacks.push_back(*known);
-        else if (role == StackRole::kArmed && armed_unseen(entry))
+            news = true;
+        } else if (role == StackRole::kArmed && armed_unseen(entry)) {
             stacks.push_back({kUnseen, {}});
+            news |= finding.stacks.empty() || finding.stacks.front().what != kUnseen;
+        }
     }
     finding.stacks = std::move(stacks);
+    return news;
 }
 
 }  // namespace
@@ -69,15 +74,17 @@ void Auditor::add_stacks(const Snapshot& books)
         const Slot* slot = find(finding.rule);
         if (!slot || finding.stacks.size() >= slot->rule->info().stacks.size())
             continue;
+        const RuleInfo& info = slot->rule->info();
+        bool news = false;
         if (!finding.subject_file) {
-            attach(finding, slot->rule->info(), whole_epoll(books, finding.subject_epoll), *books.call_sites);
-            finding.fingerprint = fingerprint(finding);
-            continue;
+            news = attach(finding, info, whole_epoll(books, finding.subject_epoll), *books.call_sites);
+        } else {
+            auto at = known.find({finding.subject_file, finding.subject_epoll});
+            if (at != known.end() && at->second->file.ino == finding.subject_ino)  // addresses come again
+                news = attach(finding, info, *at->second, *books.call_sites);
         }
-        auto at = known.find({finding.subject_file, finding.subject_epoll});
-        if (at != known.end() && at->second->file.ino == finding.subject_ino)  // addresses come again
-            attach(finding, slot->rule->info(), *at->second, *books.call_sites);
-        finding.fingerprint = fingerprint(finding);
+        if (news)
+            finding.fingerprint = fingerprint(finding);
     }
 }
 

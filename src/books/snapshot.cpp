@@ -8,6 +8,13 @@
 
 namespace epaudit {
 
+const Neighbours& Snapshot::neighbours() const
+{
+    if (!made_.neighbours)
+        made_.neighbours = std::make_unique<Neighbours>(entries);
+    return *made_.neighbours;
+}
+
 const epoll_row* Snapshot::epoll(uint64_t id) const
 {
     auto at = epolls.find(id);
@@ -23,10 +30,8 @@ const thread_row* Snapshot::thread(uint32_t tid) const
 std::vector<const Entry*> Snapshot::of_file(uint64_t file) const
 {
     std::vector<const Entry*> found;
-    for (const Entry& entry : entries) {
-        if (entry.file_id == file)
-            found.push_back(&entry);
-    }
+    for (uint32_t at : neighbours().of_file(file))
+        found.push_back(&entries[at]);
     return found;
 }
 

@@ -16,6 +16,7 @@
 #include "bpf/probes.h"
 #include "bpf/unregistered.h"
 #include "src/books/log_run.h"
+#include "src/books/neighbours.h"
 
 namespace epaudit {
 
@@ -59,6 +60,9 @@ struct Snapshot {
     std::vector<LogRun> log_runs;           // of a log, when it has been read
     std::shared_ptr<CallSites> call_sites;  // user stacks; none but in live capture
 
+    // Made when it is first asked for: from then on `entries` stay as they are.
+    const Neighbours& neighbours() const;
+
     const epoll_row* epoll(uint64_t id) const;
     const thread_row* thread(uint32_t tid) const;
     // All registrations of a file that this snapshot holds.
@@ -71,6 +75,20 @@ struct Snapshot {
     unsigned waiters(uint64_t epoll) const;
     // It, or a thread of it that polls, is stopped now (SIGSTOP, debugger, frozen cgroup): no verdict about waiting.
     bool stopped(uint32_t tgid) const;
+
+private:
+    // Of these entries and no others: a copy makes its own.
+    struct Made {
+        std::unique_ptr<const Neighbours> neighbours;
+        Made() = default;
+        Made(const Made&) {}
+        Made& operator=(const Made&)
+        {
+            neighbours.reset();
+            return *this;
+        }
+    };
+    mutable Made made_;
 };
 
 }  // namespace epaudit
