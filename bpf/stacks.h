@@ -115,10 +115,32 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
 /* --- which place ------------------------------------------------------------------------------------ */
 
 #define SITE_WORDS 96  /* of the stack, from its pointer upwards */
+#define SITE_ROOM 128  /* for them: a power of two */
 #define SITE_CALLERS 8 /* return addresses among them that count */
 #define SITE_LOOKS 24  /* words of which it takes a look at the code to know */
 #define SITE_FRAMES 32
+#define FRAMES_WITHIN (1 << 20) /* of the stack pointer, bytes */
 #define SITE_MEMO 64   /* words whose code was looked at, a power of two */
+#define KNOWN_SITES 64 /* places that are remembered, a power of two, in sets of KNOWN_WAYS */
+#define KNOWN_WAYS 4
+
+/*
+ * A place that was found by the words of the stack, so that it is known again by those that are return addresses. From one
+ * instruction and stack pointer, the first of them lies where it lay; it being the same, its caller's frame is as large as
+ * it was, and the next lies where it lay; and so on: no other chain of callers has the same words at the same places. (A
+ * frame that is of no fixed size is found by its frame pointer.) What else is on the stack may have changed.
+ */
+struct known_site {
+    u64 sp; /* 0: none */
+    u64 instruction;
+    u64 frame; /* the frame pointer, where it points into the stack */
+    u64 mm;
+    u64 callers; /* their hash */
+    u32 words;   /* of the stack, up to the last of them */
+    u32 pad;
+    u8 at[SITE_CALLERS]; /* where they stand; if there are fewer, the first of them again */
+    u64 word[SITE_CALLERS];
+};
 
 /* Counters lie here, in memory that a verifier knows nothing of: in registers each value of theirs would be a state of
  * its own for each word. */
@@ -129,9 +151,12 @@ struct site_view {
     volatile u32 looks_left;
     volatile u32 found;
     u64 hash;
-    u64 word[SITE_WORDS];
+    u64 word[SITE_ROOM];
     u64 tgid;
     u64 memo[SITE_MEMO]; /* of a word and its process, the last bit: does a call stand before it? */
+    u32 next_way;        /* whose turn it is to be forgotten */
+    struct known_site now;
+    struct known_site known[KNOWN_SITES];
 };
 
 /* One for each of the programs that may be in an epoll_ctl on one CPU: first, twin, third (twins.h). */
@@ -181,7 +206,7 @@ static __always_inline u64 hash_frames(struct site_view *v, u64 hash, u64 frame)
     v->found = 0;
     for (u32 i = 0; i < SITE_FRAMES; i++) {
         u64 pair[2];
-        if (frame < least || frame - v->sp > (1 << 20) || frame % 8)
+        if (frame < least || frame - v->sp > FRAMES_WITHIN || frame % 8)
             break;
         if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, pair[1]))
             break;
@@ -210,6 +235,10 @@ __noinline int hash_stretch(u32 copy, u32 first, u32 words)
         if (!returns_to(v, word))
             continue;
         v->hash = mix(v->hash, word);
+        u32 nth = v->found & (SITE_CALLERS - 1);
+        v->now.at[nth] = at + i;
+        v->now.word[nth] = word;
+        v->now.words = at + i + 1;
         v->found += 1;
     }
     return 0;
@@ -227,14 +256,81 @@ static __always_inline u64 hash_words(struct site_view *v, u32 copy, u64 hash, u
     return v->hash;
 }
 
+static __always_inline u32 first_way(const struct known_site *k)
+{
+    return mix(mix(k->sp, k->instruction), k->mm) >> 32 & (KNOWN_SITES - KNOWN_WAYS);
+}
+
+static __always_inline bool is_same_site(struct site_view *v, const struct known_site *k)
+{
+    if (k->sp != v->now.sp || k->instruction != v->now.instruction || k->frame != v->now.frame || k->mm != v->now.mm)
+        return false;
+    u64 bytes = k->words * sizeof(v->word[0]), differs = 0;
+    asm volatile("" : "+r"(bytes)); /* else clang forgets the bound before the verifier sees it */
+    bytes &= sizeof(v->word) - 1;
+    if (bpf_probe_read_user(v->word, bytes, (void *)v->sp))
+        return false;
+    for (u32 i = 0; i < SITE_CALLERS; i++)
+        differs |= v->word[k->at[i] & (SITE_ROOM - 1)] ^ k->word[i];
+    return !differs;
+}
+
+/* Is it one that is remembered? Global: verified once. */
+__noinline int recall_site(u32 copy)
+{
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    if (!v)
+        return 0;
+    u32 first = first_way(&v->now);
+    for (u32 way = 0; way < KNOWN_WAYS; way++) {
+        struct known_site *k = &v->known[(first + way) & (KNOWN_SITES - 1)];
+        if (is_same_site(v, k)) {
+            v->hash = k->callers;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Not where words were left that nobody took a look at: what was found behind them says too little of them. */
+static __always_inline void remember_site(struct site_view *v)
+{
+    u32 found = v->found;
+    if (!found || !v->looks_left)
+        return;
+    for (u32 i = 1; i < SITE_CALLERS; i++)
+        if (i >= found) {
+            v->now.at[i] = v->now.at[0];
+            v->now.word[i] = v->now.word[0];
+        }
+    v->now.callers = v->hash;
+    v->known[(first_way(&v->now) + v->next_way++ % KNOWN_WAYS) & (KNOWN_SITES - 1)] = v->now;
+}
+
 /* A stack may end before so many words, and a probe read that runs past the mapping fails as a whole. */
 static __always_inline u32 read_words(struct site_view *v)
 {
-    if (!bpf_probe_read_user(v->word, sizeof(v->word), (void *)v->sp))
+    if (!bpf_probe_read_user(v->word, SITE_WORDS * 8, (void *)v->sp))
         return SITE_WORDS;
-    if (!bpf_probe_read_user(v->word, sizeof(v->word) / 4, (void *)v->sp))
+    if (!bpf_probe_read_user(v->word, SITE_WORDS / 4 * 8, (void *)v->sp))
         return SITE_WORDS / 4;
     return bpf_probe_read_user(v->word, 8, (void *)v->sp) ? 0 : 1;
+}
+
+static __always_inline void look_for_callers(struct site_view *v, u32 copy, struct task_struct *task, u64 hash, u64 frame)
+{
+    v->text_start = READ(task, mm, start_code);
+    v->text_end = READ(task, mm, end_code);
+    v->looks_left = SITE_LOOKS;
+    u64 by_frames = hash_frames(v, hash, frame);
+    if (!by_frames) {
+        hash_words(v, copy, hash, read_words(v));
+        remember_site(v);
+    } else {
+        v->hash = by_frames;
+        if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) /* libc's wrapper has no frame: who called it stands here */
+            v->hash = mix(by_frames, v->word[0]);
+    }
 }
 
 /*
@@ -252,18 +348,16 @@ __noinline int find_site(u32 which)
         return 0;
     const struct posting *p = &c->posting;
     struct task_struct *task = waker_task();
+    u64 frame = user_frame_pointer(registers);
     v->sp = user_stack_pointer(registers);
-    v->text_start = READ(task, mm, start_code);
-    v->text_end = READ(task, mm, end_code);
-    v->looks_left = SITE_LOOKS;
     v->tgid = p->tgid;
-    u64 hash = mix(mix(user_instruction(registers), (u64)p->tgid << 32 | p->mask), p->kind);
-    u64 site = hash_frames(v, hash, user_frame_pointer(registers));
-    if (!site)
-        site = hash_words(v, copy, hash, read_words(v));
-    else if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) /* libc's wrapper has no frame: who called it stands here */
-        site = mix(site, v->word[0]);
-    c->site = site | 1;
+    v->now.sp = v->sp;
+    v->now.instruction = user_instruction(registers);
+    v->now.frame = frame - v->sp <= FRAMES_WITHIN ? frame : 0;
+    v->now.mm = (u64)READ(task, mm);
+    if (!recall_site(copy))
+        look_for_callers(v, copy, task, mix(v->now.instruction, p->tgid), frame);
+    c->site = mix(v->hash, (u64)p->kind << 32 | p->mask) | 1;
     return 0;
 }
 

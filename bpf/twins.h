@@ -65,7 +65,9 @@ extern u8 light_marks[LIGHT_MARKS];
 
 static __always_inline u8 *light_mark(u64 ids)
 {
-    return &light_marks[(ids & 1023) << 6 | (ids >> 10 & 63)];
+    u64 at = (ids & 1023) << 6 | (ids >> 10 & 63);
+    asm volatile("" : "+r"(at)); /* else clang drops the mask below, and the verifier of 6.1 forgets what a |= leaves */
+    return &light_marks[at & (LIGHT_MARKS - 1)];
 }
 
 /* The first thing that the first program of a pair does. `slot`: its own in `calls`; `ids`: the kernel's own. `twins` is set by

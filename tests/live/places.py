@@ -46,7 +46,7 @@ def in_go():
 
 def register(suite):
     for frames in ("frames", "no-frames"):
-        for how in ("wrapper", "deep"):
+        for how in ("wrapper", "deep", "again"):
             suite.run(f"places: armed through a wrapper, {how}, {frames}",
                       functools.partial(armed_by, str(BUILD / f"tests/places-{frames}"), how))
         suite.run(f"places: stopped early, {frames}",
