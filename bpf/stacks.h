@@ -120,7 +120,7 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
 #define SITE_LOOKS 24  /* words of which it takes a look at the code to know */
 #define SITE_FRAMES 32
 #define FRAMES_WITHIN (1 << 20) /* of the stack pointer, bytes */
-#define SITE_MEMO 64   /* words whose code was looked at, a power of two */
+#define SITE_MEMO 256  /* words whose code was looked at, a power of two */
 #define KNOWN_SITES 64 /* places that are remembered, a power of two, in sets of KNOWN_WAYS */
 #define KNOWN_WAYS 4
 
@@ -177,10 +177,13 @@ static __always_inline u64 mix(u64 hash, u64 value)
 /*
  * The same words are on the stack again and again, and of those that lead nowhere a look costs a page fault. What a word
  * leads to may change: then one place looks like two. A look that is remembered counts as one, so that what is looked at
- * does not depend on what was before.
+ * does not depend on what was before. Global: verified once.
  */
-static __noinline bool call_before(struct site_view *v, u64 word)
+__noinline int call_before(u32 copy, u64 word)
 {
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    if (!v)
+        return 0;
     u64 code, tag = mix(word, v->tgid) & ~1ULL;
     u64 *known = &v->memo[tag >> 32 & (SITE_MEMO - 1)];
     if ((*known & ~1ULL) != tag)
@@ -189,18 +192,18 @@ static __noinline bool call_before(struct site_view *v, u64 word)
 }
 
 /* Is this word a return address? Of the program's own code for sure enough, elsewhere when a call stands before it. */
-static __always_inline bool returns_to(struct site_view *v, u64 word)
+static __always_inline bool returns_to(struct site_view *v, u32 copy, u64 word)
 {
     if (word >= v->text_start && word < v->text_end)
         return true;
     if (word < 0x100000000ULL || word >> 47 || word - v->sp < (1 << 20) || !v->looks_left)
         return false;
     v->looks_left -= 1;
-    return call_before(v, word);
+    return call_before(copy, word);
 }
 
 /* The callers by their frame pointers, where there are such (all of Go). 0: there are none. */
-static __always_inline u64 hash_frames(struct site_view *v, u64 hash, u64 frame)
+static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, u64 frame)
 {
     u64 least = v->sp;
     v->found = 0;
@@ -208,7 +211,7 @@ static __always_inline u64 hash_frames(struct site_view *v, u64 hash, u64 frame)
         u64 pair[2];
         if (frame < least || frame - v->sp > FRAMES_WITHIN || frame % 8)
             break;
-        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, pair[1]))
+        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, copy, pair[1]))
             break;
         hash = mix(hash, pair[1]);
         v->found += 1;
@@ -232,7 +235,7 @@ __noinline int hash_stretch(u32 copy, u32 first, u32 words)
         if (first + i >= words || v->found >= SITE_CALLERS)
             return 1;
         u64 word = v->word[at + i];
-        if (!returns_to(v, word))
+        if (!returns_to(v, copy, word))
             continue;
         v->hash = mix(v->hash, word);
         u32 nth = v->found & (SITE_CALLERS - 1);
@@ -293,11 +296,12 @@ __noinline int recall_site(u32 copy)
 }
 
 /* Not where words were left that nobody took a look at: what was found behind them says too little of them. */
-static __always_inline void remember_site(struct site_view *v)
+__noinline int remember_site(u32 copy)
 {
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    if (!v || !v->found || !v->looks_left)
+        return 0;
     u32 found = v->found;
-    if (!found || !v->looks_left)
-        return;
     for (u32 i = 1; i < SITE_CALLERS; i++)
         if (i >= found) {
             v->now.at[i] = v->now.at[0];
@@ -305,6 +309,7 @@ static __always_inline void remember_site(struct site_view *v)
         }
     v->now.callers = v->hash;
     v->known[(first_way(&v->now) + v->next_way++ % KNOWN_WAYS) & (KNOWN_SITES - 1)] = v->now;
+    return 0;
 }
 
 /* A stack may end before so many words, and a probe read that runs past the mapping fails as a whole. */
@@ -322,10 +327,10 @@ static __always_inline void look_for_callers(struct site_view *v, u32 copy, stru
     v->text_start = READ(task, mm, start_code);
     v->text_end = READ(task, mm, end_code);
     v->looks_left = SITE_LOOKS;
-    u64 by_frames = hash_frames(v, hash, frame);
+    u64 by_frames = hash_frames(v, copy, hash, frame);
     if (!by_frames) {
         hash_words(v, copy, hash, read_words(v));
-        remember_site(v);
+        remember_site(copy);
     } else {
         v->hash = by_frames;
         if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) /* libc's wrapper has no frame: who called it stands here */
