@@ -259,9 +259,13 @@ static __always_inline u64 hash_words(struct site_view *v, u32 copy, u64 hash, u
     return v->hash;
 }
 
-static __always_inline u32 first_way(const struct known_site *k)
+/* Of the places with this key, the nth. */
+static __always_inline struct known_site *known_way(struct site_view *v, u64 way)
 {
-    return mix(mix(k->sp, k->instruction), k->mm) >> 32 & (KNOWN_SITES - KNOWN_WAYS);
+    const struct known_site *k = &v->now;
+    u64 at = (mix(mix(k->sp, k->instruction), k->mm) >> 32) * KNOWN_WAYS + way % KNOWN_WAYS;
+    asm volatile("" : "+r"(at)); /* else clang drops the mask below, or puts it where not every verifier sees the bound */
+    return &v->known[at & (KNOWN_SITES - 1)];
 }
 
 static __always_inline bool is_same_site(struct site_view *v, const struct known_site *k)
@@ -284,9 +288,9 @@ __noinline int recall_site(u32 copy)
     struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
     if (!v)
         return 0;
-    u32 first = first_way(&v->now);
+#pragma unroll /* the verifier of 5.10 refuses a loop whose head comes right after a call */
     for (u32 way = 0; way < KNOWN_WAYS; way++) {
-        struct known_site *k = &v->known[(first + way) & (KNOWN_SITES - 1)];
+        const struct known_site *k = known_way(v, way);
         if (is_same_site(v, k)) {
             v->hash = k->callers;
             return 1;
@@ -308,7 +312,7 @@ __noinline int remember_site(u32 copy)
             v->now.word[i] = v->now.word[0];
         }
     v->now.callers = v->hash;
-    v->known[(first_way(&v->now) + v->next_way++ % KNOWN_WAYS) & (KNOWN_SITES - 1)] = v->now;
+    *known_way(v, v->next_way++) = v->now;
     return 0;
 }
 
