@@ -115,20 +115,23 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
 /* --- which place ------------------------------------------------------------------------------------ */
 
 #define SITE_WORDS 96  /* of the stack, from its pointer upwards */
-#define SITE_ROOM 128  /* for them: a power of two */
 #define SITE_CALLERS 8 /* return addresses among them that count */
 #define SITE_LOOKS 24  /* words of which it takes a look at the code to know */
 #define SITE_FRAMES 32
 #define FRAMES_WITHIN (1 << 20) /* of the stack pointer, bytes */
 #define SITE_MEMO 256  /* words whose code was looked at, a power of two */
-#define KNOWN_SITES 64 /* places that are remembered, a power of two, in sets of KNOWN_WAYS */
-#define KNOWN_WAYS 4
+
+#define KNOWN_SITES 32 /* places that are remembered, a power of two, */
+#define KNOWN_WAYS 4   /* so many of one key */
+#define SITE_KEPT 24   /* words of which one is known again */
+#define SITE_ROOM 256  /* words of the stack among which they are: what a u8 tells apart */
 
 /*
- * A place that was found by the words of the stack, so that it is known again by those that are return addresses. From one
- * instruction and stack pointer, the first of them lies where it lay; it being the same, its caller's frame is as large as
- * it was, and the next lies where it lay; and so on: no other chain of callers has the same words at the same places. (A
- * frame that is of no fixed size is found by its frame pointer.) What else is on the stack may have changed.
+ * A place that was found once, so that it is known again without a look at anything but the words that told it. With frame
+ * pointers these are the whole chain. Without, they are the return addresses: from one instruction and stack pointer, the
+ * first of them lies where it lay; it being the same, its caller's frame is as large as it was, and the next lies where it
+ * lay; and so on: other callers are other words. (A function whose frame is of no fixed size keeps a frame pointer, which
+ * is compared as long as nobody that it calls uses that register.) Whatever else is on the stack may have changed.
  */
 struct known_site {
     u64 sp; /* 0: none */
@@ -137,9 +140,9 @@ struct known_site {
     u64 mm;
     u64 callers; /* their hash */
     u32 words;   /* of the stack, up to the last of them */
-    u32 pad;
-    u8 at[SITE_CALLERS]; /* where they stand; if there are fewer, the first of them again */
-    u64 word[SITE_CALLERS];
+    u32 kept;
+    u8 at[SITE_KEPT]; /* where they stand; if there are fewer, the first of them again */
+    u64 word[SITE_KEPT];
 };
 
 /* Counters lie here, in memory that a verifier knows nothing of: in registers each value of theirs would be a state of
@@ -150,11 +153,12 @@ struct site_view {
     u64 text_end;
     volatile u32 looks_left;
     volatile u32 found;
+    volatile u32 kept; /* in `now`; more than there is room for: it is not to be remembered */
+    u32 next_way;      /* whose turn it is to be forgotten */
     u64 hash;
     u64 word[SITE_ROOM];
     u64 tgid;
     u64 memo[SITE_MEMO]; /* of a word and its process, the last bit: does a call stand before it? */
-    u32 next_way;        /* whose turn it is to be forgotten */
     struct known_site now;
     struct known_site known[KNOWN_SITES];
 };
@@ -202,6 +206,21 @@ static __always_inline bool returns_to(struct site_view *v, u32 copy, u64 word)
     return call_before(copy, word);
 }
 
+static __always_inline void keep_word(struct site_view *v, u64 at, u64 word)
+{
+    u64 nth = v->kept;
+    asm volatile("" : "+r"(nth)); /* else clang forgets the bound before the verifier sees it */
+    if (nth >= SITE_KEPT || at >= SITE_ROOM - 1) {
+        v->kept = SITE_KEPT + 1;
+        return;
+    }
+    v->kept = nth + 1;
+    v->now.at[nth] = at;
+    v->now.word[nth] = word;
+    if (v->now.words <= at)
+        v->now.words = at + 1;
+}
+
 /* The callers by their frame pointers, where there are such (all of Go). 0: there are none. */
 static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, u64 frame)
 {
@@ -211,8 +230,12 @@ static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, 
         u64 pair[2];
         if (frame < least || frame - v->sp > FRAMES_WITHIN || frame % 8)
             break;
-        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, copy, pair[1]))
+        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, copy, pair[1])) {
+            v->kept = SITE_KEPT + 1; /* another time, there may be one */
             break;
+        }
+        keep_word(v, (frame - v->sp) / 8, pair[0]);
+        keep_word(v, (frame - v->sp) / 8 + 1, pair[1]);
         hash = mix(hash, pair[1]);
         v->found += 1;
         least = frame + sizeof(pair);
@@ -238,10 +261,7 @@ __noinline int hash_stretch(u32 copy, u32 first, u32 words)
         if (!returns_to(v, copy, word))
             continue;
         v->hash = mix(v->hash, word);
-        u32 nth = v->found & (SITE_CALLERS - 1);
-        v->now.at[nth] = at + i;
-        v->now.word[nth] = word;
-        v->now.words = at + i + 1;
+        keep_word(v, at + i, word);
         v->found += 1;
     }
     return 0;
@@ -252,6 +272,8 @@ __noinline int hash_stretch(u32 copy, u32 first, u32 words)
 static __always_inline u64 hash_words(struct site_view *v, u32 copy, u64 hash, u32 words)
 {
     v->found = 0;
+    v->kept = 0;
+    v->now.words = 0;
     v->hash = hash;
     for (u32 first = 0; first < SITE_WORDS; first += SITE_STRETCH)
         if (hash_stretch(copy, first, words))
@@ -268,30 +290,37 @@ static __always_inline struct known_site *known_way(struct site_view *v, u64 way
     return &v->known[at & (KNOWN_SITES - 1)];
 }
 
-static __always_inline bool is_same_site(struct site_view *v, const struct known_site *k)
+static __always_inline bool has_key(const struct known_site *k, const struct known_site *now)
 {
-    if (k->sp != v->now.sp || k->instruction != v->now.instruction || k->frame != v->now.frame || k->mm != v->now.mm)
-        return false;
-    u64 bytes = k->words * sizeof(v->word[0]), differs = 0;
-    asm volatile("" : "+r"(bytes)); /* else clang forgets the bound before the verifier sees it */
-    bytes &= sizeof(v->word) - 1;
-    if (bpf_probe_read_user(v->word, bytes, (void *)v->sp))
-        return false;
-    for (u32 i = 0; i < SITE_CALLERS; i++)
-        differs |= v->word[k->at[i] & (SITE_ROOM - 1)] ^ k->word[i];
-    return !differs;
+    return k->sp == now->sp && k->instruction == now->instruction && k->frame == now->frame && k->mm == now->mm;
 }
 
-/* Is it one that is remembered? Global: verified once. */
+/* Is it one that is remembered? Global: verified once. (And no loop's head right after a call: 5.10's verifier refuses that.) */
 __noinline int recall_site(u32 copy)
 {
     struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    u64 words = 0;
     if (!v)
         return 0;
-#pragma unroll /* the verifier of 5.10 refuses a loop whose head comes right after a call */
     for (u32 way = 0; way < KNOWN_WAYS; way++) {
         const struct known_site *k = known_way(v, way);
-        if (is_same_site(v, k)) {
+        if (has_key(k, &v->now) && words < k->words)
+            words = k->words;
+    }
+    asm volatile("" : "+r"(words));
+    if (!words || words >= SITE_ROOM || bpf_probe_read_user(v->word, words * sizeof(v->word[0]), (void *)v->sp))
+        return 0;
+    for (u32 way = 0; way < KNOWN_WAYS; way++) {
+        const struct known_site *k = known_way(v, way);
+        if (!has_key(k, &v->now))
+            continue;
+        u64 differs = 0;
+        for (u32 i = 0; i < SITE_KEPT; i++) {
+            if (i % 8 == 0 && i >= k->kept)
+                break;
+            differs |= v->word[k->at[i]] ^ k->word[i];
+        }
+        if (!differs) {
             v->hash = k->callers;
             return 1;
         }
@@ -303,14 +332,15 @@ __noinline int recall_site(u32 copy)
 __noinline int remember_site(u32 copy)
 {
     struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
-    if (!v || !v->found || !v->looks_left)
+    if (!v || !v->kept || v->kept > SITE_KEPT || !v->looks_left)
         return 0;
-    u32 found = v->found;
-    for (u32 i = 1; i < SITE_CALLERS; i++)
-        if (i >= found) {
+    u32 kept = v->kept;
+    for (u32 i = 1; i < SITE_KEPT; i++)
+        if (i >= kept) {
             v->now.at[i] = v->now.at[0];
             v->now.word[i] = v->now.word[0];
         }
+    v->now.kept = kept;
     v->now.callers = v->hash;
     *known_way(v, v->next_way++) = v->now;
     return 0;
@@ -331,15 +361,16 @@ static __always_inline void look_for_callers(struct site_view *v, u32 copy, stru
     v->text_start = READ(task, mm, start_code);
     v->text_end = READ(task, mm, end_code);
     v->looks_left = SITE_LOOKS;
-    u64 by_frames = hash_frames(v, copy, hash, frame);
-    if (!by_frames) {
+    v->kept = 0;
+    v->now.words = 0;
+    v->hash = hash_frames(v, copy, hash, frame);
+    if (!v->hash) {
         hash_words(v, copy, hash, read_words(v));
-        remember_site(copy);
-    } else {
-        v->hash = by_frames;
-        if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) /* libc's wrapper has no frame: who called it stands here */
-            v->hash = mix(by_frames, v->word[0]);
+    } else if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) { /* libc's wrapper has no frame: who called it stands here */
+        v->hash = mix(v->hash, v->word[0]);
+        keep_word(v, 0, v->word[0]);
     }
+    remember_site(copy);
 }
 
 /*
