@@ -116,10 +116,10 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
 
 #define SITE_WORDS 96  /* of the stack, from its pointer upwards */
 #define SITE_CALLERS 8 /* return addresses among them that count */
-#define SITE_LOOKS 24  /* words of which it takes a look at the code to know */
+#define SITE_LOOKS 64  /* words of which it takes a look at the code to know */
 #define SITE_FRAMES 32
 #define FRAMES_WITHIN (1 << 20) /* of the stack pointer, bytes */
-#define SITE_MEMO 256  /* words whose code was looked at, a power of two */
+#define SITE_MEMO 512  /* words whose code was looked at, a power of two */
 
 #define KNOWN_SITES 32 /* places that are remembered, a power of two, */
 #define KNOWN_WAYS 4   /* so many of one key */
@@ -230,12 +230,14 @@ static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, 
         u64 pair[2];
         if (frame < least || frame - v->sp > FRAMES_WITHIN || frame % 8)
             break;
-        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame) || !returns_to(v, copy, pair[1])) {
-            v->kept = SITE_KEPT + 1; /* another time, there may be one */
+        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame)) {
+            v->kept = SITE_KEPT + 1; /* another time, something may be there */
             break;
         }
         keep_word(v, (frame - v->sp) / 8, pair[0]);
         keep_word(v, (frame - v->sp) / 8 + 1, pair[1]);
+        if (!returns_to(v, copy, pair[1]))
+            break;
         hash = mix(hash, pair[1]);
         v->found += 1;
         least = frame + sizeof(pair);
