@@ -18,6 +18,7 @@ namespace {
 int epoll = -1;
 bool deep = false;
 int operation = EPOLL_CTL_ADD;
+constexpr int kTurns = 100;
 
 // Calls that are neither inlined nor made in tail position: each leaves its return address.
 #define A_CALL __attribute__((noinline, noclone))
@@ -109,10 +110,11 @@ int by_turns()
     timerfd_settime(clock, 0, &when, nullptr);
     if (pipe(ends) || write(ends[1], "x", 1) != 1)
         return -1;
-    for (int turn = 0; turn < 5; turn++, operation = EPOLL_CTL_MOD)
+    for (int turn = 0; turn < kTurns; turn++, operation = EPOLL_CTL_MOD)
         if (open_counter_again(counter) || open_pipe_again(ends[0]) || open_clock_again(clock))
             return -1;
-    return 0;
+    puts("armed");
+    return fflush(stdout);
 }
 
 // Takes half of what an edge announced, and never comes back.
