@@ -180,8 +180,10 @@ static __always_inline u64 mix(u64 hash, u64 value)
 
 /*
  * The same words are on the stack again and again, and of those that lead nowhere a look costs a page fault. What a word
- * leads to may change: then one place looks like two. A look that is remembered counts as one, so that what is looked at
- * does not depend on what was before. Global: verified once.
+ * leads to may change: then one place looks like two. (And a caller in a library whose code was not in memory when it was
+ * looked at, which takes that the kernel reclaimed a page of a function that has not returned, is missed until this is
+ * forgotten.) A look that is remembered counts as one, so that what is looked at does not depend on what was before.
+ * Global: verified once.
  */
 __noinline int call_before(u32 copy, u64 word)
 {
