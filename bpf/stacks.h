@@ -135,7 +135,7 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
  */
 struct known_site {
     u64 sp; /* 0: none */
-    u64 instruction;
+    u64 instruction; /* of the call, with what the link register tells of who called */
     u64 frame; /* the frame pointer, where it points into the stack */
     u64 mm;
     u64 callers; /* their hash */
@@ -396,7 +396,7 @@ __noinline int find_site(u32 which)
     v->sp = user_stack_pointer(registers);
     v->tgid = p->tgid;
     v->now.sp = v->sp;
-    v->now.instruction = user_instruction(registers);
+    v->now.instruction = user_instruction(registers) + (user_link(registers) << 16);
     v->now.frame = frame - v->sp <= FRAMES_WITHIN ? frame : 0;
     v->now.mm = (u64)READ(task, mm);
     if (!recall_site(copy))
