@@ -34,6 +34,7 @@ static __always_inline s64 probe_call_number(struct pt_regs *regs) { return (s64
 
 /* Where the user's code stands, by a probe read. USER_REGISTERS: words of struct pt_regs as user space knows it. */
 #define user_instruction(regs) ((u64)READ(regs, ip))
+#define user_link(regs) 0ULL /* who called stands on the stack */
 #define user_stack_pointer(regs) ((u64)READ(regs, sp))
 #define user_frame_pointer(regs) ((u64)READ(regs, bp))
 #define USER_REGISTERS 21
@@ -87,6 +88,7 @@ static __always_inline s64 call_number(struct pt_regs *regs)
 #define probe_call_argument4 call_argument4
 
 #define user_instruction(r) BPF_CORE_READ((struct pt_regs___call *)(r), pc)
+#define user_link(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[30]) /* who called, if a function calls nobody itself */
 #define user_stack_pointer(r) BPF_CORE_READ((struct pt_regs___call *)(r), sp)
 #define user_frame_pointer(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[29])
 #define USER_REGISTERS 34

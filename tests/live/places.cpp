@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Three descriptors armed through one wrapper, with one mask, by three functions, and none of them is ever read: who
 // armed it must be told of each. `places wrapper` calls the wrapper directly, `places deep` through two more.
+// `places again` goes deep again and again, by turns, and at one height of the stack.
 // `places half` takes half of what an edge announced, and goes back to wait for ever.
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -16,6 +17,8 @@ namespace {
 
 int epoll = -1;
 bool deep = false;
+int operation = EPOLL_CTL_ADD;
+constexpr int kTurns = 100;
 
 // Calls that are neither inlined nor made in tail position: each leaves its return address.
 #define A_CALL __attribute__((noinline, noclone))
@@ -25,7 +28,7 @@ A_CALL int arm(int fd, unsigned mask)
     epoll_event want{};
     want.events = mask;
     want.data.fd = fd;
-    int failed = epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &want);
+    int failed = epoll_ctl(epoll, operation, fd, &want);
     asm volatile("" : "+r"(failed));
     return failed;
 }
@@ -76,6 +79,44 @@ A_CALL int open_clock()
     return failed;
 }
 
+// Their frames are of one size, and they have one caller: only the return addresses into them tell them apart.
+A_CALL int open_counter_again(int fd)
+{
+    int failed = arm_somehow(fd, "counter");
+    asm volatile("" : "+r"(failed));
+    return failed;
+}
+
+A_CALL int open_pipe_again(int fd)
+{
+    int failed = arm_somehow(fd, "pipe");
+    asm volatile("" : "+r"(failed));
+    return failed;
+}
+
+A_CALL int open_clock_again(int fd)
+{
+    int failed = arm_somehow(fd, "clock");
+    asm volatile("" : "+r"(failed));
+    return failed;
+}
+
+int by_turns()
+{
+    int ends[2], counter = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+    int clock = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    itimerspec when{};
+    when.it_value.tv_nsec = 1;
+    timerfd_settime(clock, 0, &when, nullptr);
+    if (pipe(ends) || write(ends[1], "x", 1) != 1)
+        return -1;
+    for (int turn = 0; turn < kTurns; turn++, operation = EPOLL_CTL_MOD)
+        if (open_counter_again(counter) || open_pipe_again(ends[0]) || open_clock_again(clock))
+            return -1;
+    puts("armed");
+    return fflush(stdout);
+}
+
 // Takes half of what an edge announced, and never comes back.
 A_CALL int read_half(int fd)
 {
@@ -102,11 +143,12 @@ int stop_early()
 
 int main(int argc, char** argv)
 {
-    deep = argc > 1 && !strcmp(argv[1], "deep");
+    const bool again = argc > 1 && !strcmp(argv[1], "again");
+    deep = again || (argc > 1 && !strcmp(argv[1], "deep"));
     epoll = epoll_create1(EPOLL_CLOEXEC);
     if (argc > 1 && !strcmp(argv[1], "half"))
         return stop_early();
-    if (epoll < 0 || open_counter() || open_pipe() || open_clock())
+    if (epoll < 0 || (again ? by_turns() : open_counter() || open_pipe() || open_clock()))
         return 3;
     alarm(20);
     for (;;) {
