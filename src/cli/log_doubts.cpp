@@ -23,6 +23,16 @@ const RuleInfo* rule_of(const Auditor& auditor, const std::vector<RuleInfo>& rul
     return nullptr;
 }
 
+// What the program did about it, each time.
+std::string done_about(const LogRun& run)
+{
+    if (run.cause == LogRun::Cause::kAccept && run.error)
+        return fmt::format("accept = {} each time", errno_text(run.error));
+    if (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF))
+        return "read = 0 each time";
+    return "nothing was done about it";
+}
+
 // What the log looks like, though it does not prove it; empty: it does not look like anything.
 std::string looks_like(const Auditor& auditor, const StraceImport& log)
 {
@@ -45,8 +55,8 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
     }
     if (name.empty())
         return {};
-    std::string text = fmt::format("{} was reported {} times in a row ({}) and nothing was done about it: ",
-                                   log_run_subject(longest), longest.returns, mask_text(longest.events));
+    std::string text = fmt::format("{} was reported {} times in a row ({}) and {}: ", log_run_subject(longest),
+                                   longest.returns, mask_text(longest.events), done_about(longest));
     if (longest.doubt)
         return text + longest.doubt;
     const uint64_t round = longest.returns >= 20 ? longest.returns / 10 * 10 : longest.returns;

@@ -102,7 +102,7 @@ void StraceImport::take(std::string_view text)
         heading(text);
         return;
     }
-    if (!open_.empty() && (continues(text) || (open_full_ && goes_on(text, full))))
+    if (!open_.empty() && (continues(text) || ((open_full_ || shape_.at_words()) && goes_on(text, full))))
         return;
     const unsigned extra = std::min(around.repeat - 1, std::max(repeats_left_, kRepeatsAtLeast));
     repeats_left_ -= std::min(extra, repeats_left_);
@@ -155,6 +155,12 @@ bool StraceImport::goes_on(std::string_view text, bool full)
         return false;
     std::string whole;
     whole.swap(open_);
+    if (shape_.at_words()) {
+        whole += ' ';
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    } else if (text.substr(0, 2) == "  ") {  // the rest of a line was indented
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    }
     whole += text;
     endless_ = false;
     one(whole);

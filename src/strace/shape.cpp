@@ -133,6 +133,18 @@ size_t find_call(std::string_view text)
     return marker < text.size() ? marker : std::string_view::npos;
 }
 
+// Whether a call's line ends before its result: no ")" with a "=" behind it.
+static bool has_no_result(std::string_view text)
+{
+    if (text.find("<unfinished") != std::string_view::npos)
+        return false;
+    for (size_t at = text.find(')'); at != std::string_view::npos; at = text.find(')', at + 1))
+        if (const size_t next = text.find_first_not_of(' ', at + 1);
+            next != std::string_view::npos && text[next] == '=')
+            return false;
+    return true;
+}
+
 // A width that several lines have, and none exceeds.
 void LogShape::learn_width(const std::vector<std::string>& head)
 {
@@ -146,9 +158,30 @@ void LogShape::learn_width(const std::vector<std::string>& head)
     width_ = widest >= kNarrowest && count >= kFewest ? widest : 0;
 }
 
+// Many calls without a result, each followed by a line that holds no call, and most of them narrower than the widest.
+void LogShape::learn_words(const std::vector<std::string>& head)
+{
+    constexpr size_t kWidest = 132, kFewest = 3;
+    size_t widest = 0, calls = 0, breaks = 0, uneven = 0;
+    for (const std::string& line : head)
+        widest = std::max(widest, line.size());
+    for (size_t i = 0; i < head.size(); i++) {
+        if (find_call(head[i]) == std::string_view::npos)
+            continue;
+        calls++;
+        if (i + 1 == head.size() || !has_no_result(head[i]) || head[i + 1].empty() || head[i + 1][0] == ')' ||
+            find_call(head[i + 1]) != std::string_view::npos)
+            continue;
+        breaks++;
+        uneven += head[i].size() != widest;
+    }
+    at_words_ = widest <= kWidest && breaks >= kFewest && breaks * 4 >= calls && uneven * 2 > breaks;
+}
+
 void LogShape::learn(const std::vector<std::string>& head)
 {
     learn_width(head);
+    learn_words(head);
     encoding_.learn(head);
     std::map<Prefix, unsigned> prefixes;
     std::vector<uint64_t> numbers;

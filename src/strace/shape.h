@@ -27,9 +27,12 @@ public:
 
     // Where lines were broken; 0: they were not.
     size_t width() const { return width_; }
+    // Lines were broken between words, as mails do.
+    bool at_words() const { return at_words_; }
 
 private:
     void learn_width(const std::vector<std::string>& head);
+    void learn_words(const std::vector<std::string>& head);
     std::string_view without_prefix(std::string_view text, std::string_view& source) const;
 
     // The kinds of what stands before and behind the name of the log, if there is one.
@@ -47,6 +50,7 @@ private:
     bool numbered_ = false;  // lines begin with their number
     bool counted_ = false;   // or with how often they came
     size_t width_ = 0;
+    bool at_words_ = false;
     std::vector<Prefix> prefixes_;
     bool named_ = false;  // some of them have names
 };

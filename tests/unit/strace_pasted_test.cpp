@@ -257,6 +257,32 @@ TEST(Pasted, NoEndingTakesAFindingAwayOrIsALoss)
     }
 }
 
+std::string wrapped_at_words(const std::string& text, size_t width)
+{
+    std::string broken;
+    for (std::string line : split(text)) {
+        while (line.size() > width) {
+            const size_t space = line.rfind(' ', width);
+            if (space == std::string::npos)
+                break;
+            broken += line.substr(0, space) + "\n";
+            line.erase(0, space + 1);
+        }
+        broken += line + "\n";
+    }
+    return broken;
+}
+
+TEST(StracePasted, ALogWrappedBetweenWordsIsJoined)
+{
+    for (size_t width : {80U, 76U, 72U, 60U}) {
+        const PastedAnswer judged = judge(wrapped_at_words(times(150, kEnd), width));
+        EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
+        EXPECT_EQ(judged.lost, 0U) << width;
+        EXPECT_TRUE(judge(wrapped_at_words(times(150, kWork), width)).quiet()) << width;
+    }
+}
+
 // A terminal, or a mail, breaks lines at its width.
 TEST(Pasted, BrokenLinesAreJoined)
 {
