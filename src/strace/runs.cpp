@@ -168,8 +168,10 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
     for (const PrintedEvent& event : events)
         if (event.data_known)
             count(process, epoll, event, alone, how.time);
-    if (events.empty() && how.result > 0)  // printed as an address
+    if (events.empty() && how.result > 0) {  // printed as an address, or as "[...]"
         open_ += static_cast<uint64_t>(how.result);
+        unprinted_ += static_cast<uint64_t>(how.result);
+    }
     awaited_[place.tid] = {alone && events[0].data_known ? fd_in_data(events[0].data) : -1, true, place.epoll};
 }
 

@@ -50,6 +50,8 @@ public:
     uint64_t answered() const { return answered_; }
     uint64_t silent() const { return silent_; }
     uint64_t open() const { return open_; }
+    // Of these, those that are not printed at all (strace -s 0, an address).
+    uint64_t unprinted() const { return unprinted_; }
 
 private:
     struct Key {
@@ -178,6 +180,7 @@ private:
     uint64_t answered_ = 0;
     uint64_t silent_ = 0;
     uint64_t open_ = 0;
+    uint64_t unprinted_ = 0;
 };
 
 // Why a run whose fd no call used proves nothing, unless all threads are in the log.

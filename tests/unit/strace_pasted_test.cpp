@@ -283,6 +283,61 @@ TEST(StracePasted, ALogWrappedBetweenWordsIsJoined)
     }
 }
 
+// What mails quote, and what the program wrote to the same terminal.
+TEST(StracePasted, WrappedLinesMayBeQuotedAndHoldOutput)
+{
+    auto stamped = [](const std::string& calls) {
+        std::string text;
+        unsigned at = 0;
+        for (const std::string& line : split(calls))
+            text += "14223 1795901074.1" + std::to_string(10000 + at++) + " " + line + "\n";
+        return text;
+    };
+    auto quoted = [](const std::string& line, unsigned) { return "> " + line; };
+    for (size_t width : {80U, 70U, 60U, 44U}) {
+        const std::string broken = wrapped_at_words(stamped(times(150, kEnd)), width);
+        for (const Decorate& decorate : {Decorate{}, Decorate{quoted}}) {
+            const PastedAnswer judged = judge(broken, decorate);
+            EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
+            EXPECT_EQ(judged.lost, 0U) << width;
+            EXPECT_TRUE(judge(wrapped_at_words(stamped(times(150, kWork)), width), decorate).quiet()) << width;
+        }
+    }
+    // The program's own lines stand between the halves.
+    std::string mixed;
+    for (const std::string& line : split(wrapped_at_words(times(150, kEnd), 60)))
+        mixed += line + "\nserver is listening\n";
+    const PastedAnswer judged = judge(mixed);
+    EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
+    EXPECT_EQ(judged.lost, 0U);
+}
+
+// Lines of their own stay so, whatever their width.
+TEST(StracePasted, WholeLinesAreNeverJoined)
+{
+    std::string text;
+    for (int i = 0; i < 150; i++)
+        text +=
+            "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\nGET / served\nread(31, \"x\", 9) = 1\n= 5\n";
+    const PastedAnswer judged = judge(text);
+    EXPECT_TRUE(judged.quiet()) << judged.told;
+    EXPECT_EQ(judged.lost, 0U);
+}
+
+// "last message repeated 53 times", as a system log has it, stands for as many lines.
+TEST(StracePasted, WhatASystemLogCountsIsCounted)
+{
+    const std::string wait = "epoll_wait(9, [{EPOLLIN|EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1";
+    const std::string head = "Nov 28 10:00:00 web1 strace[991]: ";
+    for (const std::string& again : {std::string("Nov 28 10:00:03 web1 last message repeated 53 times"),
+                                     head + "message repeated 53 times: [ " + wait + "]"}) {
+        EXPECT_GE(judge(times(3, head + wait + "\n" + again + "\n")).level("EP204"), Level::kLikely) << again;
+        EXPECT_TRUE(judge(head + wait + "\n" + again + "\n").quiet()) << again;
+    }
+    // It ends by itself, and what no line came before is nothing.
+    EXPECT_TRUE(judge("Nov 28 10:00:03 web1 last message repeated 4000000000 times\n" + head + kWork).quiet());
+}
+
 // A terminal, or a mail, breaks lines at its width.
 TEST(Pasted, BrokenLinesAreJoined)
 {
