@@ -96,6 +96,10 @@ std::string mostly_unjudged(const StraceImport& log)
 
 std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceImport& log)
 {
+    if (log.counts().mixed)
+        return {{Inconclusive::kUnjudged,
+                 "calls of several processes are mixed in this log, and nothing tells them apart",
+                 "strace -f -o FILE writes the pid before each call"}};
     if (std::string text = looks_like(auditor, log); !text.empty())
         return {{Inconclusive::kTooShort, std::move(text), ""}};
     if (std::string text = mostly_unjudged(log); !text.empty())

@@ -104,7 +104,7 @@ void StraceImport::take(std::string_view text)
     }
     if (shape_.at_words() && joins_words(text))
         return;
-    if (!open_.empty() && (continues(text) || (open_full_ && goes_on(text, full))))
+    if (!open_.empty() && (continues(text) || (open_full_ && goes_on(shape_.unquoted(text), full))))
         return;
     const unsigned extra = repeats_of(around.repeat - 1);
     for (unsigned times = 0; times <= extra; times++)

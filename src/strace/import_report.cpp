@@ -52,6 +52,9 @@ std::vector<std::string> StraceImport::notes() const
         say("each thread's calls stand in a log of its own, not in the order of time: what one thread did about "
             "another's "
             "events is not known (strace -f writes one log; strace-log-merge puts those of -ff in order)");
+    if (log.apart)
+        say("the log holds several processes whose descriptors have the same numbers, and not their beginning: which "
+            "threads share descriptors is not known, and what one did about another's events cannot be seen");
     if (!clock_.known())
         say("the log has no time stamps: rates and durations are not known (strace -ttt -T)");
     else if (clock_.coarse())

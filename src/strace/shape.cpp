@@ -196,7 +196,7 @@ void LogShape::learn_quote(const std::vector<std::string>& head)
 void LogShape::learn_words(const std::vector<std::string>& head)
 {
     constexpr size_t kWidest = 132, kFewest = 3;
-    size_t widest = 0, calls = 0, breaks = 0, uneven = 0;
+    size_t widest = 0, calls = 0, breaks = 0, uneven = 0, spaced = 0;
     for (const std::string& line : head)
         widest = std::max(widest, line.size());
     for (size_t i = 0; i < head.size(); i++) {
@@ -209,8 +209,10 @@ void LogShape::learn_words(const std::vector<std::string>& head)
             continue;
         breaks++;
         uneven += head[i].size() != widest;
+        spaced += head[i].back() == ',' && next[0] != ' ';
     }
-    at_words_ = widest <= kWidest && breaks >= kFewest && breaks * 4 >= calls && uneven * 2 > breaks;
+    at_words_ = widest <= kWidest && breaks >= kFewest && breaks * 4 >= calls &&
+                (uneven * 3 > breaks || spaced == breaks);
 }
 
 void LogShape::learn(const std::vector<std::string>& head)

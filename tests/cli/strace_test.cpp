@@ -121,6 +121,17 @@ TEST_F(StraceCommand, WhatCannotBeToldOfALogIsSaidInItsWords)
     EXPECT_FALSE(one.says("file fd")) << one.text;
 }
 
+TEST_F(StraceCommand, MixedProcessesAreInconclusive)
+{
+    const Outcome outcome = judge(times(100,
+                                        "epoll_wait(4, [{EPOLLIN, {u32=5, u64=5}}], 64, -1) = 1\n"
+                                        "read(5, \"\", 4096) = 0\n"
+                                        "epoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n"
+                                        "read(7, \"x\", 4096) = 1\nclose(7) = 0\n"));
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+    EXPECT_TRUE(outcome.says("several processes")) << outcome.text;
+}
+
 TEST_F(StraceCommand, MostEventsNotJudgedIsInconclusive)
 {
     // Pointers as data, and no call on any descriptor: what was done about them is not in the log.

@@ -338,6 +338,57 @@ TEST(StracePasted, WhatASystemLogCountsIsCounted)
     EXPECT_TRUE(judge("Nov 28 10:00:03 web1 last message repeated 4000000000 times\n" + head + kWork).quiet());
 }
 
+// Two processes whose descriptors have the same numbers: 700 spins at the end of fd 5, or works; 701 works on `client`,
+// with its epoll under number `epoll`.
+std::string two_processes(unsigned turns, bool pids, bool spins, int client, int epoll = 4)
+{
+    std::string text;
+    auto line = [&](const char* pid, const std::string& call) {
+        text += (pids ? pid + std::string(" ") : "") + call + "\n";
+    };
+    const std::string fd = std::to_string(client), epfd = std::to_string(epoll);
+    for (unsigned i = 0; i < turns; i++) {
+        line("700", "epoll_wait(4, [{EPOLLIN, {u32=5, u64=5}}], 64, -1) = 1");
+        line("700", spins ? "read(5, \"\", 4096) = 0" : "read(5, \"GET\", 4096) = 3");
+        line("701", "epoll_wait(" + epfd + ", [{EPOLLIN, {u32=" + fd + ", u64=" + fd + "}}], 64, -1) = 1");
+        line("701", "read(" + fd + ", \"GET /\", 4096) = 5");
+        line("701", "write(" + fd + ", \"200\", 3) = 3");
+        line("701", "openat(AT_FDCWD, \"/srv/index.html\", O_RDONLY) = 9");
+        line("701", "close(9) = 0");
+    }
+    return text;
+}
+
+TEST(StracePasted, TwoProcessesWithTheSameNumbersAreToldApart)
+{
+    for (int client : {5, 7})
+        for (int epoll : {4, 5}) {
+            if (client == epoll)
+                continue;
+            const PastedAnswer judged = judge(two_processes(300, true, true, client, epoll));
+            EXPECT_GE(judged.level("EP203"), Level::kLikely) << client << " " << epoll << "\n" << judged.told;
+            EXPECT_FALSE(judged.mixed);
+            const PastedAnswer healthy = judge(two_processes(300, true, false, client, epoll));
+            EXPECT_TRUE(healthy.quiet()) << client << " " << epoll << "\n" << healthy.told;
+        }
+}
+
+TEST(StracePasted, WithoutPidsTwoProcessesAreNotClean)
+{
+    for (int client : {5, 7}) {
+        const PastedAnswer judged = judge(two_processes(300, false, true, client));
+        EXPECT_TRUE(judged.mixed || !judged.quiet()) << client;
+    }
+    for (const std::string& healthy :
+         {times(300, kWork), times(300, kWork + kEnd + "close(31) = 0\n"), times(300, kEnd)})
+        EXPECT_FALSE(judge(healthy).mixed) << healthy.substr(0, 200);
+    // Threads that share what they read from, and a number that comes again.
+    const std::string reused =
+        "epoll_wait(9, [{EPOLLIN, {u32=3, u64=3}}], 64, -1) = 1\naccept4(3, NULL, NULL, 0) = 31\n" + kWork + kEnd +
+        "close(31) = 0\n";
+    EXPECT_FALSE(judge(times(300, reused)).mixed);
+}
+
 // A terminal, or a mail, breaks lines at its width.
 TEST(Pasted, BrokenLinesAreJoined)
 {
