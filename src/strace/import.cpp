@@ -191,8 +191,9 @@ bool is_more_of_call(std::string_view text, bool inside)
     const std::string_view word = text.substr(0, text.find(' '));
     if (inside)
         return true;
-    return !word.empty() && (word.find_first_of("=\"{}[]()|<>,_") != std::string_view::npos ||
-                             std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }));
+    return !word.empty() &&
+           (word == "/*" || word == "*/" || word.find_first_of("=\"{}[]()|<>,_") != std::string_view::npos ||
+            std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
 bool is_denial(std::string_view text)
@@ -234,8 +235,9 @@ bool StraceImport::joins_words(std::string_view text)
     leader_.clear();
     if (call != std::string_view::npos)
         return false;
+    const bool error = open_.ends_with("= -1") && text.starts_with("E");
     if (!whole_leader && !open_.empty() && open_.size() + text.size() <= kLongestOpen &&
-        is_more_of_call(text, string_is_open(open_))) {
+        (error || is_more_of_call(text, string_is_open(open_)))) {
         std::string whole;
         whole.swap(open_);
         whole += ' ';

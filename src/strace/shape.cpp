@@ -154,7 +154,7 @@ static bool has_no_result(std::string_view text)
         return false;
     for (size_t at = text.find(')'); at != std::string_view::npos; at = text.find(')', at + 1))
         if (const size_t next = text.find_first_not_of(' ', at + 1);
-            next != std::string_view::npos && text[next] == '=')
+            text.substr(at).find("= -1") + 4 != text.size() - at && next != std::string_view::npos && text[next] == '=')
             return false;
     return true;
 }

@@ -312,6 +312,19 @@ TEST(StracePasted, WrappedLinesMayBeQuotedAndHoldOutput)
     EXPECT_EQ(judged.lost, 0U);
 }
 
+// Which error it was stands in the next line: EAGAIN of a listener that others share is no failing accept.
+TEST(StracePasted, AWrappedErrorKeepsItsName)
+{
+    const std::string again =
+        "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
+        "accept4(5, 0x7ffc5a1e2f30, [128], SOCK_NONBLOCK) = -1 EAGAIN (Resource temporarily unavailable)\n";
+    for (size_t width : {52U, 54U, 58U, 64U, 72U}) {
+        const PastedAnswer judged = judge(wrapped_at_words(times(150, again), width));
+        EXPECT_TRUE(judged.quiet()) << width << "\n" << judged.told;
+        EXPECT_EQ(judged.lost, 0U) << width;
+    }
+}
+
 // Lines of their own stay so, whatever their width.
 TEST(StracePasted, WholeLinesAreNeverJoined)
 {
