@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",     "listener", "udp",      "unix",   "pipe",
                                                 "eventfd", "timerfd", "signalfd", "epoll",    "other",  "socket",
-                                                "file",    "inotify", "pidfd",    "terminal", "netlink"};
+                                                "unknown", "inotify", "pidfd",    "terminal", "netlink"};
 
 // include/net/tcp_states.h
 constexpr const char* kTcpStates[] = {"",          "ESTABLISHED", "SYN_SENT",    "SYN_RECV",   "FIN_WAIT1",

@@ -9,6 +9,7 @@
 
 #include "src/books/describe.h"
 #include "src/cli/files.h"
+#include "src/strace/import.h"
 
 namespace epaudit {
 
@@ -80,6 +81,9 @@ Result<int> PostedSession::report(Report report, const Sight& sight)
     const uint64_t epolls = report.observation.epolls;
     looks_->fill(report, last_, sight);
     report.observation.epolls = std::max(epolls, report.observation.epolls);  // some were gone before a look
+    if (report.observation.hooks == "strace")                                 // the books speak of what a kernel loses
+        for (auto& [name, count] : report.observation.lost)
+            name = StraceImport::name_of_loss(name);
     for (auto& loss : lost)
         report.observation.lost.push_back(std::move(loss));
     return conclude(*judge_, *outputs_, report);

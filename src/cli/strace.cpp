@@ -85,8 +85,13 @@ Result<int> strace_command(const StraceOptions& options)
             log.other_hint());
     if (!log.counts().epolls)
         return observe_error(
-            fmt::format("no epoll call in {} lines of {}: there is nothing to audit", log.lines(), options.path),
+            fmt::format("no epoll call in {} line{} of {}: there is nothing to audit", log.lines(),
+                        log.lines() == 1 ? "" : "s", options.path),
             !trouble.empty() ? trouble
+            : log.denied()
+                ? "strace was not allowed to trace the program: run it as root, lower "
+                  "/proc/sys/kernel/yama/ptrace_scope, or give the container CAP_SYS_PTRACE; no other tracer (gdb, "
+                  "a second strace) may be at it"
             : log.refused(Refusal::kNoCall) > log.lines() / 2
                 ? "this does not look like strace output"
                 : "strace -f -ttt -T -o FILE -p PID writes a log with all calls");

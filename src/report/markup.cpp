@@ -22,7 +22,7 @@ std::string fd_text(const FdInfo& fd)
 {
     if (fd.number < 0)
         return fd.kind;
-    return fmt::format("{}fd {}", fd.kind.empty() ? "" : fd.kind + " ", fd.number);
+    return fmt::format("{}fd {}", fd.kind.empty() || fd.kind == "unknown" ? "" : fd.kind + " ", fd.number);
 }
 
 std::string address_text(const FdInfo& fd)

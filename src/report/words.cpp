@@ -268,6 +268,8 @@ constexpr Loss kLosses[] = {
     {"log_cut", "time", "the log could not be read to its end", kWholeLog},
     {"log_lines_cut", "line", "of the log cut off before its end", kWholeLog},
     {"log_lines_unreadable", "line", "of the log with arguments that could not be read", kWholeLog},
+    {"log_returns_missing", "call", "of epoll_wait whose return is not in the log", kWholeLog},
+    {"log_registrations_missing", "event", "of a registration that the log does not show", kWholeLog},
     {"log_lines_too_long", "line", "of the log too long to be read", kWholeLog},
     {"log_files_and_threads_full", "time", "a file or thread of the log had no room in the books", kMoreRoom},
     {"recording_cut", "time", "the recording ended before its end: what came after is not known", "record again"},

@@ -97,7 +97,7 @@ bool parse_result(std::string_view text, PrintedResult& result)
     }
     if (!parse_number(first, result.value))
         return false;
-    result.known = true;
+    result.known = result.value != -1 || !rest.empty();  // its error was broken off
     if (!rest.empty() && rest.front() == '(')
         result.note = rest;
     if (result.value != -1 || rest.empty() || rest.front() != 'E')

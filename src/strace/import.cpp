@@ -102,13 +102,31 @@ void StraceImport::take(std::string_view text)
         heading(text);
         return;
     }
-    if (!open_.empty() && (continues(text) || (open_full_ && goes_on(text, full))))
+    if (shape_.at_words() && joins_words(text))
         return;
-    const unsigned extra = std::min(around.repeat - 1, std::max(repeats_left_, kRepeatsAtLeast));
-    repeats_left_ -= std::min(extra, repeats_left_);
+    if (!open_.empty() && (continues(text) || (open_full_ && goes_on(shape_.unquoted(text), full))))
+        return;
+    const unsigned extra = repeats_of(around.repeat - 1);
     for (unsigned times = 0; times <= extra; times++)
         all_of(text);
     open_full_ = full;
+}
+
+// Of so many more of a line, those that are looked at.
+unsigned StraceImport::repeats_of(unsigned more)
+{
+    const unsigned extra = std::min(more, std::max(repeats_left_, kRepeatsAtLeast));
+    repeats_left_ -= std::min(extra, repeats_left_);
+    return extra;
+}
+
+// "last message repeated 53 times"
+void StraceImport::again(unsigned times)
+{
+    const std::string text = last_;
+    if (!text.empty())
+        for (unsigned left = repeats_of(times); left > 0; left--)
+            all_of(text);
 }
 
 // A whole log may have been one string of a document.
@@ -155,10 +173,82 @@ bool StraceImport::goes_on(std::string_view text, bool full)
         return false;
     std::string whole;
     whole.swap(open_);
+    if (text.substr(0, 2) == "  ")  // the rest of a line was indented
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
     whole += text;
     endless_ = false;
     one(whole);
     open_full_ = full;
+    return true;
+}
+
+namespace {
+
+// Whether this may be more of a call's arguments or its result, and not what the program wrote: between the words of
+// strace there are numbers, names of constants and signs. `inside`: a string is open, which holds anything.
+bool is_more_of_call(std::string_view text, bool inside)
+{
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (inside)
+        return true;
+    return !word.empty() &&
+           (word == "/*" || word == "*/" || word.find_first_of("=\"{}[]()|<>,_") != std::string_view::npos ||
+            std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }));
+}
+
+bool is_denial(std::string_view text)
+{
+    return (text.find("ptrace") != std::string_view::npos || text.find("PTRACE_") != std::string_view::npos) &&
+           text.find("Operation not permitted") != std::string_view::npos;
+}
+
+bool string_is_open(std::string_view text)
+{
+    bool open = false;
+    for (size_t at = 0; at < text.size(); at++) {
+        if (open && text[at] == '\\')
+            at++;
+        else if (text[at] == '"')
+            open = !open;
+    }
+    return open;
+}
+
+}  // namespace
+
+// Lines were broken between words. True: `text` was more of a call that is not over yet, or the beginning of one that
+// goes on in the next line.
+bool StraceImport::joins_words(std::string_view text)
+{
+    text = shape_.unquoted(text);
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    const size_t call = find_call(text);
+    // Pid and time stamp, and nothing else.
+    const std::string leader = std::string(text) + ' ';
+    const bool whole_leader = text.find_first_of(".:") != std::string_view::npos &&
+                              leader_length(leader) == leader.size();
+    if (call == 0 && !leader_.empty()) {
+        const std::string whole = std::exchange(leader_, {}) + ' ' + std::string(text);
+        one(whole);
+        return true;
+    }
+    leader_.clear();
+    if (call != std::string_view::npos)
+        return false;
+    const bool error = open_.ends_with("= -1") && text.starts_with("E");
+    if (!whole_leader && !open_.empty() && open_.size() + text.size() <= kLongestOpen &&
+        (error || is_more_of_call(text, string_is_open(open_)))) {
+        std::string whole;
+        whole.swap(open_);
+        whole += ' ';
+        whole += text;
+        endless_ = false;
+        one(whole);
+        return true;
+    }
+    if (!whole_leader)
+        return false;
+    leader_ = text;
     return true;
 }
 
@@ -171,11 +261,18 @@ void StraceImport::one(std::string_view text)
         refuse(Refusal::kCut);
         leave_open();
     }
+    if (call_line && shape_.prefixed())
+        last_.assign(text);
     if (line.kind == LogLine::Kind::kEmpty || line.kind == LogLine::Kind::kStack)
         return;
     if (line.kind == LogLine::Kind::kRefused && line.form == TimeForm::kNone) {
         if (heading(text))
             return;
+        if (const unsigned more = repeats(text)) {
+            again(more);
+            return;
+        }
+        denied_ |= is_denial(text);
         refuse(line.refusal);
         return;
     }
@@ -198,7 +295,10 @@ void StraceImport::one(std::string_view text)
         if (line.rest.find(" stopped by ") != std::string_view::npos)
             interpreter_.doubt_durations(now);
         break;
-    case LogLine::Kind::kMessage: message(line.rest); break;
+    case LogLine::Kind::kMessage:
+        denied_ |= is_denial(line.rest);
+        message(line.rest);
+        break;
     case LogLine::Kind::kRefused: refuse(line.refusal); break;
     default: break;
     }

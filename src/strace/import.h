@@ -39,6 +39,8 @@ public:
     const std::string& other_hint() const { return other_hint_; }
     // Events that were answered in the log, or not.
     const Runs& tracker() const { return interpreter_.tracker(); }
+    // strace could not attach, or not trace what it started.
+    bool denied() const { return denied_; }
     World& world() { return interpreter_.world(); }
     bool holds_io() const { return interpreter_.sight().any_io(); }
     // It was made by us: no call that matters is left out.
@@ -49,6 +51,8 @@ public:
     std::vector<std::string> notes() const;
     // Lines that should have counted and could not.
     std::vector<std::pair<std::string, uint64_t>> lost() const;
+    // A loss that the books counted, by the name that it has where a log is its reason.
+    static std::string name_of_loss(const std::string& name);
 
 private:
     void refuse(Refusal reason) { refused_[static_cast<size_t>(reason)]++; }
@@ -60,6 +64,9 @@ private:
     void one(std::string_view text);
     bool continues(std::string_view text);
     bool goes_on(std::string_view text, bool full);
+    bool joins_words(std::string_view text);
+    unsigned repeats_of(unsigned more);
+    void again(unsigned times);
     LogThread* enter(const LogLine& line, uint8_t what, uint64_t now);
     void leave_open();
     void change_source(uint32_t before);
@@ -98,6 +105,9 @@ private:
     bool endless_ = false;
     std::string open_;           // its text, unless that is long
     bool open_full_ = false;     // the line was as long as lines of this log get
+    std::string leader_;         // pid and time of a call that was broken off before its name
+    std::string last_;           // the newest call, where a system log may say that it came again
+    bool denied_ = false;        // strace was not allowed to trace
     std::string joined_, line_;  // lines of a mail that go on (quoted-printable)
     std::string_view more_;      // further calls of the line that is being read
     LogSources sources_;

@@ -43,6 +43,8 @@ void StraceImport::call(const LogLine& line, uint64_t now)
         whole = Arguments(text);
         ends = whole.result(result);
     }
+    if (shape_.at_words() && text.ends_with("= -1"))  // its error is in the next line
+        ends = false;
     endless_ = !ends && more_.empty();
     if (!ends)  // more of it may come
         return;

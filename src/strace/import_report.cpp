@@ -5,6 +5,14 @@
 #include "src/strace/import.h"
 
 namespace epaudit {
+namespace {
+
+std::string count_of(uint64_t number, const char* one, const char* several)
+{
+    return fmt::format("{} {}", number, number == 1 ? one : several);
+}
+
+}  // namespace
 
 Sight StraceImport::sight() const
 {
@@ -44,26 +52,44 @@ std::vector<std::string> StraceImport::notes() const
         say("each thread's calls stand in a log of its own, not in the order of time: what one thread did about "
             "another's "
             "events is not known (strace -f writes one log; strace-log-merge puts those of -ff in order)");
+    if (log.apart)
+        say("the log holds several processes whose descriptors have the same numbers, and not their beginning: which "
+            "threads share descriptors is not known, and what one did about another's events cannot be seen");
     if (!clock_.known())
         say("the log has no time stamps: rates and durations are not known (strace -ttt -T)");
     else if (clock_.coarse())
         say("time stamps are whole seconds: rates are rough (strace -ttt -T)");
     if (clock_.steps_back())
-        say(fmt::format("time goes back {} times: several logs in one?", clock_.steps_back()));
+        say(fmt::format("time goes back {}: several logs in one?", count_of(clock_.steps_back(), "time", "times")));
     if (counts.unattributed)
-        say(
-            fmt::format("{} events belong to registrations that the log does not show (made before it began, or with "
-                        "data shared by several): they count for the loop only",
-                        counts.unattributed));
+        say(counts.unattributed == 1
+                ? "1 event belongs to a registration that the log does not show (made before it began, or with data "
+                  "shared by several): it counts for the loop only"
+                : fmt::format("{} events belong to registrations that the log does not show (made before it began, or "
+                              "with data shared by several): they count for the loop only",
+                              counts.unattributed));
     if (counts.cut_lists)
-        say(fmt::format("{} returns of epoll_wait print only part of their events (strace -s 4096 -v shows all)",
-                        counts.cut_lists));
+        say(fmt::format("{} only part of the events (strace -s 4096 -v shows all)",
+                        count_of(counts.cut_lists, "return of epoll_wait prints", "returns of epoll_wait print")));
     if (counts.blind && log.any_io() && !log.others_unseen)
-        say(fmt::format("{} events could not be judged: what answers them may not be in the log", counts.blind));
+        say(count_of(counts.blind, "event could not be judged: what answers it may not be in the log",
+                     "events could not be judged: what answers them may not be in the log"));
     for (Refusal reason : {Refusal::kNoCall, Refusal::kNoBeginning})
         if (uint64_t count = refused(reason))
-            say(fmt::format("{} of {} lines not used: {}", count, lines_, refusal_text(reason)));
+            say(fmt::format("{} of {} not used: {}", count, count_of(lines_, "line", "lines"), refusal_text(reason)));
     return notes;
+}
+
+std::string StraceImport::name_of_loss(const std::string& name)
+{
+    static constexpr std::pair<const char*, const char*> kNames[] = {
+        {"returns_of_epoll_wait_missed", "log_returns_missing"},
+        {"events_of_unknown_registrations", "log_registrations_missing"},
+        {"events_unreadable", "log_lines_unreadable"}};
+    for (const auto& [books, log] : kNames)
+        if (name == books)
+            return log;
+    return name;
 }
 
 std::vector<std::pair<std::string, uint64_t>> StraceImport::lost() const

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // epoll_create, epoll_ctl, epoll_wait, and what may be concluded from a delivery that the log shows.
 #include <algorithm>
+#include <utility>
 
 #include "src/strace/interpreter.h"
 
@@ -18,6 +19,10 @@ LogFile* Interpreter::epoll_file(LogThread& thread, const PrintedFd& fd)
     LogFile* file = world_.file(*thread.process, fd.number);
     if (!file)
         return nullptr;
+    if (std::exchange(file->used_as_file, false))
+        contradicts(*thread.process);
+    if (!fd.decoration.empty())
+        look_at_decoration(*thread.process, *file, fd.decoration);
     if (!file->epoll) {
         file->kind = FILE_EPOLL;
         counts_.epolls++;
@@ -113,6 +118,7 @@ bool Interpreter::wait_returns(Call& c)
     at.sole = epoll->epoll && epoll->epoll->polled_by == c.thread.tid;
     const bool whole = p.result < most && counts_.cut_lists == cut;
     runs_.returned(at, told_, {p.result, known ? timeout : -1, c.result.duration, whole, c.time});
+    tell_apart(*c.thread.process);
     turn_begins(c, id, p.result >= most, counts_.cut_lists == cut);
     c.thread.waits_on = 0;
     return true;

@@ -53,6 +53,7 @@ void Interpreter::set_nonblock(LogFile& file, bool nonblock, const LogThread& th
 
 void Interpreter::close_enters(LogThread& thread, int fd, uint64_t time)
 {
+    thread.process->closes = true;
     LogFile* file = world_.known_file(*thread.process, fd);
     if (!file)
         return;

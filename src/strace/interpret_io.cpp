@@ -85,6 +85,9 @@ LogFile* Interpreter::used(Call& c, const PrintedFd& fd, uint8_t at_least)
     if (!file)
         return nullptr;
     file->touched = c.time;
+    file->used_as_file = file->epoll && c.result.value >= 0;
+    if (!fd.decoration.empty())
+        look_at_decoration(*c.thread.process, *file, fd.decoration);
     decorate(*file, fd.decoration);
     learn(*file, at_least);
     return file;
@@ -112,6 +115,8 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
         file->drained = p.result == -ERRNO_EAGAIN || (file->kind == FILE_TCP && p.result > 0 && amount > p.result);
     if (p.result > 0 || (kind == POSTING_ACCEPT && p.result == 0) || message)
         file->progress++;
+    if (kind == POSTING_READ && amount != 0 && !message)
+        look_at_input(*c.thread.process, *file, p.result);
     if (input && p.result == 0 && amount != 0 && !message && kind == POSTING_READ) {
         if (!file->ended)
             file->progress++;

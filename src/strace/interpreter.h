@@ -31,6 +31,7 @@ struct LogSight {
     bool pids = false;           // lines name their thread (-f, -o)
     bool others_unseen = false;  // other threads exist, and the log follows only one
     bool per_thread = false;     // one log of each thread, and not in the order of time (-ff)
+    bool apart = false;          // threads turned out to be of several processes: who shares descriptors is not known
     bool durations = false;      // -T
     bool fine_times = false;     // time stamps with fractions of seconds
     bool birth = false;          // the program's beginning
@@ -40,7 +41,7 @@ struct LogSight {
         return everything || socket_input || socket_output || plain_input || plain_output || accepting;
     }
     // No thread can be missing: they are followed, or were none.
-    bool all_threads() const { return (pids || birth) && !others_unseen && !per_thread; }
+    bool all_threads() const { return (pids || birth) && !others_unseen && !per_thread && !apart; }
 };
 
 struct LogCounts {
@@ -49,6 +50,7 @@ struct LogCounts {
     uint64_t epolls = 0;        // instances, those that came and went included
     uint64_t blind = 0;         // events whose answer may lie outside the log
     uint64_t unattributed = 0;  // events of registrations made before the log began
+    uint64_t mixed = 0;         // processes that are several, and cannot be told apart
     uint64_t cut_lists = 0;     // returns of epoll_wait that print only part of their events
 };
 
@@ -115,6 +117,12 @@ private:
     bool ctl(Call& c);
     void ctl_on_nothing(Call& c, LogFile& epoll, posting& p);
     LogFile* epoll_file(LogThread& thread, const PrintedFd& fd);
+
+    // interpret_mixture.cpp
+    void contradicts(LogProcess& process) { process.contradictions++; }
+    void look_at_decoration(LogProcess& process, LogFile& file, std::string_view decoration);
+    void look_at_input(LogProcess& process, LogFile& file, int64_t result);
+    void tell_apart(LogProcess& process);
 
     // interpret_stall.cpp
     enum class Sleep { kMay, kCannot, kUnknown };

@@ -106,8 +106,31 @@ void Runs::zero(const Process& process, Epoll& epoll, const Return& how)
     keep(run);
 }
 
+// At its end and level-triggered, and yet this return does not tell of it. What is done about it until it is told of
+// again takes it off the list: see touch().
+void Runs::vanish(const Process& process, Epoll& epoll, const Key& key, const Return& how)
+{
+    constexpr size_t kMost = 16;
+    if (process.closes && !process.indexed() && how.whole && !key.answered && key.candidate > 0 &&
+        (key.between & BETWEEN_READ_EOF) && !(key.between & (BETWEEN_MOD | BETWEEN_MOD_SAME)) &&
+        !(key.registered && (key.mask & (EV_ET | EV_ONESHOT))) && epoll.vanished.size() < kMost)
+        epoll.vanished[key.data] = key.candidate;
+}
+
+uint32_t Runs::contradictions(uint32_t pid) const
+{
+    auto at = processes_.find(pid);
+    return at == processes_.end() ? 0 : at->second.contradictions;
+}
+
+void Runs::forget_contradictions(uint32_t pid)
+{
+    if (Process* of = process(pid))
+        of->contradictions = 0;
+}
+
 // Those that this return would have told of, had they been there.
-void Runs::end_absent(Epoll& epoll, const std::vector<PrintedEvent>& events, const Return& how)
+void Runs::end_absent(const Process& process, Epoll& epoll, const std::vector<PrintedEvent>& events, const Return& how)
 {
     for (size_t i = 0; i < epoll.keys.size();) {
         Key& key = epoll.keys[i];
@@ -120,6 +143,7 @@ void Runs::end_absent(Epoll& epoll, const std::vector<PrintedEvent>& events, con
             continue;
         }
         end(epoll, key, true);
+        vanish(process, epoll, key, how);
         key = std::move(epoll.keys.back());
         epoll.keys.pop_back();
     }
@@ -137,6 +161,8 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
         else
             key = &epoll.keys.emplace_back();
         start(process, epoll, *key, event, time);
+        if (!epoll.vanished.empty())
+            process.contradictions += static_cast<uint32_t>(epoll.vanished.erase(event.data));
         process.started(epoll, *key);
         key->turns_alone = alone;
         return;
@@ -163,13 +189,15 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
     Epoll& epoll = at(process, place);
     epoll.listed = false;
     zero(process, epoll, how);
-    end_absent(epoll, events, how);
+    end_absent(process, epoll, events, how);
     const bool alone = events.size() == 1;
     for (const PrintedEvent& event : events)
         if (event.data_known)
             count(process, epoll, event, alone, how.time);
-    if (events.empty() && how.result > 0)  // printed as an address
+    if (events.empty() && how.result > 0) {  // printed as an address, or as "[...]"
         open_ += static_cast<uint64_t>(how.result);
+        unprinted_ += static_cast<uint64_t>(how.result);
+    }
     awaited_[place.tid] = {alone && events[0].data_known ? fd_in_data(events[0].data) : -1, true, place.epoll};
 }
 

@@ -42,6 +42,9 @@ public:
     // A wait on this epoll was left or is over for other reasons: nothing more will come.
     void epoll_closed(uint64_t epoll);
     LogStalls& stalls() { return stalls_; }
+    // How often a level-triggered fd that has ended was not told of, though a return had room for it, and then was.
+    uint32_t contradictions(uint32_t pid) const;
+    void forget_contradictions(uint32_t pid);
 
     // The longest run of each subject and cause so far.
     std::vector<LogRun> list(const LogSight& sight) const;
@@ -50,6 +53,8 @@ public:
     uint64_t answered() const { return answered_; }
     uint64_t silent() const { return silent_; }
     uint64_t open() const { return open_; }
+    // Of these, those that are not printed at all (strace -s 0, an address).
+    uint64_t unprinted() const { return unprinted_; }
 
 private:
     struct Key {
@@ -95,8 +100,9 @@ private:
         LogPlace place;
         std::vector<Key> keys;
         uint64_t zeros = 0;
-        uint64_t quiet = 0;      // touches of the process, when these zeros were counted
-        bool unsettled = false;  // is among those of the process
+        std::map<uint64_t, int> vanished;  // by data: was at its end, and not told of; the fd
+        uint64_t quiet = 0;                // touches of the process, when these zeros were counted
+        bool unsettled = false;            // is among those of the process
         // Of the keys since the newest return, as a call looks for its fd: one return may tell of many.
         bool listed = false;
         std::vector<int> candidates;
@@ -109,6 +115,8 @@ private:
         std::vector<Epoll> epolls;
         size_t closed = 0;  // of them, which have no identity any more
         uint64_t touches = 0;
+        uint32_t contradictions = 0;
+        bool closes = false;                                   // a close() was seen
         uint64_t handoffs = 0;                                 // another thread may have been told
         std::vector<uint32_t> unsettled;                       // calls on any fd may say something about their keys
         std::unordered_map<int, std::vector<uint32_t>> by_fd;  // may hold a key of this candidate; sorted
@@ -136,7 +144,8 @@ private:
     void start(const Process& process, const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
     void end(const Epoll& epoll, const Key& key, bool over);
     void zero(const Process& process, Epoll& epoll, const Return& how);
-    void end_absent(Epoll& epoll, const std::vector<PrintedEvent>& events, const Return& how);
+    static void vanish(const Process& process, Epoll& epoll, const Key& key, const Return& how);
+    void end_absent(const Process& process, Epoll& epoll, const std::vector<PrintedEvent>& events, const Return& how);
     void count(Process& process, Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time);
     void cut_off(const Epoll& epoll);
     void keep(const LogRun& run);
@@ -178,6 +187,7 @@ private:
     uint64_t answered_ = 0;
     uint64_t silent_ = 0;
     uint64_t open_ = 0;
+    uint64_t unprinted_ = 0;
 };
 
 // Why a run whose fd no call used proves nothing, unless all threads are in the log.

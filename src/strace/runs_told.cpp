@@ -141,7 +141,8 @@ std::vector<LogRun> Runs::list(const LogSight& sight) const
         for (const Epoll& epoll : process.epolls)
             now.cut_off(epoll);
     std::vector<LogRun> all;
-    const bool alone = (sight.pids || sight.birth || !threads_) && !sight.others_unseen && !sight.per_thread;
+    const bool alone = (sight.pids || sight.birth || !threads_) && !sight.others_unseen && !sight.per_thread &&
+                       !sight.apart;
     for (auto& [where, run] : now.best_) {
         const bool answered_here = used(run) && (run.cause == Cause::kEof || run.cause == Cause::kGhost ||
                                                  run.cause == Cause::kAccept);

@@ -205,6 +205,8 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
             key.other_error = error;
     };
     auto one = [&](Epoll& epoll) {
+        if (!epoll.vanished.empty())
+            std::erase_if(epoll.vanished, [&](const auto& gone) { return gone.second == fd; });
         const bool elsewhere = told && told != &epoll;
         if (epoll.keys.size() <= kFewKeys) {
             for (Key& key : epoll.keys)
@@ -275,6 +277,7 @@ void Runs::forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by
     Process* user = process(pid);
     if (!user)
         return;
+    user->closes |= closed_by.has_value();
     if (auto holders = interested_in_.find(fd); holders != interested_in_.end()) {
         if (user->epolls.size() <= holders->second.size()) {
             for (const Epoll& epoll : user->epolls)

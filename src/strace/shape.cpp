@@ -114,6 +114,20 @@ size_t find_marker(std::string_view text, size_t from, size_t end)
 
 }  // namespace
 
+unsigned repeats(std::string_view text)
+{
+    constexpr std::string_view kHead = "message repeated ", kTail = " times";
+    const size_t at = text.find(kHead);
+    if (at == std::string_view::npos)
+        return 0;
+    text.remove_prefix(at + kHead.size());
+    unsigned number = 0;
+    size_t end = 0;
+    while (end < text.size() && digit(text[end]) && number < kMostRepeats)
+        number = number * 10 + static_cast<unsigned>(text[end++] - '0');
+    return end && text.substr(end).starts_with(kTail) ? std::min(number, kMostRepeats) : 0;
+}
+
 size_t find_call(std::string_view text)
 {
     size_t looked = 0;
@@ -133,6 +147,18 @@ size_t find_call(std::string_view text)
     return marker < text.size() ? marker : std::string_view::npos;
 }
 
+// Whether a call's line ends before its result: no ")" with a "=" behind it.
+static bool has_no_result(std::string_view text)
+{
+    if (text.find("<unfinished") != std::string_view::npos)
+        return false;
+    for (size_t at = text.find(')'); at != std::string_view::npos; at = text.find(')', at + 1))
+        if (const size_t next = text.find_first_not_of(' ', at + 1);
+            text.substr(at).find("= -1") + 4 != text.size() - at && next != std::string_view::npos && text[next] == '=')
+            return false;
+    return true;
+}
+
 // A width that several lines have, and none exceeds.
 void LogShape::learn_width(const std::vector<std::string>& head)
 {
@@ -146,9 +172,54 @@ void LogShape::learn_width(const std::vector<std::string>& head)
     width_ = widest >= kNarrowest && count >= kFewest ? widest : 0;
 }
 
+// What all lines begin with, of the signs by which mails, scripts and tables mark lines as somebody else's.
+void LogShape::learn_quote(const std::vector<std::string>& head)
+{
+    constexpr size_t kFewest = 4;
+    quote_.clear();
+    size_t lines = 0;
+    for (const std::string& line : head) {
+        if (line.empty())
+            continue;
+        const size_t signs = std::min(line.find_first_not_of(">#|*/; \t"), line.size());
+        if (lines++ == 0)
+            quote_ = line.substr(0, signs);
+        else
+            while (!line.starts_with(quote_))
+                quote_.pop_back();
+    }
+    if (lines < kFewest || quote_.find_first_not_of(" \t") == std::string::npos)
+        quote_.clear();
+}
+
+// Many calls without a result, each followed by a line that holds no call, and most of them narrower than the widest.
+void LogShape::learn_words(const std::vector<std::string>& head)
+{
+    constexpr size_t kWidest = 132, kFewest = 3;
+    size_t widest = 0, calls = 0, breaks = 0, uneven = 0, spaced = 0;
+    for (const std::string& line : head)
+        widest = std::max(widest, line.size());
+    for (size_t i = 0; i < head.size(); i++) {
+        if (find_call(head[i]) == std::string_view::npos)
+            continue;
+        calls++;
+        const std::string_view next = unquoted(i + 1 < head.size() ? std::string_view(head[i + 1])
+                                                                   : std::string_view());
+        if (!has_no_result(head[i]) || next.empty() || next[0] == ')' || find_call(next) != std::string_view::npos)
+            continue;
+        breaks++;
+        uneven += head[i].size() != widest;
+        spaced += head[i].back() == ',' && next[0] != ' ';
+    }
+    at_words_ = widest <= kWidest && breaks >= kFewest && breaks * 4 >= calls &&
+                (uneven * 3 > breaks || spaced == breaks);
+}
+
 void LogShape::learn(const std::vector<std::string>& head)
 {
     learn_width(head);
+    learn_quote(head);
+    learn_words(head);
     encoding_.learn(head);
     std::map<Prefix, unsigned> prefixes;
     std::vector<uint64_t> numbers;
@@ -194,7 +265,7 @@ LogShape::Prefix LogShape::kind(std::string_view prefix)
 }
 
 // Keeps pid and time stamps of strace's own, if they stand right before the call.
-std::string_view LogShape::without_prefix(std::string_view text, std::string_view& source) const
+std::string_view LogShape::without_prefix(std::string_view text, Around& around) const
 {
     const size_t call = find_call(text);
     if (call == std::string_view::npos || call == 0)
@@ -207,7 +278,9 @@ std::string_view LogShape::without_prefix(std::string_view text, std::string_vie
                    (!named || is_of_kind(prefix.substr(name.end), kind.after));
         }))
         return text;
-    source = prefix.substr(name.begin, name.end - name.begin);
+    around.source = prefix.substr(name.begin, name.end - name.begin);
+    if (const unsigned more = repeats(prefix))
+        around.repeat = more;
     size_t from = 0;
     uint64_t number = 0;
     size_t spaces = 0, end = 0;
@@ -235,8 +308,10 @@ std::string_view LogShape::clean(std::string_view text, std::string& buffer, Aro
         size_t spaces = 0, end = 0;
         if (counted_ && first_number(text, number, spaces, end) && number > 0)
             around.repeat = static_cast<unsigned>(std::min<uint64_t>(number, kMostRepeats));
-        text = without_prefix(text, around.source);
+        text = without_prefix(text, around);
         text = without_tail(text);
+        if (around.repeat > 1 && text.ends_with("]"))  // "message repeated 3 times: [ epoll_wait(...) = 1]"
+            text.remove_suffix(1);
     }
     return text;
 }

@@ -27,10 +27,21 @@ public:
 
     // Where lines were broken; 0: they were not.
     size_t width() const { return width_; }
+    // Lines were broken between words, as mails do.
+    bool at_words() const { return at_words_; }
+    // Without the quotation marks that all lines begin with ("> ").
+    std::string_view unquoted(std::string_view text) const
+    {
+        return quote_.empty() || !text.starts_with(quote_) ? text : text.substr(quote_.size());
+    }
+    // Lines have something before what strace wrote.
+    bool prefixed() const { return !prefixes_.empty(); }
 
 private:
     void learn_width(const std::vector<std::string>& head);
-    std::string_view without_prefix(std::string_view text, std::string_view& source) const;
+    void learn_quote(const std::vector<std::string>& head);
+    void learn_words(const std::vector<std::string>& head);
+    std::string_view without_prefix(std::string_view text, Around& around) const;
 
     // The kinds of what stands before and behind the name of the log, if there is one.
     struct Prefix {
@@ -47,10 +58,14 @@ private:
     bool numbered_ = false;  // lines begin with their number
     bool counted_ = false;   // or with how often they came
     size_t width_ = 0;
+    bool at_words_ = false;
+    std::string quote_;  // signs that all lines begin with
     std::vector<Prefix> prefixes_;
     bool named_ = false;  // some of them have names
 };
 
+// "last message repeated 53 times", "message repeated 53 times: [ ... ]" of a system log; 0: it does not say so.
+unsigned repeats(std::string_view text);
 // Where a known call, or the end of one, begins; npos: nowhere.
 size_t find_call(std::string_view text);
 

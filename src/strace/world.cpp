@@ -67,7 +67,7 @@ LogThread* World::thread(uint32_t tid)
 // a number counts as progress, and nobody is blamed for another's.
 LogProcess* World::home(uint32_t tid)
 {
-    if (per_thread_)
+    if (per_thread_ || apart_)
         return make_process(tid);
     if (group_ == 0 && attached)
         return make_process(attached != tid ? attached : tid);
@@ -216,6 +216,9 @@ LogFile* World::file(LogProcess& process, int fd)
 
 LogFile* World::open(LogProcess& process, int fd, uint8_t kind, bool cloexec, std::vector<LogFile*>& dead)
 {
+    process.opened++;
+    if (const LogFile* there = known_file(process, fd); there && there->seen_born)
+        process.opened_twice++;
     if (LogFile* gone = close(process, fd))
         dead.push_back(gone);
     LogFile* file = make_file();
@@ -248,6 +251,34 @@ LogFile* World::close(LogProcess& process, int fd)
     LogFile* file = at->second.file;
     process.fds.erase(at);
     return release(file) ? file : nullptr;
+}
+
+bool World::split(LogProcess& process, std::vector<LogFile*>& dead)
+{
+    std::set<uint32_t> kins;
+    for (const auto& [tid, thread] : threads_)
+        if (thread->process == &process)
+            kins.insert(thread->kin);
+    if (kins.size() < 2)
+        return false;
+    apart_ = true;
+    for (auto& [fd, slot] : process.fds)
+        if (release(slot.file))
+            dead.push_back(slot.file);
+    process.fds.clear();
+    for (auto& [tid, thread] : threads_) {
+        if (thread->process != &process)
+            continue;
+        thread->waits_on = thread->told_by = thread->turn_epoll = thread->slept_from = thread->more_from = 0;
+        thread->told.clear();
+        thread->naps.clear();
+        if (thread->kin == process.pid)
+            continue;
+        thread->process = make_process(thread->kin);
+        thread->process->threads++;
+        process.threads--;
+    }
+    return true;
 }
 
 void World::share_unseen(LogProcess& process)

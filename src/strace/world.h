@@ -34,22 +34,25 @@ struct LogFile {
     uint8_t kind = FILE_UNKNOWN;
     bool nonblock = true;  // until the log says otherwise: nobody is accused of blocking on a guess
     bool nonblock_known = false;
-    bool messages = false;          // a socket that keeps messages apart: one may be empty
-    bool seen_born = false;         // its creation is in the log
-    bool shared_unseen = false;     // a process that is not in the log has it too
-    bool guessed_mask = false;      // registered before the log began: level- or edge-triggered is not known
-    uint32_t references = 0;        // descriptors in all processes of the log
-    uint32_t progress = 0;          // successful I/O so far
-    uint32_t told_progress = 0;     // progress at the last delivery
-    uint32_t told_idle = 0;         // deliveries in a row without any since
-    uint32_t proof = 0;             // of these, such as only a level-triggered registration gets
-    bool ended = false;             // read() returned 0
-    bool peeked = false;            // MSG_PEEK, MSG_ERRQUEUE
-    bool drained = true;            // its newest input was taken to the end, as far as calls tell
-    uint64_t touched = 0;           // newest call on it
-    uint64_t told_turn = 0;         // return of a wait that told of it; see LogThread::turn
-    uint32_t heirs = 0;             // an epoll: programs that came by it through exec
-    std::vector<uint32_t> readers;  // threads inside an interrupted read of it
+    bool messages = false;        // a socket that keeps messages apart: one may be empty
+    bool seen_born = false;       // its creation is in the log
+    bool shared_unseen = false;   // a process that is not in the log has it too
+    bool guessed_mask = false;    // registered before the log began: level- or edge-triggered is not known
+    uint32_t references = 0;      // descriptors in all processes of the log
+    uint32_t progress = 0;        // successful I/O so far
+    uint32_t told_progress = 0;   // progress at the last delivery
+    uint32_t told_idle = 0;       // deliveries in a row without any since
+    uint32_t proof = 0;           // of these, such as only a level-triggered registration gets
+    bool ended = false;           // read() returned 0
+    bool peeked = false;          // MSG_PEEK, MSG_ERRQUEUE
+    bool drained = true;          // its newest input was taken to the end, as far as calls tell
+    uint64_t touched = 0;         // newest call on it
+    uint64_t told_turn = 0;       // return of a wait that told of it; see LogThread::turn
+    bool used_as_file = false;    // an epoll: and yet a call on it succeeded that none can answer
+    bool read_after_end = false;  // `ended`, and then there was more
+    size_t decoration = 0, decoration_before = 0;  // hashes of what -yy prints beside its number
+    uint32_t heirs = 0;                            // an epoll: programs that came by it through exec
+    std::vector<uint32_t> readers;                 // threads inside an interrupted read of it
     socket_name name{};
     std::unique_ptr<LogEpoll> epoll;
     uint32_t nonblock_pid = 0;  // the process and the kin (see LogThread) of the thread that told of O_NONBLOCK
@@ -65,6 +68,10 @@ struct LogProcess {
     std::unordered_map<int, Slot> fds;
     uint32_t threads = 0;
     bool uses_uring = false;
+    bool mixed = false;           // several processes, and nothing in the log tells them apart
+    bool closes = false;          // a close() was seen: those that were not, were not made
+    uint32_t contradictions = 0;  // signs that one number is two files: several processes are taken for this one
+    uint32_t opened = 0, opened_twice = 0;
     std::set<int> epolls_inherited;  // through exec, and not closed yet
     std::string comm;
     std::string exe;
@@ -151,6 +158,9 @@ public:
     // Takes the number away. The file when that was its last one; the caller must forget() it.
     LogFile* close(LogProcess& process, int fd);
     void forget(LogFile* file) { files_.erase(file->id); }
+    // Its threads are of several processes: from now on each is one, with those that are known to be its kin. What they
+    // had is let go. False: nothing tells them apart.
+    bool split(LogProcess& process, std::vector<LogFile*>& dead);
     // A child that the log does not follow has copies of all descriptors.
     void share_unseen(LogProcess& process);
 
@@ -180,6 +190,7 @@ private:
     uint32_t group_ = 0;
     bool several_ = false;  // groups
     bool per_thread_ = false;
+    bool apart_ = false;  // threads of unknown kin are taken for processes
     std::string name_;
     std::map<std::pair<uint32_t, uint32_t>, uint32_t> names_;  // by group and number
     uint32_t unnamed_ = 0;

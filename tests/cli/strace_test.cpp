@@ -83,6 +83,55 @@ TEST_F(StraceCommand, TooShortIsAnAnswer)
     EXPECT_EQ(judge(times(99, kWork)).code, 0);
 }
 
+// What the program met each time is said, and is worth telling after two turns.
+TEST_F(StraceCommand, AShortRunSaysWhatWasDone)
+{
+    const std::string end = "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\nread(31, \"\", 4096) = 0\n";
+    const std::string full =
+        "epoll_wait(9, [{EPOLLIN, {u32=3, u64=3}}], 512, -1) = 1\n"
+        "accept(3, NULL, NULL) = -1 EMFILE (Too many open files)\n";
+    for (unsigned turns : {2U, 4U, 20U}) {
+        const Outcome eof = judge(times(turns, end));
+        EXPECT_EQ(eof.code, 4) << eof.text;
+        EXPECT_TRUE(eof.says("read = 0 each time")) << eof.text;
+        const Outcome emfile = judge(times(turns, full));
+        EXPECT_EQ(emfile.code, 4) << emfile.text;
+        EXPECT_TRUE(emfile.says("accept = EMFILE each time")) << emfile.text;
+        EXPECT_FALSE(emfile.says("nothing was done about it")) << emfile.text;
+    }
+    EXPECT_EQ(judge(times(50, kWork) + end + "close(31) = 0\n").code, 0);
+    EXPECT_EQ(judge(times(50, kWork) + end).code, 0);
+}
+
+TEST_F(StraceCommand, EventsThatAreNotPrintedAreTheReason)
+{
+    const Outcome outcome = judge(times(200, "epoll_wait(9, [...], 64, -1) = 1\nread(31, \"\"..., 4096) = 9\n"));
+    EXPECT_EQ(outcome.code, 4);
+    EXPECT_TRUE(outcome.says("not printed in the log")) << outcome.text;
+}
+
+TEST_F(StraceCommand, WhatCannotBeToldOfALogIsSaidInItsWords)
+{
+    const Outcome outcome = judge(times(200, "epoll_wait(9, [{EPOLLIN, {u32=31\n"));
+    EXPECT_FALSE(outcome.says("observe again")) << outcome.text;
+    EXPECT_FALSE(outcome.says("kernel had")) << outcome.text;
+    const Outcome one = judge(
+        "7 epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n7 read(31, \"x\", 9) = 1\n");
+    EXPECT_FALSE(one.says("1 events")) << one.text;
+    EXPECT_FALSE(one.says("file fd")) << one.text;
+}
+
+TEST_F(StraceCommand, MixedProcessesAreInconclusive)
+{
+    const Outcome outcome = judge(times(100,
+                                        "epoll_wait(4, [{EPOLLIN, {u32=5, u64=5}}], 64, -1) = 1\n"
+                                        "read(5, \"\", 4096) = 0\n"
+                                        "epoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n"
+                                        "read(7, \"x\", 4096) = 1\nclose(7) = 0\n"));
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+    EXPECT_TRUE(outcome.says("several processes")) << outcome.text;
+}
+
 TEST_F(StraceCommand, MostEventsNotJudgedIsInconclusive)
 {
     // Pointers as data, and no call on any descriptor: what was done about them is not in the log.

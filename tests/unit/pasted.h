@@ -22,6 +22,7 @@ struct PastedAnswer {
     uint64_t lost = 0;
     std::vector<LogRun> runs;
     std::string other_tool;
+    bool mixed = false;
 
     Level level(const std::string& rule) const { return found.count(rule) ? found.at(rule) : Level::kInfo; }
     bool has(const std::string& rule) const { return found.count(rule) != 0; }
@@ -73,6 +74,7 @@ inline PastedAnswer judge(const std::string& text, const Decorate& decorate = {}
         judged.lost += count;
     judged.runs = log.runs();
     judged.other_tool = log.other_tool();
+    judged.mixed = log.counts().mixed > 0;
     return judged;
 }
 

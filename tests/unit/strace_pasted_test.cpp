@@ -257,6 +257,153 @@ TEST(Pasted, NoEndingTakesAFindingAwayOrIsALoss)
     }
 }
 
+std::string wrapped_at_words(const std::string& text, size_t width)
+{
+    std::string broken;
+    for (std::string line : split(text)) {
+        while (line.size() > width) {
+            const size_t space = line.rfind(' ', width);
+            if (space == std::string::npos)
+                break;
+            broken += line.substr(0, space) + "\n";
+            line.erase(0, space + 1);
+        }
+        broken += line + "\n";
+    }
+    return broken;
+}
+
+TEST(StracePasted, ALogWrappedBetweenWordsIsJoined)
+{
+    for (size_t width : {80U, 76U, 72U, 60U}) {
+        const PastedAnswer judged = judge(wrapped_at_words(times(150, kEnd), width));
+        EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
+        EXPECT_EQ(judged.lost, 0U) << width;
+        EXPECT_TRUE(judge(wrapped_at_words(times(150, kWork), width)).quiet()) << width;
+    }
+}
+
+// What mails quote, and what the program wrote to the same terminal.
+TEST(StracePasted, WrappedLinesMayBeQuotedAndHoldOutput)
+{
+    auto stamped = [](const std::string& calls) {
+        std::string text;
+        unsigned at = 0;
+        for (const std::string& line : split(calls))
+            text += "14223 1795901074.1" + std::to_string(10000 + at++) + " " + line + "\n";
+        return text;
+    };
+    auto quoted = [](const std::string& line, unsigned) { return "> " + line; };
+    for (size_t width : {80U, 70U, 60U, 44U}) {
+        const std::string broken = wrapped_at_words(stamped(times(150, kEnd)), width);
+        for (const Decorate& decorate : {Decorate{}, Decorate{quoted}}) {
+            const PastedAnswer judged = judge(broken, decorate);
+            EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
+            EXPECT_EQ(judged.lost, 0U) << width;
+            EXPECT_TRUE(judge(wrapped_at_words(stamped(times(150, kWork)), width), decorate).quiet()) << width;
+        }
+    }
+    // The program's own lines stand between the halves.
+    std::string mixed;
+    for (const std::string& line : split(wrapped_at_words(times(150, kEnd), 60)))
+        mixed += line + "\nserver is listening\n";
+    const PastedAnswer judged = judge(mixed);
+    EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
+    EXPECT_EQ(judged.lost, 0U);
+}
+
+// Which error it was stands in the next line: EAGAIN of a listener that others share is no failing accept.
+TEST(StracePasted, AWrappedErrorKeepsItsName)
+{
+    const std::string again =
+        "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
+        "accept4(5, 0x7ffc5a1e2f30, [128], SOCK_NONBLOCK) = -1 EAGAIN (Resource temporarily unavailable)\n";
+    for (size_t width : {52U, 54U, 58U, 64U, 72U}) {
+        const PastedAnswer judged = judge(wrapped_at_words(times(150, again), width));
+        EXPECT_TRUE(judged.quiet()) << width << "\n" << judged.told;
+        if (width > 52) {  // there the "=" ends a line: not joined yet, and told as a loss
+            EXPECT_EQ(judged.lost, 0U) << width;
+        }
+    }
+}
+
+// Lines of their own stay so, whatever their width.
+TEST(StracePasted, WholeLinesAreNeverJoined)
+{
+    std::string text;
+    for (int i = 0; i < 150; i++)
+        text +=
+            "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\nGET / served\nread(31, \"x\", 9) = 1\n= 5\n";
+    const PastedAnswer judged = judge(text);
+    EXPECT_TRUE(judged.quiet()) << judged.told;
+    EXPECT_EQ(judged.lost, 0U);
+}
+
+// "last message repeated 53 times", as a system log has it, stands for as many lines.
+TEST(StracePasted, WhatASystemLogCountsIsCounted)
+{
+    const std::string wait = "epoll_wait(9, [{EPOLLIN|EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1";
+    const std::string head = "Nov 28 10:00:00 web1 strace[991]: ";
+    for (const std::string& again : {std::string("Nov 28 10:00:03 web1 last message repeated 53 times"),
+                                     head + "message repeated 53 times: [ " + wait + "]"}) {
+        EXPECT_GE(judge(times(3, head + wait + "\n" + again + "\n")).level("EP204"), Level::kLikely) << again;
+        EXPECT_TRUE(judge(head + wait + "\n" + again + "\n").quiet()) << again;
+    }
+    // It ends by itself, and what no line came before is nothing.
+    EXPECT_TRUE(judge("Nov 28 10:00:03 web1 last message repeated 4000000000 times\n" + head + kWork).quiet());
+}
+
+// Two processes whose descriptors have the same numbers: 700 spins at the end of fd 5, or works; 701 works on `client`,
+// with its epoll under number `epoll`.
+std::string two_processes(unsigned turns, bool pids, bool spins, int client, int epoll = 4)
+{
+    std::string text;
+    auto line = [&](const char* pid, const std::string& call) {
+        text += (pids ? pid + std::string(" ") : "") + call + "\n";
+    };
+    const std::string fd = std::to_string(client), epfd = std::to_string(epoll);
+    for (unsigned i = 0; i < turns; i++) {
+        line("700", "epoll_wait(4, [{EPOLLIN, {u32=5, u64=5}}], 64, -1) = 1");
+        line("700", spins ? "read(5, \"\", 4096) = 0" : "read(5, \"GET\", 4096) = 3");
+        line("701", "epoll_wait(" + epfd + ", [{EPOLLIN, {u32=" + fd + ", u64=" + fd + "}}], 64, -1) = 1");
+        line("701", "read(" + fd + ", \"GET /\", 4096) = 5");
+        line("701", "write(" + fd + ", \"200\", 3) = 3");
+        line("701", "openat(AT_FDCWD, \"/srv/index.html\", O_RDONLY) = 9");
+        line("701", "close(9) = 0");
+    }
+    return text;
+}
+
+TEST(StracePasted, TwoProcessesWithTheSameNumbersAreToldApart)
+{
+    for (int client : {5, 7})
+        for (int epoll : {4, 5}) {
+            if (client == epoll)
+                continue;
+            const PastedAnswer judged = judge(two_processes(300, true, true, client, epoll));
+            EXPECT_GE(judged.level("EP203"), Level::kLikely) << client << " " << epoll << "\n" << judged.told;
+            EXPECT_FALSE(judged.mixed);
+            const PastedAnswer healthy = judge(two_processes(300, true, false, client, epoll));
+            EXPECT_TRUE(healthy.quiet()) << client << " " << epoll << "\n" << healthy.told;
+        }
+}
+
+TEST(StracePasted, WithoutPidsTwoProcessesAreNotClean)
+{
+    for (int client : {5, 7}) {
+        const PastedAnswer judged = judge(two_processes(300, false, true, client));
+        EXPECT_TRUE(judged.mixed || !judged.quiet()) << client;
+    }
+    for (const std::string& healthy :
+         {times(300, kWork), times(300, kWork + kEnd + "close(31) = 0\n"), times(300, kEnd)})
+        EXPECT_FALSE(judge(healthy).mixed) << healthy.substr(0, 200);
+    // Threads that share what they read from, and a number that comes again.
+    const std::string reused =
+        "epoll_wait(9, [{EPOLLIN, {u32=3, u64=3}}], 64, -1) = 1\naccept4(3, NULL, NULL, 0) = 31\n" + kWork + kEnd +
+        "close(31) = 0\n";
+    EXPECT_FALSE(judge(times(300, reused)).mixed);
+}
+
 // A terminal, or a mail, breaks lines at its width.
 TEST(Pasted, BrokenLinesAreJoined)
 {
