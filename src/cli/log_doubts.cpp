@@ -98,7 +98,7 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
 {
     if (log.counts().mixed)
         return {{Inconclusive::kUnjudged,
-                 "calls of several processes are mixed in this log, and nothing tells them apart",
+                 "calls of several threads or processes are mixed in this log, and nothing tells them apart",
                  "strace -f -o FILE writes the pid before each call"}};
     if (std::string text = looks_like(auditor, log); !text.empty())
         return {{Inconclusive::kTooShort, std::move(text), ""}};
