@@ -38,7 +38,7 @@ struct call {
     u64 spared_epoll; /* and one that is not */
     s32 spared_fd;
     u32 spared_pad;
-    u64 site;   /* of an epoll_ctl (stacks.h) */
+    u64 site;   /* of an epoll_ctl (sites.h) */
     u32 chunk[EVENTS_AT_ONCE * EPOLL_EVENT_SIZE / 4]; /* the part of it in hand */
     u32 chunk_unread;  /* it could not be read */
     u32 which;         /* slot in `calls` */

@@ -286,7 +286,7 @@ struct registration_row {
     u32 best_run_mask; /* in force during best_run */
     u32 mask_pad;
 
-    u64 armed_site;   /* where the last ADD or MOD was called (stacks.h); 0: not known */
+    u64 armed_site;   /* where the last ADD or MOD was called (sites.h); 0: not known */
     u64 left_site;    /* edge-triggered: where the last read or accept was called that left something; 0: not known */
     struct run_calls run_calls;
     struct run_calls best_run_calls;

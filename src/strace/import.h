@@ -103,6 +103,8 @@ private:
     std::string other_tool_, other_hint_;
     // The newest call, if it has no end yet: the program's own output may stand inside. At the end of a log that is no loss.
     bool endless_ = false;
+    // A call without an end is kept up to this, in case its end comes after what the program wrote.
+    static constexpr size_t kLongestOpen = 4096;
     std::string open_;           // its text, unless that is long
     bool open_full_ = false;     // the line was as long as lines of this log get
     std::string leader_;         // pid and time of a call that was broken off before its name
