@@ -65,6 +65,7 @@ private:
     bool continues(std::string_view text);
     bool goes_on(std::string_view text, bool full);
     bool joins_words(std::string_view text);
+    std::string take_open();
     unsigned repeats_of(unsigned more);
     void again(unsigned times);
     LogThread* enter(const LogLine& line, uint8_t what, uint64_t now);

@@ -35,6 +35,13 @@ bool string_is_open(std::string_view text)
 
 }  // namespace
 
+// The call that is not over yet, because more of it has come.
+std::string StraceImport::take_open()
+{
+    endless_ = false;
+    return std::exchange(open_, {});
+}
+
 // A mail breaks long lines with a '=', and spells those of the text "=3D". False: more of the line is to come.
 bool StraceImport::joins(std::string_view& text)
 {
@@ -64,9 +71,7 @@ bool StraceImport::continues(std::string_view text)
     size_t equal = close == std::string_view::npos ? close : text.find_first_not_of(' ', close + 1);
     if (close != 0 || equal == std::string_view::npos || text[equal] != '=')
         return false;
-    std::string whole;
-    whole.swap(open_);
-    endless_ = false;
+    std::string whole = take_open();
     size_t number = whole.rfind(", ");
     if (number != std::string::npos) {
         size_t end = number + 2;
@@ -85,12 +90,10 @@ bool StraceImport::goes_on(std::string_view text, bool full)
 {
     if (find_call(text) != std::string_view::npos || open_.size() + text.size() > kLongestOpen)
         return false;
-    std::string whole;
-    whole.swap(open_);
+    std::string whole = take_open();
     if (text.substr(0, 2) == "  ")  // the rest of a line was indented
         text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
     whole += text;
-    endless_ = false;
     one(whole);
     open_full_ = full;
     return true;
@@ -118,11 +121,9 @@ bool StraceImport::joins_words(std::string_view text)
     const bool error = open_.ends_with("= -1") && text.starts_with("E");
     if (!whole_leader && !open_.empty() && open_.size() + text.size() <= kLongestOpen &&
         (error || is_more_of_call(text, string_is_open(open_)))) {
-        std::string whole;
-        whole.swap(open_);
+        std::string whole = take_open();
         whole += ' ';
         whole += text;
-        endless_ = false;
         one(whole);
         return true;
     }
