@@ -21,8 +21,6 @@
 namespace epaudit {
 namespace {
 
-// fdinfo of an epoll is written under its lock (ep_show_fdinfo()), which stops epoll_ctl() and deliveries meanwhile.
-constexpr size_t kMostListed = 10000;
 constexpr size_t kMostDetails = 4096;
 
 std::optional<std::string> read_file(const std::string& path)
@@ -180,7 +178,7 @@ Unreached unreached(InterestLook& look)
     Unreached out;
     bool refused = false;
     for (const InterestList& list : look.lists) {
-        if (list.registrations.size() > kMostListed) {
+        if (list.registrations.size() > kMostInFdinfo) {
             look.notes.push_back(
                 fmt::format("pid {} epoll fd {} has {} registrations: fdinfo, which may know of more, is not "
                             "read, because the kernel locks the epoll meanwhile",

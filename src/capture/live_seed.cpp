@@ -122,10 +122,6 @@ void seed_hangs(LiveCapture::Impl& impl, const std::vector<Sleeper>& sleepers, c
     }
 }
 
-// Of an epoll that is larger fdinfo is not read: the kernel holds ep->mtx while it writes a line for each registration
-// (ep_show_fdinfo()), begins anew each time its buffer proves too small, and nobody gets an event from it meanwhile.
-constexpr unsigned kMostListed = 10000;
-
 unsigned registrations_in_fdinfo(uint32_t pid, int epfd)
 {
     std::ifstream in(fmt::format("/proc/{}/fdinfo/{}", living_thread(pid), epfd));
@@ -138,7 +134,7 @@ unsigned registrations_in_fdinfo(uint32_t pid, int epfd)
 // What the epoll holds beyond that which the walk over descriptors has met.
 std::optional<std::string> beyond_descriptors(const epoll_row& epoll)
 {
-    if (epoll.registrations > kMostListed)
+    if (epoll.registrations > kMostInFdinfo)
         return fmt::format(
             "pid {} epoll fd {} has {} registrations: it was not asked for those of files that no descriptor leads to, "
             "because the kernel locks the epoll meanwhile",

@@ -37,6 +37,9 @@ uint32_t process_of(uint32_t tid);
 uint32_t living_thread(uint32_t pid);
 // Its program is of 32 bits, as its file says; false when that cannot be read.
 bool is_32bit_program(uint32_t pid);
+// Of an epoll with more registrations fdinfo is not read: the kernel holds ep->mtx while it writes a line for each
+// (ep_show_fdinfo()), begins anew each time its buffer proves too small, and nobody gets an event from it meanwhile.
+constexpr unsigned kMostInFdinfo = 10000;
 // Numbers named by the entries of a directory.
 std::vector<uint32_t> numbers_in(const std::string& directory);
 

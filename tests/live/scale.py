@@ -9,7 +9,7 @@ from harness import BUILD, SPEED, Started, check
 
 REGISTRATIONS, THREADS = 200_000, 1_000
 FILES = 18_000  # registered in several epolls each: not everywhere may a process have more descriptors
-LISTED = 10_000  # registrations of an epoll up to which fdinfo is read (src/capture/live_seed.cpp)
+LISTED = 10_000  # registrations of an epoll up to which fdinfo is read (src/support/proc.h)
 ATTACH_SECONDS = 3
 # What a busy machine with two CPUs does to any thread now and then, in microseconds. While the kernel wrote fdinfo it held
 # the epoll's lock for 10,000 with 18,000 registrations in one epoll, and for ten times as long with all of them.
