@@ -13,46 +13,37 @@ add_executable(epaudit_work bench/work.c)
 target_link_libraries(epaudit_work PRIVATE epaudit_warnings)
 set_target_properties(epaudit_work PROPERTIES OUTPUT_NAME bench_work)
 
-# The roles of tests/live/trouble.py.
+# A program that is watched: build/tests/NAME.
 find_package(Threads REQUIRED)
-add_executable(epaudit_trouble live/trouble.cpp)
-target_link_libraries(epaudit_trouble PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_trouble PROPERTIES OUTPUT_NAME trouble)
+function(live_program name source)
+  add_executable(epaudit_${name} ${source})
+  target_link_libraries(epaudit_${name} PRIVATE epaudit_warnings Threads::Threads)
+  set_target_properties(epaudit_${name} PROPERTIES OUTPUT_NAME ${name})
+endfunction()
+
+# The roles of tests/live/trouble.py.
+live_program(trouble live/trouble.cpp)
 
 # The roles of tests/live/stops.py.
-add_executable(epaudit_stops live/stops.cpp)
-target_link_libraries(epaudit_stops PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_stops PROPERTIES OUTPUT_NAME stops)
+live_program(stops live/stops.cpp)
 
 # The roles of tests/live/answers.py.
-add_executable(epaudit_answers live/answers.cpp)
-target_link_libraries(epaudit_answers PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_answers PROPERTIES OUTPUT_NAME answers)
+live_program(answers live/answers.cpp)
 
 # The server of tests/live/scale.py.
-add_executable(epaudit_scale live/scale.cpp)
-target_link_libraries(epaudit_scale PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_scale PROPERTIES OUTPUT_NAME scale)
+live_program(scale live/scale.cpp)
 
 # The server of tests/soak.
-add_executable(epaudit_churn soak/churn.cpp)
-target_link_libraries(epaudit_churn PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_churn PROPERTIES OUTPUT_NAME churn)
+live_program(churn soak/churn.cpp)
 
 # The roles of tests/live/waiting.py.
-add_executable(epaudit_waiting live/waiting.cpp)
-target_link_libraries(epaudit_waiting PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_waiting PROPERTIES OUTPUT_NAME waiting)
+live_program(waiting live/waiting.cpp)
 
 # The roles of tests/live/unregistered.py.
-add_executable(epaudit_unregistered live/unregistered.cpp)
-target_link_libraries(epaudit_unregistered PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_unregistered PROPERTIES OUTPUT_NAME unregistered)
+live_program(unregistered live/unregistered.cpp)
 
 # The roles of tests/live/whose.py.
-add_executable(epaudit_whose live/whose.cpp)
-target_link_libraries(epaudit_whose PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_whose PROPERTIES OUTPUT_NAME whose)
+live_program(whose live/whose.cpp)
 
 # The roles of tests/live/rings.py. Linked as an archive, for guests that have no shared libraries.
 find_library(LIBURING_ARCHIVE NAMES liburing.a REQUIRED)
@@ -61,9 +52,7 @@ target_link_libraries(epaudit_rings PRIVATE epaudit_warnings ${LIBURING_ARCHIVE}
 set_target_properties(epaudit_rings PROPERTIES OUTPUT_NAME rings)
 
 # The target of tests/live/interest.py.
-add_executable(epaudit_kinds live/kinds.cpp)
-target_link_libraries(epaudit_kinds PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_kinds PROPERTIES OUTPUT_NAME kinds)
+live_program(kinds live/kinds.cpp)
 
 # The target of tests/live/readers.py.
 add_executable(epaudit_readers live/readers.cpp)
@@ -71,6 +60,4 @@ target_link_libraries(epaudit_readers PRIVATE epaudit_warnings)
 set_target_properties(epaudit_readers PROPERTIES OUTPUT_NAME readers)
 
 # The roles of tests/live/lives.py.
-add_executable(epaudit_lives live/lives.cpp)
-target_link_libraries(epaudit_lives PRIVATE epaudit_warnings Threads::Threads)
-set_target_properties(epaudit_lives PROPERTIES OUTPUT_NAME lives)
+live_program(lives live/lives.cpp)

@@ -68,12 +68,18 @@ A_CALL int open_pipe()
     return failed;
 }
 
-A_CALL int open_clock()
+int due_clock()
 {
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     itimerspec when{};
     when.it_value.tv_nsec = 1;
     timerfd_settime(fd, 0, &when, nullptr);
+    return fd;
+}
+
+A_CALL int open_clock()
+{
+    int fd = due_clock();
     int failed = deep ? arm_somehow(fd, "clock") : arm(fd, EPOLLIN);
     asm volatile("" : "+r"(failed));
     return failed;
@@ -103,11 +109,7 @@ A_CALL int open_clock_again(int fd)
 
 int by_turns()
 {
-    int ends[2], counter = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
-    int clock = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    itimerspec when{};
-    when.it_value.tv_nsec = 1;
-    timerfd_settime(clock, 0, &when, nullptr);
+    int ends[2], counter = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), clock = due_clock();
     if (pipe(ends) || write(ends[1], "x", 1) != 1)
         return -1;
     for (int turn = 0; turn < kTurns; turn++, operation = EPOLL_CTL_MOD)
