@@ -156,6 +156,26 @@ static __noinline void take_waker(struct call *c)
     take_wanted(c, f, STACK_WRITE);
 }
 
+/* Eight bytes of what the call was given. */
+static __always_inline u32 mark_at(u64 address, u64 bytes)
+{
+    u64 first = 0;
+    if (bytes < MARKED_BYTES || bpf_probe_read_user(&first, sizeof(first), (void *)address))
+        return 0;
+    return mark_of(first);
+}
+
+/* Does it go on with what an earlier write left unsent? Looked at only where one was cut short. */
+static __noinline void mark_bytes(struct call *c, const struct file_row *f)
+{
+    struct posting *p = &c->posting;
+    if (!p->data || p->result <= 0)
+        return;
+    u32 head = f->flags & FILE_TAIL ? mark_at(p->data, (u64)p->amount) : 0;
+    u32 rest = p->amount > p->result ? mark_at(p->data + (u64)p->result, (u64)(p->amount - p->result)) : 0;
+    p->mask = marks_of(head, rest);
+}
+
 static __noinline void post_write(struct call *c, u32 fd)
 {
     c->posting.kind = POSTING_WRITE;
@@ -184,6 +204,8 @@ static __noinline void post_write(struct call *c, u32 fd)
         if (f->kind != FILE_TCP) /* a Unix socket that is full by a quarter takes more */
             c->posting.state.flags |= STATE_WRITABLE;
     }
+    if ((f->flags & FILE_TAIL) || c->posting.amount > c->posting.result)
+        mark_bytes(c, f);
     ledger_write(NULL, f, &c->posting);
     record(&c->posting, RECORD_POSTING);
 }

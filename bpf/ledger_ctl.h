@@ -439,6 +439,20 @@ static __always_inline void ledger_closed_unarmed(struct books *b, const struct 
         ledger_count(&e->unarmed_closes, 1);
 }
 
+/* Was it closed because a write found no room, though all that it takes is to wait for some? Not when the peer has gone, or
+ * the program had waited, and has had enough of it. It may have been taken out of the epoll before: what counts is the loop
+ * that the thread serves. */
+static __always_inline void ledger_given_up(struct books *b, const struct file_row *f, const struct posting *p)
+{
+    if (!f->out_cut_at || f->write_eagain != 1 || !f->bytes_out || (f->flags & FILE_SEEDED) || f->eof_at || f->peer_closed_at ||
+        f->last_write_tid != p->tid || (f->kind != FILE_TCP && f->kind != FILE_UNIX))
+        return;
+    const struct thread_row *t = books_thread(b, p->tid);
+    struct epoll_row *e = t && t->wait_at <= f->out_cut_at ? books_epoll(b, t->epoll) : NULL;
+    if (e)
+        ledger_count(&e->given_up, 1);
+}
+
 /* R14. The number goes, the file stays (dup, a forked child, SCM_RIGHTS), and so does its registration, if it was of this
  * process: the number that another one has registered is its own (a server that hands its listener to its successor). */
 static __always_inline void ledger_ghost(struct books *b, struct file_row *f, const struct posting *p)
@@ -470,6 +484,7 @@ static __always_inline void ledger_close(struct books *b, const struct posting *
         ledger_forsaken(b, &key, r, f, p->time);
         ledger_drop_registration(b, &key, r, f, true);
     }
+    ledger_given_up(b, f, p);
     ledger_exclusive_dropped(b, f, p->file);
     ledger_remove_file(b, f, p->file);
 }

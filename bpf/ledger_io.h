@@ -370,6 +370,9 @@ static __always_inline bool ledger_cut(const struct posting *p)
  */
 static __always_inline void ledger_resumes(struct books *b, struct file_row *f, const struct posting *p)
 {
+    struct epoll_row *e = f->home ? books_epoll(b, f->home) : NULL;
+    if (e && p->result > 0)
+        ledger_count(&e->gone_on, 1);
     if (f->out_told_at >= f->out_cut_at || p->time - f->out_cut_at < LEDGER_PASS_NS)
         return;
     const struct thread_row *t = books_thread(b, f->last_write_tid);
@@ -386,7 +389,6 @@ static __always_inline void ledger_resumes(struct books *b, struct file_row *f, 
             ledger_count(&x->late_writes, 1);
         return;
     }
-    struct epoll_row *e = books_epoll(b, f->home);
     if (e)
         ledger_count(&e->eventless_writes, 1);
 }
@@ -403,6 +405,8 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
         ledger_resumes(b, f, p);
     f->last_write_tid = p->tid;
     if (p->result > 0) {
+        if (f->flags & FILE_TAIL)
+            ledger_rest(b, f, p);
         f->flags &= ~(FILE_TAIL | FILE_CUT_GUESSED | FILE_CONNECTING);
         if (ledger_cut(p))
             f->flags |= p->amount ? FILE_TAIL : FILE_CUT_GUESSED;

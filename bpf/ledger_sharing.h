@@ -53,7 +53,26 @@ static __always_inline void ledger_clash(struct books *b, struct file_row *f, co
  */
 static __always_inline bool ledger_is_rest(const struct fault_row *x, const struct posting *p)
 {
-    return p->data == x->cut_next || p->data == x->cut_next - x->cut_done || p->amount == x->cut_left;
+    return p->data == x->cut_next || p->data == x->cut_next - x->cut_done || p->amount == x->cut_left ||
+           (x->cut_mark && head_mark(p) == x->cut_mark);
+}
+
+/*
+ * A stream goes on with the rest of what was cut short, wherever the program keeps it by now. If it begins with other
+ * bytes, the rest is lost: each byte behind is where the peer does not expect it. Another thread's bytes are EP502's,
+ * for the rest may still come.
+ */
+static __always_inline void ledger_rest(struct books *b, const struct file_row *f, const struct posting *p)
+{
+    struct fault_row *x = ledger_fault(b, f, p->file);
+    if (!x || !x->cut_mark)
+        return;
+    u16 head = head_mark(p);
+    if (head && head != x->cut_mark && !(f->cut_tid && f->cut_tid != p->tid)) {
+        ledger_count(&x->lost_rests, 1);
+        ledger_count(&x->lost_bytes, x->cut_left);
+    }
+    x->cut_mark = 0;
 }
 
 static __always_inline void ledger_between(struct books *b, struct file_row *f, const struct posting *p)
@@ -78,6 +97,7 @@ static __always_inline void ledger_between(struct books *b, struct file_row *f, 
     x->cut_next = p->data + (u64)p->result;
     x->cut_done = (u32)p->result;
     x->cut_left = (u32)(p->amount - p->result);
+    x->cut_mark = rest_mark(p);
 }
 
 /* --- two processes -------------------------------------------------------------------------------- */

@@ -70,7 +70,7 @@ static __always_inline void ledger_refresh(struct file_row *f, struct fault_row 
 
 static __always_inline bool ledger_faults_matter(const struct fault_row *x)
 {
-    return x->sleep_calls || x->late_writes || x->exclusive_at || x->mixed || x->clashes || x->clash_misses;
+    return x->sleep_calls || x->late_writes || x->lost_rests || x->exclusive_at || x->mixed || x->clashes || x->clash_misses;
 }
 
 /* Something about the file alone that a rule may want to see. `x`: its faults, NULL: none. */
@@ -169,5 +169,5 @@ static __always_inline bool ledger_past_matters(const struct registration_row *r
     if (!file_dies || !f)
         return false;
     return f->rescues || f->left_passes || f->wasted_wakes ||
-           (x && (x->late_writes || x->sleeps || x->duplicates_wasted || x->mixed || x->clashes));
+           (x && (x->late_writes || x->lost_rests || x->sleeps || x->duplicates_wasted || x->mixed || x->clashes));
 }

@@ -128,7 +128,7 @@ struct posting {
     u8 file_kind; /* enum file_kind */
     u8 flags;     /* enum posting_flag */
     u8 record;    /* enum record_type (recorded.h); 0 outside of recordings */
-    u32 mask;     /* EPOLL bits */
+    u32 mask;     /* EPOLL bits; WRITE: marks of its bytes (marks_of()) */
     u64 time;  /* CLOCK_MONOTONIC, ns */
     u64 file;  /* struct file *, or a number the importer made up: only its identity counts */
     u64 epoll; /* struct eventpoll * */
@@ -150,6 +150,32 @@ struct posting {
 static_assert(sizeof(struct file_state) == 32);
 static_assert(sizeof(struct posting) == 128);
 #endif
+
+/*
+ * Marks of bytes: 16 bits made of eight of them, never 0. Two that differ stand for other bytes; two that are the same
+ * most likely do not. A WRITE has two, each 0 where it is not known: of what it begins with, and of what it left unsent.
+ */
+#define MARKED_BYTES 8
+static __always_inline u32 mark_of(u64 bytes)
+{
+    u32 mark = (u32)((bytes * 0x9e3779b97f4a7c15ULL) >> 48);
+    return mark ? mark : 1;
+}
+
+static __always_inline u32 marks_of(u32 head, u32 rest)
+{
+    return head | rest << 16;
+}
+
+static __always_inline u16 head_mark(const struct posting *p)
+{
+    return (u16)p->mask;
+}
+
+static __always_inline u16 rest_mark(const struct posting *p)
+{
+    return (u16)(p->mask >> 16);
+}
 
 /* sk_state, as far as the ledger asks for it. */
 #define SK_ESTABLISHED 1

@@ -186,6 +186,12 @@ struct fault_row {
     u8 exclusive_mod; /* the call of exclusive_at was a MOD; it stays when a DEL answers it, until an ADD does */
     u64 refused_epoll;
     u64 cut_next;     /* EP502: address of the first byte left unsent */
+    /* EP105: what was sent next was not the rest of what had been cut short */
+    u32 lost_rests;   /* how often */
+    u32 lost_bytes;   /* how much was left unsent then */
+    u16 cut_mark;     /* of what the last write that was cut short left unsent; 0: not known, or sent (posting.h) */
+    u16 cut_pad;
+    u32 cut_pad2;
 };
 
 /* How the two reads of a clash ended, shifted by one for the second thread. */
@@ -442,6 +448,9 @@ struct epoll_row {
     u8 pad[2];
     u64 removed_at;      /* newest removal of a registration, or change of its data */
     struct unknown_event unknown[UNKNOWN_EVENTS];
+    /* EP105: connections whose output was stuck for want of room: */
+    u32 given_up;        /* closed there and then, by the thread whose write had failed, while the peer was there, */
+    u32 gone_on;         /* writes that went on once there was room again */
 };
 
 #define STALE_FDS 4
@@ -567,11 +576,11 @@ enum ledger_stat {
 #ifdef __cplusplus
 static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128 + 3 * 8 + 3 * 4 + 4);
 static_assert(sizeof(struct file_row) <= 456, "with a hash element's 48 bytes and the key it fits kmalloc-512");
-static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4 + 16);
+static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4 + 16 + 16);
 static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct run_calls) == 4 + 2 * BETWEEN_KINDS + 8 * FAILED_SORTS);
 static_assert(sizeof(struct registration_row) == 17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 + 2 * 8 + 8 +
-                                              5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8 + 8 + UNKNOWN_EVENTS * 24);
+                                              5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8 + 8 + UNKNOWN_EVENTS * 24 + 8);
 static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
 #endif

@@ -9,7 +9,7 @@ TEST_PACKAGES=(nginx-light redis-server redis-tools wrk strace zstd procps iprou
 # Real servers, and the libraries and compilers of the small ones in tests/real/samples.
 REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core unbound nodejs postgresql-15 mariadb-server-core
     beanstalkd ngircd slapd rabbitmq-server bind9 knot pdns-recursor dnsdist squid varnish gcc libc6-dev h2o
-    uwsgi-core uwsgi-plugin-python3 php8.2-fpm nghttp2-client openssl dbus-daemon gearman-job-server tor coturn
+    uwsgi-core uwsgi-plugin-python3 php8.2-fpm nghttp2-client openssl dbus-daemon gearman-job-server tor coturn xvfb
     transmission-daemon dovecot-core dovecot-imapd pgbouncer
     caddy etcd-server prometheus nats-server puma tomcat10-common ejabberd
     gunicorn python3-gevent python3-uvloop python3-tornado python3-trio python3-twisted

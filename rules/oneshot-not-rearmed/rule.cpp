@@ -168,15 +168,18 @@ private:
         out.push_back(std::move(finding));
     }
 
-    // A listener is all that is left in an epoll that its clients were in: none of them can be the reason why it pauses, and
-    // whatever the program's habits, no event will come that could end it.
+    // A listener that pauses because it has clients enough: is that still a reason? Not when all have left the epoll that they
+    // were in, and not when more threads sleep on it than there are clients: who has a limit has it for what all its threads
+    // can bear. Whatever the program's habits, no event will come that could end it.
     bool forsaken(const Snapshot& books, const Entry& entry, const Settings& settings)
     {
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         bool timer_gone = patience_.no_timer_pending(books, entry, last_touch(entry));
-        return epoll && entry.file.kind == FILE_LISTENER && epoll->registrations == 1 &&
-               (epoll->flags & EPOLL_STREAM) && timer_gone &&
-               books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+        if (!epoll || entry.file.kind != FILE_LISTENER || !(epoll->flags & EPOLL_STREAM) || !timer_gone ||
+            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            return false;
+        const size_t threads = books.waiters(entry.key.epoll);
+        return epoll->registrations == 1 || (threads > 1 && epoll->registrations <= threads);
     }
 
     static uint32_t last_handler(const Entry& entry)

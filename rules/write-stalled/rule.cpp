@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two ways to know. Stall: output was cut, there is room again, and nothing will say so. Late: a tail went out
-// only because something else of the fd rang, again and again.
+// Four ways to know. Stall: output was cut, there is room again, and nothing will say so. Late: a tail went out only because
+// something else of the fd rang, again and again. Lost: what was sent next is not the rest. Given up: each connection is closed
+// as soon as one write finds no room.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,6 +25,8 @@ const RuleInfo kInfo{
     {{"stall_s", 10, 1, "seconds there must have been room, with nothing sent, while the loop sleeps", kPatience},
      {"sockets", 3, 3, "such sockets of one process at once, each with a tail for sure, to be confirmed"},
      {"late_writes", 2, 2, "tails that went out only because something else rang, to be confirmed"},
+     {"lost_rests", 3, 3, "times that other bytes were sent in place of a rest, to be confirmed"},
+     {"given_up", 3, 1, "connections closed because a write found no room, when none was ever waited for"},
      {"from_start_s", 30, 1, "the same, for output that was stuck when the observation began"},
      {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
     {Seam::kState},
@@ -65,6 +68,14 @@ bool stalled(std::span<const Entry> file)
     });
 }
 
+constexpr const char* kKeepFix =
+    "when send() takes less than it was given, keep what it left and send that first, before anything else: ask for "
+    "EPOLLOUT until it is gone";
+constexpr const char* kWaitFix =
+    "EAGAIN is no error: keep the rest, ask for EPOLLOUT by epoll_ctl(EPOLL_CTL_MOD), and go on when there is room; to "
+    "drop "
+    "readers that are too slow, give them a limit of bytes or time first";
+
 class WriteStalled : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
@@ -77,11 +88,13 @@ public:
         std::map<uint32_t, std::vector<Finding>> stalls;  // by process
         std::map<uint32_t, unsigned> sure;
         for (std::span<const Entry> file : by_file(books.entries)) {
-            judge_late(books, file.front(), settings, out);
+            judge_past(books, file.front(), settings, out);
             judge_stall(books, file, settings, stalls, sure);
         }
         for (const Entry& entry : books.buried)
-            judge_late(books, entry, settings, out);
+            judge_past(books, entry, settings, out);
+        for (const auto& [id, epoll] : books.epolls)
+            judge_given_up(books, id, epoll, settings, out);
         from_start_.settle(kInfo, books, first, out);
         for (auto& [pid, findings] : stalls) {
             bool many = sure[pid] >= settings["sockets"];
@@ -104,6 +117,43 @@ private:
             out.push_back(withdrawal(kInfo, subject.first, subject.second));
             return true;
         });
+    }
+
+    static void judge_past(const Snapshot& books, const Entry& entry, const Settings& settings,
+                           std::vector<Finding>& out)
+    {
+        judge_late(books, entry, settings, out);
+        judge_lost(books, entry, settings, out);
+    }
+
+    static void judge_lost(const Snapshot& books, const Entry& entry, const Settings& settings,
+                           std::vector<Finding>& out)
+    {
+        const fault_row& x = entry.fault;
+        if (!x.lost_rests || !entry.key.epoll || !is_stream_socket(entry))
+            return;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = x.lost_rests >= settings["lost_rests"] ? Level::kConfirmed : Level::kLikely;
+        finding.summary = "a write was cut short, and its rest was never sent: the next one sent other bytes";
+        finding.shape = "other bytes in place of the rest";
+        finding.count = x.lost_rests;
+        finding.cost.emplace_back("lost_bytes", x.lost_bytes);
+        finding.fix = kKeepFix;
+        out.push_back(std::move(finding));
+    }
+
+    static void judge_given_up(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Settings& settings,
+                               std::vector<Finding>& out)
+    {
+        if (epoll.gone_on || epoll.given_up < settings["given_up"])
+            return;
+        Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
+        finding.level = Level::kLikely;
+        finding.summary = "connections are closed as soon as a write finds no room, with output unsent";
+        finding.shape = "EAGAIN taken for an error";
+        finding.count = epoll.given_up;
+        finding.fix = kWaitFix;
+        out.push_back(std::move(finding));
     }
 
     static void judge_late(const Snapshot& books, const Entry& entry, const Settings& settings,

@@ -275,6 +275,11 @@ TEST_F(LayoutTest, FaultRow)
     EXPECT_FIELD(fault_row, refused_kind);
     EXPECT_FIELD(fault_row, refused_epoll);
     EXPECT_FIELD(fault_row, cut_next);
+    EXPECT_FIELD(fault_row, lost_rests);
+    EXPECT_FIELD(fault_row, lost_bytes);
+    EXPECT_FIELD(fault_row, cut_mark);
+    EXPECT_FIELD(fault_row, cut_pad);
+    EXPECT_FIELD(fault_row, cut_pad2);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -486,6 +491,8 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, pad);
     EXPECT_FIELD(epoll_row, removed_at);
     EXPECT_FIELD(epoll_row, unknown);
+    EXPECT_FIELD(epoll_row, given_up);
+    EXPECT_FIELD(epoll_row, gone_on);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

@@ -18,6 +18,15 @@ STUCK = 3  # sockets that nobody speaks to any more
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def text(who, size):
+    """So many bytes of a talk, no two lines of which are alike."""
+    lines, length = [], 0
+    while length < size:
+        lines.append(f"{who}, line {len(lines)} of what is to come back\n".encode())
+        length += len(lines[-1])
+    return b"".join(lines)[:size]
+
+
 def processes(program):
     """Numbers of those that run this file."""
     found = []
@@ -115,7 +124,7 @@ class Users:
         with Conversation(self.port) as c:
             for _ in range(15):
                 then = time.monotonic()
-                if not self.ask("chat", c, b"x" * 200):
+                if not self.ask("chat", c, text("chat", 200)):
                     return
                 self.latencies.append(time.monotonic() - then)
                 time.sleep(0.1)
@@ -125,7 +134,7 @@ class Users:
         with contextlib.ExitStack() as stack:
             everyone = [stack.enter_context(Conversation(self.port)) for _ in range(30)]
             for c in everyone:
-                c.say(b"b" * 300)
+                c.say(text("burst", 300))
             left = sum(bool(c.hear(300)) for c in everyone)
             if left:
                 self.suffers("burst", f"{left} of 30 connections got no answer")
@@ -133,13 +142,13 @@ class Users:
     def pipeline(self):
         """Much more than one read takes."""
         with Conversation(self.port) as c:
-            self.ask("pipeline", c, b"p" * 90_000)
+            self.ask("pipeline", c, text("pipeline", 90_000))
 
     def bulk(self):
         """More than any socket buffer holds, from a peer that reads late."""
         with Conversation(self.port) as c:
             size = 6_000_000
-            sender = threading.Thread(target=self.send_all, args=(c, b"m" * size), daemon=True)
+            sender = threading.Thread(target=self.send_all, args=(c, text("bulk", size)), daemon=True)
             sender.start()
             time.sleep(0.8)
             left = c.hear(size)
@@ -155,7 +164,7 @@ class Users:
         """Says that it has ended, and wants the rest."""
         for _ in range(4):
             with Conversation(self.port) as c:
-                c.say(b"h" * 1000)
+                c.say(text("half-closer", 1000))
                 c.connection.shutdown(socket.SHUT_WR)
                 if left := c.hear(1000):
                     self.suffers("half-closer", f"{left} of 1000 bytes never came back")
@@ -167,7 +176,7 @@ class Users:
         for number in range(20):
             with Conversation(self.port) as c:
                 if number % 2:
-                    c.say(b"r" * 20_000)
+                    c.say(text("goer", 20_000))
                     c.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             time.sleep(0.02)
 
@@ -215,18 +224,18 @@ def drive(program, port):
 
 def live(program, users):
     with Conversation(users.port) as idle, Conversation(users.port) as stalled:
-        users.ask("idle", idle, b"i" * 10)
-        owed = b"s" * 3_000_000  # its answer is wanted much later
+        users.ask("idle", idle, text("idle", 10))
+        owed = text("stalled", 3_000_000)  # its answer is wanted much later
         threading.Thread(target=users.send_all, args=(stalled, owed), daemon=True).start()
         run_all(users.chat, users.burst, users.pipeline, users.bulk, users.half_closer, users.comers_and_goers)
         then, cpu = time.monotonic(), cpu_seconds(program)
         time.sleep(CALM)
         users.calm_cpu = (cpu_seconds(program) - cpu) / (time.monotonic() - then)
-        users.ask("idle", idle, b"i" * 10)
+        users.ask("idle", idle, text("idle", 10))
         if left := stalled.hear(len(owed)):
             users.suffers("stalled", f"{left} of {len(owed)} bytes never came back")
         with Conversation(users.port) as late_comer:
-            users.ask("late-comer", late_comer, b"l" * 100)
+            users.ask("late-comer", late_comer, text("late-comer", 100))
 
 
 def settled(program, before):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The faults: each operator finds the places in a loop's source where one mistake of its kind can be made, and makes it at
-one of them. What a finding may be called is written here; three lists (deaf-to-end, out-for-in, edge) were widened after the
-first look by what is true of them."""
+one of them. What a finding may be called is written here; four lists (deaf-to-end, out-for-in, edge, no-wake) were widened
+after the first look by what is true of them."""
 import dataclasses
 import re
 import typing
@@ -97,7 +97,7 @@ OPERATORS = (
              replacing(r"\.data\.ptr = (c|s|fd)\b", r".data.ptr = ({ static void *one; one = one ? one : \1; one; })")),
     Operator("wake-unread", "a wake-up is not taken off", ("EP202",),
              replacing(r"eventfd_read\(wake, &n\);|read\(tick, &n, sizeof\(n\)\);", ";")),
-    Operator("no-wake", "the loop is not woken", ("EP404",), replacing(r"eventfd_write\(wake, 1\);", ";")),
+    Operator("no-wake", "the loop is not woken", ("EP404", "EP104"), replacing(r"eventfd_write\(wake, 1\);", ";")),
     Operator("poll", "epoll_wait does not wait", ("EP206",), replacing(r"(epoll_wait\(.*), (?:500|-1)\)", r"\1, 0)")),
     Operator("one-event", "one event at a time", ("EP405",), replacing(r"(epoll_wait\(.*), TURN,", r"\1, 1,")),
     Operator("no-accept", "one listener's event is not followed", ("EP202", "EP205", "EP102"),

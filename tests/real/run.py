@@ -11,6 +11,7 @@ from harness import Suite
 from case import LEGS, rules_known, run_leg
 import daemons
 import gateways
+import hosts
 import margin
 import platforms
 import pools
@@ -22,7 +23,7 @@ import table
 import web
 
 CASES = [*web.CASES, *stores.CASES, *runtimes.CASES, *pools.CASES, *resolvers.CASES, *gateways.CASES, *services.CASES, *platforms.CASES,
-         *daemons.CASES]
+         *daemons.CASES, *hosts.CASES]
 
 
 def main():

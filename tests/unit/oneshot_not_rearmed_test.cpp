@@ -329,6 +329,28 @@ TEST(OneshotNotRearmed, AListenerWhoseClientIsStillThere)
     EXPECT_EQ(s.verdict("EP104"), "risk");
 }
 
+// Three threads have nothing to do, and one client is there: that is no limit.
+TEST(OneshotNotRearmed, AListenerWithMoreThreadsAsleepThanClients)
+{
+    for (unsigned threads : {1U, 2U, 3U}) {
+        Scenario s;
+        one_client(s).arrives(3, 2);
+        for (unsigned tid = 1; tid < threads; tid++)
+            s.thread(200 + tid).wait();
+        s.thread(100);
+        wakes_up(s, 8);
+        EXPECT_EQ(s.verdict("EP104"), threads > 1 ? "likely" : "risk") << threads;
+    }
+}
+
+TEST(OneshotNotRearmed, AListenerWithAsManyClientsAsThreads)
+{
+    Scenario s;
+    one_client(s).add(8, EPOLLIN | EPOLLONESHOT, FILE_TCP).arrives(3, 2).thread(201).wait().thread(100);
+    wakes_up(s, 8);
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
 // Its clients are another thread's, which no epoll tells.
 TEST(OneshotNotRearmed, AListenerThatNeverHadAClientHere)
 {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace epaudit {
 namespace {
@@ -313,6 +314,28 @@ Scenario& Scenario::writes_from(int fd, uint64_t address, int64_t result, int64_
     p.data = address;
     p.result = result;
     p.amount = asked;
+    post(p);
+    return *this;
+}
+
+Scenario& Scenario::sends(int fd, const std::string& bytes, int64_t result)
+{
+    auto mark = [&](size_t at) {
+        uint64_t first = 0;
+        if (at + MARKED_BYTES > bytes.size())
+            return 0U;
+        std::memcpy(&first, bytes.data() + at, sizeof(first));
+        return mark_of(first);
+    };
+    auto taken = static_cast<size_t>(std::max<int64_t>(result, 0));
+    if (result > 0)
+        files_[fd].written += static_cast<uint32_t>(result);
+    posting p = blank(POSTING_WRITE, fd);
+    p.data = 0x7f0000000000;
+    p.result = result;
+    p.amount = static_cast<int64_t>(bytes.size());
+    if (result > 0)
+        p.mask = marks_of(mark(0), mark(taken));
     post(p);
     return *this;
 }

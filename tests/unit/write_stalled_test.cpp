@@ -221,5 +221,130 @@ TEST(WriteStalled, ProgressByIoUringCounts)
     EXPECT_EQ(s.alarms(), "");
 }
 
+// --- what was sent next ---------------------------------------------------------------------------
+
+const std::string kAnswer = "HTTP/1.1 200 OK, and a body that does not fit into the buffer of the socket";
+const std::string kOther = "HTTP/1.1 304 Not Modified";
+constexpr int64_t kTaken = 20;
+
+Scenario& asks(Scenario& s, int fd) { return s.arrives(fd, 10).delivered(fd, EPOLLIN).read(fd, 10); }
+
+TEST(WriteStalled, OtherBytesInPlaceOfTheRest)
+{
+    Scenario s;  // what the last write left is forgotten
+    s.add(7, kIn, FILE_TCP);
+    asks(s, 7).sends(7, kAnswer, kTaken).wait().after_ms(300);
+    EXPECT_EQ(s.alarms(), "") << "it may still come";
+    asks(s, 7).sends(7, kOther, static_cast<int64_t>(kOther.size())).wait().after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP105 likely");
+    EXPECT_EQ(s.finding("EP105").cost[0].second, static_cast<double>(kAnswer.size()) - kTaken);
+    for (int i = 0; i < 2; i++)
+        asks(s, 7).sends(7, kAnswer, kTaken).wait();
+    asks(s, 7).sends(7, kOther, 10).wait().after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP105 confirmed") << "the whole of an answer is no rest of one either";
+}
+
+TEST(WriteStalled, OtherBytesAfterTheEdgeOfNewRoom)
+{
+    Scenario s;
+    s.add(7, kIn | EPOLLOUT | EPOLLET, FILE_TCP);
+    asks(s, 7).sends(7, kAnswer, kTaken).sends(7, kAnswer.substr(kTaken), -EAGAIN).wait().writable(7, true);
+    s.delivered(7, EPOLLIN | EPOLLOUT).read(7, 10).sends(7, kOther, 10).wait().after_ms(300);
+    fprintf(stderr, "%s\n", s.verdict("EP105").c_str());
+    EXPECT_EQ(s.alarms(), "EP105 likely");
+}
+
+TEST(WriteStalled, TheRestFromWhereverItIsKept)
+{
+    Scenario s;  // moved to the front of the buffer, with more behind it, a piece at a time
+    s.add(7, kIn, FILE_TCP);
+    for (int i = 0; i < 5; i++) {
+        asks(s, 7).sends(7, kAnswer, kTaken).sends(7, kAnswer.substr(kTaken), -EAGAIN).mod(7, EPOLLOUT).wait();
+        s.delivered(7, EPOLLOUT).sends(7, kAnswer.substr(kTaken) + kOther, 15);
+        s.sends(7, kAnswer.substr(kTaken + 15, 10), 10).sends(7, kAnswer.substr(kTaken + 25), 30).mod(7, kIn).wait();
+    }
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(WriteStalled, BytesThatAreNotKnown)
+{
+    Scenario s;  // a vector, or sendfile; and what is too short to be told apart
+    s.add(7, kIn, FILE_TCP);
+    for (int i = 0; i < 5; i++) {
+        asks(s, 7)
+            .sends(7, kAnswer, kTaken)
+            .writes_from(7, 0, 500, 0)
+            .sends(7, kOther, 10)
+            .writes_from(7, 0, 500, 0)
+            .wait();
+        asks(s, 7).sends(7, "0123456789", 5).sends(7, kOther, static_cast<int64_t>(kOther.size())).wait();
+        asks(s, 7).sends(7, kAnswer, kTaken).sends(7, "short", 5).wait();
+    }
+    s.after_ms(500);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, AnothersBytesAreNoLostRest)
+{
+    Scenario s;  // EP502: the rest may still come
+    s.add(7, kIn, FILE_TCP);
+    asks(s, 7).thread(100).sends(7, kAnswer, kTaken).thread(101).sends(7, kOther, 25).after_ms(300);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+// --- closed at the first EAGAIN -------------------------------------------------------------------
+
+Scenario& slow_reader(Scenario& s, int fd)
+{
+    s.add(fd, kIn, FILE_TCP).wait();
+    return asks(s, fd).write(fd, 5000, 9000).write(fd, -EAGAIN).writable(fd, false);
+}
+
+TEST(WriteStalled, EagainTakenForAnError)
+{
+    for (bool del : {false, true}) {
+        Scenario s(Profile::kProduction);
+        s.add(3, EPOLLIN, FILE_LISTENER);
+        for (int fd : {7, 8, 9}) {
+            slow_reader(s, fd);
+            if (del)
+                s.del(fd);
+            s.close(fd).wait();
+        }
+        s.after_ms(300);
+        EXPECT_EQ(s.alarms(), "EP105 likely") << del;
+    }
+}
+
+TEST(WriteStalled, ClosedAfterAWaitForRoom)
+{
+    Scenario s;  // a time-out
+    for (int fd : {7, 8, 9}) {
+        slow_reader(s, fd).mod(fd, EPOLLOUT).wait(1000).after_ms(1000).returned(0).close(fd);
+    }
+    s.wait().after_ms(300);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, ClosedBecauseThePeerHasGone)
+{
+    Scenario s;
+    for (int fd : {7, 8, 9})
+        slow_reader(s, fd).peer_closes(fd).close(fd).wait();
+    s.after_ms(300);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, OneThatWaitsForOthersHasItsReasons)
+{
+    Scenario s;  // it drops those who have more than their share outstanding
+    slow_reader(s, 6).mod(6, kIn | EPOLLOUT).wait().writable(6, true).delivered(6, EPOLLOUT).write(6, 4000).mod(6, kIn);
+    for (int fd : {7, 8, 9})
+        slow_reader(s, fd).close(fd).wait();
+    s.after_ms(300);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit
