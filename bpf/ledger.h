@@ -93,7 +93,7 @@ static __always_inline struct fault_row *ledger_refresh_file(struct books *b, st
     return x;
 }
 
-/* Was this registration's number closed while its file lives on (R14)? Then the faults of that file, else NULL. */
+/* Was this registration's number closed while its file lives on (EP303)? Then the faults of that file, else NULL. */
 static __always_inline struct fault_row *ledger_ghost_of(struct books *b, const struct file_row *f, u64 epoll, u64 file,
                                                          s32 fd)
 {

@@ -28,7 +28,7 @@ static __always_inline void ledger_set_home(struct file_row *f, const struct reg
         f->flags &= ~FILE_EDGE;
 }
 
-/* R14. The registered number no longer leads to the file, which lives on. */
+/* EP303. The registered number no longer leads to the file, which lives on. */
 static __always_inline struct fault_row *ledger_haunts(struct books *b, struct epoll_row *e, struct file_row *f,
                                                        const struct posting *p, const struct registration_key *key)
 {
@@ -70,7 +70,7 @@ static __always_inline struct fault_row *ledger_haunts_caller(struct books *b, s
 }
 
 /*
- * R14. Does the number lead to the file where its event is delivered? Asked once of what existed before we looked, since no
+ * EP303. Does the number lead to the file where its event is delivered? Asked once of what existed before we looked, since no
  * close was seen then, and of each run that becomes a spin, since not every close is seen.
  */
 static __always_inline void ledger_ask_reached(struct books *b, const struct posting *p, struct epoll_row *e,
@@ -86,7 +86,7 @@ static __always_inline void ledger_ask_reached(struct books *b, const struct pos
 }
 
 /*
- * R14. epoll_ctl on a number that leads nowhere (EBADF), or to a file that is not registered under it
+ * EP303. epoll_ctl on a number that leads nowhere (EBADF), or to a file that is not registered under it
  * (ENOENT): was it closed while its registration lives on? Known here is the newest ghost of an epoll, and that which
  * the kernel's list of what is ready has under the number (POSTING_UNREACHED).
  */
@@ -108,7 +108,7 @@ static __always_inline void ledger_ghost_ctl(struct books *b, struct epoll_row *
     ledger_record(f, p, p->result);
 }
 
-/* R12. EPOLLEXCLUSIVE cannot be changed by MOD, nor had together with RDHUP, ONESHOT or an epoll (EINVAL). */
+/* EP403. EPOLLEXCLUSIVE cannot be changed by MOD, nor had together with RDHUP, ONESHOT or an epoll (EINVAL). */
 static __always_inline void ledger_exclusive_failed(struct books *b, struct file_row *f, const struct posting *p)
 {
     struct fault_row *x = ledger_fault_row(b, f, p->file);
@@ -424,7 +424,7 @@ static __always_inline void ledger_del(struct books *b, const struct posting *p)
     ledger_drop_registration(b, &key, r, f, false);
 }
 
-/* R8: told of input and of nothing else, then closed without anybody having touched it. A connection pool
+/* EP104: told of input and of nothing else, then closed without anybody having touched it. A connection pool
  * closes what only became writable; the peer's close and errors need no read. */
 static __always_inline void ledger_closed_unarmed(struct books *b, const struct registration_key *key,
                                                   const struct registration_row *r, const struct file_row *f,
@@ -453,7 +453,7 @@ static __always_inline void ledger_given_up(struct books *b, const struct file_r
         ledger_count(&e->given_up, 1);
 }
 
-/* R14. The number goes, the file stays (dup, a forked child, SCM_RIGHTS), and so does its registration, if it was of this
+/* EP303. The number goes, the file stays (dup, a forked child, SCM_RIGHTS), and so does its registration, if it was of this
  * process: the number that another one has registered is its own (a server that hands its listener to its successor). */
 static __always_inline void ledger_ghost(struct books *b, struct file_row *f, const struct posting *p)
 {

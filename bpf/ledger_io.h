@@ -5,7 +5,7 @@
 /*
  * Edge-triggered discipline. A pass begins with the first consume attempt after an edge and ends when
  * its thread waits again, or after LEDGER_PASS_NS when it went elsewhere. An attempt outside a pass is
- * event-less: this program remembers readiness by itself and will come back without being told (N2).
+ * event-less: this program remembers readiness by itself and will come back without being told.
  */
 static __always_inline bool ledger_pass_over(struct books *b, const struct file_row *f, u64 now)
 {
@@ -61,7 +61,7 @@ static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, 
 
 /* Left over from an earlier pass, untouched for long, and now taken only because other data rang. Not when
  * output of the same file was blocked: then the edge may be its EPOLLOUT, and input was held back meanwhile
- * (an echo server that waits for its peer, N3). */
+ * (an echo server that waits for its peer). */
 static __always_inline void ledger_rescue(struct books *b, struct file_row *f, const struct posting *p)
 {
     if (f->out_cut_at || f->wrote_at >= f->edge_at)
@@ -110,7 +110,7 @@ static __always_inline void ledger_tried(struct books *b, const struct posting *
         ledger_wasted(b, t, p->file);
 }
 
-/* --- calls that sleep on edge-triggered files (R6) ------------------------------------------------ */
+/* --- calls that sleep on edge-triggered files (EP103) ------------------------------------------------ */
 
 /* Wake-up descriptors are read once per event, if at all: that never sleeps. */
 static __always_inline bool ledger_can_hang(const struct file_row *f)
@@ -152,7 +152,7 @@ static __always_inline void ledger_leave(struct books *b, struct file_row *f, co
         x->slept_ns = took;
 }
 
-/* --- two threads told of the same input (R11) ----------------------------------------------------- */
+/* --- two threads told of the same input (EP402) ----------------------------------------------------- */
 
 static __always_inline void ledger_duplicate_wasted(struct books *b, struct file_row *f, u64 file)
 {
@@ -172,7 +172,7 @@ static __always_inline void ledger_duplicate_tried(struct books *b, struct file_
         ledger_duplicate_wasted(b, f, p->file);
 }
 
-/* R14: does the process still use the file whose registered number it closed? */
+/* EP303: does the process still use the file whose registered number it closed? */
 static __always_inline void ledger_ghost_used(struct books *b, struct file_row *f, const struct posting *p)
 {
     struct fault_row *x = p->tgid == f->tgid ? ledger_fault(b, f, p->file) : NULL;
@@ -205,7 +205,7 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
         ledger_ghost_used(b, f, p);
     if (f->duplicates)
         ledger_duplicate_tried(b, f, p, p->result >= 0);
-    bool peeked = f->flags & FILE_PEEKED; /* it knew what it left: a message not yet complete (N5) */
+    bool peeked = f->flags & FILE_PEEKED; /* it knew what it left: a message not yet complete */
     bool fresh = ledger_attempt(b, f, p);
     f->last_read = p->result > 0x7fffffff ? 0x7fffffff : (s32)p->result;
     if (p->result >= 0)
@@ -318,7 +318,7 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
     ledger_record(f, p, p->result);
 }
 
-/* Looked without consuming: the program knows what is there (N5). */
+/* Looked without consuming: the program knows what is there. */
 static __always_inline void ledger_peek(struct books *b, struct file_row *f, const struct posting *p)
 {
     f->between |= BETWEEN_PEEK;
@@ -344,7 +344,7 @@ static __always_inline void ledger_cleared(struct books *b, struct file_row *f, 
 /* --- producing ----------------------------------------------------------------------------------- */
 
 /* Any write of the thread to a socket, pipe or eventfd, registered or not: somebody else may now be at
- * work for it (N4). Not those who came to be served: what they are sent is an answer. */
+ * work for it. Not those who came to be served: what they are sent is an answer. */
 static __always_inline void ledger_wrote(struct books *b, const struct file_row *f, const struct posting *p)
 {
     if (f && (f->flags & FILE_ACCEPTED))
@@ -365,18 +365,18 @@ static __always_inline bool ledger_cut(const struct posting *p)
 }
 
 /*
- * R7. Output that was cut goes on without EPOLLOUT having said so: by the program's own clock or plan, which
+ * EP105. Output that was cut goes on without EPOLLOUT having said so: by the program's own clock or plan, which
  * speaks for it, or only because something else of this file rang, long after there was room again.
  */
 static __always_inline void ledger_resumes(struct books *b, struct file_row *f, const struct posting *p)
 {
+    const struct thread_row *t = books_thread(b, f->last_write_tid);
+    if (t && t->wait_at < f->out_cut_at) /* still in the turn in which it was cut */
+        return;
     struct epoll_row *e = f->home ? books_epoll(b, f->home) : NULL;
     if (e && p->result > 0)
         ledger_count(&e->gone_on, 1);
     if (f->out_told_at >= f->out_cut_at || p->time - f->out_cut_at < LEDGER_PASS_NS)
-        return;
-    const struct thread_row *t = books_thread(b, f->last_write_tid);
-    if (t && t->wait_at < f->out_cut_at) /* still in the turn in which it was cut */
         return;
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = f->home_fd, .pad = 0};
     const struct registration_row *r = f->home ? books_registration(b, &key) : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* Two threads on one stream (R16, R17), two processes on one epoll (R15). Included by ledger.h. */
+/* Two threads on one stream (EP501, EP502), two processes on one epoll (EP503). Included by ledger.h. */
 #pragma once
 
 /* --- two readers ---------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* Events of a batch whose file was closed before their turn came (R18). Included by ledger.h. */
+/* Events of a batch whose file was closed before their turn came (EP504). Included by ledger.h. */
 #pragma once
 
 /* A registration goes away by DEL or close. Was it reported in a batch that is still being handled, and has

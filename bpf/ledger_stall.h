@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * How long did nobody poll an epoll while its sockets were ready, and what did its thread do meanwhile (R20)?
+ * How long did nobody poll an epoll while its sockets were ready, and what did its thread do meanwhile (EP404)?
  * Included by ledger.h.
  *
  * A healthy loop pays two comparisons per return: a thread's usage (CPU time, time spent waiting for a CPU) is

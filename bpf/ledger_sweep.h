@@ -125,7 +125,7 @@ static __always_inline bool ledger_connect_untold(const struct registration_row 
 }
 
 /*
- * Since when has a client been on the ready list without being fetched? No loop that runs leaves one there (R20). 0: it is
+ * Since when has a client been on the ready list without being fetched? No loop that runs leaves one there (EP404). 0: it is
  * none, or it is the one being handled. Who accepts one connection leaves the others of the backlog to the next turn.
  */
 static __always_inline u64 ledger_kept_since(const struct registration_row *r, const struct file_row *f)

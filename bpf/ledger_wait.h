@@ -153,7 +153,7 @@ static __always_inline void ledger_herd_delivered(struct books *b, const struct 
     t->trying_sole = !!(p->flags & POSTING_SOLE);
 }
 
-/* R11. Level-triggered input goes back to the ready list as it is delivered: with two threads waiting, the second
+/* EP402. Level-triggered input goes back to the ready list as it is delivered: with two threads waiting, the second
  * is told of what the first has not touched yet. Wake-up descriptors may want to wake several. */
 static __always_inline void ledger_duplicate(struct books *b, struct file_row *f, const struct registration_row *r,
                                              const struct posting *p)
@@ -166,7 +166,7 @@ static __always_inline void ledger_duplicate(struct books *b, struct file_row *f
     struct thread_row *second = books_thread(b, p->tid);
     if (!first || !second || first->waiting || first->epoll != p->epoll)
         return;
-    if (first->tgid != second->tgid) /* an epoll that processes share is another matter (R15) */
+    if (first->tgid != second->tgid) /* an epoll that processes share is another matter (EP503) */
         return;
     ledger_count(&f->duplicates, 1);
     first->duplicate_file = p->file;
@@ -269,7 +269,7 @@ static __always_inline void ledger_settle(struct books *b, const struct posting 
     if (!r || !(r->flags & REGISTRATION_IDLE))
         return;
     r->flags &= ~REGISTRATION_IDLE;
-    if (batch->useful) { /* rides along with useful events: costs nothing (Q5) */
+    if (batch->useful) { /* rides along with useful events: costs nothing */
         ledger_end_run(r);
         return;
     }

@@ -19,7 +19,7 @@ struct probe_facts {
     u32 tgid_32bit;        /* the first 32-bit program that was met (abi.h), */
     u32 processes_changed; /* generation of the table of processes; user space and probes count it up */
     u32 timeout_in_ms;     /* do_epoll_wait() takes an int (5.10), not a struct timespec64 * */
-    u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (R6) */
+    u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (EP103) */
     u32 wake_files;        /* a pipe or an eventfd stands in an interest list: writes are looked at as they begin */
     u32 pipe_wakers;       /* a pipe was seen that its own process wakes itself with: its writes are looked at (EP604) */
     u64 pid_namespace;     /* struct pid_namespace *: ours */

@@ -41,7 +41,7 @@ enum file_flag {
     FILE_SEEDED = 16,      /* existed before we attached: its past is unknown */
     FILE_SHUT_WRITE = 32,  /* the program shut its sending half */
     FILE_CLOSED = 64,      /* a descriptor of it was closed; the sweep decides whether it lives on */
-    FILE_PEEKED = 128,     /* looked at unread input without taking it since the last consume (N5) */
+    FILE_PEEKED = 128,     /* looked at unread input without taking it since the last consume */
     FILE_TOLD_RDHUP = 256, /* EPOLLRDHUP was delivered: the program knows that the peer closed */
     FILE_TAIL = 512,       /* the last write that moved bytes was short: a tail is left for sure */
     FILE_CUT_GUESSED = 1024, /* out_cut_at stands for a full send buffer after a vector of unknown length, or from before */

@@ -20,7 +20,7 @@ Finding begin_epoll_finding(const RuleInfo& info, const Snapshot& books, uint64_
 // A line of a timeline that a rule tells itself.
 TimelineEntry moment(const Snapshot& books, uint64_t at, uint32_t tid, std::string what);
 
-// Takes back what was said of a subject, when later evidence speaks against it.
+// Takes back what was said of a subject, when later evidence possible explanation.
 Finding withdrawal(const RuleInfo& info, uint64_t epoll, uint64_t file);
 
 // The entries, file by file: capture lists the registrations of one file next to each other.

@@ -88,10 +88,8 @@ void describe(Finding& finding, const Snapshot& books, const LogRun& run)
         add_fact(finding, "wasted", fmt::format("{} of {} wake-ups", run.returns, run.of));
         return;
     } else if (run.cause == Cause::kStall) {
-        finding.summary = fmt::format(
-            "nobody polled the epoll for {}, then {} clients had input at once: its thread was "
-            "in {}",
-            duration_text(run.longest), run.of, system_call_name(run.call));
+        finding.summary = fmt::format("the event loop was blocked for {} in {}; then {} clients had input at once",
+                                      duration_text(run.longest), system_call_name(run.call), run.of);
         finding.shape = "blocked in " + system_call_name(run.call);
         finding.cost.emplace_back("longest_stall_s", static_cast<double>(run.longest) / NSEC_PER_SEC);
         add_fact(finding, "stalls", fmt::format("{} of 100 ms and more", run.returns));

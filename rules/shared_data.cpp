@@ -51,7 +51,8 @@ size_t edges_unplaced(const Snapshot& books, const Entry& entry)
 void doubt_unplaced(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, bool timer_gone,
                     Doubts& doubts)
 {
-    if (entry.file.eventless_io)  // of the epoll as a whole it says nothing: its reads of the one it was not told of count
+    if (entry.file
+            .eventless_io)  // of the epoll as a whole it says nothing: its reads of the one it was not told of count
         doubt_eventless_io(books, entry, doubts);
     doubt_blocked_output(books, entry, doubts);
     for (const auto& [tid, thread] : books.threads)

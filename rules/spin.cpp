@@ -186,10 +186,10 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
 
 std::vector<Threshold> spin_thresholds()
 {
-    return {{"returns", 100, 100, "consecutive futile returns of epoll_wait that make a run"},
-            {"per_s", 100, 100, "futile returns per second that the run must reach"},
+    return {{"returns", 100, 100, "consecutive wake-ups without work that make a run"},
+            {"per_s", 100, 100, "wake-ups without work per second that the run must reach"},
             {"seconds", 1, 1, "seconds the run must last", kPatience},
-            {"confirm_per_s", 1000, 1000, "futile returns per second from which it is confirmed"},
+            {"confirm_per_s", 1000, 1000, "wake-ups without work per second from which it is confirmed"},
             {"confirm_cpu", 0.1, 0.1, "share of a core from which it is confirmed"}};
 }
 
@@ -240,7 +240,7 @@ Coverage SpinRule::coverage(const Sight& sight) const
     if (sight.times == Sight::Times::kNone)
         return {Status::kDegraded, "there are no time stamps: the rate of a spin is not known, so likely is the most"};
     if (!sight.kernel_state)
-        return {Status::kDegraded, "progress is judged by system calls alone: " + sight.why};
+        return {Status::kDegraded, "progress is inferred from system calls only: " + sight.why};
     return {};
 }
 
@@ -308,8 +308,8 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
     add_fact(finding, "reported", mask_text(spin->events));
     std::string lasted = duration_text(static_cast<uint64_t>(spin->seconds * NSEC_PER_SEC));
     add_fact(finding, "run",
-             fmt::format("{} futile returns{}{}", spin->returns, books.times_known ? " in " + lasted : "",
-                         spin->running ? ", still going" : ", over now"));
+             fmt::format("{} wake-ups without work{}{}", spin->returns, books.times_known ? " in " + lasted : "",
+                         spin->running ? ", still going" : " (ended)"));
     if (!answer.empty())
         add_fact(finding, "answered by", std::move(answer));
     out.push_back(std::move(finding));

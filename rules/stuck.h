@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the rules about input that waits: who may still come back for it? Each doubt (N1 to N5 below) is a reason why a program may do so
+// For the rules about input that waits: who may still come back for it? Each doubt below is a reason why a program may do so
 // without being told (it remembers readiness by itself), and any one keeps a finding at risk.
 #pragma once
 
@@ -16,22 +16,22 @@ namespace epaudit {
 
 using Doubts = std::vector<std::string>;
 
-// N1: an edge with unread input was left unanswered on purpose, on this file or another of the set.
+// An edge with unread input was left unanswered on purpose, on this file or another of the set.
 void doubt_ignored_edges(const Snapshot& books, const Entry& entry, Doubts& doubts);
 // The same, of other files than this one.
 void doubt_others_ignored(const Snapshot& books, const Entry& entry, Doubts& doubts);
-// N2: input was looked for without being told.
+// Input was looked for without being told.
 void doubt_eventless_io(const Snapshot& books, const Entry& entry, Doubts& doubts);
-// N3: output of this process is blocked: it may be holding input back until that drains.
+// Output of this process is blocked: it may be holding input back until that drains.
 void doubt_blocked_output(const Snapshot& books, const Entry& entry, Doubts& doubts);
-// N4: since `touched` the thread set somebody else to work and has not heard back. A write later than
+// Since `touched` the thread set somebody else to work and has not heard back. A write later than
 // `turn` ns after that is taken for another turn's.
 void doubt_dependency(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, Doubts& doubts);
 // The half of it about threads.
 void doubt_handoff(const thread_row& thread, uint64_t touched, uint64_t turn, Doubts& doubts);
 // `timer_gone`: what Patience::no_timer_pending() says.
 void doubt_timer(bool timer_gone, Doubts& doubts);
-// N5: the program looked at what it left.
+// The program looked at what it left.
 void doubt_peeked(const Entry& entry, Doubts& doubts);
 
 std::string doubts_text(const Doubts& doubts);

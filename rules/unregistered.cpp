@@ -174,7 +174,7 @@ std::optional<Finding> Unregistered::judge(const RuleInfo& rule, const Snapshot&
     add_fact(finding, "untouched for", duration_text(stuck));
     add_fact(finding, "threads", fmt::format("{} asleep in epoll_wait, {} at work", s.waiting, s.awake));
     if (!doubts.empty())
-        add_fact(finding, "speaks against it", doubts_text(doubts));
+        add_fact(finding, "possible explanation", doubts_text(doubts));
     if (hangs)
         from_start.mark(finding, entry);
     return finding;

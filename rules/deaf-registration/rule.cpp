@@ -148,7 +148,7 @@ private:
         else
             doubt_past(books, entry, touched, settings, doubts);
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.summary = "input waits, and the fd is registered for nothing that would tell";
+        finding.summary = "input waits, and no event that the fd is registered for would report it";
         finding.shape = "answered, asked again, mask without EPOLLIN";
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
         finding.fix = kFix;
@@ -242,7 +242,7 @@ private:
         add_fact(finding, "mask now", kernel_mask_text(entry.live_mask));
         add_fact(finding, "untouched for", duration_text(books.time - since));
         if (!doubts.empty())
-            add_fact(finding, "speaks against it", doubts_text(doubts));
+            add_fact(finding, "possible explanation", doubts_text(doubts));
     }
 
     struct Stand {

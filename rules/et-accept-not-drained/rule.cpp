@@ -38,7 +38,7 @@ bool left_behind(const Entry& entry)
     const file_row& f = entry.file;
     const registration_row& r = entry.registration;
     bool armed = asks_for_edges(entry) && !(r.flags & REGISTRATION_FIRED);
-    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;  // Q7
+    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;
     return armed && history && !entry.ready && entry.state.backlog && f.stuck_at && f.left_at &&
            f.left_at >= f.edge_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
@@ -188,7 +188,7 @@ private:
             finding, "accepts",
             fmt::format("{} accepted, {} ended in EAGAIN, {} failed", f.accepts, f.accept_eagain, f.accept_errors));
         if (!doubts.empty())
-            add_fact(finding, "speaks against it", doubts_text(doubts));
+            add_fact(finding, "possible explanation", doubts_text(doubts));
     }
 
     Patience patience_;

@@ -20,7 +20,7 @@ const RuleInfo kInfo{
     {{"sleeps", 2, 2, "calls on one fd that slept 10 ms and more, to be confirmed"},
      {"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself", kPatience}},
     {},
-    "calls by threads that do not wait on the fd's epoll; with hook set trampoline also Unix streams and pipes",
+    "calls by threads that do not wait on the fd's epoll; with trampoline probes also Unix streams and pipes",
     {StackRole::kRead, StackRole::kArmed}};
 
 constexpr const char* kFix =
@@ -106,10 +106,10 @@ private:
         finding.level = !sleeps || owned || elsewhere ? Level::kRisk : guessed ? Level::kLikely : sure;
         describe(finding, books, entry, sleeps, longest, hangs ? hang.tid : 0);
         if (owned)
-            add_fact(finding, "speaks against it",
+            add_fact(finding, "possible explanation",
                      "EPOLLONESHOT: the thread has the fd to itself, and others wait meanwhile");
         else if (elsewhere)
-            add_fact(finding, "speaks against it",
+            add_fact(finding, "possible explanation",
                      "its thread was never seen to wait on the epoll, and another one does");
         out.push_back(std::move(finding));
     }

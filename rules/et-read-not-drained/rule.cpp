@@ -48,7 +48,7 @@ bool left_behind(const Entry& entry)
     const file_row& f = entry.file;
     const registration_row& r = entry.registration;
     bool armed = asks_for_edges(entry) && !(r.flags & REGISTRATION_FIRED);
-    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;  // Q7
+    bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;
     return armed && history && !entry.ready && entry.state.unread && f.stuck_at && f.left_at &&
            f.left_at >= f.edge_at && f.left_at == f.consumed_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
@@ -231,7 +231,7 @@ private:
         if (entry.file.last_read > 0)
             add_fact(finding, "last read", bytes_text(static_cast<uint64_t>(entry.file.last_read)));
         if (!doubts.empty())
-            add_fact(finding, "speaks against it", doubts_text(doubts));
+            add_fact(finding, "possible explanation", doubts_text(doubts));
     }
 
     Patience patience_;

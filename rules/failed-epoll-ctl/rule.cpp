@@ -18,7 +18,7 @@ constexpr uint32_t kInputBits = EV_IN | EV_RDNORM | EV_RDHUP;
 const RuleInfo kInfo{
     "EP601",
     "failed-epoll-ctl",
-    "an epoll_ctl failed, was not resolved, and the fd is now deaf",
+    "an epoll_ctl failed, was not recovered from, and the fd is not reported any more",
     Level::kConfirmed,
     {{"unseen_s", 5, 1, "seconds for which readiness that was asked for in vain must have been there", kPatience},
      {"at_once_s", 1, 0.2, "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it"},
@@ -48,7 +48,7 @@ public:
     Coverage coverage(const Sight& sight) const override
     {
         if (!sight.kernel_state)
-            return {Status::kDegraded, "only ENOSPC, ENOMEM and failures in a row are told: " + sight.why};
+            return {Status::kDegraded, "only ENOSPC, ENOMEM and repeated failures are detected: " + sight.why};
         return {};
     }
 

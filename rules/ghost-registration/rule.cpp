@@ -104,10 +104,10 @@ private:
                 fmt::format("failed {} time{} on the closed number", x.ghost_errors, x.ghost_errors == 1 ? "" : "s"));
         if (entry.registration.run >= LEDGER_RUN)
             add_fact(finding, "spin",
-                     fmt::format("{} futile returns, {}", entry.registration.run,
+                     fmt::format("{} wake-ups without work, {}", entry.registration.run,
                                  between_text(entry.registration.run_calls)));
         if (!doubts.empty())
-            add_fact(finding, "speaks against it", doubts_text(doubts));
+            add_fact(finding, "possible explanation", doubts_text(doubts));
         finding.fix = kFix;
         out.push_back(std::move(finding));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The peer closed and this program cannot find out: R9a, nobody asked to be told; R9c, the end came together
-// with data, and a short read was taken for "empty".
+// The peer closed and this program cannot find out: nobody asked to be told, or the end came together with data, and a short
+// read was taken for "empty".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -119,7 +119,7 @@ public:
     }
 
 private:
-    // What speaks against it. `fades`: a number of such sockets that only grows refutes it.
+    // What possible explanation. `fades`: a number of such sockets that only grows refutes it.
     struct Objection {
         const char* text = nullptr;
         bool fades = false;
@@ -184,7 +184,7 @@ private:
             finding.shape = "end of stream unread under EPOLLET";
             finding.fix = kEdgeFix;
         } else if (c.way == Way::kNobodyAsked) {
-            finding.summary = "the peer closed, and the fd is registered for nothing that would tell";
+            finding.summary = "the peer closed, and no event that the fd is registered for would report it";
             finding.shape = "mask without EPOLLIN and EPOLLRDHUP";
             finding.fix =
                 "keep EPOLLRDHUP in the mask while the connection is parked (EPOLL_CTL_MOD); when it is reported, "
@@ -217,7 +217,7 @@ private:
             finding.level = level;
             finding.count = cases.size();
             if (doubted)
-                add_fact(finding, "speaks against it", c.objection.text);
+                add_fact(finding, "possible explanation", c.objection.text);
             out.push_back(std::move(finding));
         }
     }

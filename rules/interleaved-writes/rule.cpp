@@ -10,7 +10,7 @@ namespace {
 
 const RuleInfo kInfo{"EP502",
                      "interleaved-writes",
-                     "a partial write finished by somebody else's bytes",
+                     "another thread writes into the middle of a partly sent message",
                      Level::kLikely,
                      {{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"}},
                      {},

@@ -194,9 +194,9 @@ private:
         const bool computes = stall.doing == LastingStall::Doing::kComputes;
         Finding finding = begin_epoll_finding(kInfo, books, id, stall.tgid);
         finding.level = level;
-        finding.summary = fmt::format("nobody has polled the epoll for {} while {} {} ready: its thread is {}",
-                                      duration_text(stall.ns), clients_text(stall.clients),
-                                      stall.clients == 1 ? "is" : "are", doing_text(stall));
+        finding.summary = fmt::format("the event loop has been {} {} for {} while {} {} ready",
+                                      computes ? "busy" : "blocked", doing_text(stall), duration_text(stall.ns),
+                                      clients_text(stall.clients), stall.clients == 1 ? "is" : "are");
         finding.shape = computes ? "handler on the CPU" : "blocked " + doing_text(stall);
         finding.trigger = finding.shape;
         finding.count = e.stalls + 1;
@@ -284,9 +284,9 @@ private:
         const thread_row* thread = books.thread(e.stall_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
         finding.level = *level;
-        finding.summary = fmt::format("nobody polled the epoll for {}{} {} {}: its thread was {}",
-                                      duration_text(e.stall_ns), books.state_known ? " while" : ", then",
-                                      clients_text(e.stall_kept), waited(books, e), asleep(e) ? cause(e) : "computing");
+        finding.summary = fmt::format("the event loop was {} {} for {}{} {} {}", asleep(e) ? "blocked" : "busy",
+                                      cause(e), duration_text(e.stall_ns), books.state_known ? " while" : "; then",
+                                      clients_text(e.stall_kept), waited(books, e));
         finding.shape = asleep(e) ? "blocked " + cause(e) : "handler on the CPU";
         finding.trigger = finding.shape;
         finding.count = e.stalls;

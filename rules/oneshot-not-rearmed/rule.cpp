@@ -224,7 +224,7 @@ private:
             add_fact(finding, "re-arms in this epoll",
                      fmt::format("{} of {} firings, {} within 1 s", epoll->rearms, epoll->fired, epoll->rearms_fast));
         if (!doubts.empty())
-            add_fact(finding, "speaks against it", doubts_text(doubts));
+            add_fact(finding, "possible explanation", doubts_text(doubts));
     }
 
     static void judge_abandoned(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Settings& settings,

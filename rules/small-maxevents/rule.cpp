@@ -11,7 +11,7 @@ namespace {
 
 const RuleInfo kInfo{"EP405",
                      "small-maxevents",
-                     "batches always full",
+                     "every batch is full: maxevents is too small",
                      Level::kInfo,
                      {{"window_s", 5, 2, "seconds it must last", kPatience},
                       {"maxevents", 8, 8, "largest maxevents that counts as small"},
@@ -62,7 +62,7 @@ private:
         finding.level = Level::kInfo;
         finding.summary = fmt::format("epoll_wait takes {} event{} at a time while many more are ready",
                                       epoll.max_asked, epoll.max_asked == 1 ? "" : "s");
-        finding.shape = "batches always full";
+        finding.shape = "every batch is full";
         finding.count = static_cast<uint64_t>(full);
         finding.cost.emplace_back("epoll_waits_per_s", returns / seconds);
         finding.cost.emplace_back("events_per_wait", static_cast<double>(now.events - then.events) / returns);

@@ -165,13 +165,13 @@ private:
         bool plans = !epoll || epoll->eventless_writes;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = plans ? Level::kRisk : Level::kConfirmed;
-        finding.summary = "output that was cut short is resumed only when something else happens on the fd";
+        finding.summary = "output that was cut short is resumed only after an unrelated event on the fd";
         finding.shape = "the rest sent after an unrelated event";
         finding.count = entry.fault.late_writes;
         finding.cost.emplace_back("late_writes", entry.fault.late_writes);
         finding.fix = kFix;
         if (plans)
-            add_fact(finding, "speaks against it", "the program also writes without being told");
+            add_fact(finding, "possible explanation", "the program also writes without being told");
         out.push_back(std::move(finding));
     }
 
@@ -227,7 +227,7 @@ private:
         add_fact(finding, "output", fmt::format("{} sent, then {}", bytes_text(f.bytes_out), how));
         add_fact(finding, "room for more", "for " + duration_text(books.time - since));
         if (!doubts.empty())
-            add_fact(finding, "speaks against it", doubts_text(doubts));
+            add_fact(finding, "possible explanation", doubts_text(doubts));
     }
 
     Patience patience_;

@@ -191,8 +191,8 @@ std::vector<PolicyRemark> Policy::remarks(const std::vector<RuleCoverage>& cover
     for (const BaselineEntry& entry : baseline_->entries())
         if (!entry.matched && looked(entry.rule))
             remarks.push_back({"stale baseline entry", baseline_->file(),
-                               fmt::format("{} {} of {} ({}) was not seen again: fixed, or not exercised", entry.rule,
-                                           entry.name, entry.program, entry.fingerprint)});
+                               fmt::format("{} {} of {} ({}) is no longer seen (fixed, or not exercised in this run)",
+                                           entry.rule, entry.name, entry.program, entry.fingerprint)});
     return remarks;
 }
 

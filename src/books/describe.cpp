@@ -129,7 +129,7 @@ std::string posting_text(uint8_t posting_kind, int32_t value)
     case POSTING_PEER_CLOSED: return "peer closed";
     case POSTING_ENTER: return "a call that may sleep begins";
     case POSTING_ERRQUEUE: return call_text("recvmsg(MSG_ERRQUEUE)", value);
-    default: return fmt::format("posting {} = {}", posting_kind, value);
+    default: return fmt::format("event {} = {}", posting_kind, value);
     }
 }
 

@@ -124,7 +124,7 @@ std::vector<std::string> LiveCapture::notes() const
             "connections of multipath TCP were not looked at: this kernel does not tell how much of their input "
             "was read (mptcp_sock.bytes_consumed)");
     if (std::string skipped = skipped_programs(*impl_->skeleton); !skipped.empty())
-        notes.push_back("the kernel skipped runs of probes that have no twin: " + skipped);
+        notes.push_back("the kernel skipped runs of probes that have no backup: " + skipped);
     return notes;
 }
 

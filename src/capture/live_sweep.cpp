@@ -114,7 +114,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     read_rows(raw, books.threads);
     // Last, because its end is the end of the sweep for a recording.
     if (!walk(impl, Table::kFiles, raw))
-        return observe_error(fmt::format("cannot walk the books: {}", strerror(errno)));
+        return observe_error(fmt::format("cannot walk the tables: {}", strerror(errno)));
     books.time = monotonic_ns();
     read_records(raw, books.entries);
     impl.epolls_then = books.epolls.size();

@@ -110,7 +110,7 @@ Result<> attach_walks(LiveCapture::Impl& impl)
 {
     impl.swept.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.swept), take, &impl.swept_bytes, nullptr));
     if (!impl.swept)
-        return observe_error(fmt::format("cannot read the sweep: {}", strerror(errno)));
+        return observe_error(fmt::format("cannot read the tables: {}", strerror(errno)));
     if (!impl.why_not_iterators.empty())
         return Done{};
     for (Table table : kTables) {
@@ -121,7 +121,7 @@ Result<> attach_walks(LiveCapture::Impl& impl)
         Link& link = impl.iterators[static_cast<size_t>(table)];
         link.reset(bpf_program__attach_iter(one.iterator, &over));
         if (!link)
-            return observe_error(fmt::format("cannot attach the sweep: {}", strerror(errno)));
+            return observe_error(fmt::format("cannot attach the table iterators: {}", strerror(errno)));
     }
     return Done{};
 }

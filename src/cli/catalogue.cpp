@@ -31,7 +31,7 @@ std::function<Coverage(const Rule&)> coverage_here()
             return [sight = report.sight](const Rule& rule) { return rule.coverage(sight); };
         refused = report.reason;
     }
-    return [refused](const Rule&) { return Coverage{Status::kUnavailable, "no hook set can be used: " + refused}; };
+    return [refused](const Rule&) { return Coverage{Status::kUnavailable, "no probes can be used: " + refused}; };
 }
 
 }  // namespace

@@ -78,13 +78,13 @@ void advise(Diagnosis& diagnosis, const Capabilities& own, const std::vector<Hoo
         advice.push_back({"this kernel has no BTF; install one built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later):",
                           "apt install linux-image-amd64"});
     if (privileged && reports[0].dangerous && reports[1].usable)
-        advice.push_back({"hook set trampoline would cost less, but epaudit does not use it here: " +
+        advice.push_back({"fentry/fexit probes would cost less, but epaudit does not use it here: " +
                               reports[0].reason + ". A newer kernel would allow it.",
                           ""});
     else if (privileged && !reports[0].usable && reports[1].usable)
-        advice.push_back({"hook set trampoline would cost less, but this kernel refuses it (" + reports[0].reason +
+        advice.push_back({"fentry/fexit probes would cost less, but this kernel refuses it (" + reports[0].reason +
                               "); a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS that "
-                              "does not restrict tracing would allow it. Nothing to do in epaudit.",
+                              "does not restrict tracing would allow it. Nothing needs to be done.",
                           ""});
     if (privileged && !own.has(kCapSysAdmin) && !own.has(kCapSysPtrace))
         advice.push_back(
@@ -119,7 +119,7 @@ Result<int> doctor_command(const CatalogueOptions& options)
     if (diagnosis.chosen.empty())
         for (RuleCoverage& rule : diagnosis.coverage) {
             rule.status = Status::kUnavailable;
-            rule.reason = "no hook set can be used";
+            rule.reason = "no probes can be used";
         }
     advise(diagnosis, own, reports);
     if (options.format == "json")

@@ -110,7 +110,7 @@ void Looks::fill(Report& report, const Snapshot& last, const Sight& sight)
     if (uint64_t skipped = last.stats[STAT_READINESS_SKIPPED])
         observation.notes.push_back(
             fmt::format("{} readiness probes were skipped or did not reach every waiter; they only date "
-                        "events that the sweep finds anyway",
+                        "events that the next look finds anyway",
                         skipped));
     if (uint64_t stood_in = last.stats[STAT_STOOD_IN])
         observation.notes.push_back(

@@ -60,8 +60,9 @@ Error unexpected(const CLI::App& app, const CLI::App& command, const std::string
             return usage_error(fmt::format("{} has no option '{}'", command.get_name(), word),
                                did_you_mean(word, options_of(command), help));
     auto need = kNeeds.find(command.get_name());
-    return usage_error(fmt::format("{}: what is '{}'?", command.get_name(), words.empty() ? "" : words.front()),
-                       need == kNeeds.end() ? help : need->second.usage);
+    return usage_error(
+        fmt::format("{}: unexpected argument '{}'", command.get_name(), words.empty() ? "" : words.front()),
+        need == kNeeds.end() ? help : need->second.usage);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("LEVEL")
         ->check(CLI::IsMember({"confirmed", "likely", "risk", "never"}));
     app.add_flag("--coverage", audit.coverage, "also say rule by rule what a log cannot show");
-    app.add_flag("--risks", audit.risks, "also show hazards that did no harm, and remarks");
+    app.add_flag("--risks", audit.risks, "also show potential problems (risk) and notes (info)");
     app.add_option("--profile", audit.profile_name,
                    "thresholds: production (patient), test (small load, seen from birth), or one of epaudit.toml")
         ->type_name("PROFILE");
@@ -96,7 +96,7 @@ std::string no_seconds(const std::string& text)
 {
     double seconds = 0;
     const bool good = CLI::detail::lexical_cast(text, seconds) && seconds > 0 && std::isfinite(seconds);
-    return good ? "" : fmt::format("'{}' is no number of seconds", text);
+    return good ? "" : fmt::format("invalid duration '{}': a number of seconds is wanted", text);
 }
 
 void add_whom(CLI::App& app, AsWhom& whom)
@@ -107,7 +107,8 @@ void add_whom(CLI::App& app, AsWhom& whom)
 
 void add_max_fds(CLI::App& app, AuditOptions& audit)
 {
-    app.add_option("--max-fds", audit.max_fds, "rows for files; more are counted, not watched")
+    app.add_option("--max-fds", audit.max_fds,
+                   "most open files and registrations to keep track of; more are counted, not watched")
         ->type_name("N")
         ->check(CLI::Range(16u, 16u << 20))
         ->capture_default_str();
@@ -124,7 +125,7 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("SECONDS")
         ->check(CLI::Validator(no_seconds, ""));
     app.add_option("--stack-bytes", audit.stack_bytes,
-                   "user stack kept with a call that is evidence; 0: no source lines")
+                   "bytes of user stack saved with a call that is evidence; 0: no source lines")
         ->type_name("N")
         ->check(CLI::Range(0u, 65536u))
         ->capture_default_str();
@@ -134,11 +135,11 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         "anyway)");
     app.add_flag_callback(
         "--no-source-text", [&audit] { audit.source_text_given = false; }, "show none (default for processes)");
-    app.add_option("--hooks", audit.hooks, "hook set: auto, trampoline or tracepoint")
+    app.add_option("--hooks", audit.hooks, "probes: auto, trampoline (fentry/fexit) or tracepoint")
         ->type_name("SET")
         ->check(CLI::IsMember({"auto", "trampoline", "tracepoint"}))
         ->capture_default_str();
-    app.add_flag("--verbose", audit.verbose, "show what libbpf says");
+    app.add_flag("--verbose", audit.verbose, "print libbpf's messages");
     app.add_option("--ready-file", audit.ready_file)->group("");        // for tests: made once hooks are on
     app.add_flag("--walk-in-pieces", audit.walk_in_pieces)->group("");  // for tests: as where iterators are refused
 }
@@ -160,10 +161,9 @@ void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
     app.add_option("-p,--pid", record.pids, "record running processes, comma-separated")->type_name("PID[,PID]");
     app.add_flag("--follow-forks", record.follow_forks, "with -p: also existing and future descendants");
     add_whom(app, record.whom);
-    app.add_flag("--wait-all", record.wait_all, "with CMD: go on until all descendants have ended");
-    app.add_option(
-           "--ring", record.audit.ring_mib,
-           "MiB of kernel memory through which the recording comes (default: 16 to 256, by the memory there is)")
+    app.add_flag("--wait-all", record.wait_all, "with CMD: keep observing until all child processes have exited");
+    app.add_option("--ring", record.audit.ring_mib,
+                   "size of the ring buffer in MiB (default: 16 to 256, by the memory there is)")
         ->type_name("MIB")
         ->check(CLI::Range(1u, 1024u));
     add_audit_options(app, record.audit, raw);
@@ -220,7 +220,7 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
         ->type_name("WHEN")
         ->check(CLI::IsMember({"auto", "always", "never"}))
         ->capture_default_str();
-    one->add_flag("--verbose", inspect.verbose, "show what libbpf says");
+    one->add_flag("--verbose", inspect.verbose, "print libbpf's messages");
     one->footer("Exit codes: 0 shown, 2 usage error, 3 could not look, or no epoll, 4 shown, but incomplete.");
     return one;
 }
@@ -257,7 +257,7 @@ int parse_and_run(int argc, char** argv)
     add_source_option(*run_app, run.audit,
                       "auto (BPF, and strace where that is refused), bpf, or strace, which stops CMD at each call");
     add_whom(*run_app, run.whom);
-    run_app->add_flag("--wait-all", run.wait_all, "go on until all descendants have ended, not only CMD");
+    run_app->add_flag("--wait-all", run.wait_all, "keep observing until all child processes have exited, not only CMD");
     run_app->add_option("command", run.command, "the program and its arguments")->required()->type_name("CMD");
     run_app->positionals_at_end(true);
 

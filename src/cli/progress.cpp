@@ -24,7 +24,7 @@ size_t terminal_width()
 
 std::string progress_text(const ProgressFacts& facts)
 {
-    return fmt::format("{}  {} postings/s  {}  {}", seconds_text(facts.seconds), number_text(facts.postings_per_s),
+    return fmt::format("{}  {} events/s  {}  {}", seconds_text(facts.seconds), number_text(facts.postings_per_s),
                        plural(facts.registrations, "registration"), plural(facts.findings, "finding"));
 }
 

@@ -15,7 +15,7 @@ struct ProgressFacts {
     size_t findings = 0;
 };
 
-// "12.3 s  45,210 postings/s  37 registrations  1 finding"
+// "12.3 s  45,210 events/s  37 registrations  1 finding"
 std::string progress_text(const ProgressFacts& facts);
 
 class Progress {

@@ -7,7 +7,8 @@ namespace epaudit {
 Result<int> record_command(const RecordOptions& options)
 {
     if (options.command.empty() == options.pids.empty())
-        return usage_error("record what?", "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
+        return usage_error("record needs a command or a process, and not both",
+                           "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
     if (options.command.empty())
         return attach_command({options.audit, options.pids, options.follow_forks});
     return run_command({options.audit, options.command, options.wait_all, options.whom});

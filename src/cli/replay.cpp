@@ -15,7 +15,7 @@ Report about(const RecordingHeader& header)
     report.pids = header.pids;
     report.observation.hooks = "recording";
     report.observation.notes.push_back(
-        fmt::format("recorded with hook set {} on {} by epaudit {}", header.sight.hooks, header.kernel, header.tool));
+        fmt::format("recorded by {} probes on {} by epaudit {}", header.sight.hooks, header.kernel, header.tool));
     report.started = static_cast<int64_t>(header.began_unix / NSEC_PER_SEC);
     return report;
 }

@@ -62,14 +62,14 @@ void write_doctor_text(const Diagnosis& diagnosis, std::ostream& out)
     fmt::print(out, "epaudit {}\n\nsystem\n", diagnosis.version);
     for (const auto& [name, value] : diagnosis.system)
         fmt::print(out, "  {:<26}{}\n", name, value);
-    fmt::print(out, "\nhook sets\n");
+    fmt::print(out, "\nprobes\n");
     for (const HookSetLine& set : diagnosis.hook_sets)
         write_hook_set(set, set.name == diagnosis.chosen, out);
     if (!diagnosis.chosen.empty())
-        fmt::print(out, "  {:<12}{}\n", "sweep",
+        fmt::print(out, "  {:<12}{}\n", "state",
                    diagnosis.why_not_iterators.empty()
-                       ? "by iterators"
-                       : "by programs run from here; refused: " + diagnosis.why_not_iterators);
+                       ? "read through BPF iterators"
+                       : "read by programs that epaudit runs; iterators are refused: " + diagnosis.why_not_iterators);
     fmt::print(out, "\nrules\n");
     write_rules(diagnosis, out);
     if (!diagnosis.advice.empty())
@@ -82,7 +82,7 @@ void write_doctor_text(const Diagnosis& diagnosis, std::ostream& out)
     }
     fmt::print(out, "\nverdict   {}\n",
                diagnosis.chosen.empty() ? "nothing can be observed here"
-                                        : fmt::format("ready to observe with hook set {}", diagnosis.chosen));
+                                        : fmt::format("ready to observe, by {} probes", diagnosis.chosen));
 }
 
 void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out)
@@ -109,7 +109,7 @@ void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out)
              {"system", system},
              {"hook_sets", sets},
              {"chosen", diagnosis.chosen.empty() ? Json(nullptr) : Json(diagnosis.chosen)},
-             {"sweep", {{"iterators", diagnosis.why_not_iterators.empty()}, {"reason", diagnosis.why_not_iterators}}},
+             {"state", {{"iterators", diagnosis.why_not_iterators.empty()}, {"reason", diagnosis.why_not_iterators}}},
              {"coverage", rules},
              {"advice", advice}};
     out << all.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';

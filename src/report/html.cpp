@@ -174,13 +174,13 @@ private:
             return;
         fmt::print(out_,
                    "<figure>\n<figcaption id=\"t{0}\">What epoll delivered, and what was done with it <small>last {1}; "
-                   "the longer a "
-                   "pause, the wider, by its logarithm</small></figcaption>\n{2}\n</figure>\n",
-                   number, plural(finding.timeline.size(), "posting"),
+                   "pauses are drawn "
+                   "on a logarithmic scale</small></figcaption>\n{2}\n</figure>\n",
+                   number, plural(finding.timeline.size(), "event"),
                    lanes_svg(finding.timeline, fmt::format("t{}", number)));
         out_ << "<details>\n<summary>The same as a table</summary>\n<div class=\"scroll\"><table>\n<thead><tr><th "
                 "scope=\"col\">time</th>"
-                "<th scope=\"col\">thread</th><th scope=\"col\">posting</th></tr></thead>\n<tbody>\n";
+                "<th scope=\"col\">thread</th><th scope=\"col\">event</th></tr></thead>\n<tbody>\n";
         for (const TimelineEntry& entry : finding.timeline)
             fmt::print(out_, "<tr><td class=\"t\">{:.6f} s</td><td class=\"t\">{}</td><td>{}</td></tr>\n", entry.t,
                        entry.tid ? std::to_string(entry.tid) : "", safe(entry.what));
@@ -213,7 +213,7 @@ private:
                        "class=\"line returns\" x2=\"26\" y1=\"2\" y2=\"2\"/></svg>"
                        "with events</li><li><svg width=\"26\" height=\"4\" aria-hidden=\"true\"><line class=\"line "
                        "futile\" x2=\"26\" y1=\"2\" y2=\"2\"/></svg>"
-                       "of these futile: nothing had progressed</li></ul>\n</figure>\n",
+                       "of these without work: nothing had progressed</li></ul>\n</figure>\n",
                        rates);
         int number = 0;
         for (const LoopStats& loop : history.loops)
@@ -224,11 +224,12 @@ private:
     void write_loop(const LoopStats& loop, int number)
     {
         const epoll_row& row = loop.row;
-        fmt::print(
-            out_,
-            "<h3>{}[{}], epoll fd {}</h3>\n<p class=\"soft\">{}, {} with events ({} futile), {} timed out, {}</p>\n",
-            safe(loop.comm.empty() ? "?" : loop.comm), known_pid(loop.pid), loop.fd, plural(row.waits, "wait"),
-            grouped(row.returns), grouped(row.futile_returns), grouped(row.timeouts), plural(row.events, "event"));
+        fmt::print(out_,
+                   "<h3>{}[{}], epoll fd {}</h3>\n<p class=\"soft\">{}, {} with events ({} without work), {} timed "
+                   "out, {}</p>\n",
+                   safe(loop.comm.empty() ? "?" : loop.comm), known_pid(loop.pid), loop.fd, plural(row.waits, "wait"),
+                   grouped(row.returns), grouped(row.futile_returns), grouped(row.timeouts),
+                   plural(row.events, "event"));
         const std::string charts =
             histogram_svg(row.latency, EPOLL_BUCKETS, "µs", fmt::format("l{}a", number), "From ready to delivered") +
             histogram_svg(row.handling, EPOLL_BUCKETS, "µs", fmt::format("l{}b", number),
@@ -264,7 +265,7 @@ private:
                        safe(log_coverage_text(report_)));
             return;
         }
-        out_ << "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules that looked</h2>\n<div "
+        out_ << "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules evaluated</h2>\n<div "
                 "class=\"scroll\"><table>\n<thead><tr>"
                 "<th scope=\"col\">rule</th><th scope=\"col\">could see</th><th "
                 "scope=\"col\">found</th></tr></thead>\n<tbody>\n";
@@ -272,7 +273,7 @@ private:
             size_t found = 0;
             for (const Finding* finding : verdict_.shown)
                 found += finding->rule == rule.rule;
-            const std::string seen = rule.status == Status::kAvailable ? "everything" : status_name(rule.status);
+            const std::string seen = rule.status == Status::kAvailable ? "full" : status_name(rule.status);
             const std::string result = found                                 ? plural(found, "finding")
                                        : rule.status == Status::kUnavailable ? "cannot say"
                                                                              : "nothing";
@@ -284,7 +285,7 @@ private:
 
     void data()
     {
-        out_ << "<section class=\"card\" aria-labelledby=\"data\">\n<h2 id=\"data\">What this rests on</h2>\n<dl>\n";
+        out_ << "<section class=\"card\" aria-labelledby=\"data\">\n<h2 id=\"data\">Evidence and limits</h2>\n<dl>\n";
         auto row = [&](const char* name, const std::string& value) {
             if (!value.empty())
                 fmt::print(out_, "<dt>{}</dt><dd>{}</dd>\n", name, safe(value));

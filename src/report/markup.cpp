@@ -111,7 +111,7 @@ std::vector<std::pair<std::string, std::string>> numbers_of(const Finding& findi
     if (finding.count > 0)
         rows.emplace_back("seen", plural(finding.count, "time"));
     if (finding.fds > 1)
-        rows.emplace_back("fds", fmt::format("{} show the same, this one is the example", grouped(finding.fds)));
+        rows.emplace_back("fds", fmt::format("{} show the same; one of them is shown here", grouped(finding.fds)));
     for (const Measure& measure : finding.cost)
         rows.push_back(measure_text(measure));
     return rows;

@@ -213,7 +213,7 @@ private:
         for (auto& [tid, locations] : flows)
             threads.push_back(
                 Json{{"id", tid ? fmt::format("tid {}", tid) : "kernel"}, {"locations", std::move(locations)}});
-        return Json{{"message", text("The last postings of the file.")}, {"threadFlows", std::move(threads)}};
+        return Json{{"message", text("The last events of the file.")}, {"threadFlows", std::move(threads)}};
     }
 
     std::string message(const Finding& finding) const

@@ -50,8 +50,6 @@ public:
             row("cost", cost_text(*seen_.cost));
         if (const std::string text = work(); !text.empty())
             row("work", text);
-        if (!seen_.hooks_reason.empty())
-            row("hooks", fmt::format("{}, because trampolines are refused here: {}", seen_.hooks, seen_.hooks_reason));
         for (const InconclusiveReason& reason : verdict_.reasons)
             row(reason.why == Inconclusive::kLost ? "lost" : "unsure", reason.words());
         for (const std::string& note : seen_.notes)
@@ -139,11 +137,11 @@ private:
 
     std::string data() const
     {
-        std::string text = plural(seen_.postings, "posting");
-        text += seen_.complete() ? ", nothing lost" : ", INCOMPLETE";
-        text += fmt::format("; hooks {}, profile {}", seen_.hooks, seen_.profile);
+        std::string text = plural(seen_.postings, "event");
+        text += seen_.complete() ? ", none lost" : ", INCOMPLETE";
+        text += fmt::format("; probes {}, profile {}", seen_.hooks, seen_.profile);
         if (seen_.tool_cpu_seconds >= 0 && !seen_.cost)
-            text += fmt::format("; own CPU {} s", number_text(seen_.tool_cpu_seconds));
+            text += fmt::format("; epaudit's CPU {} s", number_text(seen_.tool_cpu_seconds));
         return text;
     }
 

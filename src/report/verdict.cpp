@@ -126,7 +126,7 @@ std::string clean_text(const Report& report, const Verdict& verdict)
 {
     const Observation& seen = report.observation;
     std::string text = fmt::format("no epoll misuse found{} in {}, {}, {} of {}", by_rules(report),
-                                   seconds_text(seen.seconds), plural(seen.postings, "posting"),
+                                   seconds_text(seen.seconds), plural(seen.postings, "event"),
                                    plural(seen.registrations, "registration"), plural(seen.epolls, "epoll"));
     if (!verdict.shown.empty())
         text += fmt::format("; {} above", levels_text(verdict.shown));

@@ -60,7 +60,8 @@ std::vector<std::string> StraceImport::notes() const
     else if (clock_.coarse())
         say("time stamps are whole seconds: rates are rough (strace -ttt -T)");
     if (clock_.steps_back())
-        say(fmt::format("time goes back {}: several logs in one?", count_of(clock_.steps_back(), "time", "times")));
+        say(fmt::format("time stamps go back {}: are several logs in one?",
+                        count_of(clock_.steps_back(), "time", "times")));
     if (counts.unattributed)
         say(counts.unattributed == 1
                 ? "1 event belongs to a registration that the log does not show (made before it began, or with data "
@@ -73,7 +74,7 @@ std::vector<std::string> StraceImport::notes() const
                         count_of(counts.cut_lists, "return of epoll_wait prints", "returns of epoll_wait print")));
     if (counts.blind && log.any_io() && !log.others_unseen)
         say(count_of(counts.blind, "event could not be judged: what answers it may not be in the log",
-                     "events could not be judged: what answers them may not be in the log"));
+                     "events could not be judged: the log does not hold the reads and writes that would handle them"));
     for (Refusal reason : {Refusal::kNoCall, Refusal::kNoBeginning})
         if (uint64_t count = refused(reason))
             say(fmt::format("{} of {} not used: {}", count, count_of(lines_, "line", "lines"), refusal_text(reason)));

@@ -227,7 +227,7 @@ TextSource::Next TextSource::next(std::string_view& line)
         if (filled == Filled::kMore)
             continue;
         if (!ended_ && decoder_ && trouble_.empty() && !decoder_->complete() && !(stop_ && *stop_))
-            trouble_ = "the compressed file ends before its time";
+            trouble_ = "the compressed file is truncated";
         ended_ = true;
         if (begin_ == end_)
             return Next::kEnd;

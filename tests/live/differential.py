@@ -227,7 +227,7 @@ def judged_anew_test():
             done = epaudit("replay", "-q", "--format", f"{name}={at / name}", recording, json_report=False)
             check(done.code == 1 and (at / name).stat().st_size, f"{name}: " + done.describe())
         text = epaudit("replay", "-q", "-", json_report=False, stdin=recording.open("rb")).out
-        check("recorded with hook set" in text and "EP201 busy-epollout" in text, text)
+        check("recorded by " in text and "EP201 busy-epollout" in text, text)
         whole_file = recording.read_bytes()
         for part in range(0, 40):
             cut = at / "cut"

@@ -202,7 +202,7 @@ def run_leg(case, leg, words, known, results):
         record["legs"][leg] = {
             "levels": highest(outcome), "seen": seen, "postings": outcome.report["observation"]["postings"],
             "complete": outcome.report["observation"]["complete"],
-            "why": {finding["rule"]: [finding["summary"], finding["facts"].get("speaks against it", "")]
+            "why": {finding["rule"]: [finding["summary"], finding["facts"].get("possible explanation", "")]
                     for finding in outcome.report["findings"]}}
     judge(case, leg, outcome, known)
 

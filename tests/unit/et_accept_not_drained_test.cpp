@@ -89,7 +89,7 @@ TEST(EtAcceptNotDrained, BurstsThatAreYoungAreQuiet)
 TEST(EtAcceptNotDrained, AsioAcceptsWithoutEvents)
 {
     Scenario s;
-    s.add(3, kEdge, FILE_LISTENER).accept(3, -EAGAIN).wait();  // N2: before the first edge
+    s.add(3, kEdge, FILE_LISTENER).accept(3, -EAGAIN).wait();  // before the first edge
     one_accept_of_three(s.at_ms(500));
     s.at_ms(8000);
     EXPECT_EQ(s.alarms(), "");

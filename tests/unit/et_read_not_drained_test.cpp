@@ -103,7 +103,7 @@ TEST(EtReadNotDrained, NginxPipeliningComesBackWithoutAnEvent)
     Scenario s;
     s.add(7, kEdge, FILE_TCP).arrives(7, 3000).delivered(7, EPOLLIN).read(7, 1024, 1024).wait();
     s.at_ms(8000);
-    s.read(7, 1024, 1024).wait();  // N2: knew it all the time
+    s.read(7, 1024, 1024).wait();  // it knew it all the time
     s.after_ms(5000);
     EXPECT_EQ(s.alarms(), "");
 }
@@ -206,7 +206,7 @@ TEST(EtReadNotDrained, AcceptedEarlierMayBeSomebodyElse)
 
 TEST(EtReadNotDrained, IgnoredEdgeIsDeliberate)
 {
-    Scenario s;  // nginx "block reading", asio without an operation: N1
+    Scenario s;  // nginx "block reading", asio without an operation
     s.add(7, kEdge, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(700).arrives(7, 5).delivered(7, EPOLLIN).wait();
@@ -234,7 +234,7 @@ TEST(EtReadNotDrained, PausedByMaskIsQuiet)
 
 TEST(EtReadNotDrained, HeldBackBehindABlockedClient)
 {
-    Scenario s;  // nginx unbuffered proxy, stalled client: N3
+    Scenario s;  // nginx unbuffered proxy, stalled client
     s.add(7, kEdge, FILE_TCP).add(8, EPOLLOUT | kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 78848).delivered(7, EPOLLIN).read(7, 4096).write(8, 1000, 4096).writable(8, false).wait();
     s.at_ms(6000);
@@ -244,7 +244,7 @@ TEST(EtReadNotDrained, HeldBackBehindABlockedClient)
 
 TEST(EtReadNotDrained, WaitingForAnUpstream)
 {
-    Scenario s;  // N4
+    Scenario s;
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).writes_unwatched(30).wait();
     s.at_ms(6000);
@@ -254,7 +254,7 @@ TEST(EtReadNotDrained, WaitingForAnUpstream)
 
 TEST(EtReadNotDrained, HandedToAnotherThread)
 {
-    Scenario s;  // N4
+    Scenario s;
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wakes_thread().wait();
     s.at_ms(6000);
@@ -263,7 +263,7 @@ TEST(EtReadNotDrained, HandedToAnotherThread)
 
 TEST(EtReadNotDrained, LookedAtAndLeft)
 {
-    Scenario s;  // nginx FIONREAD, MSG_PEEK framing: N5
+    Scenario s;  // nginx FIONREAD, MSG_PEEK framing
     s.add(7, kEdge, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).peek(7, 8).wait();
     s.at_ms(6000);
@@ -296,7 +296,7 @@ TEST(EtReadNotDrained, EchoThatWaitsForItsOwnOutputIsNoRescue)
 
 TEST(EtReadNotDrained, BusyLoopIsNoSleep)
 {
-    Scenario s;  // Q8: another thread of this epoll is at work
+    Scenario s;  // another thread of this epoll is at work
     s.add(7, kEdge, FILE_TCP).add(8, EPOLLIN, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     for (int i = 0; i < 50; i++)
@@ -330,7 +330,7 @@ TEST(EtReadNotDrained, PlannedByATimer)
 
 TEST(EtReadNotDrained, PastUnknownAfterAttach)
 {
-    Scenario s(Profile::kProduction);  // Q7: its edge came before us
+    Scenario s(Profile::kProduction);  // its edge came before us
     s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait();
     s.at_ms(29000);
     EXPECT_EQ(s.verdict("EP101"), "none");

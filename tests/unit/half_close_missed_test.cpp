@@ -111,7 +111,7 @@ TEST(HalfCloseMissed, ReadUntilTheEndIsQuiet)
 
 TEST(HalfCloseMissed, AsioComesBackByItself)
 {
-    Scenario s;  // N2: no RDHUP, but it reads before it waits
+    Scenario s;  // no RDHUP, but it reads before it waits
     s.add(8, EPOLLIN | EPOLLET, FILE_TCP).read(8, -EAGAIN).add(7, EPOLLIN | EPOLLET, FILE_TCP);
     s.at_ms(500).arrives(7, 10).peer_closes(7).after_ms(1).delivered(7, EPOLLIN).read(7, 10, 4096).wait();
     s.after_ms(4000);

@@ -171,7 +171,7 @@ TEST(Baseline, StaleEntriesAreTold)
     policy.judge({});
     EXPECT_EQ(remarks_of(policy), "stale baseline entry b.json: EP201 busy-epollout of nginx (" +
                                       found("EP201", "busy-epollout").fingerprint +
-                                      ") was not seen again: fixed, or not exercised\n");
+                                      ") is no longer seen (fixed, or not exercised in this run)\n");
 }
 
 TEST(Baseline, AFunctionThatIsNotKnownOnOneSideIsNoDifference)

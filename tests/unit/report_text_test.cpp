@@ -90,8 +90,8 @@ TEST(TextReport, CleanIsShortAndSaysWhatWasWatched)
 {
     EXPECT_EQ(text_of(quiet_report()),
               "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-              "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
-              "verdict   no epoll misuse found in 12.0 s, 123,456 postings, 37 registrations of 2 epolls\n");
+              "data      123,456 events, none lost; probes tracepoint, profile test\n"
+              "verdict   no epoll misuse found in 12.0 s, 123,456 events, 37 registrations of 2 epolls\n");
 }
 
 TEST(TextReport, SystemCallsPerRequest)
@@ -138,7 +138,7 @@ TEST(TextReport, OneFindingInFull)
               "\n"
               "\n"
               "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-              "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
+              "data      123,456 events, none lost; probes tracepoint, profile test\n"
               "verdict   1 finding: 1 confirmed\n");
 }
 
@@ -161,7 +161,7 @@ TEST(TextReport, SeveralFindingsWorstFirstAndRisksHidden)
         "\n"
         "\n"
         "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-        "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
+        "data      123,456 events, none lost; probes tracepoint, profile test\n"
         "hidden    1 risk, 1 info not shown: --risks\n"
         "verdict   2 findings: 1 confirmed, 1 likely\n";
     EXPECT_EQ(text_of(report), hidden);
@@ -180,7 +180,7 @@ TEST(TextReport, RisksAloneAreNoMisuse)
     report.findings = {small_finding("EP105", "write-stalled", Level::kRisk)};
     EXPECT_TRUE(text_of(report).ends_with(
         "hidden    1 risk not shown: --risks\n"
-        "verdict   no epoll misuse found in 12.0 s, 123,456 postings, 37 registrations of 2 epolls\n"));
+        "verdict   no epoll misuse found in 12.0 s, 123,456 events, 37 registrations of 2 epolls\n"));
     report.options.risks = true;
     EXPECT_TRUE(text_of(report).ends_with("37 registrations of 2 epolls; 1 risk\n          above\n"))
         << text_of(report);
@@ -192,14 +192,14 @@ TEST(TextReport, IncompleteDataCannotBeClean)
     report.observation.lost = {{"files_full", 12}, {"epolls_full", 0}, {"future_reason", 3}};
     EXPECT_EQ(text_of(report),
               "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-              "data      123,456 postings, INCOMPLETE; hooks tracepoint, profile test\n"
-              "lost      12 times a file had no room in the books: raise --max-fds\n"
+              "data      123,456 events, INCOMPLETE; probes tracepoint, profile test\n"
+              "lost      12 times a file had no room in the tables: raise --max-fds\n"
               "lost      future reason: 3: observe again; if it stays, say so to those who maintain epaudit\n"
-              "verdict   inconclusive: nothing found in 12.0 s, but 12 times a file had no room in the books: raise\n"
-              "          --max-fds; and 1 more reason\n");
+              "verdict   inconclusive: nothing found in 12.0 s, but 12 times a file had no room in the tables:\n"
+              "          raise --max-fds; and 1 more reason\n");
     report.findings = {busy_epollout()};
     EXPECT_TRUE(text_of(report).ends_with(
-        "verdict   1 finding: 1 confirmed; there may be more: 12 times a file had no room in the books\n"))
+        "verdict   1 finding: 1 confirmed; there may be more: 12 times a file had no room in the tables\n"))
         << text_of(report);
 }
 
@@ -212,10 +212,10 @@ TEST(TextReport, RulesThatCouldNotSeeDidNotPass)
                        {"EP101", "et-read-not-drained", Status::kDegraded, "no socket state"}};
     EXPECT_EQ(text_of(report),
               "watched   ./server --port 80 (pid 4711), 12.0 s: 2 epolls, 37 registrations\n"
-              "data      123,456 postings, nothing lost; hooks tracepoint, profile test\n"
+              "data      123,456 events, none lost; probes tracepoint, profile test\n"
               "degraded  EP101 et-read-not-drained: no socket state\n"
               "not seen  EP401 thundering-herd, EP402 duplicate-delivery: wake-ups are not seen\n"
-              "verdict   no epoll misuse found by 2 of 4 rules in 12.0 s, 123,456 postings, 37 registrations of 2\n"
+              "verdict   no epoll misuse found by 2 of 4 rules in 12.0 s, 123,456 events, 37 registrations of 2\n"
               "          epolls\n");
 }
 
@@ -225,7 +225,7 @@ TEST(TextReport, NoEpollIsNotClean)
     report.observation.epolls = report.observation.registrations = report.observation.postings = 0;
     EXPECT_TRUE(text_of(report).ends_with(
         "12.0 s: 0 epolls, 0 registrations\n"
-        "data      0 postings, nothing lost; hooks tracepoint, profile test\n"
+        "data      0 events, none lost; probes tracepoint, profile test\n"
         "verdict   nothing to audit: no epoll instance was seen in 12.0 s: is it the right program, and did\n"
         "          it get far enough?\n"))
         << text_of(report);
@@ -238,7 +238,7 @@ TEST(TextReport, CommandNotesAndCost)
     report.observation.notes = {"the target ended early"};
     report.observation.tool_cpu_seconds = 0.118;
     const std::string text = text_of(report);
-    EXPECT_NE(text.find("profile test; own CPU 0.12 s\n"
+    EXPECT_NE(text.find("profile test; epaudit's CPU 0.12 s\n"
                         "note      the target ended early\n"
                         "command   exited with status 3\n"),
               std::string::npos)

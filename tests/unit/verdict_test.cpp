@@ -58,7 +58,7 @@ std::vector<Situation> situations()
                         [](Report& r) {
                             r.observation.lost = {{"files_full", 12}};
                         }),
-                   State::kInconclusive, 4, 0, "12 times a file had no room in the books: raise --max-fds"});
+                   State::kInconclusive, 4, 0, "12 times a file had no room in the tables: raise --max-fds"});
     all.push_back({"a program that could not be watched, and no epoll of others",
                    with(clean_report(),
                         [](Report& r) {

@@ -297,8 +297,8 @@ TEST(WriteStalled, AnothersBytesAreNoLostRest)
 
 Scenario& slow_reader(Scenario& s, int fd)
 {
-    s.add(fd, kIn, FILE_TCP).wait();
-    return asks(s, fd).write(fd, 5000, 9000).write(fd, -EAGAIN).writable(fd, false);
+    s.add(fd, kIn, FILE_TCP).wait().after_us(5);
+    return asks(s, fd).write(fd, 5000, 9000).write(fd, 2000, 4000).write(fd, -EAGAIN).writable(fd, false).after_us(5);
 }
 
 TEST(WriteStalled, EagainTakenForAnError)

@@ -153,7 +153,7 @@ def recorded(folder):
         no_problem(record)
         result = outcome(record)
         demos.verify(result, expectations(folder, "bug"))
-        check(f"recorded with hook set {record.hooks}" in " ".join(result.report["observation"]["notes"]), result.describe())
+        check(f"recorded by {record.hooks} probes" in " ".join(result.report["observation"]["notes"]), result.describe())
         lines = [json.loads(line) for line in record.text("log").splitlines()]
         kernel, replay = (differential.Account(lines, source) for source in ("kernel", "replay"))
         check(kernel.registrations, "the kernel's books are empty")
