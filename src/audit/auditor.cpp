@@ -27,6 +27,8 @@ void complete_from(Finding& newer, Finding& older)
         newer.exe = older.exe;
     if (newer.comm.empty())
         newer.comm = older.comm;
+    if (newer.workload == Workload{})
+        newer.workload = older.workload;
     if (older.first_at)
         newer.first_at = older.first_at;
     // The last words of a dead registration no longer know where it was.
@@ -54,6 +56,8 @@ void complete_process(Finding& finding, const Snapshot& books)
         finding.comm = at->second.comm;
     if (finding.exe.empty())
         finding.exe = at->second.exe;
+    if (finding.workload == Workload{})
+        finding.workload = at->second.workload;
 }
 
 }  // namespace

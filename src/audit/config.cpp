@@ -127,6 +127,12 @@ private:
                 match.exe = value_of<std::string>(key, value, "a string").value_or("");
             else if (key == "comm")
                 match.comm = value_of<std::string>(key, value, "a string").value_or("");
+            else if (key == "unit")
+                match.unit = value_of<std::string>(key, value, "a string").value_or("");
+            else if (key == "container")
+                match.container = value_of<std::string>(key, value, "a string").value_or("");
+            else if (key == "pod")
+                match.pod = value_of<std::string>(key, value, "a string").value_or("");
             else if (key == "audit")
                 match.audit = value_of<bool>(key, value, "true or false").value_or(true);
             else if (key == "ignore")
@@ -134,10 +140,11 @@ private:
             else if (key == "levels")
                 match.levels = levels(key, value);
             else
-                unknown_key(key, {"exe", "comm", "audit", "ignore", "levels"});
+                unknown_key(key, {"exe", "comm", "unit", "container", "pod", "audit", "ignore", "levels"});
         }
-        if (match.exe.empty() && match.comm.empty())
-            fail(node.source(), "this process names neither 'exe' nor 'comm'", "write exe = \"*/NAME\"");
+        if (match.exe.empty() && match.comm.empty() && match.unit.empty() && match.container.empty() && match.pod.empty())
+            fail(node.source(), "this process names neither 'exe' nor 'comm'",
+                 "write exe = \"*/NAME\", or unit, container or pod");
         config_.processes.push_back(std::move(match));
     }
 
@@ -148,7 +155,8 @@ private:
         const std::map<std::string_view, std::string*> texts{
             {"rule", &entry.rule},     {"exe", &entry.exe},           {"comm", &entry.comm},
             {"kind", &entry.kind},     {"local", &entry.local},       {"peer", &entry.peer},
-            {"reason", &entry.reason}, {"function", &entry.function}, {"fingerprint", &entry.fingerprint}};
+            {"reason", &entry.reason}, {"function", &entry.function}, {"fingerprint", &entry.fingerprint},
+            {"unit", &entry.unit},     {"container", &entry.container}, {"pod", &entry.pod}};
         for (const auto& [key, value] : *node.as_table()) {
             if (error_)
                 return;
@@ -160,8 +168,8 @@ private:
                 if (const auto date = value_of<toml::date>(key, value, "a date without quotes: 2027-01-31"))
                     entry.expires = fmt::format("{:04}-{:02}-{:02}", date->year, date->month, date->day);
             } else {
-                unknown_key(key, {"rule", "exe", "comm", "kind", "local", "peer", "function", "fingerprint", "reason",
-                                  "expires"});
+                unknown_key(key, {"rule", "exe", "comm", "unit", "container", "pod", "kind", "local", "peer", "function",
+                                  "fingerprint", "reason", "expires"});
             }
         }
         if (entry.rule.empty())

@@ -15,11 +15,11 @@
 //   base = "test"
 //   thresholds.close-wait-leak.seconds = 10
 //   [[process]]                        # what of it is audited, by name
-//   exe = "*/healthcheck"              # and, or: comm
+//   exe = "*/healthcheck"              # and, or: comm, unit, container, pod
 //   audit = false                      # or: ignore = [...], levels.RULE = "..."
 //   [[suppress]]                       # known and accepted
 //   rule = "EP301"
-//   exe = "haproxy"                    # and, or: comm, kind, local, peer, function, fingerprint
+//   exe = "haproxy"                    # and, or: comm, unit, container, pod, kind, local, peer, function, fingerprint
 //   reason = "fixed in 2.9"
 //   expires = 2027-01-31
 #pragma once
@@ -51,6 +51,9 @@ struct ProfileConfig {
 struct ProcessMatch {
     std::string exe;
     std::string comm;
+    std::string unit;
+    std::string container;  // its name or its id
+    std::string pod;        // NAMESPACE/NAME
     bool audit = true;
     std::vector<std::string> ignore;
     std::map<std::string, Level> levels;  // by rule id
@@ -65,6 +68,9 @@ struct SuppressEntry {
     std::string local;
     std::string peer;
     std::string function;  // of any frame
+    std::string unit;
+    std::string container;
+    std::string pod;
     std::string fingerprint;
     std::string reason;
     std::string expires;  // "2027-01-31": the last day it holds; empty: for ever

@@ -11,6 +11,7 @@
 
 #include "src/audit/inconclusive.h"
 #include "src/books/trail.h"
+#include "src/workload/workload.h"
 
 namespace epaudit {
 
@@ -60,6 +61,7 @@ struct Finding {
     uint32_t pid = 0;
     std::string comm;
     std::string exe;
+    Workload workload;
     int epoll_fd = -1;
     FdInfo fd;
     uint64_t count = 0;         // occurrences the rule counted (futile returns, rescues, leaked sockets)

@@ -27,6 +27,20 @@ bool matches_exe(const std::string& pattern, const Finding& finding)
     return matches(pattern, finding.exe);
 }
 
+bool matches_workload(const std::string& unit, const std::string& container, const std::string& pod,
+                      const Workload& workload)
+{
+    return matches(unit, workload.unit) && matches(pod, workload.pod) &&
+           (container.empty() || (workload.in_container() && (matches(container, workload.container.name) ||
+                                                              matches(container, workload.container.id))));
+}
+
+bool matches_process(const ProcessMatch& process, const Finding& finding)
+{
+    return matches_exe(process.exe, finding) && matches(process.comm, finding.comm) &&
+           matches_workload(process.unit, process.container, process.pod, finding.workload);
+}
+
 bool has_function(const Finding& finding, const std::string& pattern)
 {
     if (pattern.empty())
@@ -44,6 +58,7 @@ bool covers(const SuppressEntry& entry, const Finding& finding)
            matches(entry.comm, finding.comm) && matches(entry.kind, finding.fd.kind) &&
            matches(entry.local, finding.fd.local) && matches(entry.peer, finding.fd.peer) &&
            has_function(finding, entry.function) &&
+           matches_workload(entry.unit, entry.container, entry.pod, finding.workload) &&
            (entry.fingerprint.empty() || entry.fingerprint == finding.fingerprint);
 }
 
@@ -88,7 +103,7 @@ Policy::Policy(Config config, std::optional<Baseline> baseline, const std::strin
 bool Policy::is_dropped(const Finding& finding)
 {
     for (const ProcessMatch& process : config_.processes) {
-        if (!matches_exe(process.exe, finding) || !matches(process.comm, finding.comm))
+        if (!matches_process(process, finding))
             continue;
         const bool ignored = std::any_of(process.ignore.begin(), process.ignore.end(), [&](const std::string& rule) {
             return names_rule(finding.rule, finding.name, rule);
@@ -115,7 +130,7 @@ void Policy::lower(Finding& finding)
     auto at = config_.where.find("levels");
     cap(config_.levels, at == config_.where.end() ? config_.file : at->second);
     for (const ProcessMatch& process : config_.processes)
-        if (matches_exe(process.exe, finding) && matches(process.comm, finding.comm))
+        if (matches_process(process, finding))
             cap(process.levels, process.where);
 }
 
@@ -148,13 +163,14 @@ Judged Policy::judge(std::vector<Finding> found)
     return judged;
 }
 
-std::string Policy::left_out_by(const std::string& exe, const std::string& comm, const std::vector<RuleInfo>& on) const
+std::string Policy::left_out_by(const ProcessInfo& program, const std::vector<RuleInfo>& on) const
 {
     Finding any;
-    any.exe = exe;
-    any.comm = comm;
+    any.exe = program.exe;
+    any.comm = program.comm;
+    any.workload = program.workload;
     for (const ProcessMatch& process : config_.processes) {
-        if (!matches_exe(process.exe, any) || !matches(process.comm, comm))
+        if (!matches_process(process, any))
             continue;
         const bool no_rule = std::all_of(on.begin(), on.end(), [&](const RuleInfo& info) {
             return std::any_of(process.ignore.begin(), process.ignore.end(),

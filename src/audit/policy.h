@@ -10,6 +10,7 @@
 
 #include "src/audit/baseline.h"
 #include "src/audit/config.h"
+#include "src/books/snapshot.h"
 
 namespace epaudit {
 
@@ -35,7 +36,7 @@ public:
     // May be asked again and again; remembers which entries were of use.
     Judged judge(std::vector<Finding> found);
     // The [[process]] entry that leaves this program out, or all the rules that are on; empty: it is judged.
-    std::string left_out_by(const std::string& exe, const std::string& comm, const std::vector<RuleInfo>& on) const;
+    std::string left_out_by(const ProcessInfo& program, const std::vector<RuleInfo>& on) const;
     // Entries that were of no use, and what others did to findings. Those of rules that were off or blind are not blamed.
     std::vector<PolicyRemark> remarks(const std::vector<RuleCoverage>& coverage) const;
 

@@ -17,6 +17,7 @@
 #include "bpf/unregistered.h"
 #include "src/books/log_run.h"
 #include "src/books/neighbours.h"
+#include "src/workload/workload.h"
 
 namespace epaudit {
 
@@ -32,6 +33,7 @@ struct ProcessInfo {
     std::string exe;
     RunState state = RunState::kUnknown;
     uint64_t cpu_ns = 0;  // of all its threads; 0: not known
+    Workload workload{};
 };
 
 // What a thread does that was told of something long ago and has not come back to wait.

@@ -78,6 +78,14 @@ public:
     // Books what existed before: registrations of all watched processes, threads already waiting.
     // Returns notes on what is known to be invisible.
     Result<std::vector<std::string>> seed(const std::vector<uint32_t>& pids);
+    // As watch() and seed(), while others are watched already.
+    struct Newcomers {
+        std::vector<uint32_t> pids;  // without those that have ended
+        std::vector<std::string> notes;
+    };
+    Result<Newcomers> watch_late(const std::vector<ProcessHandle>& processes, bool follow);
+    // What it does is not looked at any more. What the books hold of it stays until its files are closed.
+    void unwatch(uint32_t pid);
     // All that existed before is in the books (seed() says so itself): an event that belongs to nothing there is lost.
     void seeded();
 

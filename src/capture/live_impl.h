@@ -19,6 +19,7 @@
 #include "src/capture/live_twins.h"
 #include "src/support/descriptor.h"
 #include "src/symbols/stack_book.h"
+#include "src/workload/workloads.h"
 
 #include "epaudit.skel.h"
 
@@ -72,6 +73,7 @@ struct LiveCapture::Impl {
     std::map<uint32_t, ProcessInfo> processes;
     std::map<uint32_t, uint64_t> started;  // of these, in ticks: a later one with the number is somebody else
     std::vector<Explicit> asked_for;       // given to watch(), and not yet known to have ended
+    Workloads workloads;
     uint32_t programs_32bit = 0;           // of these: nothing of them is posted
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
@@ -182,7 +184,7 @@ void ask_away(Snapshot& books);
 // Fills in Snapshot::unregistered, now and then; what was there at attach is marked.
 Result<> attach_unregistered(LiveCapture::Impl& impl);
 void look_for_unregistered(LiveCapture::Impl& impl, Snapshot& books);
-void note_early_unregistered(LiveCapture::Impl& impl);
+void note_early_unregistered(LiveCapture::Impl& impl, const std::set<uint32_t>& whose);  // empty: everybody's
 void refresh_processes(LiveCapture::Impl& impl, const Snapshot& books);
 // Removes rows of processes that ended unseen.
 void forget_ended(LiveCapture::Impl& impl);

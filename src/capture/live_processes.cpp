@@ -50,6 +50,7 @@ void learn(LiveCapture::Impl& impl, uint32_t pid)
     const auto stat = read_proc_stat(pid);
     impl.started[pid] = stat ? stat->started_ticks : 0;
     impl.processes[pid] = read_process(pid);
+    impl.processes[pid].workload = impl.workloads.of(pid);
 }
 
 // Precise, unlike the ticks of /proc/PID/stat; 0 where the kernel does not tell, or when there are so many
@@ -136,6 +137,12 @@ void LiveCapture::learn_process(uint32_t pid)
         impl_->stacks->learn_process(pid);
 }
 
+void LiveCapture::unwatch(uint32_t pid)
+{
+    take_out(*impl_, pid);
+    changed(*impl_);
+}
+
 void forget_ended(LiveCapture::Impl& impl)
 {
     const int map = bpf_map__fd(impl.skeleton->maps.process_rows);
@@ -204,6 +211,8 @@ void refresh(LiveCapture::Impl& impl, uint32_t pid, ProcessInfo& info)
     ProcessInfo now = read_process(pid);  // anew each time: exec changes comm and exe
     if (now.exe.empty() && !another)      // exit_mm() takes it away while the state still says running
         now.exe = std::move(info.exe);
+    const bool same = !another && now.exe == info.exe && now.comm == info.comm;
+    now.workload = same ? std::move(info.workload) : impl.workloads.of(pid);  // a service is put into its unit before exec
     started = stat->started_ticks;
     info = std::move(now);
 }

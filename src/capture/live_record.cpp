@@ -210,6 +210,15 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
     asides_.push_back(std::move(aside));
 }
 
+void LiveRecorder::add(const posting& p)
+{
+    Aside aside;
+    aside.sweep = sweeps_told_;
+    aside.records.emplace_back(p.record, std::string(reinterpret_cast<const char*>(&p), sizeof(p)));
+    std::lock_guard<std::mutex> lock(mutex_);
+    asides_.push_back(std::move(aside));
+}
+
 void size_recording(epaudit_bpf& skeleton, uint32_t bytes)
 {
     skeleton.rodata->recording = bytes != 0;
@@ -227,7 +236,10 @@ void note_seeded_thread(LiveCapture::Impl& impl, uint32_t tid, const thread_row&
     p.tgid = row.tgid;
     p.tid = tid;
     p.amount = row.timeout_ms;
-    impl.seeded_waits.push_back(p);
+    if (impl.recorder)
+        impl.recorder->add(p);
+    else
+        impl.seeded_waits.push_back(p);
 }
 
 void LiveCapture::begin_recording(std::unique_ptr<RecordingWriter> writer, RecordingHeader header)

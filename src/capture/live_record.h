@@ -41,6 +41,8 @@ public:
     bool wants_counters();
     // After each sweep.
     void look(const Snapshot& books, bool counters, StackBook* stacks);
+    // Of a process that came late.
+    void add(const posting& p);
     // Hooks are off: the thread ends, and the ring is emptied.
     void stop();
     // Thereafter.

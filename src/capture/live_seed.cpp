@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "src/capture/live_impl.h"
+#include "src/support/clock.h"
 #include "src/support/proc.h"
 
 namespace epaudit {
@@ -83,7 +84,8 @@ bool may_hang_in(long number)
 
 // Nobody waits on an epoll, and a thread sleeps in a call on one of its edge-triggered fds without O_NONBLOCK: that is the
 // loop, taken to have been in that call since we came (EP103).
-void seed_hangs(LiveCapture::Impl& impl, const std::vector<Sleeper>& sleepers, const std::set<uint64_t>& waited_on)
+void seed_hangs(LiveCapture::Impl& impl, const std::vector<Sleeper>& sleepers, const std::set<uint64_t>& waited_on,
+                uint64_t now)
 {
     std::map<CallOn, uint32_t> asleep;  // its thread
     std::set<int> fds;
@@ -110,7 +112,7 @@ void seed_hangs(LiveCapture::Impl& impl, const std::vector<Sleeper>& sleepers, c
         row.epoll = key.epoll;
         row.tgid = file.tgid;
         row.call_file = key.file;
-        row.call_at = impl.began;
+        row.call_at = now;
         fault_row fault{};
         fault.sleep_calls = 1;
         file.faulty = 1;
@@ -148,12 +150,12 @@ std::optional<std::string> beyond_descriptors(const epoll_row& epoll)
         epoll.tgid, epoll.fd, listed - epoll.registrations, listed);
 }
 
-void seed_wait(LiveCapture::Impl& impl, uint64_t epoll, const Sleeper& sleeper)
+void seed_wait(LiveCapture::Impl& impl, uint64_t epoll, const Sleeper& sleeper, uint64_t now)
 {
     thread_row row{};
     row.epoll = epoll;
     row.tgid = sleeper.pid;
-    row.wait_at = impl.began;
+    row.wait_at = now;
     row.waiting = 1;
     row.seeded = 1;
     row.timeout_ms = timeout_of(sleeper.call);
@@ -161,16 +163,30 @@ void seed_wait(LiveCapture::Impl& impl, uint64_t epoll, const Sleeper& sleeper)
         note_seeded_thread(impl, sleeper.tid, row);
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& pids)
+// All open files of all processes, or, where the kernel can (6.1), of one. Those that are not watched are passed over.
+bool walk_files(LiveCapture::Impl& impl, uint32_t only)
 {
-    Impl& impl = *impl_;
-    Link link(bpf_program__attach_iter(impl.skeleton->progs.on_seed, nullptr));
+    union bpf_iter_link_info which {};
+    which.task.pid = only;
+    LIBBPF_OPTS(bpf_iter_attach_opts, options);
+    options.link_info = &which;
+    options.link_info_len = sizeof(which);
+    Link link(bpf_program__attach_iter(impl.skeleton->progs.on_seed, only ? &options : nullptr));
+    if (!link && only)
+        return walk_files(impl, 0);
     std::string raw;
-    if (!link || !read_iterator(link.get(), raw))
-        return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)),
-                             last_libbpf_message());
+    return link && read_iterator(link.get(), raw);
+}
+
+Error cannot_seed()
+{
+    return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)), last_libbpf_message());
+}
+
+// `whose`: epolls of these alone; nothing: of all that are watched.
+std::vector<std::string> seed_threads(LiveCapture::Impl& impl, const std::vector<uint32_t>& pids,
+                                      const std::set<uint32_t>& whose, uint64_t now)
+{
     const std::vector<Sleeper> sleepers = sleepers_of(pids);
     std::multimap<CallOn, const Sleeper*> waits;
     for (const Sleeper& one : sleepers)
@@ -184,18 +200,56 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
             continue;
         if (epoll.fd < 0)  // no descriptor of a watched process leads to it
             continue;
+        if (!whose.empty() && !whose.count(epoll.tgid))
+            continue;
         if (std::optional<std::string> note = beyond_descriptors(epoll))
             notes.push_back(std::move(*note));
         auto [first, last] = waits.equal_range(CallOn{epoll.tgid, epoll.fd});
         for (; first != last; ++first) {
             waited_on.insert(id);
-            seed_wait(impl, id, *first->second);
+            seed_wait(impl, id, *first->second, now);
         }
     }
-    seed_hangs(impl, sleepers, waited_on);
-    note_early_unregistered(impl);
+    seed_hangs(impl, sleepers, waited_on, now);
+    return notes;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& pids)
+{
+    Impl& impl = *impl_;
+    if (!walk_files(impl, 0))
+        return cannot_seed();
+    std::vector<std::string> notes = seed_threads(impl, pids, {}, impl.began);
+    note_early_unregistered(impl, {});
     seeded();
     return notes;
+}
+
+// Until its registrations are in the books, no event is missed for want of one.
+Result<LiveCapture::Newcomers> LiveCapture::watch_late(const std::vector<ProcessHandle>& processes, bool follow)
+{
+    Impl& impl = *impl_;
+    Newcomers newcomers;
+    impl.skeleton->bss->facts.seeded = 0;
+    for (const ProcessHandle& one : processes) {
+        auto ok = watch(one, follow);
+        if (!ok)
+            return ok.error();
+        if (*ok)
+            newcomers.pids.push_back(one.pid());
+    }
+    for (uint32_t pid : newcomers.pids)
+        if (!walk_files(impl, pid))
+            return cannot_seed();
+    if (!newcomers.pids.empty()) {
+        const std::set<uint32_t> whose(newcomers.pids.begin(), newcomers.pids.end());
+        newcomers.notes = seed_threads(impl, newcomers.pids, whose, monotonic_ns());
+        note_early_unregistered(impl, whose);
+    }
+    seeded();
+    return newcomers;
 }
 
 void LiveCapture::seeded() { impl_->skeleton->bss->facts.seeded = 1; }

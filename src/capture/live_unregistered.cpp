@@ -233,13 +233,15 @@ void look_for_unregistered(LiveCapture::Impl& impl, Snapshot& books)
     looks.next_at = now + std::max(kPauseNs, (now - began) * kShare);
 }
 
-void note_early_unregistered(LiveCapture::Impl& impl)
+void note_early_unregistered(LiveCapture::Impl& impl, const std::set<uint32_t>& whose)
 {
     Sockets strays;
+    const std::set<uint64_t> shown = impl.unregistered.shown;
     if (look(impl, strays))
         for (const unregistered_socket& s : strays)
-            impl.unregistered.early.insert(s.ino);
-    impl.unregistered.shown.clear();
+            if (whose.empty() || whose.count(s.tgid))
+                impl.unregistered.early.insert(s.ino);
+    impl.unregistered.shown = shown;  // rules have not seen this look
 }
 
 }  // namespace epaudit

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// epaudit attach -p PID: what exists is booked first, then watched.
+// epaudit attach: what exists is booked first, then watched. Processes by number until they end; a selection (who.h) outlives
+// those that match it.
 #include <fmt/format.h>
 
+#include <optional>
 #include <set>
 #include <utility>
 
+#include "src/cli/selected.h"
 #include "src/cli/session.h"
 #include "src/cli/traced.h"
+#include "src/cli/who.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
@@ -49,14 +54,78 @@ AttachOptions with_source_text(AttachOptions options)
     return options;
 }
 
+// strace takes those that are there now.
+Result<int> attach_selection_by_strace(AttachOptions options)
+{
+    auto who = who_is_meant(options.who);
+    if (!who)
+        return who.error();
+    ProcessScan scan(std::move(who->selection));
+    auto found = find_them(scan, options.who);
+    if (!found)
+        return found.error();
+    std::vector<std::string> pids;
+    for (const uint32_t pid : with_epolls(*found))
+        pids.push_back(std::to_string(pid));
+    if (pids.empty())
+        return observe_error("no process that was selected has an epoll", "epaudit list shows who uses epoll");
+    options.who = {};
+    options.who.pids = std::move(pids);
+    return attach_by_strace(options);
+}
+
+Result<int> attach_selection(const AttachOptions& options)
+{
+    auto who = who_is_meant(options.who);
+    if (!who)
+        return who.error();
+    ProcessScan scan(std::move(who->selection));
+    auto found = find_them(scan, options.who);
+    if (!found)
+        return found.error();
+    auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kProduction));
+    if (!session)
+        return session.error();
+    (*session)->set_selection(scan.selection().text());
+    Selected selected((*session)->live(), scan);
+    if (auto ok = selected.begin(*found); !ok)
+        return ok.error();
+    for (std::string& text : who->notes)
+        (*session)->note(std::move(text));
+    if (auto ok = (*session)->begin({}, selected.pids()); !ok)
+        return ok.error();
+
+    std::optional<Error> trouble;
+    auto over = [&] {
+        auto newcomers = selected.look();
+        if (!newcomers)
+            trouble = newcomers.error();
+        else if (!options.audit.quiet)
+            for (const std::string& one : *newcomers)
+                say("epaudit: {} is watched, too\n", one);
+        return trouble.has_value();
+    };
+    auto end = (*session)->observe({}, over);
+    if (!end || trouble)
+        return end ? *trouble : end.error();
+    for (std::string& text : selected.notes())
+        (*session)->note(std::move(text));
+    if (auto ok = (*session)->finish(); !ok)
+        return ok.error();
+    return (*session)->report({}, selected.pids(), std::nullopt);
+}
+
 }  // namespace
 
 Result<int> attach_command(const AttachOptions& given)
 {
     const AttachOptions options = with_source_text(given);
+    const bool by_number = options.who.only_pids();
     if (options.audit.source == "strace")
-        return attach_by_strace(options);
-    auto roots = parse_pids(options.pids);
+        return by_number ? attach_by_strace(options) : attach_selection_by_strace(options);
+    if (!by_number)
+        return attach_selection(options);
+    auto roots = parse_pids(options.who.pid_list());
     if (!roots)
         return roots.error();
     std::vector<ProcessInfo> only;

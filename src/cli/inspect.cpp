@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// epaudit inspect -p PID: the interest lists now, once or again and again.
+// epaudit inspect: the interest lists now, once or again and again.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
@@ -14,7 +14,9 @@
 #include "src/capture/live_inspect.h"
 #include "src/cli/options.h"
 #include "src/cli/target.h"
+#include "src/cli/who.h"
 #include "src/report/inspect.h"
+#include "src/support/clock.h"
 #include "src/support/say.h"
 
 namespace epaudit {
@@ -48,10 +50,54 @@ Error no_epoll(const InterestLook& look)
         "a program that uses poll() or select(), or whose children do the work: pgrep -P PID lists them");
 }
 
-Error all_gone(const InspectOptions& options)
+Error all_gone(const std::vector<uint32_t>& pids)
 {
-    return observe_error(fmt::format("no process {}: it has ended", options.pids));
+    return observe_error(fmt::format("no process {}: it has ended", fmt::join(pids, ",")));
 }
+
+// Who is looked at: processes by number, or, at each look, those of a selection that have an epoll.
+class Whom {
+public:
+    static Result<Whom> of(const InspectOptions& options)
+    {
+        Whom whom;
+        if (options.who.only_pids()) {
+            auto pids = parse_pids(options.who.pid_list());
+            if (!pids)
+                return pids.error();
+            for (const std::string& note : pids->notes)
+                say("epaudit: {}\n", note);
+            whom.pids_ = std::move(pids->pids);
+            return whom;
+        }
+        auto who = who_is_meant(options.who);
+        if (!who)
+            return who.error();
+        for (const std::string& note : who->notes)
+            say("epaudit: {}\n", note);
+        whom.scan_ = std::make_unique<ProcessScan>(std::move(who->selection));
+        auto found = find_them(*whom.scan_, options.who);
+        if (!found)
+            return found.error();
+        whom.pids_ = with_epolls(*found);
+        if (whom.pids_.empty())  // whoever they are
+            for (const SelectedProcess& one : *found)
+                whom.pids_.push_back(one.process->pid);
+        return whom;
+    }
+
+    const std::vector<uint32_t>& pids() const { return pids_; }
+    bool is_open() const { return scan_ && scan_->selection().is_open(); }
+    void look_again()
+    {
+        if (scan_)
+            pids_ = with_epolls(scan_->look(monotonic_ns()));
+    }
+
+private:
+    std::vector<uint32_t> pids_;
+    std::unique_ptr<ProcessScan> scan_;
+};
 
 class Screen {
 public:
@@ -80,8 +126,7 @@ private:
 };
 
 // Until a signal, the reader or the processes end it.
-Result<int> watch(LiveInspection& live, const std::vector<uint32_t>& pids, InterestLook look,
-                  const InspectOptions& options)
+Result<int> watch(LiveInspection& live, Whom& whom, InterestLook look, const InspectOptions& options)
 {
     Descriptor signals = take_signals();
     Screen screen(options);
@@ -92,10 +137,11 @@ Result<int> watch(LiveInspection& live, const std::vector<uint32_t>& pids, Inter
         pollfd wait{signals.get(), POLLIN, 0};
         if (poll(&wait, 1, static_cast<int>(std::lround(*options.watch * 1000))) > 0)
             return 0;
-        auto next = live.look(pids);
+        whom.look_again();
+        auto next = live.look(whom.pids());
         if (!next)
             return next.error();
-        if (next->processes.empty())
+        if (next->processes.empty() && !whom.is_open())
             return 0;
         compare_looks(look, *next);
         look = std::move(*next);
@@ -106,23 +152,21 @@ Result<int> watch(LiveInspection& live, const std::vector<uint32_t>& pids, Inter
 
 Result<int> inspect_command(const InspectOptions& options)
 {
-    auto pids = parse_pids(options.pids);
-    if (!pids)
-        return pids.error();
-    for (const std::string& note : pids->notes)
-        say("epaudit: {}\n", note);
+    auto whom = Whom::of(options);
+    if (!whom)
+        return whom.error();
     auto live = LiveInspection::open(options.verbose);
     if (!live)
         return live.error();
-    auto look = (*live)->look(pids->pids);
+    auto look = (*live)->look(whom->pids());
     if (!look)
         return look.error();
     if (look->processes.empty())
-        return all_gone(options);
+        return all_gone(whom->pids());
     if (look->lists.empty())
         return no_epoll(*look);
     if (options.watch)
-        return watch(**live, pids->pids, std::move(*look), options);
+        return watch(**live, *whom, std::move(*look), options);
     Screen(options).show(*look);
     return static_cast<int>(look->complete ? Exit::kClean : Exit::kIncomplete);
 }

@@ -241,7 +241,7 @@ Result<> Judge::check_programs(const std::vector<ProcessInfo>& programs) const
 
 std::string Judge::left_out(const ProcessInfo& program) const
 {
-    const std::string by = policy_.left_out_by(program.exe, program.comm, auditor_->rules());
+    const std::string by = policy_.left_out_by(program, auditor_->rules());
     return by.empty() ? "" : fmt::format("{} ({})", program.comm.empty() ? program.exe : program.comm, by);
 }
 

@@ -22,8 +22,8 @@ struct Need {
 
 const std::map<std::string, Need> kNeeds = {
     {"run", {"a program to run", "epaudit run [OPTIONS] -- CMD [ARG...]"}},
-    {"attach", {"a process", "epaudit attach -p PID[,PID]; `pgrep -d, NAME` finds them"}},
-    {"inspect", {"a process", "epaudit inspect -p PID[,PID]; `pgrep -d, NAME` finds them"}},
+    {"attach", {"a process", "epaudit attach NAME, or -p PID[,PID]; `epaudit list` shows who uses epoll"}},
+    {"inspect", {"a process", "epaudit inspect NAME, or -p PID[,PID]; `epaudit list` shows who uses epoll"}},
     {"strace", {"a log", "epaudit strace FILE, or - for standard input"}},
     {"record", {"a file to write to", "epaudit record -o FILE -- CMD [ARG...], or -o FILE -p PID[,PID]"}},
     {"replay", {"a recording", "epaudit replay FILE, or - for standard input"}},

@@ -152,13 +152,47 @@ void add_source_option(CLI::App& app, AuditOptions& audit, const char* says)
         ->capture_default_str();
 }
 
+// Whom a command is about. `words`: it takes names and numbers without an option. `users`: false where --user has a meaning
+// already.
+void add_who_options(CLI::App& app, WhoOptions& who, bool words, bool users = true)
+{
+    const char* group = "Whom";
+    auto add = [&](const char* name, std::vector<std::string>& into, const char* type, const char* says) {
+        app.add_option(name, into, says)->type_name(type)->allow_extra_args(false)->take_all()->group(group);
+    };
+    add("-p,--pid", who.pids, "PID[,PID]", "processes by number, whatever else is selected");
+    add("--comm", who.comms, "NAME", "by the name of the process or of its executable; a pattern as the shell's");
+    add("--exe", who.exes, "GLOB", "by the path of the executable (without a slash: by its name)");
+    add("--unit", who.units, "UNIT", "of a systemd unit: nginx, or nginx.service; a pattern");
+    add("--container", who.containers, "NAME", "of a container: its name, its id or how that begins; a pattern");
+    add("--cgroup", who.cgroups, "PATH", "in this cgroup, or below it");
+    add("--pod", who.pods, "NS/NAME", "of a Kubernetes pod; a pattern");
+    add("--port", who.ports, "N", "that listen on this port (TCP), or are bound to it (UDP)");
+    if (users)
+        add("--user", who.users, "NAME", "of this user, by name or number");
+    app.add_flag("--all", who.all, "everybody that uses epoll")->group(group);
+    add("--exclude", who.excludes, "WHOM",
+        "but not these: a name, a path, a number, or KIND=VALUE (unit=ssh.service); epaudit itself is never watched");
+    app.add_flag("--wait", who.wait, "wait for the first process that matches")->group(group);
+    if (words)
+        app.add_option("who", who.words, "a NAME, as --comm, or a number, as -p")->type_name("NAME")->group(group);
+}
+
+Error nobody_named(const char* command)
+{
+    return usage_error(fmt::format("{} needs a process", command),
+                       fmt::format("epaudit {0} NAME, epaudit {0} -p PID[,PID], or --unit, --container, ...: "
+                                   "epaudit {0} --help; `epaudit list` shows who uses epoll",
+                                   command));
+}
+
 void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
 {
     app.add_option("-o,--output", record.audit.record,
                    "the recording; - is standard output; what was there is replaced")
         ->required()
         ->type_name("FILE");
-    app.add_option("-p,--pid", record.pids, "record running processes, comma-separated")->type_name("PID[,PID]");
+    add_who_options(app, record.who, false, false);
     app.add_flag("--follow-forks", record.follow_forks, "with -p: also existing and future descendants");
     add_whom(app, record.whom);
     app.add_flag("--wait-all", record.wait_all, "with CMD: keep observing until all child processes have exited");
@@ -205,7 +239,7 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
 {
     CLI::App* one = app.add_subcommand("inspect",
                                        "show the interest lists of running processes as the kernel has them now");
-    one->add_option("-p,--pid", inspect.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
+    add_who_options(*one, inspect.who, true);
     one->add_option("--format", inspect.format, "text or json")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
@@ -264,14 +298,22 @@ int parse_and_run(int argc, char** argv)
     AttachOptions attach;
     RawOptions raw_attach;
     CLI::App* attach_app = app.add_subcommand(
-        "attach", "audit a running process until it ends or Ctrl-C; it gets no signal, and goes on");
-    attach_app->add_option("-p,--pid", attach.pids, "process ids, comma-separated")->required()->type_name("PID[,PID]");
-    attach_app->add_flag("--follow-forks", attach.follow_forks, "also existing and future descendants");
+        "attach", "audit running processes until they end or Ctrl-C; they get no signal, and go on");
+    add_who_options(*attach_app, attach.who, true);
+    attach_app->add_flag("--follow-forks", attach.follow_forks,
+                         "with -p: also existing and future descendants (future ones of a selection always are)");
     add_audit_options(*attach_app, attach.audit, raw_attach);
     add_source_option(*attach_app, attach.audit, "auto (BPF), bpf, or strace, which stops the processes at each call");
 
     InspectOptions inspect;
     CLI::App* inspect_app = add_inspect(app, inspect);
+
+    ListOptions list;
+    CLI::App* list_app = app.add_subcommand("list", "who would be watched: processes that use epoll; touches nobody");
+    add_who_options(*list_app, list.who, true);
+    list_app->add_option("--format", list.format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
 
     StraceOptions strace;
     RawOptions raw_strace;
@@ -327,11 +369,17 @@ int parse_and_run(int argc, char** argv)
             return complain(ok.error());
         return dispatch(run_command, run);
     }
+    if (*list_app)
+        return dispatch(list_command, list);
     if (*attach_app) {
+        if (attach.who.empty())
+            return complain(nobody_named("attach"));
         if (auto ok = finish(raw_attach, attach.audit); !ok)
             return complain(ok.error());
         return dispatch(attach_command, attach);
     }
+    if (*inspect_app && inspect.who.empty())
+        return complain(nobody_named("inspect"));
     if (*inspect_app)
         return dispatch(inspect_command, inspect);
     if (*strace_app) {

@@ -6,11 +6,15 @@ namespace epaudit {
 
 Result<int> record_command(const RecordOptions& options)
 {
-    if (options.command.empty() == options.pids.empty())
-        return usage_error("record needs a command or a process, and not both",
-                           "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
-    if (options.command.empty())
-        return attach_command({options.audit, options.pids, options.follow_forks});
+    const bool whose = !options.whom.user.empty();  // --user: as whom CMD runs, or whose processes
+    if (!options.command.empty() == (!options.who.empty() || (options.command.empty() && whose)))
+        return usage_error("record needs a command or a process, and not both", "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
+    if (options.command.empty()) {
+        WhoOptions who = options.who;
+        if (whose)
+            who.users.push_back(options.whom.user);
+        return attach_command({options.audit, std::move(who), options.follow_forks});
+    }
     return run_command({options.audit, options.command, options.wait_all, options.whom});
 }
 

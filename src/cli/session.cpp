@@ -259,6 +259,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     report.version = EPAUDIT_VERSION;
     report.command = std::move(command);
     report.pids = std::move(pids);
+    report.selection = selection_;
     Observation& observation = report.observation;
     observation.hooks = sight_.hooks;
     observation.hooks_reason = sight_.choice;

@@ -29,6 +29,8 @@ public:
 
     LiveCapture& live() { return *live_; }
     void note(std::string text) { notes_.push_back(std::move(text)); }
+    // How the processes were chosen, as it was said.
+    void set_selection(std::string text) { selection_ = std::move(text); }
     // Hooks are on and the target is watched: tells a waiting test, starts the clock of --duration.
     Result<> begin(std::vector<std::string> command, std::vector<uint32_t> pids);
 
@@ -78,6 +80,7 @@ private:
     uint64_t postings_ = 0;     // at the last look that counted them
     double postings_per_s_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon
+    std::string selection_;
     std::vector<std::string> notes_;
     std::vector<InconclusiveReason> inconclusive_;
 };

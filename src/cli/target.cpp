@@ -23,6 +23,7 @@
 #include "src/support/descriptor_limit.h"
 #include "src/support/proc.h"
 #include "src/support/say.h"
+#include "src/workload/workloads.h"
 
 namespace epaudit {
 namespace {
@@ -223,8 +224,10 @@ bool have_ended(const std::vector<ProcessHandle>& processes)
 ProcessInfo program_of(uint32_t pid)
 {
     std::error_code ignored;
-    return {pid, read_comm(pid),
-            std::filesystem::read_symlink(fmt::format("/proc/{}/exe", living_thread(pid)), ignored).string()};
+    ProcessInfo info{pid, read_comm(pid),
+                     std::filesystem::read_symlink(fmt::format("/proc/{}/exe", living_thread(pid)), ignored).string()};
+    info.workload = Workloads().of(pid);
+    return info;
 }
 
 std::vector<Descendant> descendants(const std::vector<uint32_t>& pids)

@@ -204,7 +204,7 @@ Result<int> attach_by_strace(const AttachOptions& options)
 {
     if (auto ok = check_options(options.audit); !ok)
         return ok.error();
-    auto roots = parse_pids(options.pids);
+    auto roots = parse_pids(options.who.pid_list());
     if (!roots)
         return roots.error();
     auto strace = find_strace();

@@ -132,12 +132,24 @@ Result<RecordingHeader> parse_header(std::string_view text)
 
 std::string process_text(const ProcessInfo& process, const std::string& build_id)
 {
-    return dumped(Json{{"pid", process.pid},
-                       {"comm", process.comm},
-                       {"exe", process.exe},
-                       {"build_id", build_id},
-                       {"state", static_cast<unsigned>(process.state)},
-                       {"cpu_ns", process.cpu_ns}});
+    Json json{{"pid", process.pid},
+              {"comm", process.comm},
+              {"exe", process.exe},
+              {"build_id", build_id},
+              {"state", static_cast<unsigned>(process.state)},
+              {"cpu_ns", process.cpu_ns}};
+    const Workload& workload = process.workload;
+    const Container& container = workload.container;
+    const std::pair<const char*, const std::string*> more[] = {{"unit", &workload.unit},
+                                                               {"pod", &workload.pod},
+                                                               {"container_id", &container.id},
+                                                               {"container_name", &container.name},
+                                                               {"container_image", &container.image},
+                                                               {"container_runtime", &container.runtime}};
+    for (const auto& [key, value] : more)
+        if (!value->empty())
+            json[key] = *value;
+    return dumped(json);
 }
 
 bool parse_process(std::string_view text, ProcessInfo& out)
@@ -151,6 +163,10 @@ bool parse_process(std::string_view text, ProcessInfo& out)
     out.exe = string_of(json, "exe");
     out.state = state <= static_cast<uint64_t>(RunState::kGone) ? static_cast<RunState>(state) : RunState::kUnknown;
     out.cpu_ns = number_of(json, "cpu_ns");
+    out.workload = {string_of(json, "unit"),
+                    {string_of(json, "container_id"), string_of(json, "container_name"), string_of(json, "container_image"),
+                     string_of(json, "container_runtime")},
+                    string_of(json, "pod")};
     return true;
 }
 

@@ -152,6 +152,40 @@ Json evidence_json(const Finding& finding, const std::string& directory)
 
 }  // namespace
 
+Json workload_json(const Workload& workload)
+{
+    Json json = Json::object();
+    if (!workload.unit.empty())
+        json["unit"] = clean(workload.unit);
+    if (workload.in_container())
+        json["container"] = Json{{"id", clean(workload.container.id)},
+                                 {"name", clean(workload.container.name)},
+                                 {"image", clean(workload.container.image)},
+                                 {"runtime", workload.container.runtime}};
+    if (!workload.pod.empty())
+        json["pod"] = clean(workload.pod);
+    return json;
+}
+
+Json target_json(const Report& report)
+{
+    Json json{{"command", report.command}, {"pids", report.pids}};
+    if (!report.selection.empty())
+        json["selection"] = report.selection;
+    return json;
+}
+
+namespace {
+
+Json process_json(const Finding& finding)
+{
+    Json json{{"pid", known_pid(finding.pid)}, {"comm", finding.comm}, {"exe", finding.exe}};
+    json.update(workload_json(finding.workload));
+    return json;
+}
+
+}  // namespace
+
 Json finding_json(const Finding& finding, const std::string& directory)
 {
     Json cost = Json::object();
@@ -166,7 +200,7 @@ Json finding_json(const Finding& finding, const std::string& directory)
               {"fingerprint", finding.fingerprint},
               {"summary", finding.summary},
               {"shape", finding.shape},
-              {"process", Json{{"pid", known_pid(finding.pid)}, {"comm", finding.comm}, {"exe", finding.exe}}},
+              {"process", process_json(finding)},
               {"epoll", Json{{"fd", number_or_null(finding.epoll_fd)}}},
               {"fd", Json{{"number", number_or_null(finding.fd.number)},
                           {"kind", finding.fd.kind},
@@ -229,7 +263,7 @@ void write_json(const Report& report, std::ostream& out)
 
     Json json{{"schema", "epaudit/1"},
               {"version", report.version},
-              {"target", Json{{"command", report.command}, {"pids", report.pids}}}};
+              {"target", target_json(report)}};
     if (report.child)
         json["child"] = child_json(*report.child);
     json["observation"] = observation_json(report.observation);

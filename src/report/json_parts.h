@@ -14,6 +14,9 @@ using Json = nlohmann::ordered_json;
 double rounded(double value);  // to six digits: without it 0.1 + 0.2 prints seventeen
 Json coverage_json(const std::vector<RuleCoverage>& coverage);
 Json observation_json(const Observation& seen);
+// "unit", "container" and "pod", as far as they are known.
+Json workload_json(const Workload& workload);
+Json target_json(const Report& report);
 Json child_json(const Child& child);
 Json verdict_json(const Verdict& verdict);
 // {"configuration": ...}: the file in force, rules that are off, programs that are not judged.

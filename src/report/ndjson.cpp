@@ -16,7 +16,7 @@ std::string NdjsonStream::begin(const Report& report)
 {
     begun_ = true;
     Json json{{"type", "begin"}, {"schema", "epaudit/1"}, {"version", report.version}};
-    json["target"] = Json{{"command", report.command}, {"pids", report.pids}};
+    json["target"] = target_json(report);
     json["hooks"] = report.observation.hooks;
     json["profile"] = report.observation.profile;
     if (!report.coverage.empty())  // of a log it is known at its end

@@ -76,6 +76,7 @@ struct Report {
     std::string version;
     std::vector<std::string> command;  // empty for attach
     std::vector<uint32_t> pids;
+    std::string selection;  // "--comm nginx": they were chosen so; empty: by number
     Observation observation;
     std::optional<Child> child;
     std::string config;           // the configuration file in force; empty: none

@@ -259,6 +259,7 @@ private:
                 {Json{{"kind", "external"}, {"status", "accepted"}, {"justification", clean(reason)}}});
         }
         json["properties"] = Json{{"certainty", level_name(finding.level)}, {"fdKind", finding.fd.kind}};
+        json["properties"].update(workload_json(finding.workload));
         return json;
     }
 

@@ -128,7 +128,7 @@ private:
 
     std::string watched() const
     {
-        std::string text = command();
+        std::string text = report_.selection.empty() ? command() : clean(report_.selection);
         if (!report_.pids.empty())
             text = text.empty() ? pids() : fmt::format("{} ({})", text, pids());
         return fmt::format("{}{}{}: {}, {}", text, text.empty() ? "" : ", ", seconds_text(seen_.seconds),

@@ -70,6 +70,11 @@ std::optional<ProcStat> parse_proc_stat(std::string_view text)
         !number(field(14), stat.user_ticks) || !number(field(15), stat.system_ticks) ||
         !number(field(20), stat.threads) || !number(field(22), stat.started_ticks))
         return std::nullopt;
+    constexpr uint64_t kKernelThread = 0x00200000;  // PF_KTHREAD
+    uint64_t flags = 0, code = 0, stack = 0;
+    stat.kernel = number(field(9), flags) && (flags & kKernelThread);
+    if (fields.size() > 25 && number(field(26), code) && number(field(28), stack))
+        stat.program = code ^ (stack << 1);
     stat.comm = text.substr(open + 1, close - open - 1);
     stat.state = field(3)[0];
     return stat;

@@ -290,8 +290,8 @@ def register(suite):
     suite.run("bad input: no program", refuses(2, "run needs a program", "run", hint="epaudit run"))
     suite.run("bad input: no command", refuses(2, "no command given", hint="epaudit attach -p PID"))
     suite.run("bad input: misspelt command", refuses(2, "no command 'atach'", "atach", hint="did you mean 'attach'?"))
-    suite.run("bad input: no process", refuses(2, "attach needs a process", "attach", "nginx", hint="epaudit attach -p"))
-    suite.run("bad input: one word too many", refuses(2, "unexpected argument 'more'", "attach", "-p", "1", "more"))
+    suite.run("bad input: no process", refuses(2, "attach needs a process", "attach", hint="epaudit attach NAME"))
+    suite.run("bad input: one word too many", refuses(2, "unexpected argument 'more'", "replay", "a", "more"))
     suite.run("bad input: misspelt option",
               refuses(2, "no option '--durations'", "run", "--durations", "3", "--", "true", hint="did you mean '--duration'?"))
     suite.run("bad input: no number", refuses(2, "invalid duration 'soon'", "run", "--duration", "soon", "--", "true"))

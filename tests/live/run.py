@@ -19,6 +19,7 @@ import reports
 import rings
 import safety
 import scale
+import selected
 import servers
 import sources
 import stops
@@ -44,6 +45,7 @@ reports.register(suite)
 rings.register(suite)
 safety.register(suite)
 scale.register(suite)
+selected.register(suite)
 servers.register(suite)
 sources.register(suite)
 trouble.register(suite)

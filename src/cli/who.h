@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what was given on the command line to processes: who is meant, who of them is there, and what to say when nobody is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "src/cli/options.h"
+#include "src/support/process.h"
+#include "src/support/result.h"
+#include "src/workload/process_scan.h"
+
+namespace epaudit {
+
+struct Who {
+    Selection selection;
+    std::vector<std::string> notes;  // "4712 is a thread of 4711 ..."
+};
+
+// Checks what can be wrong by itself: numbers, users, ports.
+Result<Who> who_is_meant(const WhoOptions& options);
+// What was found makes no sense: a prefix of several containers.
+Result<> check_found(const Selection& selection, const std::vector<SeenProcess>& everybody);
+// Nobody is: says which selector nobody fits, and what there is.
+Error nobody_found(const Selection& selection, const std::vector<SeenProcess>& everybody);
+
+// Looks once; `options.wait`: until somebody is there.
+Result<std::vector<SelectedProcess>> find_them(ProcessScan& scan, const WhoOptions& options);
+// Of these, those with an epoll.
+std::vector<uint32_t> with_epolls(const std::vector<SelectedProcess>& found);
+
+}  // namespace epaudit

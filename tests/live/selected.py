@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes chosen by what they are: by name, port, user or container, through restarts and forks; and `epaudit list`."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+import harness
+from harness import BUILD, EPAUDIT, Skip, Started, check, end, epaudit, serving, wait_for
+
+BUG = BUILD / "demo_bugs/busy-epollout/bug"
+FIXED = BUILD / "demo_bugs/busy-epollout/fixed"
+
+# Spins on a socket that it could always write to, once a line comes; so long it has no epoll.
+LATE = """
+import select, socket, sys
+open("/proc/self/comm", "w").write(sys.argv[1])
+print("here", flush=True)
+sys.stdin.readline()
+a, b = socket.socketpair()
+epoll = select.epoll()
+epoll.register(a, select.EPOLLIN | select.EPOLLOUT)
+while True:
+    epoll.poll()
+"""
+
+# Has an epoll itself, and at each line starts another program.
+PARENT = """
+import os, select, sys
+epoll = select.epoll()
+open("/proc/self/comm", "w").write(sys.argv[1])
+print("here", flush=True)
+for line in sys.stdin:
+    if os.fork() == 0:
+        os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@contextlib.contextmanager
+def named(tag):
+    """A name that nobody else has, and a folder for a program called so."""
+    with tempfile.TemporaryDirectory(prefix="epaudit-sel-") as directory:
+        os.chmod(directory, 0o755)
+        yield f"{tag}{os.getpid()}"[:15], pathlib.Path(directory)
+
+
+@contextlib.contextmanager
+def python(script, *arguments):
+    program = subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        check(program.stdout.readline() == "here\n", "it did not start")
+        yield program
+    finally:
+        program.kill()
+        program.wait()
+
+
+def say(program):
+    program.stdin.write("\n")
+    program.stdin.flush()
+
+
+def as_named(source, directory, name):
+    return shutil.copy(source, directory / name)
+
+
+class Watching(Started):
+    """Also tells of findings while it goes on."""
+
+    def __init__(self, *arguments):
+        self.lines = tempfile.NamedTemporaryFile("r", suffix=".ndjson")  # pylint: disable=consider-using-with
+        super().__init__(arguments[0], "--format", "ndjson=" + self.lines.name, "--profile", "test", *arguments[1:])
+
+    def accused(self):
+        lines = [json.loads(line) for line in pathlib.Path(self.lines.name).read_text().splitlines() if line.endswith("}")]
+        return {line["process"]["pid"] for line in lines if line.get("type") == "finding"}
+
+    def wait_for(self, pid):
+        wait_for(lambda: pid in self.accused() or self.process.poll() is not None, 20, f"a finding in {pid}")
+
+
+def by_name():
+    with named("selname") as (name, directory):
+        with serving(as_named(BUG, directory, name)) as server:
+            outcome = epaudit("attach", name, "--profile", "test", "--duration", 4)
+            check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+            target = outcome.report["target"]
+            check(target["pids"] == [server.pid] and target["selection"] == f"--comm {name}", str(target))
+            looked = epaudit("inspect", name, json_report=False)
+            check(looked.code == 0 and f"{name}[{server.pid}]" in looked.out, looked.out + looked.err)
+            outcome = epaudit("attach", server.pid, "--profile", "test", "--duration", 4)  # a number stays a number
+            check(outcome.code == 1 and "selection" not in outcome.report["target"], outcome.describe())
+
+
+def restart():
+    """All that matched have ended; what comes under the name is watched from within a second of its start."""
+    with named("selagain") as (name, directory):
+        program = as_named(FIXED, directory, name)
+        with serving(program):
+            watching = Watching("attach", "--comm", name)
+        as_named(BUG, directory, name + ".new")
+        os.rename(directory / (name + ".new"), program)  # as an upgrade does it
+        with serving(program) as second:
+            watching.wait_for(second.pid)
+            outcome = watching.interrupt()
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    check(len(outcome.report["target"]["pids"]) == 2 and outcome.report["target"]["pids"][1] == second.pid,
+          str(outcome.report["target"]))
+    check(outcome.report["observation"]["complete"], outcome.describe())
+    check("is watched, too" in outcome.err, outcome.err)
+
+
+def forks():
+    """A child that becomes another program, which would not match by itself."""
+    with named("selfork") as (name, directory), python(PARENT, name, as_named(BUG, directory, "other"), "--seconds", 20) as parent:
+        watching = Watching("attach", name)
+        say(parent)
+        children = f"/proc/{parent.pid}/task/{parent.pid}/children"
+        wait_for(lambda: pathlib.Path(children).read_text().strip(), 10, "a child")
+        child = int(pathlib.Path(children).read_text().split()[0])
+        try:
+            watching.wait_for(child)
+        finally:
+            outcome = watching.interrupt()
+            os.kill(child, signal.SIGKILL)
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    check([f["process"]["comm"] for f in outcome.report["findings"] if f["rule"] == "EP201"] == ["other"], outcome.describe())
+
+
+def late_epoll():
+    """What has no epoll is noticed, and watched once it makes one."""
+    with named("sellate") as (name, _), python(LATE, name) as program:
+        listing = epaudit("list", name, json_report=False)
+        check(listing.code == 0 and not listing.out and "has no epoll" in listing.err, listing.out + listing.err)
+        watching = Watching("attach", name)
+        check(programs_watched(watching) == [], "it is watched already")
+        say(program)
+        watching.wait_for(program.pid)
+        outcome = watching.interrupt()
+    check(outcome.rules() and outcome.report["target"]["pids"] == [program.pid], outcome.describe())
+
+
+def programs_watched(watching):
+    first = pathlib.Path(watching.lines.name).read_text().splitlines()[0]
+    return json.loads(first)["target"]["pids"]
+
+
+def waits():
+    with named("selwait") as (name, directory):
+        program = as_named(BUG, directory, name)
+        refused = epaudit("attach", name)
+        check(refused.code == 3 and f"no process is called '{name}'" in refused.err, refused.describe())
+        attached = subprocess.Popen([EPAUDIT, "attach", name, "--wait", "--profile", "test", "--duration", "4", "-q"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with serving(program):
+            out, err = attached.communicate(timeout=60 * harness.SPEED)
+    check(attached.returncode == 1 and "EP201" in out, f"exit {attached.returncode}: {out} {err}")
+
+
+def listed():
+    with named("sellist") as (name, directory), serving(as_named(FIXED, directory, name)) as server:
+        def ask(*words):
+            outcome = epaudit("list", "--format", "json", *words, json_report=False)
+            check(outcome.code == 0, outcome.err)
+            return {one["pid"]: one for one in json.loads(outcome.out)["processes"]}
+        found = ask(name)
+        check(set(found) == {server.pid}, str(found))
+        one = found[server.pid]
+        inspected = json.loads(epaudit("inspect", "-p", server.pid, "--format", "json", json_report=False).out)
+        check(one["comm"] == name and one["epolls"] == sum(len(e["descriptors"]) for e in inspected["epolls"]), str(one))
+        check(one["registrations"] == sum(len(e["registrations"]) for e in inspected["epolls"]), str(one))
+        everybody = ask()
+        check(server.pid in everybody and all(p["epolls"] for p in everybody.values()), str(everybody))
+        check(server.pid in ask("--exe", f"{directory}/*") and server.pid in ask("--user", "root", "--comm", name), "exe, user")
+        check(server.pid not in ask("--all", "--exclude", name), "--exclude")
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            text = epaudit("list", "--port", listener.getsockname()[1], json_report=False)
+        check(text.code == 0 and not text.out, text.out)  # this process listens there, and has no epoll
+        text = epaudit("list", name, json_report=False)
+        check(text.out.split()[:4] == ["pid", "comm", "epolls", "registrations"] and str(server.pid) in text.out, text.out)
+
+
+def bad_input():
+    def refuses(code, words, *arguments):
+        outcome = epaudit(*arguments, json_report=False)
+        check(outcome.code == code and words in outcome.err, f"{arguments}: exit {outcome.code}, {outcome.err}")
+    with named("selbad") as (name, directory), serving(as_named(FIXED, directory, name)):
+        refuses(3, f"did you mean '{name}'?", "attach", name[:-1])
+        refuses(3, "no process is all of that", "attach", name, "--user", "nobody", "--port", "1")
+    refuses(3, "no process runs in unit 'nosuchunit'", "attach", "--unit", "nosuchunit")
+    refuses(3, "no process runs in container 'nosuch'", "list", "--container", "nosuch")
+    refuses(2, "no user 'nobdy'", "list", "--user", "nobdy")
+    refuses(2, "did you mean 'nobody'?", "list", "--user", "nobdy")
+    refuses(2, "'http' is no port", "inspect", "--port", "http")
+    refuses(2, "--all means everybody already", "attach", "--all", "--comm", "x")
+    refuses(2, "inspect needs a process", "inspect")
+
+
+def bundle(directory, program, arguments):
+    """A root made of the machine's own folders, with the program where only the container has it."""
+    root = directory / "rootfs"
+    mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}]
+    for folder in ("usr", "lib", "lib64", "bin", "etc"):
+        (root / folder).mkdir(parents=True)
+        if os.path.exists("/" + folder):
+            mounts.append({"destination": "/" + folder, "type": "bind", "source": "/" + folder, "options": ["rbind", "ro"]})
+    for folder in ("proc", "tmp", "app"):
+        (root / folder).mkdir()
+    shutil.copy(program, root / "app/server")
+    config = {"ociVersion": "1.0.0", "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"],
+                                                 "args": ["/app/server", *arguments]},
+              "root": {"path": "rootfs"}, "mounts": mounts,
+              "annotations": {"org.opencontainers.image.ref.name": "acme/server:7"},
+              "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]}}
+    (directory / "config.json").write_text(json.dumps(config))
+
+
+def in_a_container():
+    """crun, and a bundle made by hand: it is found by the name of the container, and the finding says where it was."""
+    if not shutil.which("crun"):
+        raise Skip("crun is not installed")
+    with named("selcrun") as (name, directory):
+        bundle(directory, BUG, ["--seconds", "30"])
+        with subprocess.Popen(["crun", "run", "-b", str(directory), name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as runtime:
+            try:
+                wait_for(lambda: runtime.poll() is not None or subprocess.run(
+                    ["crun", "state", name], capture_output=True, check=False).returncode == 0, 10, "a container")
+                if runtime.poll() is not None:
+                    raise Skip(f"crun cannot run a container here: {runtime.stdout.read().strip()[:200]}")
+                outcome = epaudit("attach", "--container", name, "--wait", "--profile", "test", "--duration", 4)
+            finally:
+                subprocess.run(["crun", "delete", "-f", name], capture_output=True, check=False)
+                end(runtime)
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    container = outcome.report["findings"][0]["process"]["container"]
+    check(container == {"id": name, "name": name, "image": "acme/server:7", "runtime": "crun"}, str(container))
+    check(f"{name} (acme/server:7, crun)" in outcome.out or outcome.out == "", outcome.out)
+
+
+def register(suite):
+    suite.run("selected: attach and inspect by name", by_name)
+    suite.run("selected: a server that restarts", restart)
+    suite.run("selected: forks of what is watched", forks)
+    suite.run("selected: an epoll that is made later", late_epoll)
+    suite.run("selected: --wait", waits)
+    suite.run("selected: list", listed)
+    suite.run("selected: bad input", bad_input)
+    suite.run("selected: in a container of crun", in_a_container)
