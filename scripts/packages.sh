@@ -5,7 +5,7 @@ BUILD_PACKAGES=(clang-14 llvm-14 libclang-rt-14-dev bpftool libbpf-dev libelf-de
     nlohmann-json3-dev libtomlplusplus-dev libzstd-dev libdw-dev libbz2-dev liblzma-dev cmake ninja-build g++ pkg-config
     libgtest-dev librapidcheck-dev liburing-dev python3 git ccache linux-libc-dev)
 TEST_PACKAGES=(nginx-light redis-server redis-tools wrk strace zstd procps iproute2
-    qemu-system-x86 busybox-static cpio python3-jsonschema libxml2-utils chromium-headless-shell fonts-dejavu-core)
+    qemu-system-x86 busybox-static cpio runc python3-jsonschema libxml2-utils chromium-headless-shell fonts-dejavu-core)
 # Real servers, and the libraries and compilers of the small ones in tests/real/samples.
 REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core unbound nodejs postgresql-15 mariadb-server-core
     beanstalkd ngircd slapd rabbitmq-server bind9 knot pdns-recursor dnsdist squid varnish gcc libc6-dev h2o

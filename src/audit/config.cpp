@@ -142,9 +142,10 @@ private:
             else
                 unknown_key(key, {"exe", "comm", "unit", "container", "pod", "audit", "ignore", "levels"});
         }
-        if (match.exe.empty() && match.comm.empty() && match.unit.empty() && match.container.empty() && match.pod.empty())
-            fail(node.source(), "this process names neither 'exe' nor 'comm'",
-                 "write exe = \"*/NAME\", or unit, container or pod");
+        if (match.exe.empty() && match.comm.empty() && match.unit.empty() && match.container.empty() &&
+            match.pod.empty())
+            fail(node.source(), "this process says not which: by exe, comm, unit, container or pod",
+                 "write exe = \"*/NAME\"");
         config_.processes.push_back(std::move(match));
     }
 
@@ -152,11 +153,18 @@ private:
     {
         SuppressEntry entry;
         entry.where = line(node.source());
-        const std::map<std::string_view, std::string*> texts{
-            {"rule", &entry.rule},     {"exe", &entry.exe},           {"comm", &entry.comm},
-            {"kind", &entry.kind},     {"local", &entry.local},       {"peer", &entry.peer},
-            {"reason", &entry.reason}, {"function", &entry.function}, {"fingerprint", &entry.fingerprint},
-            {"unit", &entry.unit},     {"container", &entry.container}, {"pod", &entry.pod}};
+        const std::map<std::string_view, std::string*> texts{{"rule", &entry.rule},
+                                                             {"exe", &entry.exe},
+                                                             {"comm", &entry.comm},
+                                                             {"kind", &entry.kind},
+                                                             {"local", &entry.local},
+                                                             {"peer", &entry.peer},
+                                                             {"reason", &entry.reason},
+                                                             {"function", &entry.function},
+                                                             {"fingerprint", &entry.fingerprint},
+                                                             {"unit", &entry.unit},
+                                                             {"container", &entry.container},
+                                                             {"pod", &entry.pod}};
         for (const auto& [key, value] : *node.as_table()) {
             if (error_)
                 return;
@@ -168,8 +176,8 @@ private:
                 if (const auto date = value_of<toml::date>(key, value, "a date without quotes: 2027-01-31"))
                     entry.expires = fmt::format("{:04}-{:02}-{:02}", date->year, date->month, date->day);
             } else {
-                unknown_key(key, {"rule", "exe", "comm", "unit", "container", "pod", "kind", "local", "peer", "function",
-                                  "fingerprint", "reason", "expires"});
+                unknown_key(key, {"rule", "exe", "comm", "unit", "container", "pod", "kind", "local", "peer",
+                                  "function", "fingerprint", "reason", "expires"});
             }
         }
         if (entry.rule.empty())

@@ -30,7 +30,10 @@ bool matches_exe(const std::string& pattern, const Finding& finding)
 bool matches_workload(const std::string& unit, const std::string& container, const std::string& pod,
                       const Workload& workload)
 {
-    return matches(unit, workload.unit) && matches(pod, workload.pod) &&
+    auto is_in = [](const std::string& pattern, const std::string& name) {
+        return pattern.empty() || (!name.empty() && matches(pattern, name));
+    };
+    return is_in(unit, workload.unit) && is_in(pod, workload.pod) &&
            (container.empty() || (workload.in_container() && (matches(container, workload.container.name) ||
                                                               matches(container, workload.container.id))));
 }

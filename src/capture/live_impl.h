@@ -74,7 +74,7 @@ struct LiveCapture::Impl {
     std::map<uint32_t, uint64_t> started;  // of these, in ticks: a later one with the number is somebody else
     std::vector<Explicit> asked_for;       // given to watch(), and not yet known to have ended
     Workloads workloads;
-    uint32_t programs_32bit = 0;           // of these: nothing of them is posted
+    uint32_t programs_32bit = 0;  // of these: nothing of them is posted
     uint64_t began = 0;
     uint32_t suspicious_then = 0;
     uint32_t sweeps = 0;

@@ -212,7 +212,8 @@ void refresh(LiveCapture::Impl& impl, uint32_t pid, ProcessInfo& info)
     if (now.exe.empty() && !another)      // exit_mm() takes it away while the state still says running
         now.exe = std::move(info.exe);
     const bool same = !another && now.exe == info.exe && now.comm == info.comm;
-    now.workload = same ? std::move(info.workload) : impl.workloads.of(pid);  // a service is put into its unit before exec
+    now.workload = same ? std::move(info.workload)
+                        : impl.workloads.of(pid);  // a service is put into its unit before exec
     started = stat->started_ticks;
     info = std::move(now);
 }

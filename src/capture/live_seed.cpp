@@ -166,7 +166,8 @@ void seed_wait(LiveCapture::Impl& impl, uint64_t epoll, const Sleeper& sleeper, 
 // All open files of all processes, or, where the kernel can (6.1), of one. Those that are not watched are passed over.
 bool walk_files(LiveCapture::Impl& impl, uint32_t only)
 {
-    union bpf_iter_link_info which {};
+    union bpf_iter_link_info which {
+    };
     which.task.pid = only;
     LIBBPF_OPTS(bpf_iter_attach_opts, options);
     options.link_info = &which;

@@ -85,7 +85,8 @@ void write_json(const std::vector<Listed>& list, size_t idle, std::ostream& out)
                                      {"runtime", workload.container.runtime}};
         processes.push_back(std::move(json));
     }
-    out << Json{{"schema", "epaudit-list/1"}, {"processes", std::move(processes)}, {"without_epoll", idle}}.dump(2) << '\n';
+    out << Json{{"schema", "epaudit-list/1"}, {"processes", std::move(processes)}, {"without_epoll", idle}}.dump(2)
+        << '\n';
 }
 
 }  // namespace
@@ -117,7 +118,8 @@ Result<int> list_command(const ListOptions& options)
     if (list.empty() && options.format != "json")
         say("epaudit: no process that matches has an epoll\n");
     if (idle && !asked.all)
-        say("epaudit: {} more {} and {} no epoll (yet)\n", idle, idle == 1 ? "matches" : "match", idle == 1 ? "has" : "have");
+        say("epaudit: {} more {} and {} no epoll (yet)\n", idle, idle == 1 ? "matches" : "match",
+            idle == 1 ? "has" : "have");
     if (unreadable)
         say("epaudit: of {} the descriptors may not be looked at; root sees them\n", plural(unreadable, "process"));
     return static_cast<int>(Exit::kClean);

@@ -79,8 +79,8 @@ struct WhoOptions {
     bool all = false;
     bool wait = false;  // for the first one
 
-    bool empty() const;       // nobody was named
-    bool only_pids() const;   // processes by number, and nothing else
+    bool empty() const;            // nobody was named
+    bool only_pids() const;        // processes by number, and nothing else
     std::string pid_list() const;  // those, comma-separated
 };
 

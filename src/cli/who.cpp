@@ -208,7 +208,9 @@ Result<> check_found(const Selection& selection, const std::vector<SeenProcess>&
             if (!matches(selector, one))
                 continue;
             by_name |= container.name == selector.value || container.id == selector.value;
-            const std::string name = container.name.empty() || container.name == container.id ? "" : " (" + container.name + ")";
+            const std::string name = container.name.empty() || container.name == container.id
+                                         ? ""
+                                         : " (" + container.name + ")";
             fits[container.id] = container.id.substr(0, 12) + name;
         }
         if (by_name || fits.size() < 2)
@@ -228,9 +230,8 @@ Error nobody_found(const Selection& selection, const std::vector<SeenProcess>& e
         const bool fits = std::any_of(everybody.begin(), everybody.end(),
                                       [&](const SeenProcess& one) { return matches(selector, one); });
         const bool another = std::any_of(selection.wanted.begin(), selection.wanted.end(), [&](const Selector& other) {
-            return other.by == selector.by && std::any_of(everybody.begin(), everybody.end(), [&](const SeenProcess& one) {
-                       return matches(other, one);
-                   });
+            return other.by == selector.by && std::any_of(everybody.begin(), everybody.end(),
+                                                          [&](const SeenProcess& one) { return matches(other, one); });
         });
         if (fits || another)
             continue;

@@ -164,8 +164,8 @@ bool parse_process(std::string_view text, ProcessInfo& out)
     out.state = state <= static_cast<uint64_t>(RunState::kGone) ? static_cast<RunState>(state) : RunState::kUnknown;
     out.cpu_ns = number_of(json, "cpu_ns");
     out.workload = {string_of(json, "unit"),
-                    {string_of(json, "container_id"), string_of(json, "container_name"), string_of(json, "container_image"),
-                     string_of(json, "container_runtime")},
+                    {string_of(json, "container_id"), string_of(json, "container_name"),
+                     string_of(json, "container_image"), string_of(json, "container_runtime")},
                     string_of(json, "pod")};
     return true;
 }

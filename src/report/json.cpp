@@ -261,9 +261,7 @@ void write_json(const Report& report, std::ostream& out)
     for (const Finding& finding : report.suppressed)
         suppressed.push_back(finding_json(finding, report.options.directory));
 
-    Json json{{"schema", "epaudit/1"},
-              {"version", report.version},
-              {"target", target_json(report)}};
+    Json json{{"schema", "epaudit/1"}, {"version", report.version}, {"target", target_json(report)}};
     if (report.child)
         json["child"] = child_json(*report.child);
     json["observation"] = observation_json(report.observation);

@@ -116,7 +116,8 @@ std::optional<Found> container_in(std::string_view segment, std::string_view par
     if (parent == "lxc" || parent == "lxc.payload")
         return Found{"lxc", std::string(segment)};
     if (is_long_id(rest)) {
-        auto at = std::find_if(kParents.begin(), kParents.end(), [&](const Naming& one) { return one.first == parent; });
+        auto at = std::find_if(kParents.begin(), kParents.end(),
+                               [&](const Naming& one) { return one.first == parent; });
         return Found{at == kParents.end() ? "" : std::string(at->second), std::string(rest)};
     }
     return nspawn(segment);
@@ -139,10 +140,7 @@ std::string pod_in(std::string_view segment)
     return uid.size() == 36 || uid.size() == 32 ? uid : "";
 }
 
-bool is_unit(std::string_view segment)
-{
-    return take_suffix(segment, ".service") || take_suffix(segment, ".scope");
-}
+bool is_unit(std::string_view segment) { return take_suffix(segment, ".service") || take_suffix(segment, ".scope"); }
 
 // Whoever starts containers is not their unit.
 bool is_runtime_unit(std::string_view unit)
@@ -188,7 +186,8 @@ bool is_below(std::string_view path, std::string_view cgroup)
         if (!path.starts_with(cgroup))  // v1: the next part is the hierarchy's name
             cgroup.remove_prefix(std::min(cgroup.find('/', 1), cgroup.size()));
     }
-    return cgroup.size() > 1 && path.starts_with(cgroup) && (path.size() == cgroup.size() || path[cgroup.size()] == '/');
+    return cgroup.size() > 1 && path.starts_with(cgroup) &&
+           (path.size() == cgroup.size() || path[cgroup.size()] == '/');
 }
 
 std::string container_text(const Container& container)

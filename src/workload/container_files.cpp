@@ -36,7 +36,8 @@ std::optional<Json> read_json(const std::string& path)
 std::string text_of(const Json& json, std::initializer_list<const char*> keys)
 {
     for (const char* key : keys)
-        if (json.is_object() && json.contains(key) && json[key].is_string() && !json[key].get_ref<const std::string&>().empty())
+        if (json.is_object() && json.contains(key) && json[key].is_string() &&
+            !json[key].get_ref<const std::string&>().empty())
             return json[key];
     return "";
 }
@@ -64,7 +65,8 @@ bool read_bundle(const std::string& path, ContainerNames& names)
     if (!config || !config->is_object())
         return false;
     const Json notes = config->value("annotations", Json::object());
-    take(names.name, text_of(notes, {"io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"}));
+    take(names.name,
+         text_of(notes, {"io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"}));
     take(names.image, text_of(notes, {"io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName",
                                       "org.opencontainers.image.ref.name"}));
     const std::string in = text_of(notes, {"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"});
@@ -97,7 +99,8 @@ void read_storage(const std::string& storage, const std::string& id, ContainerNa
             const Json more = Json::parse(text_of(one, {"metadata"}), nullptr, false);
             take(names.name, text_of(more, {"name"}));
             take(names.image, text_of(more, {"image-name"}));
-            if (one.contains("names") && one["names"].is_array() && !one["names"].empty() && one["names"][0].is_string())
+            if (one.contains("names") && one["names"].is_array() && !one["names"].empty() &&
+                one["names"][0].is_string())
                 take(names.name, one["names"][0]);
         }
     }
@@ -181,7 +184,8 @@ Container ContainerFiles::of_cgroup(const std::vector<std::string>& paths) const
     for (const char* runtime : kRuntimes)
         for (const std::string& id : entries_of(fmt::format("{}/run/{}", root_, runtime)))
             for (const std::string& cgroup : read_state(fmt::format("{}/run/{}/{}", root_, runtime, id)).cgroups)
-                if (std::any_of(paths.begin(), paths.end(), [&](const std::string& path) { return is_below(path, cgroup); }))
+                if (std::any_of(paths.begin(), paths.end(),
+                                [&](const std::string& path) { return is_below(path, cgroup); }))
                     return {id, "", "", runtime};
     return {};
 }

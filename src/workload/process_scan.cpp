@@ -95,7 +95,10 @@ ProcessScan::ProcessScan(Selection selection, const std::string& proc, const std
 {
 }
 
-std::string ProcessScan::path(uint32_t pid, const char* what) const { return fmt::format("{}/{}/{}", proc_, pid, what); }
+std::string ProcessScan::path(uint32_t pid, const char* what) const
+{
+    return fmt::format("{}/{}/{}", proc_, pid, what);
+}
 
 void ProcessScan::fill(Known& known, bool everything)
 {
@@ -183,7 +186,8 @@ std::vector<SelectedProcess> ProcessScan::look(uint64_t now, const std::set<uint
         alive.insert(pid);
         Known& known = known_[pid];
         bool fresh = false;
-        if (known.seen.started != stat->started_ticks || known.seen.comm != stat->comm || known.program != stat->program) {
+        if (known.seen.started != stat->started_ticks || known.seen.comm != stat->comm ||
+            known.program != stat->program) {
             known = {};
             known.seen.pid = pid;
             known.seen.started = stat->started_ticks;

@@ -14,7 +14,10 @@ namespace {
 
 constexpr By kKinds[] = {By::kComm, By::kExe, By::kUnit, By::kContainer, By::kCgroup, By::kPod, By::kPort, By::kUser};
 
-bool fits(const std::string& pattern, const std::string& text) { return fnmatch(pattern.c_str(), text.c_str(), 0) == 0; }
+bool fits(const std::string& pattern, const std::string& text)
+{
+    return fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
 
 std::string file_name(const std::string& path)
 {
@@ -60,7 +63,8 @@ bool fits_pod(const std::string& pattern, const std::string& pod)
 {
     if (pod.empty())
         return false;
-    return fits(pattern, pod) || (pattern.find('/') == std::string::npos && fits(pattern, pod.substr(pod.find('/') + 1)));
+    return fits(pattern, pod) ||
+           (pattern.find('/') == std::string::npos && fits(pattern, pod.substr(pod.find('/') + 1)));
 }
 
 bool is_in_cgroup(const std::string& cgroup, const SeenProcess& process)
@@ -117,9 +121,8 @@ bool matches(const Selector& selector, const SeenProcess& process)
 bool Selection::matches(const SeenProcess& process) const
 {
     auto any_of = [&](const std::vector<Selector>& selectors, By by) {
-        return std::any_of(selectors.begin(), selectors.end(), [&](const Selector& one) {
-            return one.by == by && epaudit::matches(one, process);
-        });
+        return std::any_of(selectors.begin(), selectors.end(),
+                           [&](const Selector& one) { return one.by == by && epaudit::matches(one, process); });
     };
     if (std::any_of(excluded.begin(), excluded.end(),
                     [&](const Selector& one) { return epaudit::matches(one, process); }))

@@ -225,26 +225,26 @@ def bundle(directory, program, arguments):
 
 
 def in_a_container():
-    """crun, and a bundle made by hand: it is found by the name of the container, and the finding says where it was."""
-    if not shutil.which("crun"):
-        raise Skip("crun is not installed")
-    with named("selcrun") as (name, directory):
+    """runc, and a bundle made by hand: it is found by the name of the container, and the finding says where it was."""
+    if not shutil.which("runc"):
+        raise Skip("runc is not installed")
+    with named("selrunc") as (name, directory):
         bundle(directory, BUG, ["--seconds", "30"])
-        with subprocess.Popen(["crun", "run", "-b", str(directory), name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        with subprocess.Popen(["runc", "run", "-b", str(directory), name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True) as runtime:
             try:
                 wait_for(lambda: runtime.poll() is not None or subprocess.run(
-                    ["crun", "state", name], capture_output=True, check=False).returncode == 0, 10, "a container")
+                    ["runc", "state", name], capture_output=True, check=False).returncode == 0, 10, "a container")
                 if runtime.poll() is not None:
-                    raise Skip(f"crun cannot run a container here: {runtime.stdout.read().strip()[:200]}")
+                    raise Skip(f"runc cannot run a container here: {runtime.stdout.read().strip()[:200]}")
                 outcome = epaudit("attach", "--container", name, "--wait", "--profile", "test", "--duration", 4)
             finally:
-                subprocess.run(["crun", "delete", "-f", name], capture_output=True, check=False)
+                subprocess.run(["runc", "delete", "-f", name], capture_output=True, check=False)
                 end(runtime)
     check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
     container = outcome.report["findings"][0]["process"]["container"]
-    check(container == {"id": name, "name": name, "image": "acme/server:7", "runtime": "crun"}, str(container))
-    check(f"{name} (acme/server:7, crun)" in outcome.out or outcome.out == "", outcome.out)
+    check(container == {"id": name, "name": name, "image": "acme/server:7", "runtime": "runc"}, str(container))
+    check(f"{name} (acme/server:7, runc)" in outcome.out or outcome.out == "", outcome.out)
 
 
 def register(suite):
@@ -255,4 +255,4 @@ def register(suite):
     suite.run("selected: --wait", waits)
     suite.run("selected: list", listed)
     suite.run("selected: bad input", bad_input)
-    suite.run("selected: in a container of crun", in_a_container)
+    suite.run("selected: in a container of runc", in_a_container)

@@ -45,10 +45,11 @@ TEST(Cgroup, UnitsOfTheSystemAndOfUsers)
 TEST(Cgroup, Docker)
 {
     expect({"0::/system.slice/docker-" + kId + ".scope\n", "", "docker", kId, ""});
-    expect({"12:pids:/docker/" + kId + "\n1:name=systemd:/docker/" + kId + "\n0::/system.slice/docker.service\n",
-            "", "docker", kId, ""});
+    expect({"12:pids:/docker/" + kId + "\n1:name=systemd:/docker/" + kId + "\n0::/system.slice/docker.service\n", "",
+            "docker", kId, ""});
     // systemd in the container
-    expect({"0::/system.slice/docker-" + kId + ".scope/system.slice/sshd.service\n", "sshd.service", "docker", kId, ""});
+    expect(
+        {"0::/system.slice/docker-" + kId + ".scope/system.slice/sshd.service\n", "sshd.service", "docker", kId, ""});
     // kind: Kubernetes in Docker
     expect({"0::/docker/" + kOther + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" +
                 "0f3ab1c2_1d2e_4f5a_8b9c_0a1b2c3d4e5f.slice/cri-containerd-" + kId + ".scope\n",
@@ -59,15 +60,17 @@ TEST(Cgroup, Kubernetes)
 {
     const std::string pod = "0f3ab1c2-1d2e-4f5a-8b9c-0a1b2c3d4e5f";
     const std::string escaped = "0f3ab1c2_1d2e_4f5a_8b9c_0a1b2c3d4e5f";
-    const std::string slice = "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + escaped + ".slice/";
+    const std::string slice = "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + escaped +
+                              ".slice/";
     expect({slice + "cri-containerd-" + kId + ".scope\n", "", "containerd", kId, pod});
     expect({slice + "crio-" + kId + ".scope\n", "", "cri-o", kId, pod});
     expect({slice + "crio-" + kId + ".scope/container\n", "", "cri-o", kId, pod});
     expect({slice + "docker-" + kId + ".scope\n", "", "docker", kId, pod});
     expect({"5:memory:/kubepods/besteffort/pod" + pod + "/" + kId + "\n", "", "", kId, pod});
     expect({"0::/kubepods/pod" + pod + "/crio-" + kId + "\n", "", "cri-o", kId, pod});
-    expect({"0::/system.slice/containerd.service/kubepods-burstable-pod" + escaped + ".slice:cri-containerd:" + kId + "\n", "",
-            "containerd", kId, pod});
+    expect(
+        {"0::/system.slice/containerd.service/kubepods-burstable-pod" + escaped + ".slice:cri-containerd:" + kId + "\n",
+         "", "containerd", kId, pod});
     // Pods of files have a hash for a uid.
     expect({"0::/kubepods/burstable/pod4b3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e/" + kId + "\n", "", "", kId,
             "4b3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e"});
@@ -93,8 +96,8 @@ TEST(Cgroup, LxcAndMachines)
     expect({"0::/machine.slice/systemd-nspawn@web.service/payload\n", "", "systemd-nspawn", "web", ""});
     expect({"0::/machine.slice/machine-web\\x2d1.scope/payload/system.slice/a.service\n", "a.service", "systemd-nspawn",
             "web-1", ""});
-    expect({"0::/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator\n", "machine-qemu\\x2d1\\x2dvm.scope", "", "",
-            ""});
+    expect({"0::/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator\n", "machine-qemu\\x2d1\\x2dvm.scope",
+            "", "", ""});
 }
 
 TEST(Cgroup, RuntimesByThemselves)
@@ -109,12 +112,15 @@ TEST(Cgroup, RuntimesByThemselves)
 // Whichever hierarchy names them.
 TEST(Cgroup, EveryLineOfAHybridSystemCounts)
 {
-    expect({"11:memory:/system.slice/nginx.service\n10:pids:/system.slice/nginx.service\n1:name=systemd:/system.slice/"
-            "nginx.service\n0::/system.slice/nginx.service\n",
-            "nginx.service", "", "", ""});
-    expect({"4:memory:/docker/" + kId + "\n1:name=systemd:/system.slice/app.service\n0::/\n", "app.service", "docker", kId, ""});
+    expect(
+        {"11:memory:/system.slice/nginx.service\n10:pids:/system.slice/nginx.service\n1:name=systemd:/system.slice/"
+         "nginx.service\n0::/system.slice/nginx.service\n",
+         "nginx.service", "", "", ""});
+    expect({"4:memory:/docker/" + kId + "\n1:name=systemd:/system.slice/app.service\n0::/\n", "app.service", "docker",
+            kId, ""});
     // The one that systemd keeps itself is believed before controllers that others have moved things in.
-    expect({"4:memory:/system.slice/old.service\n1:name=systemd:/system.slice/app.service\n", "app.service", "", "", ""});
+    expect(
+        {"4:memory:/system.slice/old.service\n1:name=systemd:/system.slice/app.service\n", "app.service", "", "", ""});
     // The parent tells the runtime in one line, and not in another.
     expect({"4:memory:/kubepods/" + kId + "\n3:pids:/docker/" + kId + "\n", "", "docker", kId, ""});
 }

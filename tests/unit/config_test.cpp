@@ -141,7 +141,8 @@ TEST(Config, EachMistakeHasItsPlaceAndAWayOut)
         {"profiles = 1\n", "epaudit.toml:1:12: 'profiles' must be a table / write [profiles]"},
         {"[process]\nexe = \"a\"\n", "epaudit.toml:1:1: 'process' must be a list of tables / write [[process]]"},
         {"[[process]]\naudit = false\n",
-         "epaudit.toml:1:1: this process names neither 'exe' nor 'comm' / write exe = \"*/NAME\""},
+         "epaudit.toml:1:1: this process says not which: by exe, comm, unit, container or pod / write exe = "
+         "\"*/NAME\""},
         {"[[process]]\nexe = 1\n", "epaudit.toml:2:7: 'exe' must be a string / "},
         {"[[process]]\nexe = \"a\"\naudti = false\n", "epaudit.toml:3:1: unknown key 'audti' / did you mean 'audit'?"},
         {"[suppress]\n", "epaudit.toml:1:1: 'suppress' must be a list of tables / write [[suppress]]"},

@@ -124,6 +124,27 @@ TEST(Policy, LevelsAreLoweredNeverRaised)
     EXPECT_EQ(judged.findings[1].level, Level::kLikely);
 }
 
+TEST(Policy, UnitContainerAndPodAreNamedLikeTheProgram)
+{
+    Finding finding = found("EP201", "busy-epollout");
+    EXPECT_EQ(suppressed("rule = 'EP201'\nunit = '*'", finding), 0U);  // in none
+    EXPECT_EQ(suppressed("rule = 'EP201'\ncontainer = '*'", finding), 0U);
+    finding.workload = {"web.service", {"3f4a0c1d9be8", "api", "acme/api:7", "docker"}, "shop/api-0"};
+    EXPECT_EQ(suppressed("rule = 'EP201'\nunit = 'web.service'\ncontainer = 'api'\npod = 'shop/*'", finding), 1U);
+    EXPECT_EQ(suppressed("rule = 'EP201'\ncontainer = '3f4a*'", finding), 1U);
+    EXPECT_EQ(suppressed("rule = 'EP201'\ncontainer = 'db'", finding), 0U);
+    EXPECT_EQ(suppressed("rule = 'EP201'\nunit = 'web'", finding), 0U);
+    EXPECT_EQ(suppressed("rule = 'EP201'\npod = 'shop'", finding), 0U);
+
+    Policy policy = policy_of("[[process]]\npod = 'shop/*'\naudit = false\n");
+    EXPECT_TRUE(policy.judge({finding}).findings.empty());
+    EXPECT_EQ(policy.judge({found("EP201", "busy-epollout")}).findings.size(), 1U);
+    ProcessInfo program{1, "worker", "/usr/sbin/nginx"};
+    EXPECT_EQ(policy.left_out_by(program, catalogue()), "");
+    program.workload = finding.workload;
+    EXPECT_EQ(policy.left_out_by(program, catalogue()), "epaudit.toml:1");
+}
+
 TEST(Policy, ProcessesAreLeftOutOrTreatedTheirOwnWay)
 {
     Policy policy = policy_of(

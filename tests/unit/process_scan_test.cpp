@@ -54,8 +54,9 @@ protected:
     {
         const std::string dir = fmt::format("{}/{}", proc(), one.pid);
         fs::remove_all(dir);
-        write(dir + "/stat", fmt::format("{} ({}) {} 1 {} 1 0 -1 {} 0 0 0 0 5 6 0 0 20 0 1 0 {} 0 0 0 {} 0 {} 0\n", one.pid, one.comm,
-                                         one.state, one.pid, one.flags, one.started, one.program, one.program));
+        write(dir + "/stat",
+              fmt::format("{} ({}) {} 1 {} 1 0 -1 {} 0 0 0 0 5 6 0 0 20 0 1 0 {} 0 0 0 {} 0 {} 0\n", one.pid, one.comm,
+                          one.state, one.pid, one.flags, one.started, one.program, one.program));
         write(dir + "/status", fmt::format("Name:\t{0}\nUid:\t0\t{1}\t{1}\t{1}\n", one.comm, one.uid));
         write(dir + "/cgroup", one.cgroup);
         fs::create_directories(dir + "/fd");
@@ -68,7 +69,10 @@ protected:
             fs::create_symlink(target, fmt::format("{}/fd/{}", dir, fd++));
     }
 
-    ProcessScan scan(Selection selection, uint32_t self = 1) const { return {std::move(selection), proc(), root_, self}; }
+    ProcessScan scan(Selection selection, uint32_t self = 1) const
+    {
+        return {std::move(selection), proc(), root_, self};
+    }
 
     static std::vector<uint32_t> pids(const std::vector<SelectedProcess>& found)
     {
@@ -139,7 +143,8 @@ TEST_F(ProcessScanTest, ByUnitCgroupUserAndNumber)
 
 TEST_F(ProcessScanTest, ByContainerAndPod)
 {
-    const std::string slice = "0::/kubepods.slice/kubepods-pod0f3ab1c2_1d2e_4f5a_8b9c_0a1b2c3d4e5f.slice/cri-containerd-";
+    const std::string slice =
+        "0::/kubepods.slice/kubepods-pod0f3ab1c2_1d2e_4f5a_8b9c_0a1b2c3d4e5f.slice/cri-containerd-";
     put({10, "a", "/a", "0::/system.slice/docker-" + kId + ".scope\n"});
     put({11, "b", "/b", slice + kOther + ".scope\n"});
     put({12, "c", "/c"});
@@ -170,9 +175,10 @@ TEST_F(ProcessScanTest, NamesThatPodmanCriOAndCrunKeep)
     put({10, "a", "/a", "0::/machine.slice/libpod-" + kId + ".scope/container\n"});
     put({11, "b", "/b", "0::/kubepods/pod0f3ab1c2-1d2e-4f5a-8b9c-0a1b2c3d4e5f/crio-" + kOther + "\n"});
     put({12, "c", "/c", "0::/jobs/seven\n"});
-    write(root_ + "/var/lib/containers/storage/overlay-containers/containers.json",
-          R"([{"id": "other"}, {"id": ")" + kId +
-              R"(", "names": ["db"], "metadata": "{\"image-name\": \"docker.io/library/postgres:16\", \"name\": \"db\"}"}, 7])");
+    write(
+        root_ + "/var/lib/containers/storage/overlay-containers/containers.json",
+        R"([{"id": "other"}, {"id": ")" + kId +
+            R"(", "names": ["db"], "metadata": "{\"image-name\": \"docker.io/library/postgres:16\", \"name\": \"db\"}"}, 7])");
     write(root_ + "/run/containers/storage/overlay-containers/" + kOther + "/userdata/config.json",
           R"({"annotations": {"io.kubernetes.container.name": "app", "io.kubernetes.cri-o.ImageName": "acme/app:1",
               "io.kubernetes.pod.namespace": "default", "io.kubernetes.pod.name": "app-7d4b9"}})");
@@ -191,8 +197,9 @@ TEST_F(ProcessScanTest, BrokenFilesOfRuntimesTellNothing)
     const std::string bundle = root_ + "/run/containerd/io.containerd.runtime.v2.task/moby/" + kId + "/config.json";
     const std::string docker = root_ + "/var/lib/docker/containers/" + kId + "/config.v2.json";
     const std::string list = root_ + "/var/lib/containers/storage/overlay-containers/containers.json";
-    for (const char* text : {"", "{", "[]", "7", "null", R"({"annotations": 7, "Name": 7, "Config": []})",
-                             R"({"annotations": {"io.kubernetes.cri.sandbox-name": {}}})", R"([{"id": 7}, {"names": 7}])"}) {
+    for (const char* text :
+         {"", "{", "[]", "7", "null", R"({"annotations": 7, "Name": 7, "Config": []})",
+          R"({"annotations": {"io.kubernetes.cri.sandbox-name": {}}})", R"([{"id": 7}, {"names": 7}])"}) {
         for (const std::string& path : {bundle, docker, list})
             write(path, text);
         const Workload workload = Workloads(proc(), root_).of(10);
@@ -206,7 +213,8 @@ TEST_F(ProcessScanTest, ByPort)
     put({10, "web", "/a", "0::/\n", 0, {"socket:[77]", "anon_inode:[eventpoll]"}});
     put({11, "client", "/b", "0::/\n", 0, {"socket:[78]", "anon_inode:[eventpoll]"}});
     put({12, "dns", "/c", "0::/\n", 0, {"socket:[79]"}});
-    const std::string head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const std::string head =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
     const std::string rest = " 00000000:00000000 00:00000000 00000000     0        0 ";
     for (uint32_t pid : {10, 11, 12}) {
         const std::string net = fmt::format("{}/{}/net/", proc(), pid);

@@ -71,6 +71,19 @@ Outcome replayed(std::string_view file, const std::vector<std::string>& settings
     return outcome;
 }
 
+TEST(Recording, AProcessIsReadAsItWasWritten)
+{
+    ProcessInfo written{4711, "worker", "/usr/sbin/nginx", RunState::kAlive, 5};
+    for (const Workload& workload :
+         {Workload{}, Workload{"web.service", {"3f4a0c1d9be8", "api", "acme/api:7", "docker"}, "shop/api-0"}}) {
+        written.workload = workload;
+        ProcessInfo read;
+        ASSERT_TRUE(parse_process(process_text(written, "id"), read));
+        EXPECT_EQ(read.comm, "worker");
+        EXPECT_EQ(read.workload, workload);
+    }
+}
+
 TEST(Recording, HeaderIsReadAsItWasWritten)
 {
     const std::string file = written({});

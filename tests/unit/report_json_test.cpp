@@ -143,6 +143,21 @@ TEST(JsonReport, FindingHasEveryFieldOfTheSchema)
     EXPECT_EQ(keys(finding.at("cost")), (std::vector<std::string>{"wakeups_per_s", "cpu_share"}));
 }
 
+TEST(JsonReport, WhereTheProcessRuns)
+{
+    Report report = small_report();
+    report.selection = "--unit web";
+    report.findings = {full_finding()};
+    report.findings[0].workload = {"web.service", {"3f4a0c1d9be8", "api", "", "docker"}, "shop/api-0"};
+    const Json json = Json::parse(text_of(report));
+    EXPECT_EQ(json["target"]["selection"], "--unit web");
+    const Json& process = json["findings"][0]["process"];
+    EXPECT_EQ(process["unit"], "web.service");
+    EXPECT_EQ(process["container"],
+              (Json{{"id", "3f4a0c1d9be8"}, {"name", "api"}, {"image", ""}, {"runtime", "docker"}}));
+    EXPECT_EQ(process["pod"], "shop/api-0");
+}
+
 TEST(JsonReport, HoldsRisksAndInfosThatTheTextHides)
 {
     Report report = small_report();
@@ -183,12 +198,11 @@ TEST(JsonReport, IncompleteLossesAndCalls)
     EXPECT_EQ(seen.at("tool_cpu_s"), 0.5);
     EXPECT_FALSE(seen.contains("cost"));
     report.observation.cost = WatchingCost{0.03, 0.01, 0.8, 2.5};
-    EXPECT_EQ(Json::parse(text_of(report)).at("observation").at("cost"),
-              (Json{{"probes_cores", 0.03},
-                    {"epaudit_cores", 0.01},
-                    {"watched_cores", 0.8},
-                    {"share_of_watched", 0.05},
-                    {"measured_s", 2.5}}));
+    EXPECT_EQ(Json::parse(text_of(report)).at("observation").at("cost"), (Json{{"probes_cores", 0.03},
+                                                                               {"epaudit_cores", 0.01},
+                                                                               {"watched_cores", 0.8},
+                                                                               {"share_of_watched", 0.05},
+                                                                               {"measured_s", 2.5}}));
 }
 
 TEST(JsonReport, Child)

@@ -142,6 +142,23 @@ TEST(TextReport, OneFindingInFull)
               "verdict   1 finding: 1 confirmed\n");
 }
 
+TEST(TextReport, SaysInWhichContainer)
+{
+    Report report = quiet_report();
+    report.command.clear();
+    report.selection = "--pod shop/*";
+    report.findings = {busy_epollout()};
+    report.findings[0].workload = {
+        "session-3.scope", {"3f4a0c1d9be87b2f6a5e", "", "acme/api:7", "docker"}, "shop/api-0"};
+    const std::string text = text_of(report);
+    EXPECT_NE(text.find("3f4a0c1d9be8 (acme/api:7, docker)\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("shop/api-0\n"), std::string::npos) << text;
+    EXPECT_EQ(text.find("session-3"), std::string::npos) << text;  // whose session it is says nothing of a server
+    EXPECT_NE(text.find("--pod shop/* (pid 4711)"), std::string::npos) << text;
+    report.findings[0].workload = {"web.service", {}, ""};
+    EXPECT_NE(text_of(report).find("web.service\n"), std::string::npos);
+}
+
 TEST(TextReport, SeveralFindingsWorstFirstAndRisksHidden)
 {
     Report report = quiet_report();
