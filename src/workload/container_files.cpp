@@ -3,14 +3,16 @@
 
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
+#include "src/support/regular_file.h"
 #include "src/workload/cgroup.h"
 
 namespace epaudit {
@@ -19,17 +21,20 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr uintmax_t kMostBytes = 8 << 20;
+constexpr off_t kMostBytes = 8 << 20;
 
-// Nothing: it is not there, or no JSON, or larger than such files are.
+// Nothing: it is not there, no regular file (containers without root are their user's), no JSON, or larger than such files
+// are.
 std::optional<Json> read_json(const std::string& path)
 {
-    std::error_code error;
-    const uintmax_t size = fs::file_size(path, error);
-    if (error || size > kMostBytes)
+    const Descriptor file = open_regular(path);
+    struct stat about {};
+    if (!file || fstat(file.get(), &about) || about.st_size > kMostBytes)
         return std::nullopt;
-    std::ifstream in(path, std::ios::binary);
-    Json json = Json::parse(in, nullptr, false);
+    std::string text(static_cast<size_t>(about.st_size), '\0');
+    const ssize_t got = read(file.get(), text.data(), text.size());
+    text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    Json json = Json::parse(text, nullptr, false);
     return json.is_discarded() ? std::nullopt : std::optional(std::move(json));
 }
 

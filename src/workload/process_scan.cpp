@@ -27,6 +27,7 @@ constexpr uint64_t kYoungNs = 5 * NSEC_PER_SEC;
 // of the time, but is never put off for long.
 constexpr uint64_t kThrift = 100;
 constexpr uint64_t kCalmNs = 5 * NSEC_PER_SEC;
+constexpr uint64_t kSoonNs = 500 * NSEC_PER_MSEC;  // where few are meant
 constexpr uint64_t kLongestNs = 30 * NSEC_PER_SEC;
 
 std::string target_of(const std::string& link)
@@ -163,7 +164,7 @@ void ProcessScan::look_at_use(Known& known, uint64_t now)
         use.epolls += target == kEpoll;
     });
     known.use = use;
-    const uint64_t patience = std::min((now - known.changed_at) / 8, kCalmNs);
+    const uint64_t patience = std::min((now - known.changed_at) / 8, selection_.all ? kCalmNs : kSoonNs);
     known.next_use = now + std::min(std::max(kThrift * (monotonic_ns() - began), patience), kLongestNs);
 }
 

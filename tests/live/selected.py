@@ -195,7 +195,7 @@ def bad_input():
         check(outcome.code == code and words in outcome.err, f"{arguments}: exit {outcome.code}, {outcome.err}")
     with named("selbad") as (name, directory), serving(as_named(FIXED, directory, name)):
         refuses(3, f"did you mean '{name}'?", "attach", name[:-1])
-        refuses(3, "no process is all of that", "attach", name, "--user", "nobody", "--port", "1")
+        refuses(3, "no process is all of that", "attach", name, "--exclude", name)
     refuses(3, "no process runs in unit 'nosuchunit'", "attach", "--unit", "nosuchunit")
     refuses(3, "no process runs in container 'nosuch'", "list", "--container", "nosuch")
     refuses(2, "no user 'nobdy'", "list", "--user", "nobdy")
