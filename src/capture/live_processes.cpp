@@ -106,6 +106,10 @@ Result<bool> LiveCapture::watch(const ProcessHandle& process, bool follow)
     const int error = errno;
     if (known)
         count_in_crowd(impl, pid, -1);
+    if (known && error == E2BIG) {
+        impl.processes_full++;
+        return false;
+    }
     if (known && error != EEXIST)  // that is a child, which the fork hook has met
         return observe_error(fmt::format("cannot watch process {}: {}", pid, strerror(error)));
     if (process.ended()) {

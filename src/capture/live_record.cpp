@@ -269,6 +269,7 @@ RecordingSummary LiveCapture::end_recording(const std::vector<std::string>& note
     std::array<uint64_t, STAT_SLOTS> stats{};
     read_stats(impl.skeleton->maps.stats, stats);
     count_skipped_runs(impl, stats);
+    stats[STAT_PROCESSES_FULL] += impl.processes_full;
     stats[STAT_EVENTS_UNKNOWN] += impl.unexplained_then;
     writer.add(RECORD_STATS, stats_bytes(stats));
     for (const std::string& note : notes)

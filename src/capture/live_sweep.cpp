@@ -124,6 +124,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
         read_stats(impl.skeleton->maps.stats, books.stats);
         books.stats[STAT_EVENTS_UNKNOWN] += impl.unexplained_then;
         count_skipped_runs(impl, books.stats);
+        books.stats[STAT_PROCESSES_FULL] += impl.processes_full;
     }
     ring_buffer__consume(impl.ring.get());
     books.buried = std::move(impl.buried);
