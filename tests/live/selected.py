@@ -117,6 +117,23 @@ def restart():
     check("is watched, too" in outcome.err, outcome.err)
 
 
+def recorded():
+    """What came later is in the recording, too."""
+    with named("selrec") as (name, directory):
+        file = directory / "recording"
+        program = as_named(FIXED, directory, name)
+        with serving(program):
+            watching = Watching("record", "-o", file, "--comm", name)
+        program.unlink()
+        with serving(as_named(BUG, directory, name)) as second:
+            watching.wait_for(second.pid)
+            live = watching.interrupt()
+        replay = epaudit("replay", file)
+    check(live.code == 1 and live.rules() == ["EP201"], live.describe())
+    check(replay.code == 1 and replay.accused() == live.accused(), replay.describe())
+    check(replay.report["findings"][0]["process"] == live.report["findings"][0]["process"], replay.describe())
+
+
 def forks():
     """A child that becomes another program, which would not match by itself."""
     with named("selfork") as (name, directory), python(PARENT, name, as_named(BUG, directory, "other"), "--seconds", 20) as parent:
@@ -250,6 +267,7 @@ def in_a_container():
 def register(suite):
     suite.run("selected: attach and inspect by name", by_name)
     suite.run("selected: a server that restarts", restart)
+    suite.run("selected: a recording of a server that restarts", recorded)
     suite.run("selected: forks of what is watched", forks)
     suite.run("selected: an epoll that is made later", late_epoll)
     suite.run("selected: --wait", waits)

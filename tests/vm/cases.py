@@ -328,6 +328,7 @@ def plan(missing, only=(), cpus=1, label=""):
         return not only or any(word in name for word in only)
     cases = [
         Case("attach", "attach", " ".join(ATTACHED), together([(folder, "bug") for folder in attached])),
+        Case("selected", "selected", "busy-epollout", stops(["EP201"]), busy=True),
         *(Case("none", f"attach/{folder.name}", "", demo(folder, "bug", beside_others=True), source="attach") for folder in attached),
         Case("stops", "stops/signal", "signal", stops([])),
         Case("stops", "stops/ptrace", "ptrace", stops([])),
