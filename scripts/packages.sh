@@ -16,7 +16,7 @@ REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core u
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
 BUILD_TOOLS=(clang bpftool cmake ninja g++ pkg-config python3 git)
-TEST_TOOLS=(nginx redis-server redis-benchmark wrk strace zstd pgrep ss qemu-system-x86_64 busybox cpio xmllint)
+TEST_TOOLS=(nginx redis-server redis-benchmark wrk strace zstd pgrep ss qemu-system-x86_64 busybox cpio runc xmllint)
 MODULES=(libbpf libelf zlib fmt nlohmann_json tomlplusplus libzstd libdw gtest)
 
 on_debian_12() {

@@ -73,7 +73,7 @@ struct LiveCapture::Impl {
     std::map<uint32_t, ProcessInfo> processes;
     std::map<uint32_t, uint64_t> started;  // of these, in ticks: a later one with the number is somebody else
     std::vector<Explicit> asked_for;       // given to watch(), and not yet known to have ended
-    uint64_t processes_full = 0;  // given to watch(), and there was no room
+    uint64_t processes_full = 0;           // given to watch(), and there was no room
     Workloads workloads;
     uint32_t programs_32bit = 0;  // of these: nothing of them is posted
     uint64_t began = 0;

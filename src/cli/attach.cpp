@@ -103,7 +103,7 @@ Result<int> attach_selection(const AttachOptions& options)
         else if (!options.audit.quiet)
             for (const std::string& one : *newcomers)
                 say("epaudit: {} is watched, too\n", one);
-        return trouble.has_value();
+        return trouble || selected.over();
     };
     auto end = (*session)->observe({}, over);
     if (!end || trouble)

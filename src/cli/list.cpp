@@ -85,7 +85,8 @@ void write_json(const std::vector<Listed>& list, size_t idle, std::ostream& out)
                                      {"runtime", workload.container.runtime}};
         processes.push_back(std::move(json));
     }
-    out << Json{{"schema", "epaudit-list/1"}, {"processes", std::move(processes)}, {"without_epoll", idle}}.dump(2)
+    out << Json{{"schema", "epaudit-list/1"}, {"processes", std::move(processes)}, {"without_epoll", idle}}.dump(
+               2, ' ', false, Json::error_handler_t::replace)
         << '\n';
 }
 

@@ -51,6 +51,7 @@ void Selected::keep(const std::vector<std::string>& notes)
 
 Result<> Selected::begin(const std::vector<SelectedProcess>& found)
 {
+    found_ = found.size();
     for (const SelectedProcess& one : found) {
         auto process = one.use.epolls ? ProcessHandle::open(one.process->pid, one.process->started) : std::nullopt;
         auto watched = process ? live_.watch(*process, follow_) : Result<bool>(false);
@@ -111,6 +112,7 @@ Result<std::vector<std::string>> Selected::look()
     const std::vector<uint32_t> pids = live_.watched();
     std::set<uint32_t> watched(pids.begin(), pids.end());
     const std::vector<SelectedProcess> found = scan_.look(now, watched);
+    found_ = found.size();
     for (uint32_t pid : pids)  // the fork hook knows nothing of exceptions
         if (scan_.excluded(pid))
             live_.unwatch(pid);

@@ -22,6 +22,8 @@ public:
     // Looks for newcomers, unless it has just done so. Those that it began to watch, as "nginx (pid 4711)".
     Result<std::vector<std::string>> look();
 
+    // Nobody who was meant is there any more, and no later one can be.
+    bool over() { return !scan_.selection().is_open() && found_ == 0 && live_.watched().empty(); }
     const std::vector<uint32_t>& pids() const { return pids_; }  // that were watched, ever
     std::vector<std::string> notes() const;
 
@@ -37,6 +39,7 @@ private:
     std::vector<std::string> notes_;
     std::vector<std::string> idle_;  // matched at the last look, and had no epoll
     std::vector<std::string> unreadable_;
+    size_t found_ = 0;  // at the last look
     uint64_t next_at_ = 0;
 };
 

@@ -21,7 +21,8 @@ struct ProcStat {
 
     uint32_t threads = 1;  // the first included, ended or not
     bool kernel = false;   // a thread of the kernel's own
-    uint64_t program = 0;  // where its program lies in memory, which exec changes; the same for all where it is not told
+    uint64_t program =
+        0;  // where its program lies in memory, which exec changes; the same for all where it is not told
 
     // Its first thread may end, and the others go on.
     bool running() const { return state != 'X' && (state != 'Z' || threads > 1); }

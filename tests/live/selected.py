@@ -79,7 +79,8 @@ class Watching(Started):
         super().__init__(arguments[0], "--format", "ndjson=" + self.lines.name, "--profile", "test", *arguments[1:])
 
     def accused(self):
-        lines = [json.loads(line) for line in pathlib.Path(self.lines.name).read_text().splitlines() if line.endswith("}")]
+        text = pathlib.Path(self.lines.name).read_text()
+        lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
         return {line["process"]["pid"] for line in lines if line.get("type") == "finding"}
 
     def wait_for(self, pid):
@@ -136,7 +137,8 @@ def recorded():
 
 def forks():
     """A child that becomes another program, which would not match by itself."""
-    with named("selfork") as (name, directory), python(PARENT, name, as_named(BUG, directory, "other"), "--seconds", 20) as parent:
+    with named("selfork") as (name, directory), \
+            python(PARENT, name, as_named(BUG, directory, "other"), "--seconds", 20) as parent:
         watching = Watching("attach", name)
         say(parent)
         children = f"/proc/{parent.pid}/task/{parent.pid}/children"
@@ -195,7 +197,8 @@ def listed():
         check(one["registrations"] == sum(len(e["registrations"]) for e in inspected["epolls"]), str(one))
         everybody = ask()
         check(server.pid in everybody and all(p["epolls"] for p in everybody.values()), str(everybody))
-        check(server.pid in ask("--exe", f"{directory}/*") and server.pid in ask("--user", "root", "--comm", name), "exe, user")
+        check(server.pid in ask("--exe", f"{directory}/*"), "--exe")
+        check(server.pid in ask("--user", "root", "--comm", name), "--user")
         check(server.pid not in ask("--all", "--exclude", name), "--exclude")
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
@@ -212,6 +215,8 @@ def bad_input():
         check(outcome.code == code and words in outcome.err, f"{arguments}: exit {outcome.code}, {outcome.err}")
     with named("selbad") as (name, directory), serving(as_named(FIXED, directory, name)):
         refuses(3, f"did you mean '{name}'?", "attach", name[:-1])
+        outcome = epaudit("attach", "-p", os.getpid(), "--exclude", name, "--duration", 1)  # by number, and without an epoll
+        check(outcome.code == 3 and "it has no epoll" in outcome.out, outcome.describe())
         refuses(3, "no process is all of that", "attach", name, "--exclude", name)
     refuses(3, "no process runs in unit 'nosuchunit'", "attach", "--unit", "nosuchunit")
     refuses(3, "no process runs in container 'nosuch'", "list", "--container", "nosuch")
