@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "src/audit/nearest.h"
@@ -224,23 +225,17 @@ Result<> check_found(const Selection& selection, const std::vector<SeenProcess>&
     return Done{};
 }
 
-Error nobody_found(const Selection& selection, const std::vector<SeenProcess>& everybody)
+std::optional<Error> unfitting(const Selection& selection, const std::vector<SeenProcess>& everybody)
 {
     for (const Selector& selector : selection.wanted) {
-        const bool fits = std::any_of(everybody.begin(), everybody.end(),
-                                      [&](const SeenProcess& one) { return matches(selector, one); });
-        const bool another = std::any_of(selection.wanted.begin(), selection.wanted.end(), [&](const Selector& other) {
-            return other.by == selector.by && std::any_of(everybody.begin(), everybody.end(),
-                                                          [&](const SeenProcess& one) { return matches(other, one); });
-        });
-        if (fits || another)
+        if (std::any_of(everybody.begin(), everybody.end(),
+                        [&](const SeenProcess& one) { return matches(selector, one); }))
             continue;
         const std::vector<std::string> known = candidates(selector.by, everybody);
         return observe_error(words_for(selector.by, selector.value),
                              did_you_mean(selector.value, known, what_there_is(selector.by, known)));
     }
-    return observe_error(fmt::format("no process is all of that: {}", selection.text()),
-                         "different selectors narrow, the same one again widens; --wait waits for a process");
+    return std::nullopt;
 }
 
 Result<std::vector<SelectedProcess>> find_them(ProcessScan& scan, const WhoOptions& options)
@@ -250,10 +245,16 @@ Result<std::vector<SelectedProcess>> find_them(ProcessScan& scan, const WhoOptio
         if (scan.selection().asks_for(By::kContainer))
             if (auto ok = check_found(scan.selection(), scan.everybody()); !ok)
                 return ok.error();
-        if (!found.empty())
+        if (options.wait && !found.empty())
             return found;
-        if (!options.wait)
-            return nobody_found(scan.selection(), scan.everybody());
+        if (!options.wait) {
+            if (auto error = unfitting(scan.selection(), scan.everybody()))
+                return *error;
+            if (!found.empty())
+                return found;
+            return observe_error(fmt::format("no process is all of that: {}", scan.selection().text()),
+                                 "different selectors narrow, the same one again widens; --wait waits for a process");
+        }
         // Ctrl-C ends it as any program: nothing was begun yet.
         poll(nullptr, 0, 250);
     }

@@ -2,6 +2,7 @@
 // From what was given on the command line to processes: who is meant, who of them is there, and what to say when nobody is.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,10 @@ struct Who {
 Result<Who> who_is_meant(const WhoOptions& options);
 // What was found makes no sense: a prefix of several containers.
 Result<> check_found(const Selection& selection, const std::vector<SeenProcess>& everybody);
-// Nobody is: says which selector nobody fits, and what there is.
-Error nobody_found(const Selection& selection, const std::vector<SeenProcess>& everybody);
+// The first selector that nobody fits, and what there is instead: it may be misspelt.
+std::optional<Error> unfitting(const Selection& selection, const std::vector<SeenProcess>& everybody);
 
-// Looks once; `options.wait`: until somebody is there.
+// Looks once, and wants somebody for each selector; `options.wait`: until there is anybody.
 Result<std::vector<SelectedProcess>> find_them(ProcessScan& scan, const WhoOptions& options);
 // Of these, those with an epoll.
 std::vector<uint32_t> with_epolls(const std::vector<SelectedProcess>& found);

@@ -299,7 +299,7 @@ def register(suite):
                                                   hint="let --select"))
     suite.run("bad input: two documents on standard output",
               refuses(2, "cannot share standard output", "run", "--format", "json", "--format", "text", "--", "true", hint="give one"))
-    suite.run("bad input: a word after --", refuses(2, "unexpected argument 'foo'", "attach", "-p", "1", "--", "foo", hint="epaudit attach"))
+    suite.run("bad input: a word after --", refuses(3, "no process is called 'nosuch'", "attach", "-p", "1", "--", "nosuch"))
     suite.run("bad input: options that a log has no use for", refuses(2, "no option '--hooks'", "strace", "log", "--hooks", "auto",
                                                                       hint="epaudit strace"))
     suite.run("standard error is full, or closed", no_standard_error)

@@ -216,7 +216,8 @@ def bad_input():
     with named("selbad") as (name, directory), serving(as_named(FIXED, directory, name)):
         refuses(3, f"did you mean '{name}'?", "attach", name[:-1])
         outcome = epaudit("attach", "-p", os.getpid(), "--exclude", name, "--duration", 1)  # by number, and without an epoll
-        check(outcome.code == 3 and "it has no epoll" in outcome.out, outcome.describe())
+        check(outcome.code == 3 and "no epoll instance" in outcome.err, outcome.describe())
+        refuses(3, "no process is called 'nosuchname'", "attach", name, "nosuchname")  # one of them is there
         refuses(3, "no process is all of that", "attach", name, "--exclude", name)
     refuses(3, "no process runs in unit 'nosuchunit'", "attach", "--unit", "nosuchunit")
     refuses(3, "no process runs in container 'nosuch'", "list", "--container", "nosuch")
