@@ -10,7 +10,7 @@ else()
 endif()
 
 # v2 has no 32-bit ALU instructions: with them 5.10 and 6.1 lose track of loop counters.
-set(BPF_FLAGS -O2 -g -target bpf -mcpu=v2 -I${CMAKE_SOURCE_DIR}/bpf
+set(BPF_FLAGS -O2 -g -target bpf -mcpu=v2 ${EPAUDIT_PREFIX_MAP} -I${CMAKE_SOURCE_DIR}/bpf
     -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -Wall -Wextra -Werror -Wno-unused-parameter
     -Wno-unused-function)
 

@@ -14,6 +14,9 @@ REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core u
     caddy etcd-server prometheus nats-server puma tomcat10-common ejabberd
     gunicorn python3-gevent python3-uvloop python3-tornado python3-trio python3-twisted
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
+# What ./dev package needs, and what tests its results.
+PACKAGE_PACKAGES=(scdoc umoci dpkg-dev)
+PACKAGE_TEST_PACKAGES=(lintian mandoc man-db crun zsh fish bash-completion make curl python3-yaml)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
 BUILD_TOOLS=(clang bpftool cmake ninja g++ pkg-config python3 git)
 TEST_TOOLS=(nginx redis-server redis-benchmark wrk strace zstd pgrep ss qemu-system-x86_64 busybox cpio runc xmllint)
@@ -77,13 +80,20 @@ install_packages() {
     done
 }
 
-# All that is needed; with `build`, only what building needs.
+# All that is needed; with `build` or `package`, only what these need.
 setup() {
     local missing wanted=("${BUILD_PACKAGES[@]}") tools=("${BUILD_TOOLS[@]}")
-    if [[ ${1:-} != build ]]; then
-        wanted+=("${TEST_PACKAGES[@]}" "${REAL_PACKAGES[@]}")
-        tools+=("${TEST_TOOLS[@]}")
-    fi
+    case ${1:-all} in
+        build) ;;
+        package)
+            wanted+=("${PACKAGE_PACKAGES[@]}")
+            tools+=(scdoc umoci dpkg-deb dpkg-shlibdeps)
+            ;;
+        *)
+            wanted+=("${TEST_PACKAGES[@]}" "${REAL_PACKAGES[@]}" "${PACKAGE_PACKAGES[@]}" "${PACKAGE_TEST_PACKAGES[@]}")
+            tools+=("${TEST_TOOLS[@]}")
+            ;;
+    esac
     if on_debian_12; then
         mapfile -t missing < <(missing_packages "${wanted[@]}")
         if [[ ${#missing[@]} -eq 0 ]]; then return; fi

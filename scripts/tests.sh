@@ -213,6 +213,19 @@ finish_vm() {
     count_python vm "$code"
 }
 
+# On systems that are not Debian there is nothing to make packages with.
+test_packages() {
+    say "== tests/package"
+    if ! command -v dpkg-deb >/dev/null || ! command -v scdoc >/dev/null || ! command -v umoci >/dev/null; then
+        say "skipped tests/package: needs dpkg-deb, scdoc and umoci"
+        add 0 0 1
+    elif ./dev package; then
+        run_python package as_root python3 tests/package/run.py
+    else
+        fail "tests/package: the packages could not be made"
+    fi
+}
+
 run_tests() {
     setup
     build
@@ -233,6 +246,7 @@ run_tests() {
     fi
     say "== tests/formats"
     run_python formats python3 tests/formats/check.py
+    test_packages
     run_watching
     say "== tests/vm"
     finish_vm

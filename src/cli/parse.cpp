@@ -9,12 +9,14 @@
 #include <iostream>
 #include <map>
 
+#include "src/cli/completion.h"
 #include "src/cli/misuse.h"
 #include "src/cli/options.h"
 #include "src/cli/outputs.h"
 #include "src/cli/parse_who.h"
 #include "src/report/words.h"
 #include "src/support/say.h"
+#include "src/support/version.h"
 
 namespace epaudit {
 namespace {
@@ -202,6 +204,37 @@ Result<> finish(const RawOptions& raw, AuditOptions& audit)
 // --watch alone is a second.
 constexpr const char* kWatchSeconds = "1";
 
+struct CompletionOptions {
+    std::string shell;
+    bool table = false;  // man pages and tests: what the scripts are made from
+};
+
+CLI::App* add_completion(CLI::App& app, CompletionOptions& completion)
+{
+    CLI::App* one = app.add_subcommand("completion", "print a completion script for a shell");
+    one->add_option("shell", completion.shell, "bash, zsh or fish")
+        ->type_name("SHELL")
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    one->add_flag("--table", completion.table)->group("");
+    return one;
+}
+
+Result<int> print_completion(const CLI::App& app, const CompletionOptions& completion)
+{
+    const CommandTable table = command_table(app);
+    if (completion.table)
+        write_command_table(table, std::cout);
+    else if (completion.shell == "bash")
+        std::cout << bash_completion(table);
+    else if (completion.shell == "zsh")
+        std::cout << zsh_completion(table);
+    else if (completion.shell == "fish")
+        std::cout << fish_completion(table);
+    else
+        return usage_error("completion needs a shell", "epaudit completion bash, zsh or fish");
+    return 0;
+}
+
 CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
 {
     CLI::App* one = app.add_subcommand("inspect",
@@ -246,7 +279,7 @@ int parse_and_run(int argc, char** argv)
 {
     CLI::App app(kAbout, "epaudit");
     app.footer(kFooter);
-    app.set_version_flag("--version", "epaudit " EPAUDIT_VERSION);
+    app.set_version_flag("--version", "epaudit " + version_text());
     app.require_subcommand(1);
 
     RunOptions run;
@@ -324,6 +357,9 @@ int parse_and_run(int argc, char** argv)
     CLI::App* explain_app = app.add_subcommand("explain", "what a rule means, how it knows, how to fix it");
     explain_app->add_option("rule", catalogue.rule, "id or name: EP201, busy-epollout")->required()->type_name("RULE");
 
+    CompletionOptions completion;
+    CLI::App* completion_app = add_completion(app, completion);
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& done) {  // --help, --version
@@ -363,6 +399,10 @@ int parse_and_run(int argc, char** argv)
         if (auto ok = finish(raw_replay, replay.audit); !ok)
             return complain(ok.error());
         return dispatch(replay_command, replay);
+    }
+    if (*completion_app) {
+        auto code = print_completion(app, completion);
+        return code ? *code : complain(code.error());
     }
     if (*config_app) {
         if (auto ok = finish(raw_config, config); !ok)

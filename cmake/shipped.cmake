@@ -1,0 +1,14 @@
+# epaudit_shipped(TARGET...): for what is installed.
+#
+# Reproducible: no path of this machine gets into what is shipped, so that whoever builds the same
+# commit with the same packages, in any directory, gets the same bytes. Not for tests, whose debug information must lead
+# to their sources.
+set(EPAUDIT_PREFIX_MAP -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.)
+#
+# Hardened, as Debian's own packages are: it reads hostile files as root.
+set(EPAUDIT_HARDENING -fstack-protector-strong $<$<NOT:$<CONFIG:Debug,None>>:-D_FORTIFY_SOURCE=2>)
+function(epaudit_shipped)
+  foreach(target ${ARGN})
+    target_compile_options(${target} PRIVATE ${EPAUDIT_PREFIX_MAP} ${EPAUDIT_HARDENING})
+  endforeach()
+endfunction()
