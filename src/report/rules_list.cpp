@@ -91,7 +91,9 @@ void write_rules_json(const std::vector<RuleListing>& rules, std::ostream& out)
     Json list = Json::array();
     for (const RuleListing& rule : rules)
         list.push_back(rule_json(rule));
-    out << Json{{"rules", std::move(list)}}.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    out << Json{{"schema", "epaudit-rules/1"}, {"rules", std::move(list)}}.dump(2, ' ', false,
+                                                                                Json::error_handler_t::replace)
+        << '\n';
 }
 
 }  // namespace epaudit

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import browser
+import schemas
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EPAUDIT_BUILD", ROOT / "build"))
@@ -91,6 +92,33 @@ def check_github_result(result, ids):
         check(place["region"]["startLine"] >= 1, "startLine")
 
 
+def fits(kind, documents):
+    try:
+        import jsonschema  # noqa: F401
+    except ImportError:
+        raise Skip("python3-jsonschema is not installed") from None
+    for document in documents:
+        wrong = schemas.faults(kind, document)
+        check(not wrong, "\n".join(wrong[:20]) + "\nfields are added to docs/schema and docs/json.md with the code")
+
+
+def json_fits_the_schema(path):
+    fits("epaudit-1", [json_of(path)])
+
+
+def ndjson_fits_the_schema(path):
+    fits("epaudit-ndjson-1", [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
+
+
+def real_output_fits_the_schema(path):
+    fits(f"epaudit-{path.suffix[1:]}-1", [json_of(path)])
+
+
+def every_field_is_described(_):
+    missing = schemas.undocumented()
+    check(not missing, f"docs/json.md does not name {missing}")
+
+
 def junit_is_well_formed(path):
     if not shutil.which("xmllint"):
         raise Skip("xmllint (libxml2-utils) is not installed")
@@ -158,9 +186,13 @@ def html_in_a_browser(path):
 BROWSER = None
 CHECKS = {
     "html": [html_in_a_browser],
-    "ndjson": [ndjson_is_a_stream],
+    "ndjson": [ndjson_is_a_stream, ndjson_fits_the_schema],
     "perfetto": [perfetto_fits_the_trace_format],
-    "json": [json_is_valid],
+    "json": [json_is_valid, json_fits_the_schema],
+    "rules": [real_output_fits_the_schema, every_field_is_described],
+    "doctor": [real_output_fits_the_schema],
+    "inspect": [real_output_fits_the_schema],
+    "baseline": [real_output_fits_the_schema],
     "sarif": [sarif_fits_the_schema, sarif_fits_github],
     "junit": [junit_is_well_formed],
     "github": [github_is_one_command_per_line],
@@ -171,6 +203,9 @@ def main(only):
     passed, failed, skipped = 0, 0, 0
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run([BUILD / "tests/epaudit_samples", directory], check=True)
+        for kind, reason in schemas.write_real(BUILD / "epaudit", pathlib.Path(directory)).items():
+            skipped += 1
+            print(f"skipped real.{kind}: {reason}")
         for path in sorted(pathlib.Path(directory).iterdir()):
             for test in CHECKS.get(path.suffix[1:], []):
                 name = f"{path.name} {test.__name__}"
