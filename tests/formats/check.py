@@ -9,11 +9,13 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 
 import browser
+import recording
 import schemas
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -119,6 +121,29 @@ def every_field_is_described(_):
     check(not missing, f"docs/json.md does not name {missing}")
 
 
+def a_second_reader_reads_it(path):
+    """And counts what epaudit counts; cut anywhere or damaged, it is refused."""
+    if not shutil.which("zstd"):
+        raise Skip("zstd is not installed")
+    data = path.read_bytes()
+    counts = recording.read(data)
+    done = subprocess.run([BUILD / "epaudit", "replay", path, "--format", "json", "--no-config"], capture_output=True, check=False)
+    report = json.loads(done.stdout)
+    check(report["observation"]["complete"], report["observation"])
+    stats = [body for kind, body in recording.records(data) if kind == 34][-1]
+    counted = {slot: value for slot, _, value in struct.iter_unpack("<IIQ", stats)}
+    check(report["observation"]["postings"] == counted[0], f"{counted}, {report['observation']}")
+    parsed, _ = recording.header(data)
+    check(report["target"] == {"command": parsed["command"], "pids": parsed["pids"]}, f"{parsed}")
+    check(counts[0] > 2500 and counts[33] == counts[34] == counts[10] == 25 and counts[38] == 1, counts)
+    for wrong in (data[:-1], data[:len(data) // 2], data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]):
+        try:
+            recording.read(wrong)
+        except (recording.Damaged, struct.error):
+            continue
+        check(False, "damage was not seen")
+
+
 def junit_is_well_formed(path):
     if not shutil.which("xmllint"):
         raise Skip("xmllint (libxml2-utils) is not installed")
@@ -189,6 +214,7 @@ CHECKS = {
     "ndjson": [ndjson_is_a_stream, ndjson_fits_the_schema],
     "perfetto": [perfetto_fits_the_trace_format],
     "json": [json_is_valid, json_fits_the_schema],
+    "rec": [a_second_reader_reads_it],
     "rules": [real_output_fits_the_schema, every_field_is_described],
     "doctor": [real_output_fits_the_schema],
     "inspect": [real_output_fits_the_schema],

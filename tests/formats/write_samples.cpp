@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/report/formats.h"
+#include "tests/unit/sample_recording.h"
 #include "tests/unit/sample_report.h"
 
 int main(int argc, char** argv)
@@ -27,5 +28,7 @@ int main(int argc, char** argv)
             }
         }
     }
-    return 0;
+    std::ofstream recording(std::string(argv[1]) + "/sample.rec", std::ios::binary);
+    recording << sample_recording(2500, 64 << 10);
+    return recording.flush() ? 0 : 1;
 }
