@@ -43,8 +43,8 @@ def headers(build):
     for line in output("ninja", "-C", build, "-t", "deps").splitlines():
         if line and not line[0].isspace():
             wanted = line.startswith(("CMakeFiles/epaudit", "bpf/"))
-        elif wanted and line.strip().startswith("/usr/"):
-            paths.add(os.path.realpath(line.strip()))
+        elif wanted and (path := os.path.realpath(build / line.strip())).startswith("/usr/"):
+            paths.add(path)
     return paths
 
 

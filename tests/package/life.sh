@@ -6,8 +6,8 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 old=$1 new=$2
 dpkg_i() { dpkg --path-include='/usr/share/*' -i "$1"; }
-# All files outside of what dpkg and man-db keep for themselves.
-files() { find / -xdev \( -path /proc -o -path /dev -o -path /sys -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o -path /tmp \) -prune -o -print | sort; }
+# All files where packages may put some, but for what dpkg and man-db keep for themselves.
+files() { find /etc /opt /usr /var/lib /var/spool -xdev \( -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
 version() { dpkg-query -W -f '${Version} ${db:Status-Status}' epaudit; }
 
 if dpkg-query -W epaudit >/dev/null 2>&1; then dpkg --purge epaudit; fi
