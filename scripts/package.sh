@@ -131,6 +131,8 @@ package_image() {
         --config.label org.opencontainers.image.version="$version" \
         --config.label org.opencontainers.image.licenses=Apache-2.0
     umoci gc --layout "$tree/image" >/dev/null
+    # umoci takes a tag; podman wants name and tag here, to call the image so.
+    sed -i "s|\(\"org.opencontainers.image.ref.name\":\"\)$version\"|\1epaudit:$version\"|" "$tree/image/index.json"
     pack "$tree/image" . >"$to/$name.tar"
     rm -rf "$tree"
 }

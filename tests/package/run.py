@@ -257,6 +257,8 @@ def the_image_is_well_formed():
         layout = image_layout(directory)
         check(json.loads((layout / "oci-layout").read_text())["imageLayoutVersion"] == "1.0.0", "oci-layout")
         (entry,) = json.loads((layout / "index.json").read_text())["manifests"]
+        name = entry["annotations"]["org.opencontainers.image.ref.name"]
+        check(name == "epaudit:" + output(EPAUDIT, "--version").split()[1], f"its name is {name}")
         manifest = json.loads(blob(layout, entry))
         config = json.loads(blob(layout, manifest["config"]))
         check(config["config"]["Entrypoint"] == ["/usr/bin/epaudit"] and config["os"] == "linux", f"{config}")
