@@ -47,7 +47,8 @@ commit_time() { git log -1 --format=%ct; }
 
 # make_packages BUILD OUTPUT: from what is built in BUILD. Times, owners and the order of files are fixed.
 make_packages() {
-    local from=$1 to=$2 version arch
+    local from to=$2 version arch
+    from=$(realpath "$1")
     export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(commit_time)} LC_ALL=C TZ=UTC
     umask 022
     version=$("$from/epaudit" --version | awk '{ print $2 }')
@@ -66,7 +67,7 @@ make_packages() {
 package_deb() {
     local from=$1 to=$2 one work=$1/deb tree=$1/deb/tree
     rm -rf "$work"
-    (cd "$from" && cpack -G DEB -B "$OLDPWD/$work" >/dev/null 2>&1) || die "cpack failed: (cd $from && cpack -G DEB)"
+    (cd "$from" && cpack -G DEB -B "$work" >/dev/null 2>&1) || die "cpack failed: (cd $from && cpack -G DEB)"
     for one in "$work"/*.deb "$work"/*.ddeb; do
         dpkg-deb --raw-extract "$one" "$tree"
         if [[ $one == *.ddeb ]]; then
