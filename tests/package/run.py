@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 
 import shells
 
@@ -330,6 +331,24 @@ def the_bill_of_materials_is_true():
     check(header >= {"libcli11-dev", "nlohmann-json3-dev", "libtomlplusplus-dev", "libfmt-dev"}, f"headers: {sorted(header)}")
 
 
+def the_bill_of_materials_fits_the_schema():
+    """That of CycloneDX, as their own library for JavaScript brings it."""
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("python3-jsonschema is not installed") from None
+    folder = of_npm("@cyclonedx/cyclonedx-library@10.3.0") / "@cyclonedx/cyclonedx-library/res/schema"
+    schemas = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+    schema = schemas["bom-1.4.SNAPSHOT.schema.json"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        resolver = jsonschema.RefResolver(schema["$id"], schema, store={"http://cyclonedx.org/schema/" + name: one_of for name, one_of in schemas.items()})
+        checker = jsonschema.Draft7Validator(schema, resolver=resolver)
+    bom = json.loads(one("*.cdx.json").read_text(encoding="utf-8"))
+    check(not checker.is_valid(bom | {"components": [{"name": "no type"}]}), "the schema accepts anything")
+    check(not (errors := [error.message[:200] for error in checker.iter_errors(bom)]), f"{errors}")
+
+
 # Man pages and completions.
 
 def man_pages():
@@ -477,18 +496,17 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def validator():
-    """The action's checker of npm, in a folder of its own below the build."""
+def of_npm(*packages):
+    """The folder of node_modules, in which these are."""
     need("npm")
     place = BUILD / "npm"
-    program = place / "node_modules/.bin/action-validator"
-    if not program.exists():
+    if not all((place / "node_modules" / package.rpartition("@")[0]).exists() for package in packages):
         place.mkdir(exist_ok=True)
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", place, "@action-validator/core@0.6.0",
-                               "@action-validator/cli@0.6.0"], capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", place, *packages], capture_output=True,
+                              text=True, check=False, timeout=120)
         if done.returncode:
-            raise Skip("npm could not install @action-validator/cli: " + done.stderr.strip()[-200:])
-    return program
+            raise Skip(f"npm could not install {' '.join(packages)}: {done.stderr.strip()[-200:]}")
+    return place / "node_modules"
 
 
 def yaml():
@@ -507,7 +525,7 @@ def recipe(language):
 
 
 def the_action_is_valid():
-    program = validator()
+    program = of_npm("@action-validator/core@0.6.0", "@action-validator/cli@0.6.0") / ".bin/action-validator"
     text = (ROOT / "action.yml").read_text(encoding="utf-8")
     with scratch() as directory:
         for name, content, code in (("action.yml", text, 0), ("action.yml", text.replace("using: composite", "using: nothing"), 1)):
@@ -604,7 +622,7 @@ def the_gitlab_recipe_works():
 TESTS = [
     sums_hold, the_package_is_small_and_whole, no_path_of_this_machine, lintian_is_silent, installs_upgrades_and_purges,
     runs_with_what_it_depends_on, the_tarball_needs_no_library, the_image_is_well_formed, the_image_runs,
-    the_bill_of_materials_is_true, man_pages_pass_mandoc, man_pages_have_the_options, man_pages_speak_of_what_there_is,
+    the_bill_of_materials_is_true, the_bill_of_materials_fits_the_schema, man_pages_pass_mandoc, man_pages_have_the_options, man_pages_speak_of_what_there_is,
     example_configuration, completions_in_bash, completions_in_zsh, completions_in_fish, rule_pages_are_fresh,
     the_action_is_valid, the_action_refuses_a_damaged_release, the_github_recipe_works, the_gitlab_recipe_works,
     packed_again_is_the_same, compiled_elsewhere_is_the_same,
