@@ -149,10 +149,8 @@ def command_page(command, version):
     written = prose(name)
     if not written:
         written = "# DESCRIPTION\n\n" + "\n".join(inline(command["description"][:1].upper() + command["description"][1:] + ".")) + "\n\n"
-    head, _, examples = written.partition("# EXAMPLES")
-    text += head + f"# OPTIONS\n\n{option_lines(rows)}\n"
-    text += "# EXIT STATUS\n\n" + EXIT_STATUS + "\n" if "# EXIT STATUS" not in written else ""
-    text += "# EXAMPLES" + examples if examples else ""
+    description, status, examples = re.fullmatch(r"(.*?)(# EXIT STATUS.*?)?(# EXAMPLES.*)?", written, re.DOTALL).groups("")
+    text += description + f"# OPTIONS\n\n{option_lines(rows)}\n" + (status or f"# EXIT STATUS\n\n{EXIT_STATUS}\n") + examples
     return text + "# SEE ALSO\n\n*epaudit*(1), *epaudit.toml*(5), *epaudit-rules*(7)\n"
 
 
