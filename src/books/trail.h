@@ -22,17 +22,20 @@ struct TimelineEntry {
 
 // One frame of a user stack. What is not known is empty or 0; a report shows what there is.
 struct Frame {
-    std::string function;  // demangled
-    std::string file;      // source file, as the debug information names it
-    int line = 0;          // from 1
-    std::string module{};  // path of the executable or library it lies in
-    uint64_t offset = 0;   // into the module's file, as addr2line takes it; counts only with a module
-    bool inlined = false;  // into the frame after it
+    std::string function;   // demangled
+    std::string file;       // source file, as the debug information names it
+    int line = 0;           // from 1
+    std::string module{};   // path of the executable or library it lies in
+    uint64_t offset = 0;    // into the module's file, as addr2line takes it; counts only with a module
+    bool inlined = false;   // into the frame after it
+    bool guessed = false;   // reached by the frame pointer, through code that no unwind table covers
+    bool at_start = false;  // the line is where the function begins: its run-time tells no more
 };
 
 struct Stack {
     std::string what;           // its role: "armed here", "last read here", "waits here", "blocked in"
     std::vector<Frame> frames;  // innermost first
+    std::string hint{};         // what would name the frames that have no name; may be empty
 };
 
 }  // namespace epaudit

@@ -55,8 +55,9 @@ Sight sight_of(const Json& json)
 
 Json frame_json(const Frame& frame)
 {
-    return {{"function", frame.function}, {"file", frame.file},     {"line", frame.line},
-            {"module", frame.module},     {"offset", frame.offset}, {"inlined", frame.inlined}};
+    return {{"function", frame.function}, {"file", frame.file},        {"line", frame.line},
+            {"module", frame.module},     {"offset", frame.offset},    {"inlined", frame.inlined},
+            {"guessed", frame.guessed},   {"at_start", frame.at_start}};
 }
 
 Frame frame_of(const Json& json)
@@ -69,6 +70,8 @@ Frame frame_of(const Json& json)
     frame.module = string_of(json, "module");
     frame.offset = number_of(json, "offset");
     frame.inlined = flag_of(json, "inlined");
+    frame.guessed = flag_of(json, "guessed");
+    frame.at_start = flag_of(json, "at_start");
     return frame;
 }
 
@@ -176,6 +179,7 @@ std::string stack_text(const RecordedStack& stack)
               {"id", stack.id},
               {"time", stack.time},
               {"what", stack.stack.what},
+              {"hint", stack.stack.hint},
               {"frames", Json::array()}};
     for (const Frame& frame : stack.stack.frames)
         json["frames"].push_back(frame_json(frame));
@@ -191,6 +195,7 @@ bool parse_stack(std::string_view text, RecordedStack& out)
     out.id = number_of(json, "id");
     out.time = number_of(json, "time");
     out.stack.what = string_of(json, "what");
+    out.stack.hint = string_of(json, "hint");
     out.stack.frames.clear();
     each(json, "frames", [&](const Json& frame) {
         if (frame.is_object())

@@ -197,6 +197,8 @@ private:
                        &frame == guilty ? " class=\"guilty\"" : "", xml_escaped(function), xml_escaped(where));
         }
         out_ << "</ol>\n";
+        if (!stack.hint.empty())
+            fmt::print(out_, "<p>{}</p>\n", safe(stack.hint));
     }
 
     void loops()

@@ -125,6 +125,10 @@ Json frame_json(const Frame& frame, const std::string& directory)
     }
     if (frame.inlined)
         json["inlined"] = true;
+    if (frame.guessed)
+        json["guessed"] = true;
+    if (frame.at_start)
+        json["at_start"] = true;
     return json;
 }
 
@@ -139,7 +143,10 @@ Json evidence_json(const Finding& finding, const std::string& directory)
         Json frames = Json::array();
         for (const Frame& frame : stack.frames)
             frames.push_back(frame_json(frame, directory));
-        stacks.push_back(Json{{"what", stack.what}, {"frames", std::move(frames)}});
+        Json one{{"what", stack.what}, {"frames", std::move(frames)}};
+        if (!stack.hint.empty())
+            one["hint"] = stack.hint;
+        stacks.push_back(std::move(one));
     }
     Json json{{"timeline", std::move(timeline)}, {"stacks", std::move(stacks)}};
     if (finding.source)

@@ -134,6 +134,10 @@ std::pair<std::string, std::string> frame_text(const Frame& frame, const std::st
     std::string function = clean(frame.function.empty() ? "?" : frame.function);
     if (frame.inlined)
         function += " (inlined)";
+    if (frame.at_start && frame.line > 0)
+        where += " (start of the function)";
+    if (frame.guessed)
+        where += where.empty() ? "(by frame pointer)" : " (by frame pointer)";
     return {std::move(function), std::move(where)};
 }
 

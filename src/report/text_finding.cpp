@@ -144,6 +144,9 @@ private:
                 for (const std::string& part : fill({function, where}, width_ - 2 * kMargin, kMargin))
                     body.push_back("  " + part);
         }
+        for (const std::string& line :
+             stack.hint.empty() ? std::vector<std::string>() : wrap(clean(stack.hint), width_ - 2 * kMargin))
+            body.push_back("  " + line);
         lines(body);
     }
 

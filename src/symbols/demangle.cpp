@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "src/symbols/demangle_rust.h"
+
 namespace epaudit {
 namespace {
 
@@ -52,6 +54,8 @@ std::string rust_name(std::string name)
 
 std::string demangled(const std::string& symbol)
 {
+    if (symbol.compare(0, 2, "_R") == 0)
+        return rust_v0_name(symbol).value_or(symbol);
     if (symbol.compare(0, 2, "_Z") != 0)
         return symbol;
     int status = 0;

@@ -5,7 +5,7 @@
 
 namespace epaudit {
 
-// C++ and Rust (legacy mangling) names as their authors wrote them; anything else, Rust's v0 names too, as it is.
+// C++ and Rust names (both manglings) as their authors wrote them; anything else as it is.
 std::string demangled(const std::string& symbol);
 
 }  // namespace epaudit

@@ -7,7 +7,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
+#include "src/symbols/code_map.h"
+#include "src/symbols/frame_step.h"
+#include "src/symbols/go_table.h"
+#include "src/symbols/perf_map_file.h"
 #include "src/symbols/process_image.h"
 
 namespace epaudit {
@@ -25,10 +32,22 @@ struct ProcessImage::Impl {
     bool attached = false;                         // the unwinder's callbacks are in place
     const StackSlice* slice = nullptr;             // being unwound
     std::map<uint64_t, std::vector<Frame>> known;  // by address looked up
+    CodeMap code;                                  // as it was read last
+    std::unique_ptr<PerfMapFile> perf_map;
+    std::map<std::pair<std::string, uint64_t>, std::optional<GoTable>> go_tables;  // by module and where it starts
 };
+
+// Reads the map of modules anew; 0, or why that cannot be.
+int refresh(ProcessImage::Impl& impl);
+// Those of the slice, innermost first; none: the unwinder does not know this code at all.
+std::vector<CodeAddress> walk(ProcessImage::Impl& impl, const StackSlice& slice);
 
 // Frames of one address: those inlined there, innermost first, then the function itself.
 std::vector<Frame> frames_of(Dwfl* dwfl, uint64_t address);
+// As Go's own table knows it, if debug information does not: names, files and lines are put into `frames`.
+void add_go_names(ProcessImage::Impl& impl, uint64_t address, std::vector<Frame>& frames);
+// From a frame of Go code to its caller.
+bool step_by_go_table(ProcessImage::Impl& impl, const StackSlice& slice, uint64_t looked_up, FramePlace& at);
 const Dwfl_Thread_Callbacks& slice_callbacks();
 // Do unwind tables cover this address? Without them libdwfl would guess from the frame pointer register, which is
 // rarely one.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -23,7 +24,6 @@ namespace epaudit {
 namespace {
 
 constexpr std::string_view kDeleted = " (deleted)";
-constexpr size_t kMostFrames = 64;
 
 // In ticks since boot; 0 when it is gone.
 uint64_t start_time(uint32_t pid)
@@ -161,6 +161,15 @@ static int read_map(Dwfl* dwfl, uint32_t pid)
     return error < 0 ? errno : error;
 }
 
+int refresh(ProcessImage::Impl& impl)
+{
+    if (int error = read_map(impl.dwfl.get(), impl.pid))
+        return error;
+    if (std::string maps = read_proc_file(fmt::format("/proc/{}/maps", impl.pid)); !maps.empty())
+        impl.code = CodeMap(maps);
+    return 0;
+}
+
 ProcessImage::ProcessImage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ProcessImage::~ProcessImage() = default;
 
@@ -178,7 +187,8 @@ std::unique_ptr<ProcessImage> ProcessImage::open(uint32_t pid, int& why)
     impl->device = exe.st_dev;
     impl->inode = exe.st_ino;
     impl->dwfl.reset(dwfl_begin(&kCallbacks));
-    why = impl->dwfl ? read_map(impl->dwfl.get(), pid) : ENOMEM;
+    impl->perf_map = std::make_unique<PerfMapFile>(pid);
+    why = impl->dwfl ? refresh(*impl) : ENOMEM;
     if (why)
         return nullptr;
     return std::unique_ptr<ProcessImage>(new ProcessImage(std::move(impl)));
@@ -193,28 +203,11 @@ bool ProcessImage::current() const
 
 std::vector<CodeAddress> ProcessImage::unwind(const StackSlice& slice)
 {
-    std::vector<CodeAddress> addresses;
-    auto on_frame = [](Dwfl_Frame* frame, void* out) {
-        Dwarf_Addr pc = 0;
-        bool exact = false;
-        auto& found = *static_cast<std::vector<CodeAddress>*>(out);
-        if (!dwfl_frame_pc(frame, &pc, &exact) || !pc || found.size() >= kMostFrames)
-            return static_cast<int>(DWARF_CB_ABORT);
-        found.push_back({pc, exact});
-        Dwfl* dwfl = dwfl_thread_dwfl(dwfl_frame_thread(frame));
-        return static_cast<int>(can_unwind(dwfl, pc - (exact ? 0 : 1)) ? DWARF_CB_OK : DWARF_CB_ABORT);
-    };
     Impl& impl = *impl_;
     // Libraries may have been loaded since.
     if (!dwfl_addrmodule(impl.dwfl.get(), slice.pc))
-        read_map(impl.dwfl.get(), impl.pid);
-    if (!impl.attached)
-        impl.attached = dwfl_attach_state(impl.dwfl.get(), nullptr, static_cast<pid_t>(impl.pid), &slice_callbacks(),
-                                          &impl.slice);
-    impl.slice = &slice;
-    if (impl.attached)
-        dwfl_getthread_frames(impl.dwfl.get(), static_cast<pid_t>(impl.pid), on_frame, &addresses);
-    impl.slice = nullptr;
+        refresh(impl);
+    std::vector<CodeAddress> addresses = walk(impl, slice);
     if (addresses.empty())
         addresses.push_back({slice.pc, true});
     return addresses;
@@ -224,13 +217,30 @@ std::vector<Frame> ProcessImage::symbolise(const std::vector<CodeAddress>& addre
 {
     std::vector<Frame> frames;
     for (const CodeAddress& address : addresses) {
+        if (address.named) {
+            frames.push_back(*address.named);
+            frames.back().guessed = address.guessed;
+            continue;
+        }
         uint64_t at = address.pc - (address.exact ? 0 : 1);
         auto [known, fresh] = impl_->known.try_emplace(at);
-        if (fresh)
+        if (fresh) {
             known->second = frames_of(impl_->dwfl.get(), at);
-        frames.insert(frames.end(), known->second.begin(), known->second.end());
+            add_go_names(*impl_, at, known->second);
+        }
+        for (const Frame& frame : known->second) {
+            frames.push_back(frame);
+            frames.back().guessed = address.guessed;
+        }
     }
     return frames;
+}
+
+std::string ProcessImage::hint(const std::vector<Frame>& frames) const
+{
+    const bool nameless = std::any_of(frames.begin(), frames.end(),
+                                      [](const Frame& f) { return f.function.empty() && f.module.empty(); });
+    return nameless ? naming_hint(impl_->code.runtime()) : std::string();
 }
 
 }  // namespace epaudit

@@ -17,7 +17,10 @@ namespace epaudit {
 // A place in the code of a process. Return addresses point behind their call.
 struct CodeAddress {
     uint64_t pc = 0;
-    bool exact = false;  // not a return address
+    bool exact = false;    // not a return address
+    bool guessed = false;  // by the frame pointer
+    // Named at once, where code or frames are not what they were when a finding asks.
+    std::shared_ptr<const Frame> named{};
 };
 
 class ProcessImage {
@@ -32,9 +35,12 @@ public:
     std::vector<CodeAddress> unwind(const StackSlice& slice);
     // One frame for each address, and one more for each function inlined there. Works when the process has ended.
     std::vector<Frame> symbolise(const std::vector<CodeAddress>& addresses);
+    // What would name those that have no name; empty: nothing that we know.
+    std::string hint(const std::vector<Frame>& frames) const;
+
+    struct Impl;
 
 private:
-    struct Impl;
     explicit ProcessImage(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

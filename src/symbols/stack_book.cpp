@@ -17,6 +17,13 @@ constexpr size_t kMostImages = 64;
 // So long a rule may still ask for a stack of a process that has ended.
 constexpr uint64_t kEndedNs = 60 * NSEC_PER_SEC;
 
+Stack stack_of(StackRole role, ProcessImage& image, const std::vector<CodeAddress>& addresses)
+{
+    Stack stack{stack_role_text(role), image.symbolise(addresses)};
+    stack.hint = image.hint(stack.frames);
+    return stack;
+}
+
 }  // namespace
 
 std::shared_ptr<ProcessImage> StackBook::image_of(uint32_t pid)
@@ -98,7 +105,7 @@ const Stack* StackBook::find(StackRole role, const sweep_record& entry)
         return nullptr;
     Kept& kept = at->second;
     if (!kept.stack)
-        kept.stack = std::make_unique<Stack>(Stack{stack_role_text(role), kept.image->symbolise(kept.addresses)});
+        kept.stack = std::make_unique<Stack>(stack_of(role, *kept.image, kept.addresses));
     return kept.stack.get();
 }
 
@@ -116,8 +123,7 @@ std::vector<std::pair<StackOwner, Stack>> StackBook::take_fresh()
     for (const StackOwner& owner : fresh_) {
         auto at = kept_.find({owner.role, owner.id});
         if (at != kept_.end())
-            taken.emplace_back(owner,
-                               Stack{stack_role_text(owner.role), at->second.image->symbolise(at->second.addresses)});
+            taken.emplace_back(owner, stack_of(owner.role, *at->second.image, at->second.addresses));
     }
     fresh_.clear();
     return taken;

@@ -2,8 +2,11 @@
 // What libdwfl's unwinder asks of us: the registers to start from, and words of the stack. Everything else it
 // finds in the modules' unwind tables, so no frame pointers are needed.
 #include <elfutils/libdw.h>
+#include <sys/uio.h>
 
 #include <cstdlib>
+#include <optional>
+#include <utility>
 
 #include "src/symbols/image_impl.h"
 
@@ -68,5 +71,138 @@ bool can_unwind(Dwfl* dwfl, uint64_t address)
 }
 
 const Dwfl_Thread_Callbacks& slice_callbacks() { return kSliceCallbacks; }
+
+namespace {
+
+constexpr size_t kMostFrames = 64;
+#if defined(__aarch64__)
+constexpr unsigned kStackPointer = 31, kFramePointer = 29;
+#else
+constexpr unsigned kStackPointer = 7, kFramePointer = 6;
+#endif
+
+// One walk: by the unwind tables where there are some, else by the frame pointer, and by the tables again.
+struct Walk {
+    ProcessImage::Impl& impl;
+    const StackSlice& slice;
+    std::vector<CodeAddress> found{};
+    FramePlace at{};       // the last frame found, where no table covers it
+    bool exact = true;     // `at` is no return address
+    bool moved = false;    // the tables begin at a return address, of which covered_frames() took one
+    bool guessed = false;  // so is all that is reached through a guess
+    bool refreshed = false;
+    bool uncovered = true;  // the tables ended at `at`
+};
+
+uint64_t looked_up(uint64_t pc, bool exact) { return pc - (exact ? 0 : 1); }
+
+bool read_code(uint32_t pid, uint64_t address, void* into, size_t size)
+{
+    iovec to{into, size};
+    iovec from{reinterpret_cast<void*>(address), size};
+    return process_vm_readv(static_cast<pid_t>(pid), &to, 1, &from, 1, 0) == static_cast<ssize_t>(size);
+}
+
+int on_frame(Dwfl_Frame* frame, void* argument)
+{
+    Walk& walk = *static_cast<Walk*>(argument);
+    Dwarf_Addr pc = 0;
+    bool exact = false;
+    if (!dwfl_frame_pc(frame, &pc, &exact) || !pc || walk.found.size() >= kMostFrames)
+        return DWARF_CB_ABORT;
+    if (std::exchange(walk.moved, false)) {
+        exact = false;
+        pc++;
+    }
+    walk.found.push_back({pc, exact, walk.guessed});
+    if (can_unwind(walk.impl.dwfl.get(), looked_up(pc, exact)))
+        return DWARF_CB_OK;
+    walk.at.pc = pc;
+    walk.exact = exact;
+    walk.uncovered = !dwfl_frame_reg(frame, kStackPointer, &walk.at.sp) &&
+                     !dwfl_frame_reg(frame, kFramePointer, &walk.at.fp);
+    return DWARF_CB_ABORT;
+}
+
+// From `at` outwards, as far as there are tables.
+void covered_frames(Walk& walk)
+{
+    ProcessImage::Impl& impl = walk.impl;
+    if (!impl.attached)
+        impl.attached = dwfl_attach_state(impl.dwfl.get(), nullptr, static_cast<pid_t>(impl.pid), &slice_callbacks(),
+                                          &impl.slice);
+    walk.uncovered = false;
+    if (!impl.attached)
+        return;
+    StackSlice moved;
+    impl.slice = &walk.slice;
+    if (!walk.found.empty() || !walk.exact) {
+        moved = walk.slice;
+        moved.pc = looked_up(walk.at.pc, walk.exact);
+        moved.registers[kStackPointer] = walk.at.sp;
+        moved.registers[kFramePointer] = walk.at.fp;
+        impl.slice = &moved;
+        walk.moved = !walk.exact;
+    }
+    dwfl_getthread_frames(impl.dwfl.get(), static_cast<pid_t>(impl.pid), on_frame, &walk);
+    impl.slice = nullptr;
+}
+
+// To the caller of a frame that no table covers.
+bool step(Walk& walk)
+{
+    const ReadCode read = [&](uint64_t address, void* into, size_t size) {
+        return read_code(walk.impl.pid, address, into, size);
+    };
+    if (step_by_go_table(walk.impl, walk.slice, looked_up(walk.at.pc, walk.exact), walk.at)) {
+        walk.exact = false;
+        return true;
+    }
+    if (!walk.exact && step_over_python_trampoline(walk.slice, read, walk.at))
+        return true;
+    walk.exact = false;
+    walk.guessed = true;
+    if (step_by_frame_pointer(walk.slice, walk.impl.code, read, walk.at))
+        return true;
+    // The caller may lie in code that was mapped since.
+    return !std::exchange(walk.refreshed, true) && refresh(walk.impl) == 0 &&
+           step_by_frame_pointer(walk.slice, walk.impl.code, read, walk.at);
+}
+
+// Code that is made at run time may be something else by the time a finding asks.
+void name_made_code(ProcessImage::Impl& impl, std::vector<CodeAddress>& found)
+{
+    const PerfMap* names = nullptr;
+    bool asked = false;
+    for (CodeAddress& address : found) {
+        const uint64_t at = looked_up(address.pc, address.exact);
+        if (dwfl_addrmodule(impl.dwfl.get(), at))
+            continue;
+        if (!std::exchange(asked, true))
+            names = impl.perf_map->read();
+        if (std::optional<Frame> frame = names ? names->find(at) : std::nullopt)
+            address.named = std::make_shared<const Frame>(std::move(*frame));
+    }
+}
+
+}  // namespace
+
+std::vector<CodeAddress> walk(ProcessImage::Impl& impl, const StackSlice& slice)
+{
+    Walk walk{impl, slice};
+    walk.at = {slice.pc, slice.registers[kStackPointer], slice.registers[kFramePointer]};
+    if (!impl.code.find(slice.pc))  // run-times map more code as they go
+        refresh(impl);
+    while (walk.found.size() < kMostFrames) {
+        if (can_unwind(impl.dwfl.get(), looked_up(walk.at.pc, walk.exact)))
+            covered_frames(walk);
+        else
+            walk.found.push_back({walk.at.pc, walk.exact, walk.guessed});
+        if (!walk.uncovered || !step(walk))
+            break;
+    }
+    name_made_code(impl, walk.found);
+    return walk.found;
+}
 
 }  // namespace epaudit
