@@ -11,7 +11,8 @@
 namespace epaudit {
 
 // The frame to point at: the innermost one of the project, in the first stack that has one. Frames of system
-// libraries, of a language's run-time and of headers under /usr are not the project's. nullptr: none has a
+// libraries, of a language's run-time, of packages and of headers under /usr are not the project's. Functions that only pass
+// epoll_ctl on, by their names, are stepped over when one of the project called them. nullptr: none has a
 // function and a source line of the project.
 const Frame* guilty_frame(const Finding& finding);
 

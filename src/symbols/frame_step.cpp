@@ -54,7 +54,9 @@ bool step_by_frame_pointer(const StackSlice& slice, const CodeMap& code, const R
     if (at.fp % sizeof(uint64_t) || at.fp < at.sp || at.fp < slice.start || !slice.read(at.fp, saved) ||
         !slice.read(at.fp + sizeof(uint64_t), back))
         return false;
-    if (!code.find(back) || !follows_call(back, read))
+    const CodeRange* caller = code.find(back);
+    // Interpreters made at run time push the address they want to come back to, and jump.
+    if (!caller || (!caller->anonymous && !follows_call(back, read)))
         return false;
     at = {back, at.fp + 2 * sizeof(uint64_t), saved};
     return true;

@@ -24,7 +24,8 @@ using ReadCode = std::function<bool(uint64_t address, void* into, size_t size)>;
 bool follows_call(uint64_t address, const ReadCode& read);
 
 // By the chain of saved frame pointers: a guess, for the register may hold anything. It must lie in the slice, above the
-// stack pointer, aligned, and the word above it must be an address of code behind a call.
+// stack pointer, aligned, and the word above it must be an address of code: behind a call,
+// if a file holds that code.
 bool step_by_frame_pointer(const StackSlice& slice, const CodeMap& code, const ReadCode& read, FramePlace& at);
 
 // CPython's trampolines for -X perf (3.12 and later) leave the frame pointer alone, and no table covers them; but they are

@@ -213,6 +213,13 @@ std::vector<CodeAddress> ProcessImage::unwind(const StackSlice& slice)
     return addresses;
 }
 
+static Frame made_code(uint64_t address)
+{
+    Frame frame;
+    frame.offset = address;
+    return frame;
+}
+
 std::vector<Frame> ProcessImage::symbolise(const std::vector<CodeAddress>& addresses)
 {
     std::vector<Frame> frames;
@@ -225,7 +232,8 @@ std::vector<Frame> ProcessImage::symbolise(const std::vector<CodeAddress>& addre
         uint64_t at = address.pc - (address.exact ? 0 : 1);
         auto [known, fresh] = impl_->known.try_emplace(at);
         if (fresh) {
-            known->second = frames_of(impl_->dwfl.get(), at);
+            known->second = is_made_code(*impl_, at) ? std::vector<Frame>{made_code(at)}
+                                                     : frames_of(impl_->dwfl.get(), at);
             add_go_names(*impl_, at, known->second);
         }
         for (const Frame& frame : known->second) {

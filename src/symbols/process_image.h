@@ -35,6 +35,8 @@ public:
     std::vector<CodeAddress> unwind(const StackSlice& slice);
     // One frame for each address, and one more for each function inlined there. Works when the process has ended.
     std::vector<Frame> symbolise(const std::vector<CodeAddress>& addresses);
+    // A perf map may be written after the stack was taken (jcmd writes it when it is told to): are there more names now?
+    bool name_late(std::vector<CodeAddress>& addresses);
     // What would name those that have no name; empty: nothing that we know.
     std::string hint(const std::vector<Frame>& frames) const;
 

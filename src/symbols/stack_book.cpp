@@ -104,7 +104,7 @@ const Stack* StackBook::find(StackRole role, const sweep_record& entry)
     if (at == kept_.end())
         return nullptr;
     Kept& kept = at->second;
-    if (!kept.stack)
+    if (!kept.stack || (!kept.stack->hint.empty() && kept.image->name_late(kept.addresses)))
         kept.stack = std::make_unique<Stack>(stack_of(role, *kept.image, kept.addresses));
     return kept.stack.get();
 }

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -94,6 +95,29 @@ struct Walk {
     bool uncovered = true;  // the tables ended at `at`
 };
 
+// The header of an ELF file is all it takes.
+std::unique_ptr<Elf, ElfDeleter> own_machine()
+{
+    static Elf64_Ehdr header = [] {
+        Elf64_Ehdr h{};
+        memcpy(h.e_ident, ELFMAG, SELFMAG);
+        h.e_ident[EI_CLASS] = ELFCLASS64;
+        h.e_ident[EI_DATA] = ELFDATA2LSB;
+        h.e_ident[EI_VERSION] = EV_CURRENT;
+        h.e_type = ET_CORE;
+#if defined(__aarch64__)
+        h.e_machine = EM_AARCH64;
+#else
+        h.e_machine = EM_X86_64;
+#endif
+        h.e_version = EV_CURRENT;
+        h.e_ehsize = sizeof(h);
+        return h;
+    }();
+    elf_version(EV_CURRENT);
+    return std::unique_ptr<Elf, ElfDeleter>(elf_memory(reinterpret_cast<char*>(&header), sizeof(header)));
+}
+
 uint64_t looked_up(uint64_t pc, bool exact) { return pc - (exact ? 0 : 1); }
 
 bool read_code(uint32_t pid, uint64_t address, void* into, size_t size)
@@ -128,9 +152,9 @@ int on_frame(Dwfl_Frame* frame, void* argument)
 void covered_frames(Walk& walk)
 {
     ProcessImage::Impl& impl = walk.impl;
-    if (!impl.attached)
-        impl.attached = dwfl_attach_state(impl.dwfl.get(), nullptr, static_cast<pid_t>(impl.pid), &slice_callbacks(),
-                                          &impl.slice);
+    if (!impl.attached && (impl.machine = own_machine()))
+        impl.attached = dwfl_attach_state(impl.dwfl.get(), impl.machine.get(), static_cast<pid_t>(impl.pid),
+                                          &slice_callbacks(), &impl.slice);
     walk.uncovered = false;
     if (!impl.attached)
         return;
@@ -169,23 +193,40 @@ bool step(Walk& walk)
            step_by_frame_pointer(walk.slice, walk.impl.code, read, walk.at);
 }
 
-// Code that is made at run time may be something else by the time a finding asks.
-void name_made_code(ProcessImage::Impl& impl, std::vector<CodeAddress>& found)
+}  // namespace
+
+// libdwfl takes what lies between two mappings of one file as a part of it.
+bool is_made_code(const ProcessImage::Impl& impl, uint64_t address)
 {
+    const CodeRange* range = impl.code.find(address);
+    return range ? range->anonymous : !dwfl_addrmodule(impl.dwfl.get(), address);
+}
+
+namespace {
+
+// Code that is made at run time may be something else by the time a finding asks.
+bool name_made_code(ProcessImage::Impl& impl, std::vector<CodeAddress>& found)
+{
+    bool more = false;
     const PerfMap* names = nullptr;
     bool asked = false;
     for (CodeAddress& address : found) {
         const uint64_t at = looked_up(address.pc, address.exact);
-        if (dwfl_addrmodule(impl.dwfl.get(), at))
+        if (address.named || !is_made_code(impl, at))
             continue;
         if (!std::exchange(asked, true))
             names = impl.perf_map->read();
-        if (std::optional<Frame> frame = names ? names->find(at) : std::nullopt)
+        if (std::optional<Frame> frame = names ? names->find(at) : std::nullopt) {
             address.named = std::make_shared<const Frame>(std::move(*frame));
+            more = true;
+        }
     }
+    return more;
 }
 
 }  // namespace
+
+bool ProcessImage::name_late(std::vector<CodeAddress>& addresses) { return name_made_code(*impl_, addresses); }
 
 std::vector<CodeAddress> walk(ProcessImage::Impl& impl, const StackSlice& slice)
 {

@@ -10,6 +10,7 @@ import costs
 import demos
 import differential
 import interest
+import languages
 import lives
 import loading
 import manners
@@ -51,6 +52,7 @@ sources.register(suite)
 trouble.register(suite)
 waiting.register(suite)
 interest.register(suite)
+languages.register(suite)
 stops.register(suite)
 unregistered.register(suite)
 streams.register(suite)

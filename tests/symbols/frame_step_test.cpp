@@ -128,10 +128,11 @@ TEST_F(FrameChain, RefusesWhatCannotBe)
         EXPECT_FALSE(step()) << outside;
     }
     at_.fp = kStack + 32;
-    EXPECT_FALSE(step_by_frame_pointer(
-        slice_, code_, [](uint64_t, void*, size_t) { return false; }, at_))
-        << "no call stands before it";
-    EXPECT_TRUE(step());
+    const auto no_code = [](uint64_t, void*, size_t) { return false; };
+    put(kStack + 40, 0x400010);
+    EXPECT_FALSE(step_by_frame_pointer(slice_, code_, no_code, at_)) << "no call stands before it";
+    put(kStack + 40, kCode);
+    EXPECT_TRUE(step_by_frame_pointer(slice_, code_, no_code, at_)) << "an interpreter's";
 }
 
 TEST_F(FrameChain, EndsInACircle)

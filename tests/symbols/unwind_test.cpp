@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Unwinding and symbolising this very process: it takes its own registers and a slice of its own stack, as the
 // probes would. Built with -O2 -g -fomit-frame-pointer.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/ucontext.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -135,6 +137,27 @@ TEST(Unwind, ShortSliceKeepsTheInnermostFrames)
     ASSERT_EQ(addresses.size(), 1u) << "nothing of the stack is known";
     EXPECT_EQ(addresses[0].pc, slice.pc);
     EXPECT_TRUE(addresses[0].exact);
+}
+
+// Run-times unmap code, and the unwinder was told of the machine by the first module of the map.
+TEST(Unwind, GoesOnWhenTheFirstModuleIsGone)
+{
+    const int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    void* low = mmap(reinterpret_cast<void*>(0x200000), kPage, PROT_READ | PROT_EXEC,
+                     MAP_PRIVATE | MAP_FIXED_NOREPLACE, file, 0);
+    close(file);
+    ASSERT_NE(low, MAP_FAILED);
+    auto image = own_image();
+    ASSERT_TRUE(image);
+    EXPECT_TRUE(frame_of(image->symbolise(image->unwind(outermost(2 * kPage))), "called_here"));
+    munmap(low, kPage);
+    StackSlice elsewhere = outermost(kPage);
+    elsewhere.pc = 0x200010;  // of no module: the map is read again
+    EXPECT_EQ(image->unwind(elsewhere).size(), 1u);
+    for (int i = 0; i < 3; i++) {
+        std::vector<Frame> frames = image->symbolise(image->unwind(outermost(2 * kPage)));
+        EXPECT_TRUE(frame_of(frames, "called_here")) << describe(frames);
+    }
 }
 
 TEST(Unwind, UnknownCodeIsAnAddressAndNothingElse)

@@ -47,6 +47,51 @@ TEST(Place, AProgramInstalledBelowUsrLibIsItsOwnProject)
     ASSERT_NE(guilty_frame(finding), nullptr);
 }
 
+std::string guilty_of(std::vector<Frame> frames)
+{
+    const Finding finding = with_frames(std::move(frames));
+    const Frame* frame = guilty_frame(finding);
+    return frame ? frame->function : "-";
+}
+
+TEST(Place, WhatOnlyPassesTheCallOnIsSteppedOver)
+{
+    const Frame main{"main", "/app/main.c", 9, "/app/server"};
+    for (const char* wrapper : {"ep_mod", "uv__io_poll", "aeApiAddEvent", "event_add", "Loop::epoll_mod(int, unsigned)",
+                                "main.epollCtl", "server::Epoll::ctl", "epoll_nochangelist_add"}) {
+        EXPECT_EQ(
+            guilty_of({{wrapper, "/app/ep.c", 3, "/app/server"}, {"on_accept", "/app/a.c", 5, "/app/server"}, main}),
+            "on_accept")
+            << wrapper;
+        EXPECT_EQ(guilty_of({{wrapper, "/app/ep.c", 3, "/app/server"}, {"__libc_start_main", "", 0, "/lib/libc.so.6"}}),
+                  wrapper)
+            << "nobody of the project called it";
+    }
+    for (const char* own : {"watch", "control", "ep_loop", "on_epoll_add_failed"})
+        EXPECT_EQ(guilty_of({{own, "/app/ep.c", 3, "/app/server"}, main}), own);
+}
+
+TEST(Place, RuntimesAndPackagesAreNotTheProject)
+{
+    const std::string exe = "/app/server";
+    EXPECT_EQ(guilty_of({{"syscall.EpollCtl", "/home/me/sdk/go1.22/src/syscall/zsyscall_linux_amd64.go", 337, exe},
+                         {"internal/poll.(*FD).Init", "internal/poll/fd_unix.go", 1, exe},
+                         {"main.arm", "/home/me/app/arm.go", 7, exe}}),
+              "main.arm");
+    EXPECT_EQ(guilty_of({{"processTimers", "node:internal/timers", 499, ""},
+                         {"read", "/app/node_modules/x/index.js", 4, ""},
+                         {"onRequest", "/app/server.js", 41, ""}}),
+              "onRequest");
+    EXPECT_EQ(guilty_of({{"_find_and_load", "<frozen importlib._bootstrap>", 1176, ""},
+                         {"select", "/opt/py/lib/python3.12/selectors.py", 468, ""},
+                         {"poll", "/app/venv/site-packages/x/loop.py", 5, ""},
+                         {"serve", "/app/serve.py", 12, ""}}),
+              "serve");
+    EXPECT_EQ(guilty_of({{"mio::poll", "/home/me/.cargo/registry/src/x/mio-0.8/src/poll.rs", 12, exe},
+                         {"server::arm", "src/main.rs", 3, exe}}),
+              "server::arm");
+}
+
 TEST(Place, TheFirstStackThatKnowsDecides)
 {
     Finding finding = with_frames({{"?", "", 0, "/app/server", 1}});

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which line of which language: an EPOLLOUT nobody needs (EP201) and a handler that blocks (EP404), planted in the programs
+of tests/live/lines. Where a run-time tells no names, the finding says which flag would make it."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+
+from harness import ROOT, Skip, check, epaudit
+
+LINES = ROOT / "tests/live/lines"
+OUTPUT, SLEEP = ("EP201", "armed here"), ("EP404", "blocked in")
+
+
+def expected_line(source, rule):
+    for number, text in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+        if f"expect: {rule}" in text:
+            return number
+    raise AssertionError(f"{source} plants no {rule}")
+
+
+class Feeder:
+    """Standard input of a program that reads a byte now and then."""
+
+    def __init__(self, seconds):
+        self.read, self.write = os.pipe()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.feed, args=(seconds,))
+        self.thread.start()
+
+    def feed(self, seconds):
+        while not self.over.wait(seconds):
+            os.write(self.write, b"\n")
+
+    def __enter__(self):
+        return self.read
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        os.close(self.read)
+        os.close(self.write)
+
+
+def stack_of(rule_and_role, *command, duration="3.5", feed=0.2):
+    rule, role = rule_and_role
+    with Feeder(feed) as stdin:
+        outcome = epaudit("run", "--profile", "test", "--duration", duration, "--", *command, stdin=stdin)
+    for finding in outcome.report["findings"]:
+        for stack in finding["evidence"]["stacks"] if finding["rule"] == rule else []:
+            if stack["what"] == role:
+                return stack
+    raise AssertionError(f"no {rule} with a stack '{role}': " + outcome.describe())
+
+
+def first_of(stack, source):
+    frames = [frame for frame in stack["frames"] if frame["file"].endswith("/" + source.name)]
+    check(frames, f"no frame of {source.name}: {stack}")
+    return frames[0]
+
+
+def line_is(stack, source, rule, function):
+    frame = first_of(stack, source)
+    wanted = expected_line(source, rule)
+    check(frame["line"] == wanted, f"{source.name}:{frame['line']}, expected {wanted}: {stack}")
+    check(re.search(function, frame["function"]), f"{frame}")
+    check(not frame.get("guessed"), f"guessed: {frame}")
+
+
+def compiled(build, source, rule_and_role, function):
+    """build(program) makes it; its line and function are named."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = os.path.join(directory, "lines")
+        build(program)
+        word = "output" if rule_and_role == OUTPUT else "sleep"
+        line_is(stack_of(rule_and_role, program, word), source, rule_and_role[0], function)
+
+
+def go(flags):
+    def build(program):
+        if not shutil.which("go"):
+            raise Skip("Go is not installed")
+        subprocess.run(["go", "build", *flags, "-o", program, LINES / "lines.go"], check=True, timeout=120,
+                       env=dict(os.environ, GO111MODULE="off"))
+    return build
+
+
+def rust(program):
+    if not shutil.which("rustc"):
+        raise Skip("Rust is not installed")
+    base = ["rustc", "-g", "-O", "-o", program, LINES / "lines.rs"]
+    modern = subprocess.run([*base, "-C", "symbol-mangling-version=v0"], timeout=120, capture_output=True)
+    if modern.returncode:
+        subprocess.run(base, check=True, timeout=120)
+
+
+def node_named():
+    """V8 tells where a function begins, not where it calls."""
+    if not shutil.which("node"):
+        raise Skip("node is not installed")
+    source = LINES / "lines.js"
+    stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", source, duration="4.5",
+                     feed=1.2)
+    frame = first_of(stack, source)
+    check(frame["function"] == "refresh" and frame["line"] == expected_line(source, "EP404"), f"{stack}")
+    check(frame.get("guessed") and frame.get("at_start"), f"{frame}")
+    check(any(frame["function"] == "_start" for frame in stack["frames"]), f"the stack ends early: {stack}")
+
+
+def node_nameless():
+    if not shutil.which("node"):
+        raise Skip("node is not installed")
+    stack = stack_of(SLEEP, "node", LINES / "lines.js", duration="4.5", feed=1.2)
+    check("--perf-basic-prof" in stack.get("hint", ""), f"no hint: {stack}")
+
+
+def java(named):
+    if not shutil.which("javac") or not shutil.which("jcmd"):
+        raise Skip("no JDK is installed")
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["javac", "-g", "-d", directory, LINES / "Lines.java"], check=True, timeout=60)
+        words = ["java", "-XX:TieredStopAtLevel=1", "-cp", directory]
+        if not named:
+            stack = stack_of(SLEEP, *words, "Lines", "sleep", duration="4")
+            check("PreserveFramePointer" in stack.get("hint", ""), f"no hint: {stack}")
+            return
+        script = pathlib.Path(directory, "run.sh")  # java, and jcmd once its code is compiled: as a user would
+        script.write_text('pid=$$\n( until jcmd $pid Compiler.perfmap >/dev/null 2>&1 && '
+                          'grep -q "Lines.handle" /tmp/perf-$pid.map; do :; done ) &\nexec "$@"\n', encoding="utf-8")
+        stack = stack_of(SLEEP, "sh", script, *words, "-Xcomp", "-XX:CompileCommand=quiet",
+                         "-XX:CompileCommand=compileonly,Lines::*", "-XX:+PreserveFramePointer", "Lines", "sleep",
+                         duration="6")
+        check(any("Lines.handle" in frame["function"] for frame in stack["frames"]), f"no Lines.handle: {stack}")
+
+
+def python_x_perf():
+    """Debian's 3.11 has no -X perf. One that has: function and file, no line."""
+    found = [path for version in ("3.12", "3.13") for path in pathlib.Path("/root/.pyenv/versions").glob(f"{version}.*/bin/python3")]
+    if not found:
+        raise Skip("no python3 of 3.12 or later is here")
+    for python in found:
+        source = LINES / "lines.py"
+        stack = stack_of(SLEEP, python, "-X", "perf", source, "sleep")
+        check(first_of(stack, source)["function"] == "handle", f"{python}: {stack}")
+
+
+def register(suite):
+    for name, flags in (("Go", []), ("stripped Go", ["-ldflags", "-s -w"])):
+        suite.run(f"languages: {name}, EP201", lambda f=flags: compiled(go(f), LINES / "lines.go", OUTPUT, "armForOutput"))
+        suite.run(f"languages: {name}, EP404", lambda f=flags: compiled(go(f), LINES / "lines.go", SLEEP, "handle"))
+    suite.run("languages: Rust, EP201", lambda: compiled(rust, LINES / "lines.rs", OUTPUT, "server::Loop.*arm_for_output"))
+    suite.run("languages: Rust, EP404", lambda: compiled(rust, LINES / "lines.rs", SLEEP, "server::Loop.*handle"))
+    suite.run("languages: node with a perf map", node_named)
+    suite.run("languages: node without one", node_nameless)
+    suite.run("languages: Java with a perf map", lambda: java(True))
+    suite.run("languages: Java without one", lambda: java(False))
+    suite.run("languages: Python -X perf", python_x_perf)
