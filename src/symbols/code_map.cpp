@@ -94,8 +94,18 @@ const CodeRange* CodeMap::find(uint64_t address) const
     return &*(after - 1);
 }
 
-std::string naming_hint(Runtime runtime)
+std::string missing_names(Runtime runtime, const std::vector<Frame>& frames)
 {
+    auto any = [&](auto test) { return std::any_of(frames.begin(), frames.end(), test); };
+    // Python's frames are not on the stack: what is there is its interpreter, which has a name.
+    const bool missing = runtime == Runtime::kPython
+                             ? any([](const Frame& f) { return f.function.starts_with("_PyEval_EvalFrame"); }) &&
+                                   !any([](const Frame& f) { return f.file.ends_with(".py"); })
+                             : any([](const Frame& f) {
+                                   return f.function.empty() && (f.module.empty() || f.guessed);
+                               });
+    if (!missing)
+        return {};
     switch (runtime) {
     case Runtime::kNode:
         return "To name the JavaScript frames, start node with --perf-basic-prof --interpreted-frames-native-stack.";

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "src/books/trail.h"
+
 namespace epaudit {
 
 struct CodeRange {
@@ -33,7 +35,8 @@ private:
     Runtime runtime_ = Runtime::kNone;
 };
 
-// What would name the frames of code made at run time, as one sentence; empty: nothing is known.
-std::string naming_hint(Runtime runtime);
+// What would name the frames of the run-time's language that have no name, as one sentence; empty: none lacks one, or
+// nothing that we know would.
+std::string missing_names(Runtime runtime, const std::vector<Frame>& frames);
 
 }  // namespace epaudit

@@ -246,9 +246,7 @@ std::vector<Frame> ProcessImage::symbolise(const std::vector<CodeAddress>& addre
 
 std::string ProcessImage::hint(const std::vector<Frame>& frames) const
 {
-    const bool nameless = std::any_of(frames.begin(), frames.end(),
-                                      [](const Frame& f) { return f.function.empty() && f.module.empty(); });
-    return nameless ? naming_hint(impl_->code.runtime()) : std::string();
+    return missing_names(impl_->code.runtime(), frames);
 }
 
 }  // namespace epaudit

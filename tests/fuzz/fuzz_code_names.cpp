@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a watched program can make of the names of its code: Go's table, a perf map, a map of its memory.
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "src/symbols/code_map.h"
+#include "src/symbols/demangle.h"
 #include "src/symbols/go_table.h"
 #include "src/symbols/perf_map.h"
 
@@ -24,6 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size)
     const PerfMap map(text);
     for (uint64_t address : {0x0ULL, 0x10ULL, 0x1000ULL, ~0ULL})
         map.find(address);
+    if (size && size < 4096 && demangled(std::string(text)).size() > (1 << 20))
+        abort();
     const CodeMap code(text);
     if (const CodeRange* range = code.find(0x1000); range && (range->start > 0x1000 || range->end <= 0x1000))
         abort();

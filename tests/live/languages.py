@@ -45,7 +45,7 @@ class Feeder:
         os.close(self.write)
 
 
-def stack_of(rule_and_role, *command, duration="3.5", feed=0.2):
+def stack_of(rule_and_role, *command, duration="4", feed=1.2):
     rule, role = rule_and_role
     with Feeder(feed) as stdin:
         outcome = epaudit("run", "--profile", "test", "--duration", duration, "--", *command, stdin=stdin)
@@ -102,8 +102,7 @@ def node_named():
     if not shutil.which("node"):
         raise Skip("node is not installed")
     source = LINES / "lines.js"
-    stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", source, duration="4.5",
-                     feed=1.2)
+    stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", source, duration="4.5")
     frame = first_of(stack, source)
     check(frame["function"] == "refresh" and frame["line"] == expected_line(source, "EP404"), f"{stack}")
     check(frame.get("guessed") and frame.get("at_start"), f"{frame}")
@@ -113,8 +112,33 @@ def node_named():
 def node_nameless():
     if not shutil.which("node"):
         raise Skip("node is not installed")
-    stack = stack_of(SLEEP, "node", LINES / "lines.js", duration="4.5", feed=1.2)
+    stack = stack_of(SLEEP, "node", LINES / "lines.js", duration="4.5")
     check("--perf-basic-prof" in stack.get("hint", ""), f"no hint: {stack}")
+
+
+class Asked:
+    """As a user would: a JVM is asked for its perf map until that names what has been compiled by now."""
+
+    def __init__(self, pid):
+        self.pid, self.over = pid, threading.Event()
+        self.thread = threading.Thread(target=self.ask)
+        self.thread.start()
+
+    def ask(self):
+        while not self.over.wait(0.3):
+            pid = self.pid.read_text(encoding="utf-8").strip() if self.pid.exists() else ""
+            if not pid or subprocess.run(["jcmd", pid, "Compiler.perfmap"], capture_output=True, timeout=20).returncode:
+                continue
+            names = pathlib.Path(f"/tmp/perf-{pid}.map")
+            if names.exists() and "Lines.handle" in names.read_text(encoding="utf-8"):
+                return
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
 
 
 def java(named):
@@ -127,17 +151,17 @@ def java(named):
             stack = stack_of(SLEEP, *words, "Lines", "sleep", duration="4")
             check("PreserveFramePointer" in stack.get("hint", ""), f"no hint: {stack}")
             return
-        script = pathlib.Path(directory, "run.sh")  # java, and jcmd once its code is compiled: as a user would
-        script.write_text('pid=$$\n( until jcmd $pid Compiler.perfmap >/dev/null 2>&1 && '
-                          'grep -q "Lines.handle" /tmp/perf-$pid.map; do :; done ) &\nexec "$@"\n', encoding="utf-8")
-        stack = stack_of(SLEEP, "sh", script, *words, "-Xcomp", "-XX:CompileCommand=quiet",
-                         "-XX:CompileCommand=compileonly,Lines::*", "-XX:+PreserveFramePointer", "Lines", "sleep",
-                         duration="6")
+        script, pid = pathlib.Path(directory, "run.sh"), pathlib.Path(directory, "pid")
+        script.write_text(f'echo $$ > {pid}\nexec "$@"\n', encoding="utf-8")
+        with Asked(pid):
+            stack = stack_of(SLEEP, "sh", script, *words, "-Xcomp", "-XX:CompileCommand=quiet",
+                             "-XX:CompileCommand=compileonly,Lines::*", "-XX:+PreserveFramePointer", "Lines", "sleep",
+                             duration="6")
         check(any("Lines.handle" in frame["function"] for frame in stack["frames"]), f"no Lines.handle: {stack}")
 
 
 def python_x_perf():
-    """Debian's 3.11 has no -X perf. One that has: function and file, no line."""
+    """Function and file, no line. Since 3.12: not in Debian 12."""
     found = [path for version in ("3.12", "3.13") for path in pathlib.Path("/root/.pyenv/versions").glob(f"{version}.*/bin/python3")]
     if not found:
         raise Skip("no python3 of 3.12 or later is here")
@@ -145,6 +169,15 @@ def python_x_perf():
         source = LINES / "lines.py"
         stack = stack_of(SLEEP, python, "-X", "perf", source, "sleep")
         check(first_of(stack, source)["function"] == "handle", f"{python}: {stack}")
+
+
+def python_nameless(role):
+    """Debian's own: named by nothing yet, and the finding says so."""
+    python = "/usr/bin/python3"
+    if not os.path.exists(python):
+        raise Skip("Debian's python3 is not installed")
+    stack = stack_of(role, python, LINES / "lines.py", "output" if role == OUTPUT else "sleep")
+    check("-X perf" in stack.get("hint", ""), f"no hint: {stack}")
 
 
 def register(suite):
@@ -158,3 +191,5 @@ def register(suite):
     suite.run("languages: Java with a perf map", lambda: java(True))
     suite.run("languages: Java without one", lambda: java(False))
     suite.run("languages: Python -X perf", python_x_perf)
+    suite.run("languages: Python without, EP201", lambda: python_nameless(OUTPUT))
+    suite.run("languages: Python without, EP404", lambda: python_nameless(SLEEP))

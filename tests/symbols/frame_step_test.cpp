@@ -45,8 +45,22 @@ TEST(CodeMap, TheRuntimeThatMakesCode)
     EXPECT_EQ(runtime("/usr/bin/nodetool"), Runtime::kNone);
     EXPECT_EQ(CodeMap("1000-2000 r-xp 0 0 1 /usr/bin/python3\n3000-4000 r-xp 0 0 2 /x/libjvm.so\n").runtime(),
               Runtime::kJava);
-    EXPECT_TRUE(naming_hint(Runtime::kNone).empty());
-    EXPECT_NE(naming_hint(Runtime::kNode).find("--perf-basic-prof"), std::string::npos);
+}
+
+TEST(CodeMap, SaysWhatWouldNameTheFrames)
+{
+    Frame made, named{"read", "read.c", 7, "/lib/libc.so.6"},
+        python{"_PyEval_EvalFrameDefault", "", 0, "/usr/bin/python3"};
+    EXPECT_TRUE(missing_names(Runtime::kNone, {made}).empty());
+    EXPECT_TRUE(missing_names(Runtime::kNode, {named}).empty());
+    EXPECT_NE(missing_names(Runtime::kNode, {named, made}).find("--perf-basic-prof"), std::string::npos);
+    made.module = "/usr/bin/node";  // into which V8 maps its own code
+    EXPECT_TRUE(missing_names(Runtime::kNode, {named, made}).empty()) << "a stripped program";
+    made.guessed = true;
+    EXPECT_FALSE(missing_names(Runtime::kNode, {named, made}).empty());
+    EXPECT_NE(missing_names(Runtime::kPython, {named, python}).find("-X perf"), std::string::npos);
+    EXPECT_TRUE(missing_names(Runtime::kPython, {python, {"handle", "/app/a.py"}}).empty());
+    EXPECT_TRUE(missing_names(Runtime::kPython, {named}).empty());
 }
 
 #if !defined(__aarch64__)

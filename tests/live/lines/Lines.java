@@ -33,7 +33,7 @@ public class Lines {
         ServerSocketChannel listener = ServerSocketChannel.open().bind(new InetSocketAddress("127.0.0.1", 0));
         boolean sleeps = words[0].equals("sleep");
         Selector selector = Selector.open();
-        SocketChannel[] talk = new SocketChannel[2];
+        SocketChannel[] talk = new SocketChannel[3];
         for (int i = 0; i < talk.length; i++) {
             talk[i] = SocketChannel.open(listener.getLocalAddress());
             SocketChannel served = listener.accept();
@@ -46,7 +46,7 @@ public class Lines {
                     for (SocketChannel channel : talk) {
                         channel.write(ByteBuffer.wrap(new byte[1]));
                     }
-                    Thread.sleep(20);
+                    Thread.sleep(50);
                 }
             } catch (Exception end) {
             }

@@ -26,7 +26,7 @@ func armForInput(epoll, fd int) {
 func handle(fd int) {
 	var buffer [64]byte
 	if n, _ := syscall.Read(fd, buffer[:]); n > 0 {
-		nap := syscall.Timespec{Nsec: 200e6}
+		nap := syscall.Timespec{Sec: 1, Nsec: 200e6}
 		syscall.Nanosleep(&nap, nil) // expect: EP404
 	}
 }
@@ -36,7 +36,7 @@ func main() {
 	epoll, _ := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	sleeps := os.Args[1] == "sleep"
 	var kept []*os.File
-	for client := 0; client < 2; client++ {
+	for client := 0; client < 3; client++ {
 		talk, _ := net.Dial("tcp", listener.Addr().String())
 		served, _ := listener.Accept()
 		file, _ := served.(*net.TCPConn).File()
@@ -48,7 +48,7 @@ func main() {
 		}
 		armForInput(epoll, int(file.Fd()))
 		go func() {
-			for range time.Tick(20 * time.Millisecond) {
+			for range time.Tick(50 * time.Millisecond) {
 				talk.Write([]byte("x"))
 			}
 		}()

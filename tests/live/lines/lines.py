@@ -13,13 +13,13 @@ def arm_for_output(epoll, fd):
 
 def handle(served):
     served.recv(64)
-    time.sleep(0.2)  # expect: EP404
+    time.sleep(1.2)  # expect: EP404
 
 
 def ask(address, talks):
     with socket.create_connection(address) as talk:
         while True:
-            time.sleep(0.02)
+            time.sleep(0.05)
             if talks:
                 talk.send(b"x")
 
@@ -29,7 +29,7 @@ def main():
     epoll = select.epoll()
     sleeps = sys.argv[1] == "sleep"
     served = {}
-    for _ in range(2):
+    for _ in range(3):
         threading.Thread(target=ask, args=(listener.getsockname(), sleeps), daemon=True).start()
         one, _ = listener.accept()
         one.setblocking(False)

@@ -41,7 +41,7 @@ mod server {
         pub fn handle(&self, fd: i32) -> isize {
             let mut buffer = [0u8; 64];
             let got = unsafe { crate::read(fd, buffer.as_mut_ptr(), 64) };
-            std::thread::sleep(std::time::Duration::from_millis(200)); // expect: EP404
+            std::thread::sleep(std::time::Duration::from_millis(1200)); // expect: EP404
             std::hint::black_box(got)
         }
     }
@@ -52,7 +52,7 @@ fn main() {
     let one = server::Loop { epoll: unsafe { epoll_create1(0) } };
     let sleeps = std::env::args().nth(1).as_deref() == Some("sleep");
     let mut kept = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let mut talk = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (served, _) = listener.accept().unwrap();
         served.set_nonblocking(true).unwrap();
@@ -60,7 +60,7 @@ fn main() {
             one.arm_for_input(served.as_raw_fd());
             std::thread::spawn(move || loop {
                 talk.write_all(b"x").ok();
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(50));
             });
         } else {
             one.arm_for_output(served.as_raw_fd());
