@@ -97,13 +97,13 @@ const CodeRange* CodeMap::find(uint64_t address) const
 std::string missing_names(Runtime runtime, const std::vector<Frame>& frames)
 {
     auto any = [&](auto test) { return std::any_of(frames.begin(), frames.end(), test); };
-    // Python's frames are not on the stack: what is there is its interpreter, which has a name.
-    const bool missing = runtime == Runtime::kPython
-                             ? any([](const Frame& f) { return f.function.starts_with("_PyEval_EvalFrame"); }) &&
-                                   !any([](const Frame& f) { return f.file.ends_with(".py"); })
-                             : any([](const Frame& f) {
-                                   return f.function.empty() && (f.module.empty() || f.guessed);
-                               });
+    // What is on the stack may be the interpreter, which has a name, and not what it interprets.
+    const bool interpreted = any([](const Frame& f) {
+        return f.function.starts_with("_PyEval_EvalFrame") || f.function.starts_with("Builtins_InterpreterEntry");
+    });
+    const bool nameless = any([](const Frame& f) { return f.function.empty() && (f.module.empty() || f.guessed); });
+    const bool scripts = any([](const Frame& f) { return f.file.ends_with(".py"); });
+    const bool missing = runtime == Runtime::kPython ? interpreted && !scripts : nameless || interpreted;
     if (!missing)
         return {};
     switch (runtime) {

@@ -56,6 +56,8 @@ TEST(CodeMap, SaysWhatWouldNameTheFrames)
     EXPECT_NE(missing_names(Runtime::kNode, {named, made}).find("--perf-basic-prof"), std::string::npos);
     made.module = "/usr/bin/node";  // into which V8 maps its own code
     EXPECT_TRUE(missing_names(Runtime::kNode, {named, made}).empty()) << "a stripped program";
+    EXPECT_FALSE(
+        missing_names(Runtime::kNode, {{"Builtins_InterpreterEntryTrampoline", "", 0, "/usr/bin/node"}}).empty());
     made.guessed = true;
     EXPECT_FALSE(missing_names(Runtime::kNode, {named, made}).empty());
     EXPECT_NE(missing_names(Runtime::kPython, {named, python}).find("-X perf"), std::string::npos);
