@@ -41,6 +41,15 @@ bool starts_with_any(const std::string& text, const List& prefixes)
                        [&](std::string_view p) { return text.starts_with(p); });
 }
 
+// What runs a program of another language is not that program, though it is what was executed.
+bool is_runtime(const std::string& module)
+{
+    constexpr std::string_view kRuntimes[] = {"node", "nodejs", "java", "beam.smp", "dotnet", "ruby", "php", "perl"};
+    const std::string_view file = std::string_view(module).substr(module.rfind('/') + 1);
+    return file.starts_with("python") ||
+           std::find(std::begin(kRuntimes), std::end(kRuntimes), file) != std::end(kRuntimes);
+}
+
 bool of_go_itself(const Frame& frame)
 {
     if (!frame.file.ends_with(".go"))
@@ -73,7 +82,8 @@ bool passes_on(const Frame& frame)
 
 bool is_project_frame(const Frame& frame, const std::string& exe)
 {
-    if (frame.file.empty() || frame.line <= 0 || starts_with_any(frame.file, kForeignSources) || of_go_itself(frame))
+    if (frame.file.empty() || frame.line <= 0 || starts_with_any(frame.file, kForeignSources) || of_go_itself(frame) ||
+        is_runtime(frame.module))
         return false;
     if (std::any_of(std::begin(kForeignFolders), std::end(kForeignFolders),
                     [&](std::string_view folder) { return frame.file.find(folder) != std::string::npos; }))

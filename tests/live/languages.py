@@ -155,7 +155,8 @@ def java(named):
         script.write_text(f'echo $$ > {pid}\nexec "$@"\n', encoding="utf-8")
         with Asked(pid):
             stack = stack_of(SLEEP, "sh", script, *words, "-Xcomp", "-XX:CompileCommand=quiet",
-                             "-XX:CompileCommand=compileonly,Lines::*", "-XX:+PreserveFramePointer", "Lines", "sleep",
+                             "-XX:CompileCommand=compileonly,Lines::*", "-XX:CompileCommand=dontinline,Lines::handle",
+                             "-XX:+PreserveFramePointer", "Lines", "sleep",
                              duration="6")
         check(any("Lines.handle" in frame["function"] for frame in stack["frames"]), f"no Lines.handle: {stack}")
 

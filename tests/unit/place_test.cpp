@@ -82,6 +82,11 @@ TEST(Place, RuntimesAndPackagesAreNotTheProject)
                          {"read", "/app/node_modules/x/index.js", 4, ""},
                          {"onRequest", "/app/server.js", 41, ""}}),
               "onRequest");
+    Finding node = with_frames({{"uv_fs_read", "/home/iojs/build/deps/uv/src/unix/fs.c", 2000, "/usr/bin/node"},
+                                {"refresh", "/app/server.js", 6, ""}});
+    node.exe = "/usr/bin/node";
+    ASSERT_NE(guilty_frame(node), nullptr);
+    EXPECT_EQ(guilty_frame(node)->function, "refresh") << "what runs the program is not the program";
     EXPECT_EQ(guilty_of({{"_find_and_load", "<frozen importlib._bootstrap>", 1176, ""},
                          {"select", "/opt/py/lib/python3.12/selectors.py", 468, ""},
                          {"poll", "/app/venv/site-packages/x/loop.py", 5, ""},
