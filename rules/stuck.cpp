@@ -153,6 +153,32 @@ void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<
     });
 }
 
+namespace {
+
+size_t mixed(size_t hash, uint64_t with) { return (hash ^ std::hash<uint64_t>()(with)) * 0x9e3779b97f4a7c15ULL; }
+
+}  // namespace
+
+size_t Repeats::Hash::operator()(const Subject& subject) const
+{
+    const auto& [epoll, file, inode, pid] = subject;
+    return mixed(mixed(mixed(mixed(0, epoll), file), inode), pid);
+}
+
+bool Repeats::same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts)
+{
+    const auto process = books.processes.find(entry.file.tgid);
+    size_t said = mixed(static_cast<size_t>(level), entry.state.unread);
+    said = mixed(mixed(said, entry.file.rescues), entry.live_mask);
+    said = mixed(said, process != books.processes.end() && !process->second.exe.empty());
+    for (const std::string& doubt : doubts)
+        said = mixed(said, std::hash<std::string>()(doubt));
+    const Subject subject{entry.key.epoll, entry.file_id, entry.file.ino, entry.file.tgid};
+    said_[subject] = said;
+    auto before = before_.find(subject);
+    return books.more_follow && before != before_.end() && before->second == said;
+}
+
 void FromStart::mark(Finding& finding, const Entry& entry, const char* has)
 {
     still(entry);

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -91,6 +92,23 @@ public:
 private:
     using Subject = std::tuple<uint64_t, uint64_t, uint32_t>;  // epoll, file, process
     std::set<Subject> marked_, before_;
+};
+
+// Thousands of connections may hang, and are looked at several times a second: what is said of one is written anew when it
+// has changed, and at the last look, which has the numbers that are reported.
+class Repeats {
+public:
+    // Once per audit, first.
+    void begin() { before_ = std::exchange(said_, {}); }
+    // The same was said of it at the audit before, and another one follows.
+    bool same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts);
+
+private:
+    using Subject = std::tuple<uint64_t, uint64_t, uint64_t, uint32_t>;  // epoll, file, inode, process
+    struct Hash {
+        size_t operator()(const Subject& subject) const;
+    };
+    std::unordered_map<Subject, size_t, Hash> said_, before_;
 };
 
 // Memory between audits, for verdicts about waiting.

@@ -87,6 +87,7 @@ public:
     {
         const size_t first = out.size();
         patience_.look(books);
+        repeats_.begin();
         stalls_.take_back(kInfo, books, out);
         for (const Entry& entry : books.entries) {
             if (!entry.key.epoll || !of_kind(entry))
@@ -161,8 +162,14 @@ private:
         bool hangs = early && doubts.empty();
         if (early)
             doubts.emplace_back(kPastUnknown);
+        const Level level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        if (repeats_.same(books, entry, level, doubts)) {
+            if (hangs)
+                from_start_.still(entry);
+            return;
+        }
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.level = level;
         finding.summary = "edge-triggered input lies unread and the loop will not be told of it again";
         finding.count = 1;
         finding.shape = "unread while the loop sleeps";
@@ -191,8 +198,11 @@ private:
             return;
         Doubts doubts;
         doubt_unplaced(books, entry, f.armed_at, settings.ns("turn_s"), timer_gone, doubts);
+        const Level level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        if (repeats_.same(books, entry, level, doubts))
+            return;
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.level = level;
         finding.summary = "edge-triggered input was reported under data that others have too, and nobody has read it";
         finding.count = 1;
         finding.shape = "data shared by several registrations";
@@ -237,6 +247,7 @@ private:
     Patience patience_;
     Stalls stalls_;
     FromStart from_start_;
+    Repeats repeats_;
 };
 
 }  // namespace

@@ -89,6 +89,7 @@ public:
     {
         const size_t first = out.size();
         patience_.look(books);
+        repeats_.begin();
         for (const Entry& entry : books.entries) {
             if (entry.key.epoll && (entry.registration.flags & REGISTRATION_FIRED))
                 judge(books, entry, settings, out);
@@ -126,8 +127,14 @@ private:
         bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
         if (early)
             doubts.emplace_back(kPastUnknown);
+        const Level level = failed ? Level::kConfirmed : doubts.empty() ? Level::kLikely : Level::kRisk;
+        if (repeats_.same(books, entry, level, doubts)) {
+            if (hangs)
+                from_start_.still(entry);
+            return;
+        }
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = failed ? Level::kConfirmed : doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.level = level;
         finding.summary = failed ? "re-arming the fired registration failed: its input will never be reported"
                                  : "the registration fired and was not re-armed: input waits and nobody will be told";
         finding.count = 1;
@@ -156,8 +163,11 @@ private:
             return;
         Doubts doubts;
         doubt_unplaced(books, entry, touched, settings.ns("turn_s"), timer_gone, doubts);
+        const Level level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        if (repeats_.same(books, entry, level, doubts))
+            return;
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.level = level;
         finding.summary = "the registration fired under data that others have too: input waits and nobody will be told";
         finding.shape = "data shared by several registrations";
         finding.count = 1;
@@ -271,6 +281,7 @@ private:
     Patience patience_;
     Stalls stalls_;
     FromStart from_start_;
+    Repeats repeats_;
     std::map<std::tuple<uint64_t, uint64_t, int32_t>, Calls> calls_;
 };
 

@@ -47,10 +47,11 @@ struct AwayThread {
 class CallSites;
 
 struct Snapshot {
-    uint64_t time = 0;        // of the sweep
-    uint64_t began = 0;       // when observation began
-    bool state_known = true;  // kernel state (unread, backlog, socket state) was read; false for strace logs
-    bool times_known = true;  // false: a log without time stamps; only the order of things is known
+    uint64_t time = 0;         // of the sweep
+    uint64_t began = 0;        // when observation began
+    bool state_known = true;   // kernel state (unread, backlog, socket state) was read; false for strace logs
+    bool times_known = true;   // false: a log without time stamps; only the order of things is known
+    bool more_follow = false;  // it is not the last one: what is said of it will be said again
     std::vector<Entry> entries;
     std::vector<Entry> buried;  // last words of registrations that died since the last snapshot
     std::map<uint64_t, epoll_row> epolls;

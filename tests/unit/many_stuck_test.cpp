@@ -51,6 +51,75 @@ TEST(ManyStuck, ALookCostsWhatTheyAreAndNotItsSquare)
     EXPECT_LT(many, 24 * few) << "eight times as many: " << few << " s, then " << many << " s";
 }
 
+std::unique_ptr<Rule> rule(const std::string& id)
+{
+    for (auto& one : make_rules())
+        if (one->info().id == id)
+            return std::move(one);
+    return nullptr;
+}
+
+size_t said(Rule& rule, const Snapshot& books)
+{
+    std::vector<Finding> out;
+    rule.audit(books, Settings(rule.info(), Profile::kTest), out);
+    return out.size();
+}
+
+TEST(ManyStuck, OnlyWhatChangedIsWrittenAnew)
+{
+    auto drained = rule("EP101");
+    Snapshot books = with_stuck(100);
+    books.more_follow = true;
+    EXPECT_EQ(said(*drained, books), 100u);
+    books.time += NSEC_PER_SEC;
+    EXPECT_EQ(said(*drained, books), 0u) << "all of it was said before";
+    books.entries[7].state.unread++;
+    EXPECT_EQ(said(*drained, books), 1u);
+    Snapshot fewer = books;
+    fewer.entries.erase(fewer.entries.begin() + 9);
+    EXPECT_EQ(said(*drained, fewer), 0u);
+    EXPECT_EQ(said(*drained, books), 1u) << "it had gone, and may have been taken back";
+    books.more_follow = false;
+    EXPECT_EQ(said(*drained, books), 100u) << "the last look has the numbers that are reported";
+}
+
+TEST(ManyStuck, TheReportHasTheNumbersOfTheLastLook)
+{
+    Snapshot books = with_stuck(3);
+    books.more_follow = true;
+    Auditor auditor(Profile::kTest);
+    auditor.look(books);
+    const std::vector<Measure> first = auditor.findings().front().cost;
+    books.time += 60 * NSEC_PER_SEC;
+    auditor.look(books);
+    books.more_follow = false;
+    auditor.look(books);
+    const std::vector<Measure> last = auditor.findings().front().cost;
+    ASSERT_EQ(first.back().first, "stuck_s");
+    EXPECT_NEAR(last.back().second - first.back().second, 60, 1e-6);
+}
+
+// In processor time of one look in a row of them. A look has 50 ms: so much and more of it is said the first time.
+TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
+{
+    Snapshot books = with_stuck(20000);
+    books.more_follow = true;
+    Auditor auditor(Profile::kTest);
+    auto cost = [&] {
+        const clock_t then = clock();
+        auditor.look(books);
+        EXPECT_FALSE(auditor.findings().empty());
+        books.time += NSEC_PER_SEC / 10;
+        return static_cast<double>(clock() - then) / CLOCKS_PER_SEC;
+    };
+    const double first = cost();
+    const double later = std::min({cost(), cost(), cost()});
+    RecordProperty("first_ms", static_cast<int>(first * 1000));
+    RecordProperty("later_ms", static_cast<int>(later * 1000));
+    EXPECT_LT(later, first * 2 / 3) << "first " << first << " s, later " << later << " s";
+}
+
 // What was found of a snapshot is not that of its copy.
 TEST(ManyStuck, ACopyHasNeighboursOfItsOwn)
 {
