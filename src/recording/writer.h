@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "src/recording/format.h"
+#include "src/recording/renumber.h"
 #include "src/support/new_file.h"
 #include "src/support/result.h"
 
@@ -22,7 +23,7 @@ public:
     using Sink = std::function<bool(const char*, size_t)>;
     static constexpr size_t kBlock = 256 << 10;
 
-    // A new file, for its owner alone: it holds addresses of the kernel. What was there is gone once it begins.
+    // A new file, for its owner alone: it tells much of a program. What was there is gone once it begins.
     static Result<std::unique_ptr<RecordingWriter>> create(const std::string& path);
     explicit RecordingWriter(Sink sink, size_t block_bytes = kBlock);
     ~RecordingWriter();
@@ -38,11 +39,15 @@ public:
             return refuse();
         put(&head, sizeof(head));
         put(bytes, size);
+        renumbering_.apply(type, block_.data() + used_ - size, size);
         records_++;
     }
     void add(uint32_t type, std::string_view text) { add(type, text.data(), text.size()); }
     // A posting as its `record` says, without the zeros at its end.
     void add(const posting& p);
+    // What stands for an address in the kernel in this recording.
+    const Renumbering& renumbering() const { return renumbering_; }
+    uint64_t renumbered(uint64_t address) const { return renumbering_.of(address); }
     // What came so far reaches the file, whatever happens to us afterwards.
     void flush();
     // Last.
@@ -66,6 +71,7 @@ private:
     size_t used_ = 0;
     uint64_t records_ = 0;
     uint64_t bytes_ = 0;
+    Renumbering renumbering_;
     ZSTD_CCtx_s* zstd_;
     std::string trouble_;
     std::shared_ptr<NewFile> file_;  // that the sink writes to, when we made it

@@ -113,6 +113,7 @@ RC_GTEST_PROP(RecordingProperty, WhatIsWrittenIsRead, ())
             continue;
         writer.add(type, bytes);
         expected.emplace_back(type, bytes);
+        writer.renumbering().apply(type, expected.back().second.data(), bytes.size());
     }
     writer.end();
     auto reader = RecordingReader::open(source_of(file), "test");
@@ -142,8 +143,82 @@ posting any_posting()
     p.record = RECORD_POSTING;
     p.time %= 1ULL << 62;
     p.amount %= 1 << 20;
+    for (u64* word : {&p.file, &p.epoll, &p.data, &p.state.io})  // no addresses: those are renumbered
+        *word &= ~0ULL >> 8;
     p.result = *rc::gen::inRange<int64_t>(-4095, 1 << 20);
     return p;
+}
+
+constexpr uint64_t kObject = 0xffff888012345600;
+
+posting with_addresses(uint64_t file)
+{
+    posting p{};
+    p.kind = POSTING_READ;
+    p.file_kind = FILE_UNIX;
+    p.flags = POSTING_STATE;
+    p.file = file;
+    p.epoll = kObject + 4096;
+    p.data = 0xffff888012345678;  // epoll_event.data is the program's own
+    p.state.io = kObject + 8192;
+    return p;
+}
+
+TEST(Recording, HoldsNoAddressOfTheKernel)
+{
+    recorded_row row{};
+    row.record = RECORD_ROW;
+    row.file = kObject;
+    row.epoll = kObject + 4096;
+    row.state.io = kObject + 8192;
+    unregistered_socket sockets[2] = {};
+    sockets[1].file = kObject;
+    std::string file;
+    RecordingWriter writer(into(file));
+    writer.begin(sample_header());
+    writer.add(with_addresses(kObject));
+    writer.add(with_addresses(kObject + 64));
+    writer.add(RECORD_ROW, &row, sizeof(row));
+    writer.add(RECORD_UNREGISTERED, sockets, sizeof(sockets));
+    writer.end();
+    auto reader = RecordingReader::open(source_of(file), "test");
+    ASSERT_TRUE(reader);
+    Records records = read_all(**reader);
+    ASSERT_EQ(records.size(), 4u);
+    for (const auto& [type, bytes] : records)
+        for (uint64_t address = kObject; address <= kObject + 8192; address += 64)
+            EXPECT_EQ(bytes.find(std::string(reinterpret_cast<const char*>(&address), sizeof(address))),
+                      std::string::npos)
+                << "record " << type;
+    auto back = [&](size_t i) {
+        posting p{};
+        memcpy(&p, records[i].second.data(), std::min(sizeof(p), records[i].second.size()));
+        return p;
+    };
+    recorded_row shown{};
+    memcpy(&shown, records[2].second.data(), sizeof(shown));
+    EXPECT_EQ(back(0).file, shown.file) << "what was the same is the same";
+    EXPECT_EQ(back(0).epoll, shown.epoll);
+    EXPECT_EQ(back(0).state.io, shown.state.io);
+    EXPECT_NE(back(0).file, back(1).file) << "what was not is not";
+    EXPECT_EQ(back(0).data, with_addresses(0).data);
+    EXPECT_EQ(writer.renumbered(kObject), back(0).file) << "and stacks are of the same";
+    std::string again;
+    EXPECT_NE(RecordingWriter(into(again)).renumbered(kObject), writer.renumbered(kObject)) << "a key for each";
+}
+
+TEST(Recording, WhatIsNoAddressStays)
+{
+    const Renumbering numbers;
+    for (uint64_t value :
+         {uint64_t{0}, uint64_t{1}, uint64_t{0x7fffffffffff}, ~uint64_t{0}, static_cast<uint64_t>(-4095)})
+        EXPECT_EQ(numbers.of(value), value);
+    posting tcp = with_addresses(1);
+    tcp.file_kind = FILE_TCP;  // there it is two counts of bytes
+    posting kept = tcp;
+    numbers.apply(RECORD_POSTING, reinterpret_cast<char*>(&kept), sizeof(kept));
+    EXPECT_EQ(kept.state.io, tcp.state.io);
+    EXPECT_NE(kept.epoll, tcp.epoll);
 }
 
 RC_GTEST_PROP(RecordingProperty, PostingsKeepWhatTheyHold, ())
