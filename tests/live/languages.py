@@ -102,7 +102,8 @@ def node_named():
     if not shutil.which("node"):
         raise Skip("node is not installed")
     source = LINES / "lines.js"
-    stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", source, duration="4.5")
+    quiet = ("--no-logfile-per-isolate", "--logfile=/dev/null")  # which the second flag would make it write here
+    stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", *quiet, source, duration="4.5")
     frame = first_of(stack, source)
     check(frame["function"] == "refresh" and frame["line"] == expected_line(source, "EP404"), f"{stack}")
     check(frame.get("guessed") and frame.get("at_start"), f"{frame}")
