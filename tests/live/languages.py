@@ -102,8 +102,9 @@ def node_named():
     if not shutil.which("node"):
         raise Skip("node is not installed")
     source = LINES / "lines.js"
-    quiet = ("--no-logfile-per-isolate", "--logfile=/dev/null")  # which the second flag would make it write here
-    stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", *quiet, source, duration="4.5")
+    with tempfile.TemporaryDirectory() as directory:
+        log = ("--no-logfile-per-isolate", f"--logfile={directory}/log")  # the second flag would make it write one here
+        stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", *log, source, duration="4.5")
     frame = first_of(stack, source)
     check(frame["function"] == "refresh" and frame["line"] == expected_line(source, "EP404"), f"{stack}")
     check(frame.get("guessed") and frame.get("at_start"), f"{frame}")
