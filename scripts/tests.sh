@@ -83,11 +83,12 @@ fuzz_seeds() {
             >"build/fuzz/seeds/log/$name"
         split -l 1 -a 4 "build/fuzz/seeds/log/$name" "build/fuzz/seeds/line/$name-"
     done
-    mkdir -p build/fuzz/seeds/recording build/fuzz/seeds/config
+    mkdir -p build/fuzz/seeds/recording build/fuzz/seeds/config build/fuzz/seeds/symbols
     mkdir -p build/fuzz/seeds/names # Go's table of functions by its magic, a perf map, a Rust name
     printf '\xf1\xff\xff\xff\0\0\1\10' >build/fuzz/seeds/names/go
     printf '1000 10 JS:~a /b.js:1:2\n1008 20 py::f:/c.py\n' >build/fuzz/seeds/names/map
     printf '_RNvXC1aNtB2_3FooNtNtC4core3fmt7Display3fmt' >build/fuzz/seeds/names/rust
+    printf 'int main(void) { return 0; }\n' | "${CLANG:-clang-14}" -g -x c -o build/fuzz/seeds/symbols/program -
     build/fuzz/write_recordings build/fuzz/seeds/recording
     sed -n 's#^//   ##p' src/audit/config.h >build/fuzz/seeds/config/all
 }

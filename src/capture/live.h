@@ -89,6 +89,9 @@ public:
     // All that existed before is in the books (seed() says so itself): an event that belongs to nothing there is lost.
     void seeded();
 
+    // Call it when everything is loaded, attached and open: of all privileges those stay that looks need, and `also`.
+    void give_up_privileges(uint64_t also);
+
     // Reads the books. Costs one walk of the kernel's rows, and copies only those that deserve a look.
     // The counters (Snapshot::stats) need a system call each and no rule looks at them: on request.
     Result<Snapshot> sweep(bool counters);

@@ -6,12 +6,13 @@
 // Not in it: what the kernel does to get to a probe (at a raw_syscalls tracepoint it leaves the short way in and out of
 // all system calls of all processes, watched or not).
 #include "src/capture/live_impl.h"
+#include "src/support/apart.h"
 
 namespace epaudit {
 
 bool LiveCapture::measure(bool on)
 {
-    impl_->statistics = Descriptor(on ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1);
+    impl_->statistics = on ? measure_programs() : Descriptor();
     return static_cast<bool>(impl_->statistics);
 }
 

@@ -187,6 +187,8 @@ Result<> attach_unregistered(LiveCapture::Impl& impl);
 void look_for_unregistered(LiveCapture::Impl& impl, Snapshot& books);
 void note_early_unregistered(LiveCapture::Impl& impl, const std::set<uint32_t>& whose);  // empty: everybody's
 void refresh_processes(LiveCapture::Impl& impl, const Snapshot& books);
+// Capabilities that looks need once everything is attached.
+uint64_t kept_for_looks();
 // Removes rows of processes that ended unseen.
 void forget_ended(LiveCapture::Impl& impl);
 

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "src/capture/live_impl.h"
+#include "src/support/capabilities.h"
 #include "src/support/clock.h"
 #include "src/symbols/build_id.h"
 
@@ -34,9 +35,6 @@ void each_row(const bpf_map* map, Each each)
         error = bpf_map_get_next_key(fd, &key, &key);
     }
 }
-
-// As the process itself sees it: in its mount namespace, and even when it has been replaced.
-std::string exe_of(uint32_t pid) { return fmt::format("/proc/{}/exe", pid); }
 
 // The kernel's counts of what has not ended.
 void add_account(const epaudit_bpf& skeleton, RecordingWriter& writer)
@@ -136,6 +134,7 @@ void LiveRecorder::empty_ring()
 
 void LiveRecorder::work()
 {
+    keep_capabilities(kept_for_looks());  // of this thread
     uint64_t flushed = monotonic_ns();
     for (;;) {
         const uint64_t before = taken_;
@@ -182,7 +181,7 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
         Program& known = processes_[pid];
         if (known.exe != process.exe) {
             known.exe = process.exe;
-            known.build_id = build_id(exe_of(pid));
+            known.build_id = build_id(pid);
         }
         std::string text = process_text(process, known.build_id);
         if (text != known.text)
@@ -191,7 +190,8 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
     }
     if (stacks)
         for (auto& [owner, stack] : stacks->take_fresh())
-            aside.records.emplace_back(RECORD_STACK, stack_text({owner.role, owner.id, owner.time, std::move(stack)}));
+            aside.records.emplace_back(
+                RECORD_STACK, stack_text({owner.role, writer_->renumbered(owner.id), owner.time, std::move(stack)}));
     if (counters)
         aside.records.emplace_back(RECORD_STATS, stats_bytes(books.stats));
     std::string away;
@@ -250,7 +250,7 @@ void LiveCapture::begin_recording(std::unique_ptr<RecordingWriter> writer, Recor
     header.began_unix = realtime_ns() - (monotonic_ns() - impl.began);
     if (header.command.empty())  // else it has not become the command yet; its first RECORD_PROCESS tells
         for (const auto& [pid, process] : impl.processes)
-            header.programs.push_back({pid, process.comm, process.exe, build_id(exe_of(pid))});
+            header.programs.push_back({pid, process.comm, process.exe, build_id(pid)});
     if (impl.stacks)
         impl.stacks->take_fresh();  // from now on they are kept for us
     impl.recorder = std::make_unique<LiveRecorder>(bpf_map__fd(impl.skeleton->maps.recorded), std::move(writer), header,

@@ -60,6 +60,8 @@ Result<int> run_command(const RunOptions& given)
     if (!child)
         return child.error();
     if (*user)
+        (*session)->will_end_command();
+    if (*user)
         (*session)->note(fmt::format("the command ran as {}", user->value().shown()));
     auto pid = static_cast<uint32_t>(child->pid());
     auto process = ProcessHandle::open(pid);

@@ -19,8 +19,11 @@
 #include "src/books/describe.h"
 #include "src/cli/files.h"
 #include "src/report/words.h"
+#include "src/support/apart.h"
+#include "src/support/capabilities.h"
 #include "src/support/clock.h"
 #include "src/support/say.h"
+#include "src/symbols/symbols_child.h"
 
 namespace epaudit {
 namespace {
@@ -45,7 +48,7 @@ double own_cpu_seconds()
     auto seconds = [](const timeval& t) {
         return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
     };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime) + static_cast<double>(symbols_cpu_ns()) / 1e9;
 }
 
 std::string kernel_name()
@@ -86,6 +89,7 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
                                                const std::vector<ProcessInfo>& only)
 {
     std::unique_ptr<Session> session(new Session(options));
+    start_broker();  // while there is one thread, and nothing of a watched program was read
     if (auto ok = check_files(options); !ok)
         return ok.error();
     auto judge = Judge::open(options, profile);
@@ -142,6 +146,9 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
     return announce_ready(options_);
 }
 
+// Everything is loaded, attached and open.
+void Session::settle() { live_->give_up_privileges(may_end_ ? capability_bit(kCapKill) : 0); }
+
 bool Session::time_is_up() const
 {
     return options_.duration && static_cast<double>(monotonic_ns() - began_) / 1e9 >= *options_.duration;
@@ -169,18 +176,19 @@ Result<bool> Session::tick(std::vector<int>& gone)
     cost_.tick(*live_);
     if (now - looked_ + kTickMs * NSEC_PER_MSEC / 2 < patience)
         return stop;
-    if (auto ok = look(progress_.on()); !ok)
+    if (auto ok = look(progress_.on(), false); !ok)
         return ok.error();
     return stop;
 }
 
-Result<> Session::look(bool counters)
+Result<> Session::look(bool counters, bool last)
 {
     double spent = own_cpu_seconds();  // not the clock: on a busy machine that is other people's time
     auto books = live_->sweep(counters);
     if (!books)
         return books.error();
     last_ = std::move(*books);
+    last_.more_follow = !last;
     lively_ = std::any_of(last_.entries.begin(), last_.entries.end(),
                           [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
     judge_->auditor().look(last_);
@@ -243,7 +251,7 @@ Result<> Session::finish()
 {
     progress_.clear();
     cost_.end(*live_);  // before the last look, which costs more than others
-    auto last = look(true);
+    auto last = look(true, true);
     for (std::string& text : live_->notes())
         note(std::move(text));
     ended_ = monotonic_ns();

@@ -34,6 +34,9 @@ public:
     // Hooks are on and the target is watched: tells a waiting test, starts the clock of --duration.
     Result<> begin(std::vector<std::string> command, std::vector<uint32_t> pids);
 
+    // It will have to end a command that runs as another user.
+    void will_end_command() { may_end_ = true; }
+
     enum class End { kTarget, kInterrupted, kDuration };
     // Observes until `over()` says that the target is gone, a signal asks us to stop, or the time is up.
     // Wakes up at once when one of `gone` (pidfds) becomes readable.
@@ -50,7 +53,8 @@ private:
     explicit Session(const AuditOptions& options) : options_(options), progress_(!options.quiet) {}
     void begin_recording(const std::vector<std::string>& command, const std::vector<uint32_t>& pids);
     void end_recording();
-    Result<> look(bool counters);
+    void settle();
+    Result<> look(bool counters, bool last);
     // True: a signal asks us to stop. Descriptors that became readable are taken off the list.
     Result<bool> tick(std::vector<int>& gone);
     void show_progress();
@@ -81,6 +85,7 @@ private:
     double postings_per_s_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon
     std::string selection_;
+    bool may_end_ = false;
     std::vector<std::string> notes_;
     std::vector<InconclusiveReason> inconclusive_;
 };
@@ -88,6 +93,7 @@ private:
 template <typename Over>
 Result<Session::End> Session::observe(std::vector<int> gone, Over over)
 {
+    settle();
     for (;;) {
         auto stop = tick(gone);
         if (!stop)

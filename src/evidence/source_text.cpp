@@ -3,23 +3,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <linux/openat2.h>
-#include <poll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <filesystem>
 #include <sstream>
 
 #include "src/evidence/place.h"
+#include "src/support/apart.h"
 #include "src/support/caller.h"
-#include "src/support/new_file.h"
 #include "src/support/regular_file.h"
 
 namespace epaudit {
@@ -28,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr off_t kLargestFile = 8 << 20;
+constexpr size_t kLongestName = 16384;
 constexpr int kReadMs = 5000;  // a network file system may hang
 
 // Whose rights count, and below which directory names are looked up.
@@ -44,13 +39,9 @@ Descriptor open_directory(const std::string& path)
     return Descriptor(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-// Runs in a child with the rights of `reader`, for good.
-std::string read_as(const Reader& reader)
+// In a child that is that user already, and has no other rights.
+std::string read_whole(const Reader& reader)
 {
-    if (geteuid() == 0 && reader.uid != 0 &&
-        (setgroups(0, nullptr) || setresgid(reader.gid, reader.gid, reader.gid) ||
-         setresuid(reader.uid, reader.uid, reader.uid)))
-        return {};
     const Descriptor file = open_regular_at(
         reader.root.get(), reader.name, Links::kFollow,
         RESOLVE_NO_MAGICLINKS | (reader.for_everybody ? RESOLVE_BENEATH : RESOLVE_IN_ROOT));
@@ -64,33 +55,30 @@ std::string read_as(const Reader& reader)
     return text;
 }
 
+void read_apart(Channel channel)
+{
+    alarm(2 * kReadMs / 1000);  // a file system that hangs
+    Reader reader;
+    std::string message;
+    if (!channel.receive(message, &reader.root, kLongestName))
+        return;
+    Unpacker words(message);
+    reader.for_everybody = words.word() != 0;
+    reader.name = words.text();
+    if (words.ok())
+        channel.send(read_whole(reader));
+}
+
+const bool kHasWorker = set_worker(ApartWork::kSourceText, read_apart);
+
 std::string read_in_child(const Reader& reader)
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC))
-        return {};
-    const Descriptor here(ends[0]);
-    Descriptor there(ends[1]);
-    const pid_t child = fork();
-    if (child == 0) {
-        const rlimit no_core{0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        _exit(write_whole(there.get(), read_as(reader)) ? 1 : 0);
-    }
-    there.reset();
+    Channel child(start_apart(ApartWork::kSourceText, reader.uid, reader.gid));
     std::string text;
-    char part[16384];
-    pollfd more{here.get(), POLLIN, 0};
-    while (child > 0 && poll(&more, 1, kReadMs) > 0) {
-        const ssize_t got = read(here.get(), part, sizeof(part));
-        if (got <= 0)
-            break;
-        text.append(part, static_cast<size_t>(got));
-    }
-    if (child > 0) {
-        kill(child, SIGKILL);
-        while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {}
-    }
+    const Packer order = Packer().word(reader.for_everybody).text(reader.name);
+    if (!kHasWorker || !child || !child.send(order.bytes(), reader.root.get(), kReadMs) ||
+        !child.receive(text, nullptr, kLargestFile, kReadMs))
+        return {};
     return text;
 }
 

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "src/support/apart.h"
 #include "src/support/caller.h"
 
 namespace epaudit {
@@ -163,6 +164,7 @@ Result<> NewFile::open_beside(Access access)
         return ftruncate(file_.get(), 0) ? Result<>(cannot_write(path_, errno)) : Done{};
     }
     beside_ = std::move(beside);
+    tell_broker_of_output(beside_, target_);
     mode_t mode = access == Access::kOwner ? 0600 : plain ? old.st_mode & 0777 : usual_mode();
     // It stays whose it was. Who may not give files away keeps it.
     if (plain && (old.st_uid != geteuid() || old.st_gid != getegid()) && fchown(file_.get(), old.st_uid, old.st_gid) &&
@@ -183,8 +185,8 @@ int NewFile::publish()
 {
     if (beside_.empty())
         return 0;
-    if (rename(beside_.c_str(), target_.c_str()))
-        return errno;
+    if (const int error = rename_output(beside_, target_))
+        return error;
     beside_.clear();
     owned_ = true;
     return 0;
@@ -206,15 +208,15 @@ int NewFile::finish()
 void NewFile::remove_old() const
 {
     if (!beside_.empty())
-        unlink(target_.c_str());
+        unlink_output(target_);
 }
 
 void NewFile::discard()
 {
     if (!beside_.empty())
-        unlink(beside_.c_str());
+        unlink_output(beside_);
     else if (owned_)
-        unlink(target_.c_str());
+        unlink_output(target_);
     beside_.clear();
     owned_ = false;
     file_.reset();

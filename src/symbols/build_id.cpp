@@ -5,15 +5,26 @@
 #include <fmt/format.h>
 
 #include "src/support/regular_file.h"
+#include "src/symbols/symbols_child.h"
 
 namespace epaudit {
 
-std::string build_id(const std::string& path)
+std::string build_id(uint32_t pid)
 {
-    const Descriptor file = open_regular(path);  // a watched program named it
-    if (!file || elf_version(EV_CURRENT) == EV_NONE)
+    // As the process itself sees it: in its mount namespace, and even when it has been replaced.
+    const Descriptor file = open_regular(fmt::format("/proc/{}/exe", pid), Links::kFollow);
+    const ProcessUser user = user_of_process(pid);
+    std::string hex;
+    if (auto child = file ? SymbolsChild::of_user(user.uid, user.gid) : nullptr)
+        child->build_id(file.get(), hex);
+    return hex;
+}
+
+std::string build_id_of(int file)
+{
+    if (elf_version(EV_CURRENT) == EV_NONE)
         return {};
-    Elf* elf = elf_begin(file.get(), ELF_C_READ_MMAP, nullptr);
+    Elf* elf = elf_begin(file, ELF_C_READ_MMAP, nullptr);
     if (!elf)
         return {};
     std::string hex;

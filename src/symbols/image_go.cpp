@@ -8,9 +8,9 @@ namespace epaudit {
 namespace {
 
 // `bias`: how far the module lies from where its file says.
-const GoTable* table_at(ProcessImage::Impl& impl, uint64_t address, uint64_t& bias)
+const GoTable* table_at(ModuleMap& map, uint64_t address, uint64_t& bias)
 {
-    Dwfl_Module* module = dwfl_addrmodule(impl.dwfl.get(), address);
+    Dwfl_Module* module = dwfl_addrmodule(map.dwfl.get(), address);
     Dwarf_Addr start = 0;
     const char* name = module ? dwfl_module_info(module, nullptr, &start, nullptr, nullptr, nullptr, nullptr, nullptr)
                               : nullptr;
@@ -19,7 +19,7 @@ const GoTable* table_at(ProcessImage::Impl& impl, uint64_t address, uint64_t& bi
     if (!elf)
         return nullptr;
     bias = moved;
-    auto [known, fresh] = impl.go_tables.try_emplace({name, start});
+    auto [known, fresh] = map.go_tables.try_emplace({name, start});
     if (fresh)
         known->second = go_table_of(elf);
     return known->second ? &*known->second : nullptr;
@@ -27,12 +27,12 @@ const GoTable* table_at(ProcessImage::Impl& impl, uint64_t address, uint64_t& bi
 
 }  // namespace
 
-void add_go_names(ProcessImage::Impl& impl, uint64_t address, std::vector<Frame>& frames)
+void add_go_names(ModuleMap& map, uint64_t address, std::vector<Frame>& frames)
 {
     if (frames.empty() || !frames.back().file.empty())
         return;
     uint64_t bias = 0;
-    const GoTable* table = table_at(impl, address, bias);
+    const GoTable* table = table_at(map, address, bias);
     std::vector<Frame> found = table ? table->frames(address - bias) : std::vector<Frame>();
     if (found.empty())
         return;
@@ -43,16 +43,16 @@ void add_go_names(ProcessImage::Impl& impl, uint64_t address, std::vector<Frame>
     frames = std::move(found);
 }
 
-bool step_by_go_table(ProcessImage::Impl& impl, const StackSlice& slice, uint64_t looked_up, FramePlace& at)
+bool step_by_go_table(ModuleMap& map, const StackSlice& slice, uint64_t looked_up, FramePlace& at)
 {
 #if defined(__aarch64__)
-    (void)impl, (void)slice, (void)looked_up, (void)at;
+    (void)map, (void)slice, (void)looked_up, (void)at;
     return false;  // there the innermost frame has its return address in a register: the frame pointer does
 #else
     uint64_t bias = 0, back = 0;
-    const GoTable* table = table_at(impl, looked_up, bias);
+    const GoTable* table = table_at(map, looked_up, bias);
     const auto size = table ? table->frame_size(looked_up - bias) : std::nullopt;
-    if (!size || !slice.read(at.sp + *size, back) || !impl.code.find(back))
+    if (!size || !slice.read(at.sp + *size, back) || !map.code.find(back))
         return false;
     uint64_t saved = at.fp;
     if (*size)

@@ -36,7 +36,7 @@ std::vector<uint32_t> numbers_of(std::string_view status, std::string_view name)
 }
 
 // It calls itself by its number in its own pid namespace.
-Descriptor open_perf_map(uint32_t pid, const std::string& status)
+Descriptor open_named(uint32_t pid, const std::string& status)
 {
     const std::vector<uint32_t> numbers = numbers_of(status, "\nNSpid:");
     const Descriptor root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -66,15 +66,22 @@ std::string text_of(int fd, off_t size)
 
 }  // namespace
 
-const PerfMap* PerfMapFile::read()
+Descriptor open_perf_map(uint32_t pid)
 {
-    const std::string status = read_proc_file(fmt::format("/proc/{}/status", pid_));
-    const Descriptor file = status.empty() ? Descriptor() : open_perf_map(pid_, status);
+    const std::string status = read_proc_file(fmt::format("/proc/{}/status", pid));
+    Descriptor file = status.empty() ? Descriptor() : open_named(pid, status);
     struct stat info {};
     if (!file || fstat(file.get(), &info))
-        return known_ ? &map_ : nullptr;
+        return {};
     const std::vector<uint32_t> users = numbers_of(status, "\nUid:");
-    if (info.st_uid != 0 && std::find(users.begin(), users.end(), info.st_uid) == users.end())
+    const bool trusted = info.st_uid == 0 || std::find(users.begin(), users.end(), info.st_uid) != users.end();
+    return trusted ? std::move(file) : Descriptor();
+}
+
+const PerfMap* PerfMapFile::read(const Descriptor& file)
+{
+    struct stat info {};
+    if (!file || fstat(file.get(), &info))
         return known_ ? &map_ : nullptr;
     const bool same = known_ && info.st_ino == inode_ && info.st_size == size_ &&
                       info.st_mtim.tv_sec == changed_.tv_sec && info.st_mtim.tv_nsec == changed_.tv_nsec;

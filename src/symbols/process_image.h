@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The modules of one process, and what their unwind tables, symbols and line tables say about an address in them.
-// libdwfl stays behind this header. Nothing here stops, signals or ptraces the process: its map is read from
-// /proc, its files are opened, and the stack comes from a slice.
+// Those are read in a child without privileges (symbols_child.h). Nothing here stops, signals or ptraces the process:
+// its map is read from /proc, its files are opened, and the stack comes from a slice.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,14 @@ struct CodeAddress {
     std::shared_ptr<const Frame> named{};
 };
 
+// As whom what a process has made is read: its own effective user, but never root.
+struct ProcessUser {
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+};
+constexpr uint32_t kNobody = 65534;
+ProcessUser user_of_process(uint32_t pid);
+
 class ProcessImage {
 public:
     // Reads its map of modules. On failure `why` is errno: the process is gone, or we may not look.
@@ -31,6 +39,8 @@ public:
 
     // Still the same program in the same process? Not after exec, nor when the pid belongs to another one.
     bool current() const;
+    // Its symbols are not asked for any more: whoever read them did not survive it.
+    bool given_up() const;
     // Innermost first; at least the pc itself. Libraries loaded since the last call are found.
     std::vector<CodeAddress> unwind(const StackSlice& slice);
     // One frame for each address, and one more for each function inlined there. Works when the process has ended.
@@ -40,9 +50,8 @@ public:
     // What would name those that have no name; empty: nothing that we know.
     std::string hint(const std::vector<Frame>& frames) const;
 
-    struct Impl;
-
 private:
+    struct Impl;
     explicit ProcessImage(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

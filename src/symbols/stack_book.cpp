@@ -17,13 +17,6 @@ constexpr size_t kMostImages = 64;
 // So long a rule may still ask for a stack of a process that has ended.
 constexpr uint64_t kEndedNs = 60 * NSEC_PER_SEC;
 
-Stack stack_of(StackRole role, ProcessImage& image, const std::vector<CodeAddress>& addresses)
-{
-    Stack stack{stack_role_text(role), image.symbolise(addresses)};
-    stack.hint = image.hint(stack.frames);
-    return stack;
-}
-
 }  // namespace
 
 std::shared_ptr<ProcessImage> StackBook::image_of(uint32_t pid)
@@ -98,6 +91,14 @@ void StackBook::make_room(uint64_t now)
     }
 }
 
+Stack StackBook::symbolised(StackRole role, const Kept& kept)
+{
+    Stack stack{stack_role_text(role), kept.image->symbolise(kept.addresses)};
+    stack.hint = kept.image->hint(stack.frames);
+    nameless_ += kept.image->given_up();
+    return stack;
+}
+
 const Stack* StackBook::find(StackRole role, const sweep_record& entry)
 {
     auto at = find_stack(kept_, role, entry);
@@ -105,7 +106,7 @@ const Stack* StackBook::find(StackRole role, const sweep_record& entry)
         return nullptr;
     Kept& kept = at->second;
     if (!kept.stack || (!kept.stack->hint.empty() && kept.image->name_late(kept.addresses)))
-        kept.stack = std::make_unique<Stack>(stack_of(role, *kept.image, kept.addresses));
+        kept.stack = std::make_unique<Stack>(symbolised(role, kept));
     return kept.stack.get();
 }
 
@@ -123,7 +124,7 @@ std::vector<std::pair<StackOwner, Stack>> StackBook::take_fresh()
     for (const StackOwner& owner : fresh_) {
         auto at = kept_.find({owner.role, owner.id});
         if (at != kept_.end())
-            taken.emplace_back(owner, stack_of(owner.role, *at->second.image, at->second.addresses));
+            taken.emplace_back(owner, symbolised(owner.role, at->second));
     }
     fresh_.clear();
     return taken;
@@ -139,6 +140,11 @@ std::vector<std::string> StackBook::notes() const
         notes.push_back(stacks(refused_) + ": reading the map of another user's process takes CAP_SYS_PTRACE");
     if (failed_)
         notes.push_back(stacks(failed_) + ": the map of the process could not be read");
+    if (nameless_)
+        notes.push_back(
+            fmt::format("{} call stack{} without functions and lines: whoever read the symbols of the program "
+                        "crashed, took too long or needed too much memory",
+                        nameless_, nameless_ == 1 ? " is" : "s are"));
     return notes;
 }
 

@@ -50,6 +50,7 @@ private:
     };
 
     std::shared_ptr<ProcessImage> image_of(uint32_t pid);
+    Stack symbolised(StackRole role, const Kept& kept);
     void make_room(uint64_t now);
 
     std::map<uint32_t, std::shared_ptr<ProcessImage>> images_;
@@ -62,6 +63,7 @@ private:
     uint64_t gone_ = 0;     // stacks of processes that had ended
     uint64_t refused_ = 0;  // stacks of processes that we may not look at
     uint64_t failed_ = 0;
+    uint64_t nameless_ = 0;  // stacks of programs whose symbols could not be read without harm
 };
 
 }  // namespace epaudit

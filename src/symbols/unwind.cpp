@@ -2,7 +2,6 @@
 // What libdwfl's unwinder asks of us: the registers to start from, and words of the stack. Everything else it
 // finds in the modules' unwind tables, so no frame pointers are needed.
 #include <elfutils/libdw.h>
-#include <sys/uio.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -14,7 +13,7 @@
 namespace epaudit {
 namespace {
 
-// `argument` is the address of Impl::slice.
+// `argument` is the address of ModuleMap::slice.
 const StackSlice& slice_of(void* argument) { return **static_cast<const StackSlice**>(argument); }
 
 pid_t next_thread(Dwfl*, void*, void**) { return 0; }
@@ -84,7 +83,7 @@ constexpr unsigned kStackPointer = 7, kFramePointer = 6;
 
 // One walk: by the unwind tables where there are some, else by the frame pointer, and by the tables again.
 struct Walk {
-    ProcessImage::Impl& impl;
+    ModuleMap& map;
     const StackSlice& slice;
     std::vector<CodeAddress> found{};
     FramePlace at{};       // the last frame found, where no table covers it
@@ -120,13 +119,6 @@ std::unique_ptr<Elf, ElfDeleter> own_machine()
 
 uint64_t looked_up(uint64_t pc, bool exact) { return pc - (exact ? 0 : 1); }
 
-bool read_code(uint32_t pid, uint64_t address, void* into, size_t size)
-{
-    iovec to{into, size};
-    iovec from{reinterpret_cast<void*>(address), size};
-    return process_vm_readv(static_cast<pid_t>(pid), &to, 1, &from, 1, 0) == static_cast<ssize_t>(size);
-}
-
 int on_frame(Dwfl_Frame* frame, void* argument)
 {
     Walk& walk = *static_cast<Walk*>(argument);
@@ -139,7 +131,7 @@ int on_frame(Dwfl_Frame* frame, void* argument)
         pc++;
     }
     walk.found.push_back({pc, exact, walk.guessed});
-    if (can_unwind(walk.impl.dwfl.get(), looked_up(pc, exact)))
+    if (can_unwind(walk.map.dwfl.get(), looked_up(pc, exact)))
         return DWARF_CB_OK;
     walk.at.pc = pc;
     walk.exact = exact;
@@ -151,34 +143,34 @@ int on_frame(Dwfl_Frame* frame, void* argument)
 // From `at` outwards, as far as there are tables.
 void covered_frames(Walk& walk)
 {
-    ProcessImage::Impl& impl = walk.impl;
-    if (!impl.attached && (impl.machine = own_machine()))
-        impl.attached = dwfl_attach_state(impl.dwfl.get(), impl.machine.get(), static_cast<pid_t>(impl.pid),
-                                          &slice_callbacks(), &impl.slice);
+    ModuleMap& map = walk.map;
+    if (!map.attached && (map.machine = own_machine()))
+        map.attached = dwfl_attach_state(map.dwfl.get(), map.machine.get(), static_cast<pid_t>(map.pid),
+                                         &slice_callbacks(), &map.slice);
     walk.uncovered = false;
-    if (!impl.attached)
+    if (!map.attached)
         return;
     StackSlice moved;
-    impl.slice = &walk.slice;
+    map.slice = &walk.slice;
     if (!walk.found.empty() || !walk.exact) {
         moved = walk.slice;
         moved.pc = looked_up(walk.at.pc, walk.exact);
         moved.registers[kStackPointer] = walk.at.sp;
         moved.registers[kFramePointer] = walk.at.fp;
-        impl.slice = &moved;
+        map.slice = &moved;
         walk.moved = !walk.exact;
     }
-    dwfl_getthread_frames(impl.dwfl.get(), static_cast<pid_t>(impl.pid), on_frame, &walk);
-    impl.slice = nullptr;
+    dwfl_getthread_frames(map.dwfl.get(), static_cast<pid_t>(map.pid), on_frame, &walk);
+    map.slice = nullptr;
 }
 
 // To the caller of a frame that no table covers.
 bool step(Walk& walk)
 {
     const ReadCode read = [&](uint64_t address, void* into, size_t size) {
-        return read_code(walk.impl.pid, address, into, size);
+        return walk.map.files.read_code(address, into, size);
     };
-    if (step_by_go_table(walk.impl, walk.slice, looked_up(walk.at.pc, walk.exact), walk.at)) {
+    if (step_by_go_table(walk.map, walk.slice, looked_up(walk.at.pc, walk.exact), walk.at)) {
         walk.exact = false;
         return true;
     }
@@ -186,36 +178,33 @@ bool step(Walk& walk)
         return true;
     walk.exact = false;
     walk.guessed = true;
-    if (step_by_frame_pointer(walk.slice, walk.impl.code, read, walk.at))
+    if (step_by_frame_pointer(walk.slice, walk.map.code, read, walk.at))
         return true;
     // The caller may lie in code that was mapped since.
-    return !std::exchange(walk.refreshed, true) && refresh(walk.impl) == 0 &&
-           step_by_frame_pointer(walk.slice, walk.impl.code, read, walk.at);
+    return !std::exchange(walk.refreshed, true) && walk.map.read(walk.map.files.maps()) &&
+           step_by_frame_pointer(walk.slice, walk.map.code, read, walk.at);
 }
 
 }  // namespace
 
 // libdwfl takes what lies between two mappings of one file as a part of it.
-bool is_made_code(const ProcessImage::Impl& impl, uint64_t address)
+bool is_made_code(const ModuleMap& map, uint64_t address)
 {
-    const CodeRange* range = impl.code.find(address);
-    return range ? range->anonymous : !dwfl_addrmodule(impl.dwfl.get(), address);
+    const CodeRange* range = map.code.find(address);
+    return range ? range->anonymous : !dwfl_addrmodule(map.dwfl.get(), address);
 }
 
-namespace {
-
-// Code that is made at run time may be something else by the time a finding asks.
-bool name_made_code(ProcessImage::Impl& impl, std::vector<CodeAddress>& found)
+bool ModuleMap::name_made_code(std::vector<CodeAddress>& addresses)
 {
     bool more = false;
     const PerfMap* names = nullptr;
     bool asked = false;
-    for (CodeAddress& address : found) {
+    for (CodeAddress& address : addresses) {
         const uint64_t at = looked_up(address.pc, address.exact);
-        if (address.named || !is_made_code(impl, at))
+        if (address.named || !is_made_code(*this, at))
             continue;
         if (!std::exchange(asked, true))
-            names = impl.perf_map->read();
+            names = perf_map.read(files.perf_map());
         if (std::optional<Frame> frame = names ? names->find(at) : std::nullopt) {
             address.named = std::make_shared<const Frame>(std::move(*frame));
             more = true;
@@ -224,25 +213,21 @@ bool name_made_code(ProcessImage::Impl& impl, std::vector<CodeAddress>& found)
     return more;
 }
 
-}  // namespace
-
-bool ProcessImage::name_late(std::vector<CodeAddress>& addresses) { return name_made_code(*impl_, addresses); }
-
-std::vector<CodeAddress> walk(ProcessImage::Impl& impl, const StackSlice& slice)
+std::vector<CodeAddress> ModuleMap::unwind(const StackSlice& from)
 {
-    Walk walk{impl, slice};
-    walk.at = {slice.pc, slice.registers[kStackPointer], slice.registers[kFramePointer]};
-    if (!impl.code.find(slice.pc))  // run-times map more code as they go
-        refresh(impl);
+    if (!dwfl)
+        return {};
+    Walk walk{*this, from};
+    walk.at = {from.pc, from.registers[kStackPointer], from.registers[kFramePointer]};
     while (walk.found.size() < kMostFrames) {
-        if (can_unwind(impl.dwfl.get(), looked_up(walk.at.pc, walk.exact)))
+        if (can_unwind(dwfl.get(), looked_up(walk.at.pc, walk.exact)))
             covered_frames(walk);
         else
             walk.found.push_back({walk.at.pc, walk.exact, walk.guessed});
         if (!walk.uncovered || !step(walk))
             break;
     }
-    name_made_code(impl, walk.found);
+    name_made_code(walk.found);
     return walk.found;
 }
 

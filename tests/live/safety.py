@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -259,6 +260,75 @@ def debug_information_that_is_a_pipe(directory):
     spinning_in_a_library(directory, library, replace)
 
 
+KEPT = {"sys_ptrace": 19, "dac_read_search": 2, "checkpoint_restore": 40}
+OF_BROKER = {"setuid": 7, "setgid": 6, "sys_admin": 21, "dac_override": 1, "fowner": 3}
+
+
+def effective(pid):
+    """Capabilities that any thread of it has, as a set of bits."""
+    bits = 0
+    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        bits |= int(re.search(r"^CapEff:\s+(\w+)", status.read_text(), re.M)[1], 16) | \
+            int(re.search(r"^CapPrm:\s+(\w+)", status.read_text(), re.M)[1], 16)
+    return bits
+
+
+def family(pid):
+    """It and its descendants."""
+    found, new = [], [pid]
+    while new:
+        found += new
+        new = [int(child) for one in new for child in
+               " ".join(path.read_text() for path in pathlib.Path(f"/proc/{one}/task").glob("*/children")).split()]
+    return found
+
+
+def mask(names):
+    return sum(1 << bit for bit in names.values())
+
+
+def privileges_are_given_up(directory):
+    """Once all is attached, no thread may do more than look; what comes later is found all the same, with its lines."""
+    library = pathlib.Path(shutil.move(built(directory, "lib", LIBRARY, "-shared", "-fPIC"), directory / "libspin.so"))
+    program = built(directory, "loaded", LOADED, str(library))
+    recording = directory / "r.rec"
+    for command, more in (("attach", ()), ("record", ("-o", str(recording)))):
+        with subprocess.Popen(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+            try:
+                server.stdout.readline()
+                tool = Started(command, "--profile", "test", *more, "-p", server.pid)
+                wait_for(lambda: not effective(tool.process.pid) & ~mask(KEPT), 5, "privileges to be given up")
+                server.stdin.write(b"go\n")
+                server.stdin.flush()
+                for line in tool.process.stderr:
+                    if b"EP201" in line:
+                        break
+                main, *others = family(tool.process.pid)
+                check(not effective(main) & ~mask(KEPT), f"{effective(main):x} is too much")
+                check(others and any(effective(other) == 0 for other in others), f"who reads symbols? {others}")
+                check(all(not effective(other) & ~mask(OF_BROKER) for other in others), "a child has more")
+                outcome = tool.interrupt()
+            finally:
+                server.kill()
+        check(outcome.code == 1 and "EP201" in outcome.rules(), outcome.describe())
+        stacks = next(f for f in outcome.report["findings"] if f["rule"] == "EP201")["evidence"]["stacks"]
+        check(any(frame.get("line") and frame["function"] in ("spin", "main") for stack in stacks for frame in stack["frames"]),
+              f"no source lines: {stacks}")
+        check(outcome.report["observation"].get("cost"), "what watching costs is not measured")
+
+
+def an_output_in_a_directory_of_somebody_else(directory):
+    """sudo in one's own directory: without its privileges epaudit cannot rename there itself."""
+    home = directory / "home"
+    home.mkdir(mode=0o755)
+    os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
+    outcome = epaudit("run", "--as-root", f"--format=text={home}/r.txt", f"--write-baseline={home}/b.json", "--", FIXED,
+                      "--seconds", "1")
+    check(outcome.code == 0, outcome.describe())
+    check(sorted(path.name for path in home.iterdir()) == ["b.json", "r.txt"], str(list(home.iterdir())))
+
+
 def few_descriptors():
     """64 of them: the report comes, or says why not; the target never notices, and nothing stays loaded."""
     before = programs()
@@ -275,17 +345,76 @@ def links():
     return {link["id"] for link in json.loads(listing.stdout or b"[]")}
 
 
+def maps():
+    listing = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True)
+    return {one["id"] for one in json.loads(listing.stdout or b"[]")}
+
+
+def is_gone(pid):
+    """A process of ours, not another one that has got its number."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text() != "epaudit\n" or \
+            "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+
+
 def killed_at_any_moment():
-    """kill -9 while it loads, seeds, watches: no program and no link stays."""
-    before = programs(), links()
+    """kill -9 while it loads, seeds, watches: no program, map or link stays, and no process of its own."""
+    before = programs(), links(), maps()
+    helpers = set()
     with serving(FIXED) as server:
         for delay in (0.05, 0.2, 0.5, 1.0):
             with subprocess.Popen([EPAUDIT, "attach", "-p", str(server.pid)], stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL) as tool:
                 time.sleep(delay)  # not to synchronise: to come at different moments
+                helpers |= set(family(tool.pid)) - {tool.pid}
                 tool.kill()
-        wait_for(lambda: not programs() - before[0] and not links() - before[1], 15, "nothing of ours left")
+        check(helpers, "it had no helper at any moment")
+        wait_for(lambda: not programs() - before[0] and not links() - before[1] and not maps() - before[2], 15,
+                 "nothing of ours left")
+        wait_for(lambda: all(map(is_gone, helpers)), 10, "its helpers to end")
         check(server.poll() is None, "the target died with the tool")
+
+
+def stopped_for_a_while():
+    """SIGSTOP, as a suspended machine: the target goes on meanwhile, nothing healthy is accused of it, and what comes later
+    is found."""
+    with serving(FIXED) as server:
+        tool = Started("attach", "--profile", "test", "-p", server.pid)
+        tool.process.send_signal(signal.SIGSTOP)
+        ticks = pathlib.Path(f"/proc/{server.pid}/schedstat")
+        then = int(ticks.read_text().split()[2])
+        time.sleep(3)  # not to synchronise: that is how long it stands still
+        wait_for(lambda: int(ticks.read_text().split()[2]) > then, 10, "the target to run meanwhile")
+        tool.process.send_signal(signal.SIGCONT)
+        outcome = tool.interrupt()
+        check(server.poll() is None, "the target died")
+    check(outcome.code == 0 and not outcome.rules(), outcome.describe())
+    with serving(str(BUILD / "demo_bugs/busy-epollout/bug")) as server:
+        tool = Started("attach", "--profile", "test", "-p", server.pid)
+        tool.process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        tool.process.send_signal(signal.SIGCONT)
+        for line in tool.process.stderr:
+            if b"EP201" in line:
+                break
+        outcome = tool.interrupt()
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+
+
+def without_its_helpers():
+    """Whoever reads symbols, or holds what privileges are left, is killed: findings stand, the report comes."""
+    for _ in range(2):
+        with serving(str(BUILD / "demo_bugs/busy-epollout/bug")) as server:
+            tool = Started("attach", "--profile", "test", "-p", server.pid)
+            for one in family(tool.process.pid)[1:]:
+                os.kill(one, signal.SIGKILL)
+            for line in tool.process.stderr:
+                if b"EP201" in line:
+                    break
+            outcome = tool.interrupt()
+        check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
 
 
 def register(suite):
@@ -297,5 +426,9 @@ def register(suite):
     suite.run("safety: clean on a terminal", in_directory(clean_on_a_terminal))
     suite.run("safety: a library that became something else", in_directory(a_library_that_became_something_else))
     suite.run("safety: debug information that is a pipe", in_directory(debug_information_that_is_a_pipe))
+    suite.run("safety: privileges are given up", in_directory(privileges_are_given_up))
+    suite.run("safety: an output in a directory of somebody else", in_directory(an_output_in_a_directory_of_somebody_else))
     suite.run("safety: 64 descriptors", few_descriptors)
     suite.run("safety: kill -9 at any moment", killed_at_any_moment)
+    suite.run("safety: stopped for a while", stopped_for_a_while)
+    suite.run("safety: without its helpers", without_its_helpers)

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which files a process has mapped, by /proc/PID/maps, and opening them for whoever reads what is in them. Of the files
+// nothing is read here.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "src/support/descriptor.h"
+
+namespace epaudit {
+
+class MappedFiles {
+public:
+    explicit MappedFiles(uint32_t pid) : pid_(pid) {}
+
+    // Reads its map anew; 0, or errno: what was known stays.
+    int read();
+    // Of `text`, as the kernel writes it. At most some MB are kept.
+    void take(std::string_view text);
+    // Its lines that name files or hold code.
+    const std::string& text() const { return text_; }
+    // The very file where its process lives and we may ask for that, else by its name. Always a regular one.
+    Descriptor open(uint64_t base, std::string& path) const;
+
+private:
+    struct Range {
+        uint64_t end = 0;
+        uint64_t inode = 0;
+        std::string name;
+    };
+
+    uint32_t pid_;
+    std::string text_;
+    std::map<uint64_t, Range> ranges_;  // by start
+};
+
+}  // namespace epaudit
