@@ -45,4 +45,9 @@ Descriptor open_regular_at(int directory, const std::string& path, Links links, 
     return open_place(Descriptor(static_cast<int>(syscall(SYS_openat2, directory, path.c_str(), &how, sizeof(how)))));
 }
 
+Descriptor open_regular_below(int directory, const std::string& path)
+{
+    return open_place(Descriptor(openat(directory, path.c_str(), flags_of(Links::kRefuse))));
+}
+
 }  // namespace epaudit

@@ -16,5 +16,7 @@ enum class Links { kRefuse, kFollow };  // when the last part of the name is one
 // name that is relative to `directory`.
 Descriptor open_regular(const std::string& path, Links links = Links::kRefuse);
 Descriptor open_regular_at(int directory, const std::string& path, Links links, uint64_t resolve);
+// The same by openat(2), for whoever has no more rights than the name's author: its links lead where they lead.
+Descriptor open_regular_below(int directory, const std::string& path);
 
 }  // namespace epaudit

@@ -15,8 +15,10 @@ std::string build_id(uint32_t pid)
     const Descriptor file = open_regular(fmt::format("/proc/{}/exe", pid), Links::kFollow);
     const ProcessUser user = user_of_process(pid);
     std::string hex;
-    if (auto child = file ? SymbolsChild::of_user(user.uid, user.gid) : nullptr)
-        child->build_id(file.get(), hex);
+    static std::shared_ptr<SymbolsChild> child;  // servers fork: it is kept for the next
+    if (!file || !(child = SymbolsChild::of_user(user.uid, user.gid)))
+        return {};
+    child->build_id(file.get(), hex);
     return hex;
 }
 

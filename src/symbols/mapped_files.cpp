@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -26,10 +27,15 @@ bool is_inode(const Descriptor& file, uint64_t inode)
     return file && !fstat(file.get(), &info) && info.st_ino == inode;
 }
 
+Descriptor root_of(uint32_t pid)
+{
+    return Descriptor(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
 // As the process itself names it. The map has no links in it: whoever put one there since has something in mind.
 Descriptor open_in_root(uint32_t pid, const std::string& name)
 {
-    const Descriptor root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor root = root_of(pid);
     if (!root)
         return {};
     return open_regular_at(root.get(), name, Links::kRefuse,
@@ -111,6 +117,8 @@ void MappedFiles::take(std::string_view text)
             ranges_[mapped.start] = {mapped.end, mapped.inode, std::string(mapped.name)};
     }
 }
+
+Descriptor MappedFiles::root() const { return root_of(pid_); }
 
 Descriptor MappedFiles::open(uint64_t base, std::string& path) const
 {

@@ -24,6 +24,8 @@ public:
     const std::string& text() const { return text_; }
     // The very file where its process lives and we may ask for that, else by its name. Always a regular one.
     Descriptor open(uint64_t base, std::string& path) const;
+    // Of the process, as a place from which to look (O_PATH): whoever has it may open what he may.
+    Descriptor root() const;
 
 private:
     struct Range {

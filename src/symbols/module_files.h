@@ -19,6 +19,8 @@ public:
     virtual ~ModuleFiles() = default;
     // The module that begins at `base`. `path`: a name beside which debug information may lie.
     virtual Descriptor open(uint64_t base, std::string& path) = 0;
+    // Its root directory, by which one may look for more; nothing: that is not to be had.
+    virtual Descriptor root() = 0;
     // The names that it gives to code made at run time; nothing: it has written none, or has ended.
     virtual Descriptor perf_map() = 0;
     // True: all `size` bytes are there, and are code.

@@ -52,16 +52,19 @@ int find_debuginfo(Dwfl_Module* module, void** data, const char* name, Dwarf_Add
     if (!link || strchr(link, '/') || name[0] != '/')
         return -1;
     const std::string directory = std::filesystem::path(name).parent_path();
-    const std::string beside = fmt::format("/proc/{}/root{}", map_of(data).pid, directory);
-    const std::string system = "/usr/lib/debug" + directory;
-    for (const std::string& path : {beside + "/" + link, beside + "/.debug/" + link, system + "/" + link}) {
-        Descriptor file = open_regular(path);
+    const Descriptor root = map_of(data).files.root();
+    auto try_this = [&](const std::string& path, bool in_root) {
+        Descriptor file = in_root ? open_regular_below(root.get(), path.substr(1)) : open_regular(path);
         if (!file || !has_checksum(file.get(), checksum))
-            continue;
+            return -1;
         *found_name = strdup(path.c_str());
         return given_away(file);
-    }
-    return -1;
+    };
+    for (const std::string& path : {directory + "/" + link, directory + "/.debug/" + link})
+        for (bool in_root : {true, false})
+            if (int fd = in_root && !root ? -1 : try_this(path, in_root); fd >= 0)
+                return fd;
+    return try_this("/usr/lib/debug" + directory + "/" + link, false);
 }
 
 const Dwfl_Callbacks kCallbacks = {find_elf, find_debuginfo, nullptr, nullptr};

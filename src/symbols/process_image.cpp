@@ -91,6 +91,7 @@ struct ProcessImage::Impl : ModuleFiles {
 
     // What the child asks for.
     Descriptor open(uint64_t base, std::string& path) override { return files.open(base, path); }
+    Descriptor root() override { return files.root(); }
     Descriptor perf_map() override { return open_perf_map(pid); }
     std::string maps() override { return read_map_again() ? files.text() : std::string(); }
     bool read_code(uint64_t address, void* into, size_t size) override

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "src/support/apart.h"
+#include "src/support/clock.h"
 #include "src/symbols/symbols_wire.h"
 
 namespace epaudit {
@@ -41,10 +42,8 @@ std::shared_ptr<SymbolsChild> SymbolsChild::of_user(uid_t uid, gid_t gid)
 
 SymbolsChild::SymbolsChild(Descriptor socket) : channel_(std::move(socket))
 {
-    if (channel_ &&
-        !channel_.send(
-            packed(Question::kLimits).word(static_cast<uint64_t>(limits.seconds)).word(limits.memory_bytes).bytes(), -1,
-            kGraceMs))
+    const Packer words = Packer().word(static_cast<uint64_t>(limits.seconds)).word(limits.memory_bytes);
+    if (channel_ && !channel_.send(words.bytes(), -1, kGraceMs))
         channel_.close();
 }
 
@@ -58,7 +57,7 @@ static bool give(Reply need, Unpacker& words, ModuleFiles& files, Packer& given,
     case Reply::kNeedFile: {
         std::string path;
         const uint64_t base = words.word();
-        opened = base == kPerfMap ? files.perf_map() : files.open(base, path);
+        opened = base == kRootDirectory ? files.root() : base == kPerfMap ? files.perf_map() : files.open(base, path);
         answer(Reply::kFile).text(path);
         return true;
     }
@@ -76,13 +75,18 @@ static bool give(Reply need, Unpacker& words, ModuleFiles& files, Packer& given,
 
 bool SymbolsChild::ask(const Packer& question, int file, ModuleFiles* files, std::string& answer)
 {
-    const int patience_ms = limits.seconds * 1000 + kGraceMs;
+    // However many files it asks for meanwhile.
+    const uint64_t deadline = monotonic_ns() + (static_cast<uint64_t>(limits.seconds) * 1000 + kGraceMs) * 1000000;
+    auto patience_ms = [&] {
+        const uint64_t now = monotonic_ns();
+        return now < deadline ? static_cast<int>((deadline - now) / 1000000) : 0;
+    };
     unsigned needs = 0;
-    if (!channel_ || !channel_.send(question.bytes(), file, patience_ms)) {
+    if (!channel_ || !channel_.send(question.bytes(), file, patience_ms())) {
         channel_.close();
         return false;
     }
-    while (channel_.receive(answer, nullptr, kLongestAnswer, patience_ms)) {
+    while (channel_.receive(answer, nullptr, kLongestAnswer, patience_ms())) {
         Unpacker words(answer);
         const auto reply = static_cast<Reply>(words.word());
         if (reply == Reply::kDone) {
@@ -97,7 +101,7 @@ bool SymbolsChild::ask(const Packer& question, int file, ModuleFiles* files, std
         Descriptor opened;
         Packer given;
         if (!files || needs++ == kMostNeeds || !give(reply, words, *files, given, opened) ||
-            !channel_.send(given.bytes(), opened.get(), patience_ms))
+            !channel_.send(given.bytes(), opened.get(), patience_ms()))
             break;
     }
     channel_.close();

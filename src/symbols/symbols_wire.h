@@ -10,14 +10,17 @@
 
 namespace epaudit {
 
-enum class Question : uint64_t { kLimits, kMap, kUnwind, kSymbolise, kNameLate, kBuildId, kForget };
+enum class Question : uint64_t { kMap, kUnwind, kSymbolise, kNameLate, kBuildId, kForget };
 enum class Reply : uint64_t { kNeedFile, kFile, kNeedCode, kCode, kNeedMap, kMap, kDone };
 
 constexpr size_t kLongestQuestion = 16 << 20;
 constexpr size_t kLongestAnswer = 1 << 20;
 constexpr size_t kLongestName = 4096;  // of a function or file; longer ones are cut
 
-// In place of the address of a module: the perf map.
+// First of all comes one message with two words, SymbolLimits.
+
+// In place of the address of a module: the root directory of the process, and its perf map.
+constexpr uint64_t kRootDirectory = ~0ULL;
 constexpr uint64_t kPerfMap = ~1ULL;
 
 // Fields of a Frame, at least: a count of frames is no more than the message can hold.

@@ -13,6 +13,7 @@
 #include "src/support/apart.h"
 #include "src/symbols/build_id.h"
 #include "src/symbols/image_impl.h"
+#include "src/symbols/symbols_child.h"
 #include "src/symbols/symbols_filter.h"
 #include "src/symbols/symbols_wire.h"
 
@@ -62,6 +63,21 @@ class SymbolsWorker : public ModuleFiles {
 public:
     explicit SymbolsWorker(Channel channel) : channel_(std::move(channel)) {}
 
+    // What the kernel is to see to, before the filter refuses to change it.
+    bool take_limits()
+    {
+        std::string message;
+        if (!channel_.receive(message, nullptr, kLongestQuestion))
+            return false;
+        Unpacker words(message);
+        seconds_ = static_cast<unsigned>(words.word());
+        const uint64_t memory = words.word();
+        set_limit(RLIMIT_AS, own_address_space() + (memory ? memory : quarter_of_memory()));
+        set_limit(RLIMIT_CPU, kSeconds);
+        set_limit(RLIMIT_FSIZE, 0);
+        return words.ok();
+    }
+
     void serve()
     {
         std::string message;
@@ -74,6 +90,12 @@ public:
             file.reset();
             alarm(0);
         }
+    }
+
+    Descriptor root() override
+    {
+        std::string ignored;
+        return open(kRootDirectory, ignored);
     }
 
     Descriptor open(uint64_t base, std::string& path) override
@@ -119,12 +141,6 @@ private:
     bool answer(Question question, Unpacker& words, const Descriptor& file)
     {
         switch (question) {
-        case Question::kLimits: {
-            seconds_ = static_cast<unsigned>(words.word());
-            const uint64_t memory = words.word();
-            set_limit(RLIMIT_AS, own_address_space() + (memory ? memory : quarter_of_memory()));
-            return true;
-        }
         case Question::kMap: {
             const uint64_t image = words.word();
             const auto pid = static_cast<uint32_t>(words.word());
@@ -205,11 +221,9 @@ private:
 
 void work(Channel channel)
 {
-    set_limit(RLIMIT_CPU, kSeconds);
-    set_limit(RLIMIT_FSIZE, 0);
-    if (!filter_system_calls())
-        return;
-    SymbolsWorker(std::move(channel)).serve();
+    SymbolsWorker worker(std::move(channel));
+    if (worker.take_limits() && filter_system_calls())
+        worker.serve();
 }
 
 }  // namespace

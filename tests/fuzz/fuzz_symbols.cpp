@@ -35,6 +35,7 @@ public:
         path = "/program";
         return perf_map();
     }
+    Descriptor root() override { return {}; }
     Descriptor perf_map() override { return Descriptor(fcntl(file_, F_DUPFD_CLOEXEC, 3)); }
     bool read_code(uint64_t, void* into, size_t size) override
     {
