@@ -37,9 +37,10 @@ uint64_t kept_for_looks()
 void LiveCapture::give_up_privileges(uint64_t also)
 {
     uint64_t kept = kept_for_looks() | also;
-    if (use_capabilities(kept) && !works_without_bpf(*impl_))
-        kept |= kForBpf;
+    const bool works = !use_capabilities(kept) || works_without_bpf(*impl_);
     use_capabilities(~0ULL);
+    if (!works)  // who has no CAP_BPF loaded by the one that stands for all
+        kept |= Capabilities::own().has(kCapBpf) ? kForBpf : capability_bit(kCapSysAdmin);
     epaudit::give_up_privileges(kept);
 }
 
