@@ -89,7 +89,8 @@ Descriptor leave_all_but(int socket)
     return Descriptor(3);
 }
 
-[[noreturn]] void work_apart(ApartWork work, uid_t uid, gid_t gid, int socket)
+// `parent`: it ends with that one; 0: with whoever has the other end of its socket, alone.
+[[noreturn]] void work_apart(ApartWork work, uid_t uid, gid_t gid, int socket, pid_t parent)
 {
     Channel channel(leave_all_but(socket));
     unmap_bpf();
@@ -98,7 +99,11 @@ Descriptor leave_all_but(int socket)
         _exit(1);
     keep_capabilities(0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (parent) {  // only now: who changes his user loses this wish
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        if (getppid() != parent)
+            _exit(1);
+    }
     workers()[static_cast<size_t>(work)](std::move(channel));
     _exit(0);
 }
@@ -162,8 +167,9 @@ private:
         const uint64_t work = words.word();
         const auto uid = static_cast<uid_t>(words.word());
         const auto gid = static_cast<gid_t>(words.word());
+        const pid_t self = getpid();
         if (words.ok() && socket && is_work(work) && fork() == 0)
-            work_apart(static_cast<ApartWork>(work), uid, gid, socket.get());
+            work_apart(static_cast<ApartWork>(work), uid, gid, socket.get(), self);
     }
 
     void answer(int error, int file = -1)
@@ -239,7 +245,7 @@ Descriptor start_apart(ApartWork work, uid_t uid, gid_t gid)
     const pid_t child = fork();
     if (child == 0) {
         if (const pid_t grandchild = fork(); grandchild == 0)
-            work_apart(work, uid, gid, its.get());
+            work_apart(work, uid, gid, its.get(), 0);
         _exit(0);
     }
     if (child < 0)
