@@ -190,15 +190,15 @@ std::vector<Frame> ProcessImage::symbolise(const std::vector<CodeAddress>& addre
             continue;
         }
         const uint64_t at = address.pc - (address.exact ? 0 : 1);
-        auto [known, fresh] = impl_->known.try_emplace(at);
-        if (fresh)
-            impl_->ask(
-                [&](SymbolsChild& child) { return child.symbolise(impl_->number, address, *impl_, known->second); });
-        if (known->second.empty()) {
-            known->second.emplace_back();
-            known->second.back().offset = at;
+        const auto place = impl_->known.try_emplace(at);
+        std::vector<Frame>& known = place.first->second;
+        if (place.second)
+            impl_->ask([&](SymbolsChild& child) { return child.symbolise(impl_->number, address, *impl_, known); });
+        if (known.empty()) {
+            known.emplace_back();
+            known.back().offset = at;
         }
-        for (const Frame& frame : known->second) {
+        for (const Frame& frame : known) {
             frames.push_back(frame);
             frames.back().guessed = address.guessed;
         }
