@@ -3,7 +3,9 @@
 # Reproducible: no path of this machine gets into what is shipped, so that whoever builds the same
 # commit with the same packages, in any directory, gets the same bytes. Not for tests, whose debug information must lead
 # to their sources.
-set(EPAUDIT_PREFIX_MAP -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.)
+# The last is for ccache, which may be set up (base_dir) to name files from the build folder.
+set(EPAUDIT_PREFIX_MAP -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.
+    -ffile-prefix-map=../=./)
 #
 # Hardened, as Debian's own packages are: it reads hostile files as root.
 set(EPAUDIT_HARDENING -fstack-protector-strong $<$<NOT:$<CONFIG:Debug,None>>:-D_FORTIFY_SOURCE=2>)
