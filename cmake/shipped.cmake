@@ -3,7 +3,8 @@
 # Reproducible: no path of this machine gets into what is shipped, so that whoever builds the same
 # commit with the same packages, in any directory, gets the same bytes. Not for tests, whose debug information must lead
 # to their sources.
-# The last is for ccache, which may be set up (base_dir) to name files from the build folder.
+# ccache may be set up (base_dir) to name files from the build folder, and adds an option of its own where headers are
+# precompiled, which the debug information would record.
 set(EPAUDIT_PREFIX_MAP -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.
     -ffile-prefix-map=../=./)
 #
@@ -11,6 +12,6 @@ set(EPAUDIT_PREFIX_MAP -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map
 set(EPAUDIT_HARDENING -fstack-protector-strong $<$<NOT:$<CONFIG:Debug,None>>:-D_FORTIFY_SOURCE=2>)
 function(epaudit_shipped)
   foreach(target ${ARGN})
-    target_compile_options(${target} PRIVATE ${EPAUDIT_PREFIX_MAP} ${EPAUDIT_HARDENING})
+    target_compile_options(${target} PRIVATE ${EPAUDIT_PREFIX_MAP} -gno-record-gcc-switches ${EPAUDIT_HARDENING})
   endforeach()
 endfunction()
