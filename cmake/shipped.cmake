@@ -6,7 +6,7 @@
 # ccache may be set up (base_dir) to name files from the build folder, and adds an option of its own where headers are
 # precompiled, which the debug information would record.
 set(EPAUDIT_PREFIX_MAP -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.
-    -ffile-prefix-map=../=./)
+    -ffile-prefix-map=../=./ -ffile-prefix-map=generated/=./generated/)
 #
 # Hardened, as Debian's own packages are: it reads hostile files as root.
 set(EPAUDIT_HARDENING -fstack-protector-strong $<$<NOT:$<CONFIG:Debug,None>>:-D_FORTIFY_SOURCE=2>)
