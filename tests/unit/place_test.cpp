@@ -86,6 +86,8 @@ TEST(Place, RuntimesAndPackagesAreNotTheProject)
                                 {"refresh", "/app/server.js", 6, ""}});
     node.exe = "/usr/bin/node";
     ASSERT_NE(guilty_frame(node), nullptr);
+    EXPECT_EQ(guilty_of({{"serve", "/app/serve.c", 3, "/app/python3-proxy"}}), "serve");
+    EXPECT_EQ(guilty_of({{"PyEval", "/build/ceval.c", 3, "/usr/bin/python3.11"}}), "-");
     EXPECT_EQ(guilty_frame(node)->function, "refresh") << "what runs the program is not the program";
     EXPECT_EQ(guilty_of({{"_find_and_load", "<frozen importlib._bootstrap>", 1176, ""},
                          {"select", "/opt/py/lib/python3.12/selectors.py", 468, ""},
