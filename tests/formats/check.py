@@ -217,6 +217,7 @@ CHECKS = {
     "rec": [a_second_reader_reads_it],
     "rules": [real_output_fits_the_schema, every_field_is_described],
     "doctor": [real_output_fits_the_schema],
+    "list": [real_output_fits_the_schema],
     "inspect": [real_output_fits_the_schema],
     "baseline": [real_output_fits_the_schema],
     "sarif": [sarif_fits_the_schema, sarif_fits_github],

@@ -99,6 +99,7 @@ def write_real(epaudit, directory):
             left_out[kind] = f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"
 
     write("rules", "rules", "--format", "json")
+    write("list", "list", "--format", "json")
     write("doctor", "doctor", "--format", "json", codes=(0, 3))
     log = ROOT / "tests/corpus/busy-epollout-bug.log.zst"
     subprocess.run([epaudit, "strace", log, "--quiet", "--no-config", "--format", f"json={directory}/real.json", "--format",
