@@ -45,7 +45,7 @@ class Feeder:
         os.close(self.write)
 
 
-def stack_of(rule_and_role, *command, duration="4", feed=1.2):
+def stack_of(rule_and_role, *command, duration="5", feed=1.2):
     rule, role = rule_and_role
     with Feeder(feed) as stdin:
         outcome = epaudit("run", "--profile", "test", "--duration", duration, "--", *command, stdin=stdin)
@@ -104,7 +104,7 @@ def node_named():
     source = LINES / "lines.js"
     with tempfile.TemporaryDirectory() as directory:
         log = ("--no-logfile-per-isolate", f"--logfile={directory}/log")  # the second flag would make it write one here
-        stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", *log, source, duration="4.5")
+        stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", *log, source, duration="7")
     frame = first_of(stack, source)
     check(frame["function"] == "refresh" and frame["line"] == expected_line(source, "EP404"), f"{stack}")
     check(frame.get("guessed") and frame.get("at_start"), f"{frame}")
@@ -114,7 +114,7 @@ def node_named():
 def node_nameless():
     if not shutil.which("node"):
         raise Skip("node is not installed")
-    stack = stack_of(SLEEP, "node", LINES / "lines.js", duration="4.5")
+    stack = stack_of(SLEEP, "node", LINES / "lines.js", duration="7")
     check("--perf-basic-prof" in stack.get("hint", ""), f"no hint: {stack}")
 
 
@@ -150,7 +150,7 @@ def java(named):
         subprocess.run(["javac", "-g", "-d", directory, LINES / "Lines.java"], check=True, timeout=60)
         words = ["java", "-XX:TieredStopAtLevel=1", "-cp", directory]
         if not named:
-            stack = stack_of(SLEEP, *words, "Lines", "sleep", duration="4")
+            stack = stack_of(SLEEP, *words, "Lines", "sleep", duration="7")
             check("PreserveFramePointer" in stack.get("hint", ""), f"no hint: {stack}")
             return
         script, pid = pathlib.Path(directory, "run.sh"), pathlib.Path(directory, "pid")
@@ -159,13 +159,13 @@ def java(named):
             stack = stack_of(SLEEP, "sh", script, *words, "-Xcomp", "-XX:CompileCommand=quiet",
                              "-XX:CompileCommand=compileonly,Lines::*", "-XX:CompileCommand=dontinline,Lines::handle",
                              "-XX:+PreserveFramePointer", "Lines", "sleep",
-                             duration="6")
+                             duration="8")
         check(any("Lines.handle" in frame["function"] for frame in stack["frames"]), f"no Lines.handle: {stack}")
 
 
 def python_x_perf():
     """Function and file, no line. Since 3.12: not in Debian 12."""
-    found = [path for version in ("3.12", "3.13") for path in pathlib.Path("/root/.pyenv/versions").glob(f"{version}.*/bin/python3")]
+    found = [path for version in ("3.12", "3.13") for path in (pathlib.Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python3")]
     if not found:
         raise Skip("no python3 of 3.12 or later is here")
     for python in found:
