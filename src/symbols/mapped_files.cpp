@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <charconv>
 
 #include "src/support/regular_file.h"
+#include "src/symbols/module_files.h"
 
 namespace epaudit {
 namespace {
@@ -116,6 +118,17 @@ void MappedFiles::take(std::string_view text)
         if (file)
             ranges_[mapped.start] = {mapped.end, mapped.inode, std::string(mapped.name)};
     }
+    code_ = CodeMap(text_);
+}
+
+bool MappedFiles::read_code(uint64_t address, void* into, size_t size) const
+{
+    const CodeRange* range = code_.find(address);
+    if (!range || size > kMostCodeBytes || size > range->end - address)
+        return false;
+    iovec to{into, size};
+    iovec from{reinterpret_cast<void*>(address), size};
+    return process_vm_readv(static_cast<pid_t>(pid_), &to, 1, &from, 1, 0) == static_cast<ssize_t>(size);
 }
 
 Descriptor MappedFiles::root() const { return root_of(pid_); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which files a process has mapped, by /proc/PID/maps, and opening them for whoever reads what is in them. Of the files
-// nothing is read here.
+// Which files a process has mapped, by /proc/PID/maps, and opening them for whoever reads what is in them; and bytes of its
+// code. Of the files nothing is read here.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "src/support/descriptor.h"
+#include "src/symbols/code_map.h"
 
 namespace epaudit {
 
@@ -24,6 +25,10 @@ public:
     const std::string& text() const { return text_; }
     // The very file where its process lives and we may ask for that, else by its name. Always a regular one.
     Descriptor open(uint64_t base, std::string& path) const;
+    const CodeMap& code() const { return code_; }
+    // All of it or nothing; what is not executed, or more than an instruction or two, is not read: whoever asks may have been
+    // taken over, and would like to see more.
+    bool read_code(uint64_t address, void* into, size_t size) const;
     // Of the process, as a place from which to look (O_PATH): whoever has it may open what he may.
     Descriptor root() const;
 
@@ -36,6 +41,7 @@ private:
 
     uint32_t pid_;
     std::string text_;
+    CodeMap code_;
     std::map<uint64_t, Range> ranges_;  // by start
 };
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,7 +13,6 @@
 
 #include "src/support/clock.h"
 #include "src/support/proc.h"
-#include "src/symbols/code_map.h"
 #include "src/symbols/mapped_files.h"
 #include "src/symbols/module_files.h"
 #include "src/symbols/perf_map_file.h"
@@ -64,7 +62,6 @@ struct ProcessImage::Impl : ModuleFiles {
     dev_t device = 0;
     ino_t inode = 0;
     MappedFiles files;
-    CodeMap code;            // as it was read last
     uint64_t read_took = 0;  // ns, in all
     uint64_t opened_at = monotonic_ns();
     std::shared_ptr<SymbolsChild> child;  // that knows the map
@@ -77,8 +74,6 @@ struct ProcessImage::Impl : ModuleFiles {
     {
         const uint64_t began = monotonic_ns();
         const int error = files.read();
-        if (!error)
-            code = CodeMap(files.text());
         read_took += monotonic_ns() - began;
         return error;
     }
@@ -94,15 +89,7 @@ struct ProcessImage::Impl : ModuleFiles {
     Descriptor root() override { return files.root(); }
     Descriptor perf_map() override { return open_perf_map(pid); }
     std::string maps() override { return read_map_again() ? files.text() : std::string(); }
-    bool read_code(uint64_t address, void* into, size_t size) override
-    {
-        const CodeRange* range = code.find(address);
-        if (!range || size > kMostCodeBytes || size > range->end - address)
-            return false;  // whoever has taken the child over would like to see more
-        iovec to{into, size};
-        iovec from{reinterpret_cast<void*>(address), size};
-        return process_vm_readv(static_cast<pid_t>(pid), &to, 1, &from, 1, 0) == static_cast<ssize_t>(size);
-    }
+    bool read_code(uint64_t address, void* into, size_t size) override { return files.read_code(address, into, size); }
 
     // A child that knows the map as it is; nothing: there is none to be had.
     bool find_child()
@@ -171,7 +158,7 @@ std::vector<CodeAddress> ProcessImage::unwind(const StackSlice& slice)
 {
     Impl& impl = *impl_;
     // Libraries may have been loaded, and code made, since.
-    if (!impl.code.find(slice.pc) && impl.read_map_again() && impl.child && impl.child->alive())
+    if (!impl.files.code().find(slice.pc) && impl.read_map_again() && impl.child && impl.child->alive())
         impl.tell(impl.child->set_map(impl.number, impl.pid, impl.files.text()));
     std::vector<CodeAddress> addresses;
     impl.ask([&](SymbolsChild& child) { return child.unwind(impl.number, slice, impl, addresses); });
@@ -215,7 +202,7 @@ bool ProcessImage::name_late(std::vector<CodeAddress>& addresses)
 
 std::string ProcessImage::hint(const std::vector<Frame>& frames) const
 {
-    return missing_names(impl_->code.runtime(), frames);
+    return missing_names(impl_->files.code().runtime(), frames);
 }
 
 }  // namespace epaudit

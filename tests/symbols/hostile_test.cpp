@@ -306,6 +306,29 @@ TEST_F(Hostile, DebuginfodIsNotAsked)
     close(listener);
 }
 
+// A reader that was taken over asks for what it likes.
+TEST(MappedFiles, OfMemoryOnlyCodeIsReadAndLittleOfIt)
+{
+    MappedFiles files(static_cast<uint32_t>(getpid()));
+    ASSERT_EQ(files.read(), 0);
+    auto* pages = static_cast<uint8_t*>(
+        mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ASSERT_NE(pages, MAP_FAILED);
+    pages[4094] = 42;
+    ASSERT_EQ(mprotect(pages, 4096, PROT_READ | PROT_EXEC), 0);
+    const auto end = reinterpret_cast<uint64_t>(pages) + 4096;
+    uint8_t bytes[32] = {};
+    EXPECT_FALSE(files.read_code(end - 2, bytes, 2)) << "not in the map that was read";
+    ASSERT_EQ(files.read(), 0);
+    ASSERT_TRUE(files.read_code(end - 2, bytes, 2));
+    EXPECT_EQ(bytes[0], 42);
+    EXPECT_FALSE(files.read_code(end - 1, bytes, 2)) << "its end is none";
+    EXPECT_FALSE(files.read_code(end - 32, bytes, 17)) << "more than an instruction or two";
+    EXPECT_FALSE(files.read_code(end, bytes, 2) || files.read_code(reinterpret_cast<uint64_t>(&end), bytes, 2));
+    EXPECT_FALSE(files.read_code(~0ULL, bytes, 2));
+    munmap(pages, 8192);
+}
+
 TEST(MappedFiles, ReadsWhatTheKernelWrites)
 {
     MappedFiles files(1);

@@ -3,13 +3,16 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cstring>
 
 #include <filesystem>
 #include <fstream>
 
 #include "src/symbols/perf_map_file.h"
+#include "src/symbols/process_image.h"
 
 namespace epaudit {
 namespace {
@@ -118,6 +121,55 @@ TEST_F(PerfMapOfThisProcess, OnlyARegularFileOfItsUser)
         ASSERT_EQ(chown(path().c_str(), 0, 0), 0);
     }
     EXPECT_TRUE(read());
+}
+
+// By way of the child that reads it, with all that is said of a frame.
+TEST_F(PerfMapOfThisProcess, NamesCodeThatIsMadeLaterAndStacksThatWereTakenBefore)
+{
+#if defined(__aarch64__)
+    constexpr unsigned kStackPointer = 31, kFramePointer = 29;
+#else
+    constexpr unsigned kStackPointer = 7, kFramePointer = 6;
+#endif
+    int why = 0;
+    auto image = ProcessImage::open(static_cast<uint32_t>(getpid()), why);
+    ASSERT_TRUE(image) << strerror(why);
+    void* page = mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(page, MAP_FAILED);
+    const auto code = reinterpret_cast<uint64_t>(page);
+    const uint64_t words[] = {0, 0, code + 0x20};  // the frame pointer of the caller, and where it goes on
+    StackSlice slice;
+    slice.pid = static_cast<uint32_t>(getpid());
+    slice.pc = code + 4;
+    slice.start = 0x1000;
+    slice.registers[kStackPointer] = slice.start;
+    slice.registers[kFramePointer] = slice.start + sizeof(uint64_t);
+    slice.bytes.resize(sizeof(words));
+    memcpy(slice.bytes.data(), words, sizeof(words));
+
+    std::vector<CodeAddress> early = image->unwind(slice);
+    ASSERT_EQ(early.size(), 2u);
+    EXPECT_TRUE(early[0].exact && !early[0].guessed && !early[0].named);
+    EXPECT_TRUE(!early[1].exact && early[1].guessed && !early[1].named);
+    EXPECT_EQ(image->symbolise(early)[0].offset, slice.pc);
+    EXPECT_FALSE(image->name_late(early));
+
+    std::ofstream(path()) << std::hex << code << " 10 JS:~handle file:///app/server.js:7:3\n"
+                          << code + 0x10 << " 20 py::serve:/app/server.py\n";
+    EXPECT_TRUE(image->name_late(early));
+    EXPECT_FALSE(image->name_late(early)) << "nothing is new";
+    for (const std::vector<CodeAddress>& addresses : {early, image->unwind(slice)}) {
+        const std::vector<Frame> frames = image->symbolise(addresses);
+        ASSERT_EQ(frames.size(), 2u);
+        EXPECT_EQ(frames[0].function, "handle");
+        EXPECT_EQ(frames[0].file, "/app/server.js");
+        EXPECT_EQ(frames[0].line, 7);
+        EXPECT_EQ(frames[0].offset, slice.pc);
+        EXPECT_TRUE(frames[0].at_start && !frames[0].guessed);
+        EXPECT_EQ(frames[1].function, "serve");
+        EXPECT_TRUE(frames[1].guessed && !frames[1].at_start);
+    }
+    munmap(page, 4096);
 }
 
 }  // namespace
