@@ -10,12 +10,16 @@ namespace {
 constexpr uint64_t kForBpf = capability_bit(kCapBpf) | capability_bit(kCapPerfmon);
 
 // Before 6.0 every bpf(2) wants CAP_BPF where kernel.unprivileged_bpf_disabled is set, whatever descriptors one has. And
-// the program that explains a sleep is attached when there is one to be explained. Both are tried as they would be.
+// the program that explains a sleep is attached when there is one to be explained. All are tried as they would be.
 bool works_without_bpf(LiveCapture::Impl& impl)
 {
     const uint32_t nobody = 0;
     process_row row{};
     if (bpf_map_lookup_elem(bpf_map__fd(impl.skeleton->maps.process_rows), &nobody, &row) && errno != ENOENT)
+        return false;
+    // Of a selection: the walk over the files of a process that comes later.
+    if (bpf_program__autoload(impl.skeleton->progs.on_seed) &&
+        !Link(bpf_program__attach_iter(impl.skeleton->progs.on_seed, nullptr)))
         return false;
     const bpf_program* naps = impl.skeleton->progs.on_nap_exit;
     if (impl.naps || !bpf_program__autoload(naps))

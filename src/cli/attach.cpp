@@ -11,6 +11,7 @@
 #include "src/cli/session.h"
 #include "src/cli/traced.h"
 #include "src/cli/who.h"
+#include "src/support/apart.h"
 #include "src/support/say.h"
 
 namespace epaudit {
@@ -76,6 +77,7 @@ Result<int> attach_selection_by_strace(AttachOptions options)
 
 Result<int> attach_selection(const AttachOptions& options)
 {
+    start_broker();  // before a process, or what a container says of itself, is looked at
     auto who = who_is_meant(options.who);
     if (!who)
         return who.error();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -172,8 +173,11 @@ bool ProcessScan::is_epaudit(uint32_t pid) const
 {
     struct stat own {
     }, other{};
-    return pid == self_ || (stat("/proc/self/exe", &own) == 0 && stat(path(pid, "exe").c_str(), &other) == 0 &&
-                            own.st_dev == other.st_dev && own.st_ino == other.st_ino);
+    if (pid == self_)
+        return true;
+    if (stat(path(pid, "exe").c_str(), &other))  // our children without privileges are not for everybody to look at
+        return errno == EACCES && read_comm(pid) == read_comm(self_);
+    return stat("/proc/self/exe", &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
 std::vector<SelectedProcess> ProcessScan::look(uint64_t now, const std::set<uint32_t>& watched)
