@@ -13,6 +13,7 @@ import tempfile
 
 import harness
 from harness import BUILD, EPAUDIT, Skip, Started, check, end, epaudit, serving, wait_for
+from safety import KEPT, effective, mask
 
 BUG = BUILD / "demo_bugs/busy-epollout/bug"
 FIXED = BUILD / "demo_bugs/busy-epollout/fixed"
@@ -116,6 +117,35 @@ def restart():
           str(outcome.report["target"]))
     check(outcome.report["observation"]["complete"], outcome.describe())
     check("is watched, too" in outcome.err, outcome.err)
+
+
+def somebody_elses():
+    """epaudit has given up its privileges by the time another user's program comes, which nobody else may read: it is watched,
+    its memory map, its descriptors and its symbols are read all the same."""
+    with named("selother") as (name, directory):
+        private = directory / "private"
+        private.mkdir()
+        shutil.copy(BUG, private / name)
+        for path, mode in ((private / name, 0o500), (private, 0o700)):
+            path.chmod(mode)
+            os.chown(path, 65534, 65534)
+        with serving(as_named(FIXED, directory, name)):
+            watching = Watching("attach", "--comm", name)
+            wait_for(lambda: not effective(watching.process.pid) & ~mask(KEPT), 5, "privileges to be given up")
+            with subprocess.Popen(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", private / name, "--seconds",
+                                   "60"], stderr=subprocess.DEVNULL) as server:
+                try:
+                    watching.wait_for(server.pid)
+                    outcome = watching.interrupt()
+                finally:
+                    server.kill()
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    check(outcome.report["target"]["pids"][1:] == [server.pid], str(outcome.report["target"]))
+    finding = outcome.report["findings"][0]
+    check(finding["process"]["exe"].endswith(f"private/{name}"), str(finding["process"]))
+    frames = [frame for stack in finding["evidence"]["stacks"] for frame in stack["frames"]]
+    check(any(frame["function"] and frame["module"].endswith(f"private/{name}") for frame in frames), f"no names: {frames}")
+    check(outcome.report["observation"]["complete"], outcome.describe())
 
 
 def recorded():
@@ -273,6 +303,7 @@ def in_a_container():
 def register(suite):
     suite.run("selected: attach and inspect by name", by_name)
     suite.run("selected: a server that restarts", restart)
+    suite.run("selected: somebody else's, that comes later", somebody_elses)
     suite.run("selected: a recording of a server that restarts", recorded)
     suite.run("selected: forks of what is watched", forks)
     suite.run("selected: an epoll that is made later", late_epoll)
