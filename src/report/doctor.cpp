@@ -109,7 +109,7 @@ void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out)
              {"system", system},
              {"hook_sets", sets},
              {"chosen", diagnosis.chosen.empty() ? Json(nullptr) : Json(diagnosis.chosen)},
-             {"state", {{"iterators", diagnosis.why_not_iterators.empty()}, {"reason", diagnosis.why_not_iterators}}},
+             {"sweep", {{"iterators", diagnosis.why_not_iterators.empty()}, {"reason", diagnosis.why_not_iterators}}},
              {"coverage", rules},
              {"advice", advice}};
     out << all.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
