@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "src/audit/auditor.h"
@@ -10,9 +11,15 @@
 namespace epaudit {
 namespace {
 
+// Of equals the one with the lowest numbers, so that a replay has the same example: in which order they come depends on
+// addresses, which are others there.
 bool is_worse(const Finding& a, const Finding& b)
 {
-    return a.level > b.level || (a.level == b.level && a.count > b.count);
+    if (a.level != b.level)
+        return a.level > b.level;
+    if (a.count != b.count)
+        return a.count > b.count;
+    return std::tie(a.pid, a.epoll_fd, a.fd.number) < std::tie(b.pid, b.epoll_fd, b.fd.number);
 }
 
 bool names_a_function(const Finding& finding) { return finding.fingerprint != placeless_fingerprint(finding); }

@@ -38,12 +38,12 @@ def in_directory(test):
 
 
 def all_formats_from_one_run(directory):
-    names = [name for name in formats.CHECKS if name != "html"]
+    names = [name for name in formats.REPORTS if name != "html"]
     code, out, err = audit(directory, *(f"--format={name}=r.{name}" for name in names), "--format", "text", seconds=5)
     check(code == 1, f"exit {code}: {err}{out[-1500:]}")
     check("EP201 busy-epollout" in out, out)
     for name in names:
-        for test in formats.CHECKS[name]:
+        for test in formats.REPORTS[name]:
             test(directory / f"r.{name}")
 
 
@@ -191,7 +191,7 @@ def two_capabilities_are_enough(directory):
     check(done.returncode == 1, f"exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-1500:]}")
     check("CapEff:\t0000000000000000" in done.stdout, "the target runs with privileges")
     check("::error " in done.stdout and "EP201 busy-epollout" in done.stdout, done.stdout)
-    for name, tests in (("sarif", formats.CHECKS["sarif"]), ("xml", formats.CHECKS["junit"])):
+    for name, tests in (("sarif", formats.REPORTS["sarif"]), ("xml", formats.REPORTS["junit"])):
         for test in tests:
             test(directory / f"epaudit.{name}")
     check((directory / "epaudit.html").stat().st_size > 1000, "no page")

@@ -165,6 +165,17 @@ TEST_F(AuditorTest, SameFingerprintIsOneFindingWithTheWorstAsExample)
     EXPECT_EQ(found[0].level, Level::kConfirmed);
 }
 
+TEST_F(AuditorTest, OfEqualsTheLowestNumberIsTheExample)
+{
+    for (bool other_way : {false, true}) {  // files lie at other addresses in a replay
+        first_ = {make("EP901", 5, Level::kConfirmed, 7), make("EP901", 6, Level::kConfirmed, 7)};
+        first_[0].fd.number = other_way ? 9 : 4;
+        first_[1].fd.number = other_way ? 4 : 9;
+        look(other_way ? 2000 : 1000);
+        EXPECT_EQ(auditor_.findings()[0].fd.number, 4) << other_way;
+    }
+}
+
 TEST_F(AuditorTest, SortedByLevelThenRule)
 {
     first_ = {make("EP901", 5, Level::kRisk)};
