@@ -2,6 +2,7 @@
 // epaudit rules, epaudit explain.
 #include <fmt/format.h>
 #include <fmt/ostream.h>
+#include <strings.h>
 
 #include <functional>
 #include <iostream>
@@ -34,6 +35,14 @@ std::function<Coverage(const Rule&)> coverage_here()
     return [refused](const Rule&) { return Coverage{Status::kUnavailable, "no probes can be used: " + refused}; };
 }
 
+bool same(std::string_view a, std::string_view b)
+{
+    return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// "EP2": those of a hundred.
+bool is_family(std::string_view name) { return name.size() == 3 && same(name.substr(0, 2), "EP"); }
+
 }  // namespace
 
 Result<int> rules_command(const CatalogueOptions& options)
@@ -52,10 +61,15 @@ Result<int> rules_command(const CatalogueOptions& options)
 Result<int> explain_command(const CatalogueOptions& options)
 {
     std::vector<std::string> known;
+    bool family = false;
     for (const auto& rule : make_rules()) {
         const RuleInfo& info = rule->info();
         known.insert(known.end(), {info.id, info.name});
-        if (options.rule != info.id && options.rule != info.name)
+        if (is_family(options.rule) && same(options.rule, std::string_view(info.id).substr(0, options.rule.size()))) {
+            fmt::print(std::cout, "{}  {:<26}{}\n", info.id, info.name, info.says);
+            family = true;
+        }
+        if (!same(options.rule, info.id) && !same(options.rule, info.name))
             continue;
         std::cout << explain_text(info.name);
         fmt::print(std::cout, "\n## Thresholds\n\n{:<24} {:>12} {:>12}   {}\n", "name", "production", "test",
@@ -66,6 +80,8 @@ Result<int> explain_command(const CatalogueOptions& options)
         fmt::print(std::cout, "\nSet one with --set {}.NAME=VALUE.\n", info.name);
         return 0;
     }
+    if (family)
+        return 0;
     return usage_error(fmt::format("no rule '{}'", options.rule),
                        did_you_mean(options.rule, known, "`epaudit rules` lists ids and names"));
 }

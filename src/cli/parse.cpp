@@ -421,15 +421,32 @@ int flushed(int code)
     return std::cout ? code : complain(usage_error("cannot write standard output"));
 }
 
+// As people ask: `help`, `help COMMAND`, `version`. No commands of the parser, for they have no options.
+std::vector<std::string> as_options(int argc, char** argv)
+{
+    std::vector<std::string> words(argv, argv + argc);
+    if (words.size() > 1 && words[1] == "version")
+        words[1] = "--version";
+    if (words.size() > 1 && words[1] == "help") {
+        words.erase(words.begin() + 1);
+        words.emplace_back("--help");
+    }
+    return words;
+}
+
 }  // namespace
 
 int epaudit_main(int argc, char** argv)
 {
+    std::vector<std::string> words = as_options(argc, argv);
+    std::vector<char*> pointers;
+    for (std::string& word : words)
+        pointers.push_back(word.data());
     secure_standard_descriptors();
     ignore_signals_of_writing();
     const StandardOutput output;
     try {
-        return flushed(parse_and_run(argc, argv));
+        return flushed(parse_and_run(static_cast<int>(pointers.size()), pointers.data()));
     } catch (const std::exception& error) {
         return complain(observe_error(fmt::format("cannot go on: {}", error.what())));
     }

@@ -233,6 +233,11 @@ def catalogue():
     for words in (("--version",), ("--help",), ("run", "--help"), ("rules",)):
         outcome = epaudit(*words, json_report=False)
         check(outcome.code == 0 and outcome.out, f"{words}: {outcome.code}")
+    for words, same in ((("help",), ("--help",)), (("help", "run"), ("run", "--help")), (("version",), ("--version",)),
+                        (("explain", "ep201"), ("explain", "EP201"))):
+        check(epaudit(*words, json_report=False).out == epaudit(*same, json_report=False).out, f"{words}")
+    family = epaudit("explain", "ep2", json_report=False)
+    check(family.code == 0 and [line[:5] for line in family.out.splitlines()] == [i for i in ids if i.startswith("EP2")], family.out)
 
 
 def doctor():
