@@ -59,8 +59,7 @@ Result<int> run_command(const RunOptions& given)
     auto child = Command::start(options.command, *user);
     if (!child)
         return child.error();
-    if (*user)
-        (*session)->will_end_command();
+    (*session)->will_end_command();
     if (*user)
         (*session)->note(fmt::format("the command ran as {}", user->value().shown()));
     auto pid = static_cast<uint32_t>(child->pid());

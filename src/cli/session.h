@@ -34,7 +34,7 @@ public:
     // Hooks are on and the target is watched: tells a waiting test, starts the clock of --duration.
     Result<> begin(std::vector<std::string> command, std::vector<uint32_t> pids);
 
-    // It will have to end a command that runs as another user.
+    // It will have to end a command, which may run as another user or become one.
     void will_end_command() { may_end_ = true; }
 
     enum class End { kTarget, kInterrupted, kDuration };

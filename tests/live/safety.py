@@ -417,6 +417,17 @@ def without_its_helpers():
         check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
 
 
+def a_command_that_becomes_another_user():
+    """Started by root, as servers are, and ended by --duration and by Ctrl-C, with less than root's privileges."""
+    command = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", FIXED, "--seconds", "60")
+    then = time.monotonic()
+    outcome = epaudit("run", "--as-root", "--duration", "2", "--", *command, timeout=30)
+    check(outcome.code in (0, 3), outcome.describe())  # 3: it had no epoll yet
+    outcome = Started("run", "--as-root", "--", *command).interrupt()
+    check(outcome.code in (0, 3), outcome.describe())  # 3: it had no epoll yet
+    check(time.monotonic() - then < 20 * SPEED, f"{time.monotonic() - then:.0f} s")
+
+
 def register(suite):
     suite.run("safety: no secret in any format", in_directory(no_secret_in_any_format))
     suite.run("safety: source text of attach only when asked for", in_directory(source_text_of_attach))
@@ -428,6 +439,7 @@ def register(suite):
     suite.run("safety: debug information that is a pipe", in_directory(debug_information_that_is_a_pipe))
     suite.run("safety: privileges are given up", in_directory(privileges_are_given_up))
     suite.run("safety: an output in a directory of somebody else", in_directory(an_output_in_a_directory_of_somebody_else))
+    suite.run("safety: a command that becomes another user", a_command_that_becomes_another_user)
     suite.run("safety: 64 descriptors", few_descriptors)
     suite.run("safety: kill -9 at any moment", killed_at_any_moment)
     suite.run("safety: stopped for a while", stopped_for_a_while)

@@ -14,7 +14,7 @@ import threading
 import typing
 
 from paths import BUILD
-from harness import Final, Started, check, end, epaudit, wait_for
+from harness import EPAUDIT, Final, Started, check, end, epaudit, wait_for
 from servers import answers
 
 LOAD_SECONDS = 6
@@ -70,6 +70,14 @@ def descendants(pid):
         except OSError:
             pass  # it has ended
     return found
+
+
+def command_of(pid):
+    """The child of an epaudit that is none of its own helpers."""
+    for child in descendants(pid)[1:]:
+        if os.readlink(f"/proc/{child}/exe") != os.path.realpath(EPAUDIT):
+            return child
+    raise AssertionError(f"epaudit {pid} has no command")
 
 
 def registrations_of(pid):
@@ -143,7 +151,7 @@ def from_birth(case, site, words):
     try:
         wait_for(lambda: site.is_ready() or tool.process.poll() is not None, READY_SECONDS, site.words[0] + " to listen")
         check(tool.process.poll() is None, f"{site.words[0]} ended under `run`: {server_log(site)}")
-        site.pid = descendants(tool.process.pid)[1]
+        site.pid = command_of(tool.process.pid)
         witness = Witness(site.pid)
         case.load(site, LOAD_SECONDS)
     finally:
