@@ -9,13 +9,12 @@
 
 #include "src/cli/options.h"
 #include "src/cli/who.h"
+#include "src/report/json_parts.h"
 #include "src/report/words.h"
 #include "src/support/say.h"
 
 namespace epaudit {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Listed {
     SeenProcess seen;
@@ -79,10 +78,7 @@ void write_json(const std::vector<Listed>& list, size_t idle, std::ostream& out)
                   {"container", nullptr},
                   {"pod", workload.pod.empty() ? Json(nullptr) : Json(clean(workload.pod))}};
         if (workload.in_container())
-            json["container"] = Json{{"id", clean(workload.container.id)},
-                                     {"name", clean(workload.container.name)},
-                                     {"image", clean(workload.container.image)},
-                                     {"runtime", workload.container.runtime}};
+            json["container"] = container_json(workload.container);
         processes.push_back(std::move(json));
     }
     out << Json{{"schema", "epaudit-list/1"}, {"processes", std::move(processes)}, {"without_epoll", idle}}.dump(

@@ -159,16 +159,21 @@ Json evidence_json(const Finding& finding, const std::string& directory)
 
 }  // namespace
 
+Json container_json(const Container& container)
+{
+    return {{"id", clean(container.id)},
+            {"name", clean(container.name)},
+            {"image", clean(container.image)},
+            {"runtime", container.runtime}};
+}
+
 Json workload_json(const Workload& workload)
 {
     Json json = Json::object();
     if (!workload.unit.empty())
         json["unit"] = clean(workload.unit);
     if (workload.in_container())
-        json["container"] = Json{{"id", clean(workload.container.id)},
-                                 {"name", clean(workload.container.name)},
-                                 {"image", clean(workload.container.image)},
-                                 {"runtime", workload.container.runtime}};
+        json["container"] = container_json(workload.container);
     if (!workload.pod.empty())
         json["pod"] = clean(workload.pod);
     return json;

@@ -14,6 +14,7 @@ using Json = nlohmann::ordered_json;
 double rounded(double value);  // to six digits: without it 0.1 + 0.2 prints seventeen
 Json coverage_json(const std::vector<RuleCoverage>& coverage);
 Json observation_json(const Observation& seen);
+Json container_json(const Container& container);
 // "unit", "container" and "pod", as far as they are known.
 Json workload_json(const Workload& workload);
 Json target_json(const Report& report);
