@@ -1,5 +1,5 @@
 # Writes OUTPUT from PAGES (a list of rules/<stem>/explain.md).
-set(text "// Generated from rules/*/explain.md.\n#include \"rules/explain.h\"\n\nnamespace epaudit {\n\n")
+set(text "// Generated from rules/*/explain.md.\n#include \"src/finding/explain.h\"\n\nnamespace epaudit {\n\n")
 string(APPEND text "const char* explain_text(std::string_view stem)\n{\n")
 foreach(page ${PAGES})
   get_filename_component(directory ${page} DIRECTORY)

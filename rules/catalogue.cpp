@@ -39,4 +39,12 @@ std::vector<std::unique_ptr<Rule>> make_rules()
     return rules;
 }
 
+std::vector<RuleInfo> catalogue()
+{
+    std::vector<RuleInfo> infos;
+    for (const auto& rule : make_rules())
+        infos.push_back(rule->info());
+    return infos;
+}
+
 }  // namespace epaudit

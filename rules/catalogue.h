@@ -3,10 +3,15 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "src/audit/rule.h"
 
 namespace epaudit {
+
+// Fresh ones, with no memory, in the order of their ids. Their explain pages: src/finding/explain.h.
+std::vector<std::unique_ptr<Rule>> make_rules();
+std::vector<RuleInfo> catalogue();  // of all rules
 
 std::unique_ptr<Rule> make_et_read_not_drained();
 std::unique_ptr<Rule> make_et_accept_not_drained();

@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-#include "src/audit/finding.h"
+#include "src/finding/finding.h"
 
 namespace epaudit {
 

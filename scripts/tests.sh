@@ -251,6 +251,8 @@ run_tests() {
     fi
     say "== tests/formats"
     run_python formats python3 tests/formats/check.py
+    say "== tests/house"
+    run_python house python3 tests/house/layers.py
     test_packages
     run_watching
     say "== tests/vm"

@@ -8,8 +8,8 @@
 #include <cmath>
 #include <limits>
 
-#include "src/audit/nearest.h"
-#include "src/evidence/place.h"
+#include "src/evidence/fingerprint.h"
+#include "src/support/nearest.h"
 
 namespace epaudit {
 namespace {
@@ -61,46 +61,6 @@ void complete_process(Finding& finding, const Snapshot& books)
 }
 
 }  // namespace
-
-bool names_rule(std::string_view id, std::string_view name, std::string_view text)
-{
-    bool family = text.size() >= 3 && text.substr(0, 2) == "EP" && id.substr(0, text.size()) == text;
-    return family || text == name;
-}
-
-std::string program_name(const Finding& finding)
-{
-    std::string_view exe = finding.exe;
-    constexpr std::string_view kDeleted = " (deleted)";  // /proc/PID/exe after an upgrade
-    if (exe.size() > kDeleted.size() && exe.substr(exe.size() - kDeleted.size()) == kDeleted)
-        exe.remove_suffix(kDeleted.size());
-    return std::string(exe.substr(exe.find_last_of('/') + 1));
-}
-
-namespace {
-
-std::string identity(const Finding& finding)
-{
-    return fmt::format("{}\n{}\n{}\n{}", finding.rule, program_name(finding), finding.fd.kind, finding.trigger);
-}
-
-std::string hashed(const std::string& text)
-{
-    uint64_t hash = 14695981039346656037ULL;  // FNV-1a
-    for (char c : text)
-        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    return fmt::format("{:016x}", hash);
-}
-
-}  // namespace
-
-std::string fingerprint(const Finding& finding)
-{
-    const Frame* frame = guilty_frame(finding);
-    return hashed(identity(finding) + (frame && !frame->function.empty() ? "\n" + frame->function : ""));
-}
-
-std::string placeless_fingerprint(const Finding& finding) { return hashed(identity(finding)); }
 
 Auditor::Auditor(Profile profile, std::vector<std::unique_ptr<Rule>> rules)
 {

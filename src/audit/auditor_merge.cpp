@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "src/audit/auditor.h"
+#include "src/evidence/fingerprint.h"
 
 namespace epaudit {
 namespace {
@@ -87,21 +88,6 @@ std::vector<Finding> Auditor::findings() const
         result.push_back(std::move(finding));
     std::sort(result.begin(), result.end(), is_before);
     return result;
-}
-
-bool ToldFindings::tell(const Finding& finding)
-{
-    replaced_.clear();
-    const std::string level = level_name(finding.level);
-    const std::string placeless = placeless_fingerprint(finding);
-    if (!told_.insert(finding.fingerprint + level).second)
-        return false;
-    if (placeless == finding.fingerprint)
-        return true;
-    // Told before its stack came. Only one function can have been meant.
-    if (told_.erase(placeless + level))
-        replaced_ = placeless;
-    return true;
 }
 
 }  // namespace epaudit

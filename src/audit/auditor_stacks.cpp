@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/audit/auditor.h"
+#include "src/evidence/fingerprint.h"
 
 namespace epaudit {
 namespace {

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "src/audit/auditor.h"
+#include "src/evidence/fingerprint.h"
 #include "src/evidence/place.h"
 #include "src/support/utf8.h"
 

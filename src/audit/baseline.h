@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "src/audit/finding.h"
+#include "src/finding/finding.h"
 #include "src/support/result.h"
 
 namespace epaudit {

@@ -205,14 +205,6 @@ private:
 
 }  // namespace
 
-std::vector<RuleInfo> catalogue()
-{
-    std::vector<RuleInfo> infos;
-    for (const auto& rule : make_rules())
-        infos.push_back(rule->info());
-    return infos;
-}
-
 Result<Config> parse_config(std::string_view text, const std::string& file, const std::vector<RuleInfo>& rules)
 {
     return Reader(file, rules).read(text);

@@ -96,6 +96,4 @@ struct Config {
 Result<Config> parse_config(std::string_view text, const std::string& file, const std::vector<RuleInfo>& rules);
 Result<Config> read_config(const std::string& path, const std::vector<RuleInfo>& rules);
 
-std::vector<RuleInfo> catalogue();  // of all rules
-
 }  // namespace epaudit

@@ -8,9 +8,8 @@
 #include <algorithm>
 #include <ctime>
 
-#include "src/audit/auditor.h"
+#include "src/evidence/fingerprint.h"
 #include "src/evidence/place.h"
-#include "src/support/utf8.h"
 
 namespace epaudit {
 namespace {
@@ -63,33 +62,6 @@ bool covers(const SuppressEntry& entry, const Finding& finding)
            has_function(finding, entry.function) &&
            matches_workload(entry.unit, entry.container, entry.pod, finding.workload) &&
            (entry.fingerprint.empty() || entry.fingerprint == finding.fingerprint);
-}
-
-// As a basic TOML string.
-std::string quoted(const std::string& text)
-{
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\')
-            out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
-        else
-            out += c;
-    }
-    return out + "\"";
-}
-
-// A text that stands for itself in a pattern. TOML holds no bytes that are not UTF-8: there, any character will do.
-std::string literal(const std::string& text)
-{
-    std::string out;
-    for (const char c : text) {
-        if (c == '*' || c == '?' || c == '[' || c == '\\')
-            out += '\\';
-        out += c;
-    }
-    return with_valid_utf8(out, "?");
 }
 
 }  // namespace
@@ -213,22 +185,6 @@ std::vector<PolicyRemark> Policy::remarks(const std::vector<RuleCoverage>& cover
                                fmt::format("{} {} of {} ({}) is no longer seen (fixed, or not exercised in this run)",
                                            entry.rule, entry.name, entry.program, entry.fingerprint)});
     return remarks;
-}
-
-std::string suppressions_text(const std::vector<const Finding*>& findings)
-{
-    std::string text;
-    for (const Finding* finding : findings) {
-        text += fmt::format("# {}\n[[suppress]]\nrule = {}\n", finding->name, quoted(finding->rule));
-        if (!program_name(*finding).empty())
-            text += fmt::format("exe = {}\n", quoted(literal(program_name(*finding))));
-        if (!finding->fd.kind.empty())
-            text += fmt::format("kind = {}\n", quoted(finding->fd.kind));
-        if (const Frame* frame = guilty_frame(*finding); frame && !frame->function.empty())
-            text += fmt::format("function = {}\n", quoted(literal(frame->function)));
-        text += "reason = \"say here why this is accepted\"\n\n";
-    }
-    return text;
 }
 
 }  // namespace epaudit

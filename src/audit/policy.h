@@ -11,15 +11,9 @@
 #include "src/audit/baseline.h"
 #include "src/audit/config.h"
 #include "src/books/snapshot.h"
+#include "src/finding/policy_remark.h"
 
 namespace epaudit {
-
-// Something in the policy that wants attention.
-struct PolicyRemark {
-    std::string what;   // "unused suppression", "expired suppression", "stale baseline entry", "changed finding"
-    std::string where;  // "epaudit.toml:12"
-    std::string text;   // one sentence, no full stop
-};
 
 struct Judged {
     std::vector<Finding> findings;    // that count
@@ -57,9 +51,6 @@ private:
     // Where, and what it did to findings of the newest judge().
     std::set<std::pair<std::string, std::string>> effects_;
 };
-
-// The entries that would suppress these findings, ready for epaudit.toml but for their reason.
-std::string suppressions_text(const std::vector<const Finding*>& findings);
 
 std::string today();
 

@@ -9,8 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "src/audit/rule.h"
 #include "src/books/snapshot.h"
+#include "src/finding/coverage.h"
+#include "src/finding/rule_info.h"
 #include "src/support/process.h"
 #include "src/support/result.h"
 

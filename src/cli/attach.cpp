@@ -7,10 +7,10 @@
 #include <set>
 #include <utility>
 
-#include "src/cli/selected.h"
-#include "src/cli/session.h"
 #include "src/cli/traced.h"
 #include "src/cli/who.h"
+#include "src/session/selected.h"
+#include "src/session/session.h"
 #include "src/support/apart.h"
 #include "src/support/say.h"
 

@@ -7,13 +7,14 @@
 #include <functional>
 #include <iostream>
 
-#include "rules/explain.h"
+#include "rules/catalogue.h"
 #include "src/audit/auditor.h"
-#include "src/audit/nearest.h"
 #include "src/capture/live.h"
 #include "src/cli/options.h"
+#include "src/finding/explain.h"
 #include "src/report/rules_list.h"
 #include "src/support/capabilities.h"
+#include "src/support/nearest.h"
 
 namespace epaudit {
 namespace {

@@ -7,8 +7,9 @@
 #include <ostream>
 #include <sstream>
 
-#include "rules/explain.h"
+#include "rules/catalogue.h"
 #include "src/audit/auditor.h"
+#include "src/finding/explain.h"
 #include "src/report/formats.h"
 #include "src/support/version.h"
 

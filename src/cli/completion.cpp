@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "rules/catalogue.h"
 #include "src/audit/auditor.h"
 #include "src/report/formats.h"
 

@@ -2,7 +2,7 @@
 // epaudit config: what is in force, and from where.
 #include <iostream>
 
-#include "src/cli/judge.h"
+#include "src/session/judge.h"
 
 namespace epaudit {
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "rules/catalogue.h"
 #include "src/audit/auditor.h"
 #include "src/capture/live.h"
 #include "src/cli/options.h"
@@ -115,7 +116,7 @@ Result<int> doctor_command(const CatalogueOptions& options)
             sight = report.sight;
         }
     }
-    diagnosis.coverage = Auditor(Profile::kProduction).coverage(sight);
+    diagnosis.coverage = Auditor(Profile::kProduction, make_rules()).coverage(sight);
     if (diagnosis.chosen.empty())
         for (RuleCoverage& rule : diagnosis.coverage) {
             rule.status = Status::kUnavailable;

@@ -13,9 +13,9 @@
 
 #include "src/capture/live_inspect.h"
 #include "src/cli/options.h"
-#include "src/cli/target.h"
 #include "src/cli/who.h"
 #include "src/report/inspect.h"
+#include "src/session/target.h"
 #include "src/support/clock.h"
 #include "src/support/say.h"
 

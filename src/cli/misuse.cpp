@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "src/audit/nearest.h"
+#include "src/support/nearest.h"
 
 namespace epaudit {
 namespace {

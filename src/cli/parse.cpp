@@ -12,9 +12,9 @@
 #include "src/cli/completion.h"
 #include "src/cli/misuse.h"
 #include "src/cli/options.h"
-#include "src/cli/outputs.h"
 #include "src/cli/parse_who.h"
 #include "src/report/words.h"
+#include "src/session/outputs.h"
 #include "src/support/say.h"
 #include "src/support/version.h"
 

@@ -2,8 +2,9 @@
 // epaudit replay FILE|-: a recording is audited as its program was, with whatever thresholds and rules are wanted now.
 #include <fmt/format.h>
 
-#include "src/cli/posted.h"
+#include "src/cli/options.h"
 #include "src/recording/replay.h"
+#include "src/session/posted.h"
 
 namespace epaudit {
 namespace {

@@ -2,9 +2,9 @@
 // epaudit run -- CMD: under observation from its first instruction.
 #include <fmt/format.h>
 
-#include "src/cli/session.h"
 #include "src/cli/traced.h"
-#include "src/cli/tracer.h"
+#include "src/session/session.h"
+#include "src/session/tracer.h"
 #include "src/support/say.h"
 
 namespace epaudit {

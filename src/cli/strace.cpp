@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include "src/books/describe.h"
-#include "src/cli/log_doubts.h"
-#include "src/cli/posted.h"
+#include "src/cli/options.h"
+#include "src/session/log_doubts.h"
+#include "src/session/posted.h"
 #include "src/strace/import.h"
 #include "src/strace/text_source.h"
 

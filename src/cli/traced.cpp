@@ -5,10 +5,10 @@
 
 #include <functional>
 
-#include "src/cli/log_doubts.h"
-#include "src/cli/posted.h"
-#include "src/cli/target.h"
-#include "src/cli/tracer.h"
+#include "src/session/log_doubts.h"
+#include "src/session/posted.h"
+#include "src/session/target.h"
+#include "src/session/tracer.h"
 #include "src/strace/import.h"
 #include "src/support/clock.h"
 #include "src/support/proc.h"

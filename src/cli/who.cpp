@@ -12,10 +12,10 @@
 #include <optional>
 #include <set>
 
-#include "src/audit/nearest.h"
-#include "src/cli/target.h"
+#include "src/session/target.h"
 #include "src/support/caller.h"
 #include "src/support/clock.h"
+#include "src/support/nearest.h"
 
 namespace epaudit {
 namespace {

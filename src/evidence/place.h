@@ -6,7 +6,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "src/audit/finding.h"
+#include "src/finding/finding.h"
 
 namespace epaudit {
 

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "src/audit/finding.h"
+#include "src/finding/finding.h"
 
 namespace epaudit {
 

@@ -20,9 +20,10 @@
 #include <vector>
 
 #include "bpf/recorded.h"
-#include "src/audit/finding.h"
-#include "src/audit/rule.h"
 #include "src/books/snapshot.h"
+#include "src/finding/coverage.h"
+#include "src/finding/finding.h"
+#include "src/finding/rule_info.h"
 #include "src/support/result.h"
 
 namespace epaudit {

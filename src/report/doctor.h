@@ -7,7 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "src/audit/rule.h"
+#include "src/finding/coverage.h"
+#include "src/finding/rule_info.h"
 
 namespace epaudit {
 

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "src/report/json.h"
+#include "src/report/suppressions.h"
 #include "src/report/text.h"
 #include "src/report/verdict.h"
 

@@ -5,9 +5,9 @@
 
 #include <ostream>
 
-#include "rules/explain.h"
 #include "src/books/describe.h"
 #include "src/evidence/place.h"
+#include "src/finding/explain.h"
 #include "src/report/formats.h"
 #include "src/report/html_charts.h"
 #include "src/report/html_style.h"

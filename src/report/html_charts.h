@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "src/audit/finding.h"
-#include "src/audit/history.h"
+#include "src/finding/finding.h"
+#include "src/finding/history.h"
 
 namespace epaudit {
 

@@ -10,7 +10,7 @@
 
 #include <string>
 
-#include "src/audit/auditor.h"
+#include "src/evidence/fingerprint.h"
 #include "src/report/json_parts.h"
 
 namespace epaudit {

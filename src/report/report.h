@@ -9,11 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "src/audit/finding.h"
-#include "src/audit/history.h"
-#include "src/audit/inconclusive.h"
-#include "src/audit/policy.h"
-#include "src/audit/rule.h"
+#include "src/finding/coverage.h"
+#include "src/finding/finding.h"
+#include "src/finding/history.h"
+#include "src/finding/inconclusive.h"
+#include "src/finding/policy_remark.h"
+#include "src/finding/rule_info.h"
 
 namespace epaudit {
 

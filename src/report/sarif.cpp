@@ -8,8 +8,8 @@
 #include <map>
 #include <ostream>
 
-#include "rules/explain.h"
 #include "src/evidence/place.h"
+#include "src/finding/explain.h"
 #include "src/report/formats.h"
 #include "src/report/json_parts.h"
 #include "src/report/markup.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "src/audit/finding.h"
+#include "src/finding/finding.h"
 
 namespace epaudit {
 

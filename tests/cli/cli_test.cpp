@@ -10,10 +10,11 @@
 #include <sstream>
 #include <thread>
 
-#include "src/cli/judge.h"
-#include "src/cli/outputs.h"
-#include "src/cli/target.h"
-#include "src/cli/tracer.h"
+#include "rules/catalogue.h"
+#include "src/session/judge.h"
+#include "src/session/outputs.h"
+#include "src/session/target.h"
+#include "src/session/tracer.h"
 #include "src/support/say.h"
 
 namespace epaudit {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that are written: what was there before, under whatever name, survives mistakes and full disks.
-#include "src/cli/files.h"
+#include "src/session/files.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -14,9 +14,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "src/cli/judge.h"
-#include "src/cli/outputs.h"
 #include "src/recording/writer.h"
+#include "src/session/judge.h"
+#include "src/session/outputs.h"
 #include "src/support/new_file.h"
 
 namespace epaudit {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "rules/catalogue.h"
 #include "src/audit/policy.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)

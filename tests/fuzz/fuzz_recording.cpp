@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "rules/catalogue.h"
 #include "src/recording/replay.h"
 
 using namespace epaudit;
@@ -26,7 +27,7 @@ void whole_file(std::string_view text)
             abort();
         return;
     }
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     Replay replay(auditor, (*reader)->header());
     replay.run(**reader);
 }
@@ -34,7 +35,7 @@ void whole_file(std::string_view text)
 void records(std::string_view text)
 {
     const uint64_t bytes = text.size();
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     RecordingHeader header;
     header.began = 1000 * NSEC_PER_SEC;
     Replay replay(auditor, header);

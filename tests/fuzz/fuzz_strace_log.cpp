@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 
 using namespace epaudit;
@@ -10,7 +11,7 @@ using namespace epaudit;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size)
 {
     std::string_view text(reinterpret_cast<const char*>(bytes), size);
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     uint64_t last = 0;
     StraceImport log(auditor, 64, [&](const Snapshot& books) {
         if (books.time < last)

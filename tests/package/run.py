@@ -108,8 +108,8 @@ def compiled_elsewhere_is_the_same():
     compared by ./dev package --twice."""
     if "RelWithDebInfo" not in (BUILD / "CMakeCache.txt").read_text(encoding="utf-8"):
         raise Skip("the build is not that of a release")
-    objects = ["bpf/epaudit.bpf.o", "CMakeFiles/epaudit_core.dir/src/report/junit.cpp.o",
-               "CMakeFiles/epaudit_cli.dir/src/cli/completion.cpp.o", "CMakeFiles/epaudit_live.dir/src/capture/live_hooks.cpp.o"]
+    objects = ["bpf/epaudit.bpf.o", "CMakeFiles/epaudit_report.dir/src/report/junit.cpp.o",
+               "CMakeFiles/epaudit_cli.dir/src/cli/completion.cpp.o", "CMakeFiles/epaudit_capture.dir/src/capture/live_hooks.cpp.o"]
     commit = re.search(r"\((.*)\)", output(EPAUDIT, "--version"))[1]
     with tempfile.TemporaryDirectory() as directory:
         copy = pathlib.Path(directory) / "a-folder-of-another-length"

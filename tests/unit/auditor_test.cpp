@@ -3,8 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "src/audit/nearest.h"
 #include "src/books/call_sites.h"
+#include "src/evidence/fingerprint.h"
+#include "src/support/nearest.h"
 
 namespace epaudit {
 namespace {

@@ -9,8 +9,9 @@
 #include <set>
 #include <sstream>
 
-#include "rules/explain.h"
+#include "rules/catalogue.h"
 #include "src/audit/auditor.h"
+#include "src/finding/explain.h"
 
 namespace epaudit {
 namespace {
@@ -101,7 +102,7 @@ const std::map<std::string, Status> kWithoutState = {
 
 TEST(Catalogue, WithoutKernelStateRulesSayWhatTheyLose)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     Sight strace;
     strace.kernel_state = strace.readiness = strace.wakeups = false;
     strace.why = "the log does not say";
@@ -114,7 +115,7 @@ TEST(Catalogue, WithoutKernelStateRulesSayWhatTheyLose)
 
 TEST(Catalogue, NoBooksNoFindings)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     for (uint64_t t = 1; t < 100; t++) {
         Snapshot empty;
         empty.time = t * NSEC_PER_SEC;

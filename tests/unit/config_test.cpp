@@ -6,6 +6,8 @@
 
 #include <filesystem>
 
+#include "rules/catalogue.h"
+
 namespace epaudit {
 namespace {
 

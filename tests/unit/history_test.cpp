@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "src/audit/history.h"
+#include "src/audit/historian.h"
 
 #include <gtest/gtest.h>
 

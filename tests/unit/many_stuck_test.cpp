@@ -7,6 +7,7 @@
 #include <ctime>
 #include <limits>
 
+#include "rules/catalogue.h"
 #include "tests/unit/scenario.h"
 
 namespace epaudit {
@@ -35,7 +36,7 @@ double cost_of_a_look(const Snapshot& books)
 {
     double best = std::numeric_limits<double>::max();
     for (int i = 0; i < 3; i++) {
-        Auditor auditor(Profile::kTest);
+        Auditor auditor(Profile::kTest, make_rules());
         const clock_t then = clock();
         auditor.look(books);
         best = std::min(best, static_cast<double>(clock() - then) / CLOCKS_PER_SEC);
@@ -88,7 +89,7 @@ TEST(ManyStuck, TheReportHasTheNumbersOfTheLastLook)
 {
     Snapshot books = with_stuck(3);
     books.more_follow = true;
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     auditor.look(books);
     const std::vector<Measure> first = auditor.findings().front().cost;
     books.time += 60 * NSEC_PER_SEC;
@@ -105,7 +106,7 @@ TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
 {
     Snapshot books = with_stuck(20000);
     books.more_follow = true;
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     auto cost = [&] {
         const clock_t then = clock();
         auditor.look(books);

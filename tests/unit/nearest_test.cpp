@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "src/audit/nearest.h"
+#include "src/support/nearest.h"
 
 #include <gtest/gtest.h>
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 
 namespace epaudit {
@@ -54,7 +55,7 @@ inline std::string times(unsigned count, const std::string& text)
 inline PastedAnswer judge(const std::string& text, const Decorate& decorate = {},
                           const std::vector<std::string>& set = {})
 {
-    Auditor auditor(Profile::kProduction);
+    Auditor auditor(Profile::kProduction, make_rules());
     for (const std::string& one : set)
         EXPECT_TRUE(auditor.set(one)) << one;
     StraceImport log(auditor, 65536);

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "rules/catalogue.h"
 #include "src/audit/auditor.h"
+#include "src/evidence/fingerprint.h"
+#include "src/report/suppressions.h"
 
 namespace epaudit {
 namespace {

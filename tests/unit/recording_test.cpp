@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "rules/catalogue.h"
 #include "src/recording/replay.h"
 #include "tests/unit/sample_recording.h"
 
@@ -58,7 +59,7 @@ Outcome replayed(std::string_view file, const std::vector<std::string>& settings
         EXPECT_NE(reader.error().hint, "");
         return outcome;
     }
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     for (const std::string& setting : settings)
         EXPECT_TRUE(auditor.set(setting)) << setting;
     Replay replay(auditor, (*reader)->header());

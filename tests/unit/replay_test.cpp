@@ -2,6 +2,7 @@
 // A recording keeps the books that were kept then, and each look sees the rows that were seen then.
 #include <gtest/gtest.h>
 
+#include "rules/catalogue.h"
 #include "src/recording/replay.h"
 #include "tests/unit/sample_recording.h"
 
@@ -29,7 +30,7 @@ posting record_of(uint8_t type, uint8_t kind, uint64_t time)
 // Whichever way a registration ended, the account of its counts is kept.
 TEST(Replay, CountsOfWhatEndedAreKept)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     const std::string file = sample_recording(500);
     auto reader = RecordingReader::open(source_of(file), "test");
     ASSERT_TRUE(reader);
@@ -54,7 +55,7 @@ TEST(Replay, CountsOfWhatEndedAreKept)
 // While the program runs on, so that more is booked between the sweep's walk and the look.
 TEST(Replay, ALookSeesRowsAsTheSweepShowedThem)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     std::vector<Snapshot> looks;
     Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
     uint64_t now = sample_header().began;
@@ -84,7 +85,7 @@ TEST(Replay, ALookSeesRowsAsTheSweepShowedThem)
 // An instance that is gone has no row; what a damaged recording says of it is left out.
 TEST(Replay, OnlyRowsThatExistAreShown)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     std::vector<Snapshot> looks;
     Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
     uint64_t now = sample_header().began;
@@ -98,7 +99,7 @@ TEST(Replay, OnlyRowsThatExistAreShown)
 // What a thread hangs in is no posting: the look at which it was asked has it, and no other.
 TEST(Replay, WhatThreadsDidThatWereAway)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     std::vector<Snapshot> looks;
     Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
     uint64_t now = sample_header().began + 1;
@@ -159,7 +160,7 @@ TEST(Replay, AReadThatIsRecordedBeforeTheAddCounts)
 // A look that found none is another thing than no look.
 TEST(Replay, SocketsThatNoEpollHolds)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     std::vector<Snapshot> looks;
     Replay replay(auditor, sample_header(), [&](const Snapshot& books) { looks.push_back(books); });
     uint64_t now = sample_header().began + 1;

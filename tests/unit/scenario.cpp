@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "rules/catalogue.h"
+
 namespace epaudit {
 namespace {
 
@@ -14,7 +16,7 @@ constexpr uint64_t kAuditEveryUs = 250 * 1000;
 
 }  // namespace
 
-Scenario::Scenario(Profile profile) : auditor_(profile)
+Scenario::Scenario(Profile profile) : auditor_(profile, make_rules())
 {
     process(100);
     post(blank(POSTING_SEEDED));  // observation begins

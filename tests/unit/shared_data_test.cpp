@@ -2,6 +2,7 @@
 // Events whose data is that of several registrations, told once: EP101 under EPOLLET, EP104 under EPOLLONESHOT.
 #include <gtest/gtest.h>
 
+#include "rules/catalogue.h"
 #include "tests/unit/scenario.h"
 
 namespace epaudit {
@@ -13,7 +14,7 @@ constexpr uint32_t kOnce = EPOLLIN | EPOLLONESHOT;
 
 struct Loop {
     Scenario s;
-    Auditor auditor{Profile::kTest};
+    Auditor auditor{Profile::kTest, make_rules()};
 
     Loop& connections(int last, uint32_t mask, uint64_t step = 0)
     {

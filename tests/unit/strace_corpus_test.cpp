@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 #include "tests/unit/corpus.h"
 
@@ -23,7 +24,7 @@ TEST_P(StraceCorpus, YieldsWhatStandsBesideIt)
 {
     const CorpusLog& expected = GetParam();
     ASSERT_NE(expected.name.front(), '!') << "no .expect beside the log";
-    Auditor auditor(expected.profile);
+    Auditor auditor(expected.profile, make_rules());
     StraceImport log(auditor, 65536);
     uint64_t lines = 0;
     corpus_lines(expected, [&](const std::string& line) {
@@ -104,7 +105,7 @@ struct Sighted {
 
 Sighted look_at(const CorpusLog& one, const Filter& filter)
 {
-    Auditor auditor(one.profile);
+    Auditor auditor(one.profile, make_rules());
     StraceImport log(auditor, 65536);
     corpus_lines(one, [&](const std::string& line) {
         if (filter.keeps(line))

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <regex>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 #include "src/strace/text_source.h"
 
@@ -53,7 +54,7 @@ std::vector<Log> healthy_logs()
 // What is said of these lines at likely or above; empty: nothing.
 std::string alarms(const Log& log, size_t from, size_t to, size_t times)
 {
-    Auditor auditor(Profile::kProduction);
+    Auditor auditor(Profile::kProduction, make_rules());
     StraceImport import(auditor, 65536);
     while (times--)
         for (size_t i = from; i < to; i++)

@@ -2,6 +2,7 @@
 // Calls whose line another thread interrupted, in the forms that strace writes them.
 #include <gtest/gtest.h>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 
 namespace epaudit {
@@ -9,7 +10,7 @@ namespace {
 
 TEST(StraceImport, ACallInterruptedBeforeItsFirstArgumentIsJoined)
 {
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     StraceImport log(auditor, 64);
     for (const char* line :
          {"9 1700000000.000001 epoll_create1(EPOLL_CLOEXEC) = 4 <0.000010>",

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 
 namespace epaudit {
@@ -11,7 +12,7 @@ namespace {
 // Lines as strace -f -ttt -T -o FILE writes them, 100 us apart.
 class Lines {
 public:
-    Lines() : auditor_(Profile::kTest), log_(auditor_, 1024) {}
+    Lines() : auditor_(Profile::kTest, make_rules()), log_(auditor_, 1024) {}
 
     Lines& line(uint32_t tid, const std::string& text, uint64_t us = 100)
     {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 
 namespace epaudit {
@@ -11,7 +12,7 @@ namespace {
 // Threads 100 and 101 of one process, as strace -f -o FILE shows them: epoll fd 4, edge-triggered client 7.
 class Threads {
 public:
-    Threads() : auditor_(Profile::kProduction), log_(auditor_, 1024) {}
+    Threads() : auditor_(Profile::kProduction, make_rules()), log_(auditor_, 1024) {}
 
     Threads& born()
     {

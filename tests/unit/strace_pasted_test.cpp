@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What people paste: logs from the middle of the trouble, decorated by whatever they went through.
+#include "rules/catalogue.h"
 #include "tests/unit/pasted.h"
 
 namespace epaudit {
@@ -440,7 +441,7 @@ TEST(Pasted, CountedLinesStandForManyWithinBounds)
     EXPECT_GE(judged.level("EP204"), Level::kLikely);
     ASSERT_FALSE(judged.runs.empty());
     EXPECT_EQ(judged.runs[0].returns, 48211U);
-    Auditor auditor(Profile::kProduction);
+    Auditor auditor(Profile::kProduction, make_rules());
     StraceImport log(auditor, 64);
     for (unsigned i = 0; i < 500; i++)
         log.line(i % 2 ? "  48211 epoll_wait(9, [{EPOLLERR, {u32=31, u64=31}}], 512, -1) = 1"
@@ -476,7 +477,7 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
 TEST(Pasted, ArgumentsInHexadecimalAreRead)
 {
     // strace -e raw=all: events are an address, so that nothing is known of them; yet these are calls.
-    Auditor auditor(Profile::kProduction);
+    Auditor auditor(Profile::kProduction, make_rules());
     StraceImport log(auditor, 1000);
     for (const std::string& line :
          split(times(150, "epoll_wait(0x5, 0x7ffe10a0, 0x40, 0xffffffff) = 0x1\nread(0x9, 0x55d0, 0x1000) = 0\n")))

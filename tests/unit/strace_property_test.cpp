@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 
 namespace epaudit {
@@ -148,7 +149,7 @@ struct Model {
 
 class Story {
 public:
-    Story() : auditor_(Profile::kTest), log(auditor_, 65536)
+    Story() : auditor_(Profile::kTest, make_rules()), log(auditor_, 65536)
     {
         model.processes[100];
         line(100, "brk(NULL) = 0x55d0c1a6f000");
@@ -350,7 +351,7 @@ RC_GTEST_PROP(StraceProperty, EveryPrefixIsHarmless, ())
     for (int i = 0; i < 30; i++)
         story.step();
     auto length = *rc::gen::inRange<size_t>(0, story.told.size());
-    Auditor auditor(Profile::kTest);
+    Auditor auditor(Profile::kTest, make_rules());
     StraceImport log(auditor, 65536);
     std::string_view text = std::string_view(story.told).substr(0, length);
     while (!text.empty()) {

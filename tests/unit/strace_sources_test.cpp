@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several logs in one: lines belong to the log that is named.
+#include "rules/catalogue.h"
 #include "src/strace/sources.h"
 #include "tests/unit/pasted.h"
 
@@ -147,7 +148,7 @@ TEST(Sources, EachLogHasItsOwnTime)
         relative +=
             "a.log:     0.010000 epoll_wait(9, [{EPOLLIN|EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1\n"
             "b.log:     0.010000 epoll_wait(9, [], 512, 10) = 0\n";
-    Auditor auditor(Profile::kProduction);
+    Auditor auditor(Profile::kProduction, make_rules());
     StraceImport log(auditor, 1000);
     for (const std::string& line : split(relative))
         log.line(line);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "rules/catalogue.h"
 #include "src/strace/import.h"
 
 namespace epaudit {
@@ -23,7 +24,7 @@ public:
     Stamps stamps;
     uint32_t tid = 100;
 
-    Server() : stamps(usual), auditor_(Profile::kProduction), log_(auditor_, 1024) {}
+    Server() : stamps(usual), auditor_(Profile::kProduction, make_rules()), log_(auditor_, 1024) {}
 
     Server& born()
     {

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "rules/catalogue.h"
 #include "src/books/describe.h"
 #include "tests/unit/scenario.h"
 
@@ -43,7 +44,7 @@ struct Loop {
     Scenario s;
     Auditor auditor;
 
-    explicit Loop(Profile profile = Profile::kTest) : s(profile), auditor(profile)
+    explicit Loop(Profile profile = Profile::kTest) : s(profile), auditor(profile, make_rules())
     {
         s.add(4, EPOLLIN, FILE_LISTENER).wait(500);
     }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a rule says of itself: its name, what it needs, and the numbers that decide.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "src/books/call_sites.h"
+#include "src/finding/finding.h"
+
+namespace epaudit {
+
+enum class Profile {
+    kProduction,  // attach: patient thresholds
+    kTest,        // run: seen from birth, small load
+};
+
+// A named number that decides. Set with --set <rule>.<name>=<value>; shown by `explain`.
+struct Threshold {
+    const char* name;
+    double production;
+    double test;
+    const char* meaning;  // with its unit: "seconds the run must last"
+    // Seconds that must pass before the rule can say what it is for: an observation that is shorter cannot clear anybody.
+    bool patience = false;
+};
+constexpr bool kPatience = true;
+
+enum class Seam { kReadiness, kWakeups, kState };  // what a rule needs from the hooks beside system calls
+
+struct RuleInfo {
+    const char* id;    // EP201
+    const char* name;  // busy-epollout
+    const char* says;  // one line for `epaudit rules`
+    Level highest;     // the highest level it can reach
+    std::vector<Threshold> thresholds;
+    std::vector<Seam> needs;
+    const char* blind;                // what it cannot see, one line
+    std::vector<StackRole> stacks{};  // the calls that show the mistake, the guilty one first
+};
+
+// By id (EP201), name (busy-epollout) or a family's prefix (EP2).
+bool names_rule(std::string_view id, std::string_view name, std::string_view text);
+
+}  // namespace epaudit

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/session/cost.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "src/support/clock.h"
+#include "src/support/proc.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint64_t kWindowNs = 1000000000;
+constexpr uint64_t kPeriodNs = 10 * kWindowNs;
+// Clock ticks of /proc are 10 ms: less says nothing.
+constexpr uint64_t kShortestNs = kWindowNs / 4;
+// However many processes there are, asking them is not to be what costs most.
+constexpr size_t kMostProcesses = 256;
+
+std::map<uint32_t, uint64_t> cpu_ticks(const std::vector<uint32_t>& pids)
+{
+    std::map<uint32_t, uint64_t> out;
+    for (uint32_t pid : pids) {
+        if (out.size() == kMostProcesses)
+            break;
+        if (const auto stat = read_proc_stat(pid))
+            out[pid] = stat->user_ticks + stat->system_ticks;
+    }
+    return out;
+}
+
+}  // namespace
+
+void Cost::begin(LiveCapture& live) { open_window(live, monotonic_ns()); }
+
+void Cost::tick(LiveCapture& live)
+{
+    const uint64_t now = monotonic_ns();
+    if (open_ && now - began_at_ >= kWindowNs)
+        close_window(live, now);
+    else if (!open_ && possible_ && now - began_at_ >= kPeriodNs)
+        open_window(live, now);
+}
+
+void Cost::end(LiveCapture& live)
+{
+    const uint64_t now = monotonic_ns();
+    if (open_ && now - began_at_ >= kShortestNs)
+        close_window(live, now);
+    live.measure(false);
+    open_ = false;
+}
+
+void Cost::open_window(LiveCapture& live, uint64_t now)
+{
+    possible_ = live.measure(true);
+    open_ = possible_;
+    began_at_ = now;
+    if (!open_)
+        return;
+    cpu_then_ = cpu_ticks(live.watched());
+    probes_then_ = live.probe_ns();
+}
+
+void Cost::close_window(LiveCapture& live, uint64_t now)
+{
+    const uint64_t probes = live.probe_ns();
+    live.measure(false);
+    open_ = false;
+    window_ns_ += now - began_at_;
+    probe_ns_ += probes - std::min(probes, probes_then_);
+    for (const auto& [pid, ticks] : cpu_ticks(live.watched())) {
+        auto then = cpu_then_.find(pid);
+        const uint64_t before = then == cpu_then_.end() ? 0 : then->second;  // it was born in this window
+        watched_ticks_ += ticks - std::min(ticks, before);
+    }
+}
+
+std::optional<WatchingCost> Cost::measured(double own_cpu_s, double seconds) const
+{
+    if (!window_ns_ || seconds <= 0)
+        return std::nullopt;
+    const double measured_s = static_cast<double>(window_ns_) / 1e9;
+    const auto per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
+    return WatchingCost{static_cast<double>(probe_ns_) / static_cast<double>(window_ns_), own_cpu_s / seconds,
+                        static_cast<double>(watched_ticks_) / per_second / measured_s, measured_s};
+}
+
+}  // namespace epaudit

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/session/log_doubts.h"
+
+#include <fmt/format.h>
+
+#include "rules/log_runs.h"
+#include "src/books/describe.h"
+#include "src/strace/import.h"
+
+namespace epaudit {
+namespace {
+
+// So many equal returns in a row happen to no healthy program.
+constexpr uint64_t kNotable = 5;
+// Fewer do where the log shows that the program met the trouble (read = 0, accept = EMFILE) and waited again.
+constexpr uint64_t kNotableMet = 2;
+
+bool met(const LogRun& run)
+{
+    if (run.ground > LogRun::Ground::kUsed)
+        return false;
+    return (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF)) ||
+           (run.cause == LogRun::Cause::kAccept && run.error) ||
+           (run.cause == LogRun::Cause::kGhost && ((run.between & BETWEEN_DEL_FAILED) || run.bad_number));
+}
+
+// The rule that such a run belongs to, if it is on.
+const RuleInfo* rule_of(const Auditor& auditor, const std::vector<RuleInfo>& rules, const LogRun& run)
+{
+    const std::string id = log_run_rule(run);
+    for (const RuleInfo& rule : rules)
+        if (rule.id == id && auditor.is_on(id))
+            return &rule;
+    return nullptr;
+}
+
+// What the program did about it, each time.
+std::string done_about(const LogRun& run)
+{
+    if (run.cause == LogRun::Cause::kAccept && run.error)
+        return fmt::format("accept = {} each time", errno_text(run.error));
+    if (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF))
+        return "read = 0 each time";
+    return "nothing was done about it";
+}
+
+// What the log looks like, though it does not prove it; empty: it does not look like anything.
+std::string looks_like(const Auditor& auditor, const StraceImport& log)
+{
+    LogRun longest;
+    std::string name;
+    double needed = 0;
+    const std::vector<RuleInfo> rules = auditor.rules();
+    for (const LogRun& run : log.runs()) {
+        const bool spin = run.cause > LogRun::Cause::kNone && run.cause <= LogRun::Cause::kGhost &&
+                          run.cause != LogRun::Cause::kZero;
+        const RuleInfo* rule = spin && !run.ended ? rule_of(auditor, rules, run) : nullptr;
+        if (!rule || run.returns < (met(run) ? kNotableMet : kNotable) || run.returns <= longest.returns)
+            continue;
+        const double least = (*auditor.settings(rule->id))["returns"];
+        if (!run.doubt && static_cast<double>(run.returns) >= least)
+            continue;  // it is a finding
+        longest = run;
+        name = rule->name;
+        needed = least;
+    }
+    if (name.empty())
+        return {};
+    std::string text = fmt::format("{} was reported {} times in a row ({}) and {}: ", log_run_subject(longest),
+                                   longest.returns, mask_text(longest.events), done_about(longest));
+    if (longest.doubt)
+        return text + longest.doubt;
+    const uint64_t round = longest.returns >= 20 ? longest.returns / 10 * 10 : longest.returns;
+    return text + fmt::format("a spin if this goes on; {} returns are needed, or --set {}.returns={}", needed, name,
+                              std::min<uint64_t>(round, 50));
+}
+
+// Fewer events say little about what is not in a log.
+constexpr uint64_t kFewestUnjudged = 10;
+
+std::string mostly_unjudged(const StraceImport& log)
+{
+    const Runs& tracker = log.tracker();
+    // Where the log holds what a program does to descriptors, that nothing was done is known.
+    const uint64_t unjudged = tracker.open() + (log.holds_io() ? 0 : tracker.silent());
+    const uint64_t all = tracker.open() + tracker.silent() + tracker.answered();
+    if (unjudged < kFewestUnjudged || unjudged * 2 <= all)
+        return {};
+    if (tracker.unprinted() * 2 > unjudged)
+        return fmt::format("{} of {} events are not printed in the log (strace -s 256 shows them)", unjudged, all);
+    return fmt::format("{} of {} events could not be judged: what the program did about them is not in the log",
+                       unjudged, all);
+}
+
+}  // namespace
+
+std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceImport& log)
+{
+    if (log.counts().mixed)
+        return {{Inconclusive::kUnjudged,
+                 "calls of several threads or processes are mixed in this log, and nothing tells them apart",
+                 "strace -f -o FILE writes the pid before each call"}};
+    if (std::string text = looks_like(auditor, log); !text.empty())
+        return {{Inconclusive::kTooShort, std::move(text), ""}};
+    if (std::string text = mostly_unjudged(log); !text.empty())
+        return {{Inconclusive::kUnjudged, std::move(text), ""}};
+    return {};
+}
+
+}  // namespace epaudit

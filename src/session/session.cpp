@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/session/session.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include "bpf/ledger_sweep.h"
+#include "src/books/describe.h"
+#include "src/report/words.h"
+#include "src/session/files.h"
+#include "src/support/apart.h"
+#include "src/support/capabilities.h"
+#include "src/support/clock.h"
+#include "src/support/say.h"
+#include "src/symbols/symbols_child.h"
+
+namespace epaudit {
+namespace {
+
+constexpr int kTickMs = 100;
+constexpr uint64_t kCalmNs = NSEC_PER_SEC;
+// However much there is to look at, looking may cost 2 % of a core, with all else that is done: looks that cost much
+// make the next one later, but never for long. Two in a row, because what one costs once (reading the symbols of a
+// binary) says nothing of the next. Tests watch little and want to know soon: there it may be a fifth, and no later than
+// rules need that compare two looks two seconds apart.
+struct Thrift {
+    uint64_t factor;
+    uint64_t longest_ns;
+};
+constexpr Thrift kThrift{60, 20 * kCalmNs};
+constexpr Thrift kThriftInTests{5, kCalmNs};
+
+double own_cpu_seconds()
+{
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime) + static_cast<double>(symbols_cpu_ns()) / 1e9;
+}
+
+std::string kernel_name()
+{
+    utsname names{};
+    uname(&names);
+    return fmt::format("{} {}", names.release, names.machine);
+}
+
+// 0: as much as the machine can spare. It must be a power of two.
+uint32_t ring_bytes(uint32_t mib)
+{
+    constexpr uint64_t kMiB = 1 << 20;
+    const long pages = sysconf(_SC_AVPHYS_PAGES);
+    const uint64_t spare = pages > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) / 32
+                                     : 0;
+    const uint64_t wanted = mib ? std::bit_ceil(uint64_t{mib}) * kMiB
+                                : std::clamp(std::bit_floor(spare), 16 * kMiB, 256 * kMiB);
+    return static_cast<uint32_t>(wanted);
+}
+
+// SIGINT and SIGTERM end the observation, never the report. SIGCHLD only wakes us up.
+Descriptor take_signals()
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    return Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Profile profile,
+                                               const std::vector<ProcessInfo>& only)
+{
+    std::unique_ptr<Session> session(new Session(options));
+    start_broker();  // while there is one thread, and nothing of a watched program was read
+    if (auto ok = check_files(options); !ok)
+        return ok.error();
+    auto judge = Judge::open(options, profile);
+    if (!judge)
+        return judge.error();
+    session->judge_ = std::move(*judge);
+    if (auto ok = session->judge_->check_rules(); !ok)
+        return ok.error();
+    if (auto ok = session->judge_->check_programs(only); !ok)
+        return ok.error();
+    auto outputs = Outputs::open(options);
+    if (!outputs)
+        return outputs.error();
+    session->outputs_ = std::make_unique<Outputs>(std::move(*outputs));
+    session->looks_ = std::make_unique<Looks>(*session->judge_, *session->outputs_, options.quiet, &session->progress_);
+    if (!options.record.empty()) {
+        auto writer = RecordingWriter::create(options.record);
+        if (!writer)
+            return writer.error();
+        session->recording_ = std::move(*writer);
+    }
+    session->signals_ = take_signals();  // before the probes load: Ctrl-C ends with a report from now on
+    LiveOptions live;
+    live.hooks = options.hooks == "trampoline"   ? HookSet::kTrampoline
+                 : options.hooks == "tracepoint" ? HookSet::kTracepoint
+                                                 : HookSet::kAuto;
+    live.max_fds = options.max_fds;
+    live.stack_bytes = options.stack_bytes;
+    live.record_ring = options.record.empty() ? 0 : ring_bytes(options.ring_mib);
+    live.walk_in_pieces = options.walk_in_pieces;
+    live.verbose = options.verbose;
+    auto capture = LiveCapture::open(live);
+    if (!capture)
+        return capture.error();
+    session->live_ = std::move(*capture);
+    session->sight_ = session->live_->sight();
+    return session;
+}
+
+Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> pids)
+{
+    began_ = monotonic_ns();
+    started_ = time(nullptr);
+    cpu_at_begin_ = own_cpu_seconds();  // loading and verifying the probes is not the cost of watching
+    looked_ = began_;
+    cost_.begin(*live_);
+    if (recording_)
+        begin_recording(command, pids);
+    if (outputs_->streams()) {
+        ended_ = began_;
+        if (auto ok = outputs_->begin(make_report(std::move(command), std::move(pids), std::nullopt)); !ok)
+            return ok;
+    }
+    return announce_ready(options_);
+}
+
+// Everything is loaded, attached and open.
+void Session::settle() { live_->give_up_privileges(may_end_ ? capability_bit(kCapKill) : 0); }
+
+bool Session::time_is_up() const
+{
+    return options_.duration && static_cast<double>(monotonic_ns() - began_) / 1e9 >= *options_.duration;
+}
+
+Result<bool> Session::tick(std::vector<int>& gone)
+{
+    std::vector<pollfd> wait{{signals_.get(), POLLIN, 0}};
+    for (int fd : gone)
+        wait.push_back({fd, POLLIN, 0});
+    poll(wait.data(), wait.size(), kTickMs);
+    for (size_t i = 1; i < wait.size(); i++)
+        if (wait[i].revents)  // once is enough to know
+            gone.erase(std::remove(gone.begin(), gone.end(), wait[i].fd), gone.end());
+    bool stop = false;
+    signalfd_siginfo signal;
+    while (read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal))
+        stop |= signal.ssi_signo != SIGCHLD;
+    live_->collect();
+    uint64_t now = monotonic_ns();
+    uint64_t patience = lively_ || live_->suspicious() ? kTickMs * NSEC_PER_MSEC : kCalmNs;
+    const Thrift& thrift = judge_->profile() == Profile::kTest ? kThriftInTests : kThrift;
+    patience = std::min(std::max(patience, std::min(look_cost_, cost_before_) * thrift.factor), thrift.longest_ns);
+    show_progress();
+    cost_.tick(*live_);
+    if (now - looked_ + kTickMs * NSEC_PER_MSEC / 2 < patience)
+        return stop;
+    if (auto ok = look(progress_.on(), false); !ok)
+        return ok.error();
+    return stop;
+}
+
+Result<> Session::look(bool counters, bool last)
+{
+    double spent = own_cpu_seconds();  // not the clock: on a busy machine that is other people's time
+    auto books = live_->sweep(counters);
+    if (!books)
+        return books.error();
+    last_ = std::move(*books);
+    last_.more_follow = !last;
+    lively_ = std::any_of(last_.entries.begin(), last_.entries.end(),
+                          [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
+    judge_->auditor().look(last_);
+    auto told = looks_->after(last_);
+    const uint64_t before = looked_;
+    looked_ = monotonic_ns();
+    if (counters && looked_ > before) {
+        const uint64_t postings = last_.stats[STAT_POSTINGS];
+        postings_per_s_ = static_cast<double>(postings - std::min(postings, postings_)) * 1e9 /
+                          static_cast<double>(looked_ - before);
+        postings_ = postings;
+    }
+    const auto cost = static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9);
+    cost_before_ = cost_before_ ? look_cost_ : cost;
+    look_cost_ = cost;
+    return told;
+}
+
+void Session::show_progress()
+{
+    const uint64_t now = monotonic_ns();
+    if (!progress_.on() || now - shown_ < 500 * NSEC_PER_MSEC)
+        return;
+    shown_ = now;
+    progress_.show({static_cast<double>(now - began_) / 1e9, postings_per_s_, looks_->registrations_seen(),
+                    looks_->judged().findings.size()});
+}
+
+void Session::begin_recording(const std::vector<std::string>& command, const std::vector<uint32_t>& pids)
+{
+    RecordingHeader header;
+    header.tool = EPAUDIT_VERSION;
+    header.kernel = kernel_name();
+    header.profile = judge_->profile() == Profile::kTest ? "test" : "production";
+    header.command = command;
+    header.pids = pids;
+    live_->begin_recording(std::move(recording_), std::move(header));
+}
+
+// Whatever became of the recording, findings stand; that there were none is not all that was asked for.
+void Session::end_recording()
+{
+    if (options_.record.empty())
+        return;
+    const RecordingSummary made = live_->end_recording(notes_);
+    if (!made.trouble.empty())
+        inconclusive_.push_back({Inconclusive::kNotRecorded,
+                                 fmt::format("the recording {} is not whole: {}", options_.record, made.trouble),
+                                 "record again, where there is room for it"});
+    if (made.lost)
+        note(
+            fmt::format("{} records of the recording were lost, because its ring was full (--ring); this report is not "
+                        "concerned",
+                        grouped(made.lost)));
+    if (!options_.quiet && made.trouble.empty())
+        say("epaudit: {} records, {} in {}\n", grouped(made.records), bytes_text(made.bytes), options_.record);
+}
+
+Result<> Session::finish()
+{
+    progress_.clear();
+    cost_.end(*live_);  // before the last look, which costs more than others
+    auto last = look(true, true);
+    for (std::string& text : live_->notes())
+        note(std::move(text));
+    ended_ = monotonic_ns();
+    end_recording();
+    live_.reset();
+    return last;
+}
+
+Report Session::make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
+                            const std::optional<ExitStatus>& child)
+{
+    Report report;
+    report.version = EPAUDIT_VERSION;
+    report.command = std::move(command);
+    report.pids = std::move(pids);
+    report.selection = selection_;
+    Observation& observation = report.observation;
+    observation.hooks = sight_.hooks;
+    observation.hooks_reason = sight_.choice;
+    observation.seconds = static_cast<double>(ended_ - began_) / 1e9;
+    observation.notes = notes_;
+    observation.inconclusive = inconclusive_;
+    observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
+    observation.cost = cost_.measured(observation.tool_cpu_seconds, observation.seconds);
+    if (child) {
+        report.child.emplace();
+        report.child->exit_status = child->signalled ? 0 : child->code;
+        report.child->signal = child->signalled ? child->code : 0;
+    }
+    looks_->fill(report, last_, sight_);
+    report.started = started_;
+    return report;
+}
+
+Result<int> Session::report(std::vector<std::string> command, std::vector<uint32_t> pids,
+                            const std::optional<ExitStatus>& child)
+{
+    Report report = make_report(std::move(command), std::move(pids), child);
+    auto code = conclude(*judge_, *outputs_, report);
+    for (const InconclusiveReason& reason : inconclusive_)
+        if (code && reason.why == Inconclusive::kNotRecorded)
+            return usage_error(reason.text, reason.remedy);
+    return code;
+}
+
+}  // namespace epaudit
