@@ -6,14 +6,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "src/audit/config.h"
-#include "src/audit/nearest.h"
 #include "src/audit/toml.h"
+#include "src/support/nearest.h"
 
 namespace epaudit {
 
