@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 
 #include "src/books/describe.h"
-#include "src/session/files.h"
 #include "src/strace/import.h"
 
 namespace epaudit {
@@ -36,57 +36,41 @@ void take_interrupts()
 
 Result<std::unique_ptr<PostedSession>> PostedSession::open(const AuditOptions& options, Profile otherwise)
 {
-    std::unique_ptr<PostedSession> session(new PostedSession(options));
-    if (auto ok = check_files(options); !ok)
-        return ok.error();
-    auto judge = Judge::open(options, otherwise);
-    if (!judge)
-        return judge.error();
-    session->judge_ = std::move(*judge);
-    if (auto ok = session->judge_->check_rules(); !ok)
-        return ok.error();
-    auto outputs = Outputs::open(options);
-    if (!outputs)
-        return outputs.error();
-    session->outputs_ = std::make_unique<Outputs>(std::move(*outputs));
-    session->looks_ = std::make_unique<Looks>(*session->judge_, *session->outputs_, options.quiet);
+    std::unique_ptr<PostedSession> session(new PostedSession);
+    auto engine = Engine::open(options, otherwise);
+    if (!engine)
+        return engine.error();
+    session->engine_ = std::move(*engine);
     take_interrupts();
     return session;
 }
 
 Result<> PostedSession::begin(Report report, const std::optional<Sight>& sight)
 {
-    if (!outputs_->streams())
+    if (!engine_->streams())
         return Done{};
     report.version = EPAUDIT_VERSION;
-    judge_->fill(report, sight.value_or(Sight{}));
+    judge().fill(report, sight.value_or(Sight{}));
     if (!sight)
         report.coverage.clear();
-    return outputs_->begin(report);
+    return engine_->begin(report);
 }
 
-void PostedSession::looked(const Snapshot& books)
-{
-    last_ = books;
-    if (told_)
-        told_ = looks_->after(books);
-}
+// Whoever reads the source cannot be told that a stream is not written any more: report() does.
+void PostedSession::looked(const Snapshot& books) { (void)engine_->looked(books); }
 
 Result<int> PostedSession::report(Report report, const Sight& sight)
 {
-    if (!told_)
-        return told_.error();
-    report.version = EPAUDIT_VERSION;
     auto lost = std::move(report.observation.lost);
     const uint64_t epolls = report.observation.epolls;
-    looks_->fill(report, last_, sight);
+    engine_->fill(report, sight);
     report.observation.epolls = std::max(epolls, report.observation.epolls);  // some were gone before a look
     if (report.observation.hooks == "strace")                                 // the books speak of what a kernel loses
         for (auto& [name, count] : report.observation.lost)
             name = StraceImport::name_of_loss(name);
     for (auto& loss : lost)
         report.observation.lost.push_back(std::move(loss));
-    return conclude(*judge_, *outputs_, report);
+    return engine_->conclude(report);
 }
 
 Result<> write_account(const std::string& path, const char* source, const std::vector<file_totals>& files,

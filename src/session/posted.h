@@ -10,10 +10,8 @@
 
 #include "src/books/tables.h"
 #include "src/report/report.h"
-#include "src/session/judge.h"
-#include "src/session/looks.h"
+#include "src/session/engine.h"
 #include "src/session/options.h"
-#include "src/session/outputs.h"
 
 namespace epaudit {
 
@@ -25,29 +23,24 @@ class PostedSession {
 public:
     static Result<std::unique_ptr<PostedSession>> open(const AuditOptions& options, Profile otherwise);
 
-    Judge& judge() { return *judge_; }
-    Auditor& auditor() { return judge_->auditor(); }
+    Judge& judge() { return engine_->judge(); }
+    Auditor& auditor() { return engine_->auditor(); }
     // What is known at the beginning, for formats that are streams. Without `sight` coverage is not: what a log can show
     // is known at its end.
     Result<> begin(Report report, const std::optional<Sight>& sight = {});
     // The rules have looked at these books.
     void looked(const Snapshot& books);
-    const Snapshot& last() const { return last_; }
-    uint64_t epolls_seen() const { return looks_->epolls_seen(); }
+    const Snapshot& last() const { return engine_->last(); }
+    uint64_t epolls_seen() const { return engine_->epolls_seen(); }
 
     // Adds to `report` (command, pids, hooks, seconds, notes, what the source lost) what the rules say, writes it, and
     // answers the exit code.
     Result<int> report(Report report, const Sight& sight);
 
 private:
-    explicit PostedSession(const AuditOptions& options) : options_(options) {}
+    PostedSession() = default;
 
-    AuditOptions options_;
-    std::unique_ptr<Judge> judge_;
-    std::unique_ptr<Outputs> outputs_;
-    std::unique_ptr<Looks> looks_;
-    Snapshot last_;
-    Result<> told_ = Done{};
+    std::unique_ptr<Engine> engine_;
 };
 
 // The counts of an account as JSON lines, for tests that compare sources (--books-file). Appends; no path, no file.

@@ -18,7 +18,6 @@
 #include "bpf/ledger_sweep.h"
 #include "src/books/describe.h"
 #include "src/report/words.h"
-#include "src/session/files.h"
 #include "src/support/apart.h"
 #include "src/support/capabilities.h"
 #include "src/support/clock.h"
@@ -90,21 +89,10 @@ Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Prof
 {
     std::unique_ptr<Session> session(new Session(options));
     start_broker();  // while there is one thread, and nothing of a watched program was read
-    if (auto ok = check_files(options); !ok)
-        return ok.error();
-    auto judge = Judge::open(options, profile);
-    if (!judge)
-        return judge.error();
-    session->judge_ = std::move(*judge);
-    if (auto ok = session->judge_->check_rules(); !ok)
-        return ok.error();
-    if (auto ok = session->judge_->check_programs(only); !ok)
-        return ok.error();
-    auto outputs = Outputs::open(options);
-    if (!outputs)
-        return outputs.error();
-    session->outputs_ = std::make_unique<Outputs>(std::move(*outputs));
-    session->looks_ = std::make_unique<Looks>(*session->judge_, *session->outputs_, options.quiet, &session->progress_);
+    auto engine = Engine::open(options, profile, only, &session->progress_);
+    if (!engine)
+        return engine.error();
+    session->engine_ = std::move(*engine);
     if (!options.record.empty()) {
         auto writer = RecordingWriter::create(options.record);
         if (!writer)
@@ -138,9 +126,9 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
     cost_.begin(*live_);
     if (recording_)
         begin_recording(command, pids);
-    if (outputs_->streams()) {
+    if (engine_->streams()) {
         ended_ = began_;
-        if (auto ok = outputs_->begin(make_report(std::move(command), std::move(pids), std::nullopt)); !ok)
+        if (auto ok = engine_->begin(make_report(std::move(command), std::move(pids), std::nullopt)); !ok)
             return ok;
     }
     return announce_ready(options_);
@@ -170,7 +158,7 @@ Result<bool> Session::tick(std::vector<int>& gone)
     live_->collect();
     uint64_t now = monotonic_ns();
     uint64_t patience = lively_ || live_->suspicious() ? kTickMs * NSEC_PER_MSEC : kCalmNs;
-    const Thrift& thrift = judge_->profile() == Profile::kTest ? kThriftInTests : kThrift;
+    const Thrift& thrift = engine_->judge().profile() == Profile::kTest ? kThriftInTests : kThrift;
     patience = std::min(std::max(patience, std::min(look_cost_, cost_before_) * thrift.factor), thrift.longest_ns);
     show_progress();
     cost_.tick(*live_);
@@ -187,16 +175,15 @@ Result<> Session::look(bool counters, bool last)
     auto books = live_->sweep(counters);
     if (!books)
         return books.error();
-    last_ = std::move(*books);
-    last_.more_follow = !last;
-    lively_ = std::any_of(last_.entries.begin(), last_.entries.end(),
+    books->more_follow = !last;
+    lively_ = std::any_of(books->entries.begin(), books->entries.end(),
                           [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
-    judge_->auditor().look(last_);
-    auto told = looks_->after(last_);
+    engine_->auditor().look(*books);
+    auto told = engine_->looked(std::move(*books));
     const uint64_t before = looked_;
     looked_ = monotonic_ns();
     if (counters && looked_ > before) {
-        const uint64_t postings = last_.stats[STAT_POSTINGS];
+        const uint64_t postings = engine_->last().stats[STAT_POSTINGS];
         postings_per_s_ = static_cast<double>(postings - std::min(postings, postings_)) * 1e9 /
                           static_cast<double>(looked_ - before);
         postings_ = postings;
@@ -213,8 +200,8 @@ void Session::show_progress()
     if (!progress_.on() || now - shown_ < 500 * NSEC_PER_MSEC)
         return;
     shown_ = now;
-    progress_.show({static_cast<double>(now - began_) / 1e9, postings_per_s_, looks_->registrations_seen(),
-                    looks_->judged().findings.size()});
+    progress_.show(
+        {static_cast<double>(now - began_) / 1e9, postings_per_s_, engine_->registrations_seen(), engine_->findings()});
 }
 
 void Session::begin_recording(const std::vector<std::string>& command, const std::vector<uint32_t>& pids)
@@ -222,7 +209,7 @@ void Session::begin_recording(const std::vector<std::string>& command, const std
     RecordingHeader header;
     header.tool = EPAUDIT_VERSION;
     header.kernel = kernel_name();
-    header.profile = judge_->profile() == Profile::kTest ? "test" : "production";
+    header.profile = engine_->judge().profile() == Profile::kTest ? "test" : "production";
     header.command = command;
     header.pids = pids;
     live_->begin_recording(std::move(recording_), std::move(header));
@@ -264,7 +251,6 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
                             const std::optional<ExitStatus>& child)
 {
     Report report;
-    report.version = EPAUDIT_VERSION;
     report.command = std::move(command);
     report.pids = std::move(pids);
     report.selection = selection_;
@@ -281,7 +267,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
         report.child->exit_status = child->signalled ? 0 : child->code;
         report.child->signal = child->signalled ? child->code : 0;
     }
-    looks_->fill(report, last_, sight_);
+    engine_->fill(report, sight_);
     report.started = started_;
     return report;
 }
@@ -290,7 +276,7 @@ Result<int> Session::report(std::vector<std::string> command, std::vector<uint32
                             const std::optional<ExitStatus>& child)
 {
     Report report = make_report(std::move(command), std::move(pids), child);
-    auto code = conclude(*judge_, *outputs_, report);
+    auto code = engine_->conclude(report);
     for (const InconclusiveReason& reason : inconclusive_)
         if (code && reason.why == Inconclusive::kNotRecorded)
             return usage_error(reason.text, reason.remedy);

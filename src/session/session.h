@@ -11,10 +11,8 @@
 #include "src/recording/writer.h"
 #include "src/report/report.h"
 #include "src/session/cost.h"
-#include "src/session/judge.h"
-#include "src/session/looks.h"
+#include "src/session/engine.h"
 #include "src/session/options.h"
-#include "src/session/outputs.h"
 #include "src/session/progress.h"
 #include "src/session/target.h"
 
@@ -65,13 +63,10 @@ private:
     AuditOptions options_;
     Progress progress_;
     std::unique_ptr<LiveCapture> live_;
-    std::unique_ptr<Judge> judge_;
-    std::unique_ptr<Outputs> outputs_;
-    std::unique_ptr<Looks> looks_;
+    std::unique_ptr<Engine> engine_;
     std::unique_ptr<RecordingWriter> recording_;  // until it begins
     Sight sight_;
     Descriptor signals_;
-    Snapshot last_;
     uint64_t began_ = 0;
     int64_t started_ = 0;  // wall clock, seconds since 1970
     uint64_t ended_ = 0;
