@@ -30,8 +30,6 @@ std::string fix(const Entry&, const Spin& spin)
            "only after a write() was cut short or returned EAGAIN";
 }
 
-constexpr uint8_t kEstablished = 1;
-
 // Beside the spin: EPOLLOUT armed for long and nothing written. It rides along with useful events, or the loop is
 // slow; a spin is only a matter of load.
 class BusyEpollout : public SpinRule {
@@ -43,7 +41,7 @@ public:
         SpinRule::audit(books, settings, out);
         for (const Entry& entry : books.entries) {
             const registration_row& r = entry.registration;
-            bool in_vain = entry.key.epoll && entry.state.sk_state == kEstablished && (entry.live_mask & EV_OUT) &&
+            bool in_vain = entry.key.epoll && entry.state.sk_state == SK_ESTABLISHED && (entry.live_mask & EV_OUT) &&
                            ledger_armed_in_vain(&r, &entry.file, &entry.state, books.time) &&
                            std::max(r.armed_at, entry.file.wrote_at) + settings.ns("armed_s") <= books.time;
             if (in_vain)

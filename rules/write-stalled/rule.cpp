@@ -14,9 +14,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint8_t kEstablished = 1;
-constexpr uint8_t kCloseWait = 8;
-
 const RuleInfo kInfo{
     "EP105",
     "write-stalled",
@@ -56,7 +53,7 @@ bool stalled(std::span<const Entry> file)
     bool stream = f.kind == FILE_TCP ||
                   (f.kind == FILE_UNIX && (s.flags & STATE_STREAM) && !(s.flags & STATE_PEER_SELF));
     bool open = !(f.flags & FILE_SHUT_WRITE) && !(s.flags & STATE_SEND_SHUTDOWN) && !static_cast<uint16_t>(s.aux) &&
-                (s.sk_state == kEstablished || (f.kind == FILE_TCP && s.sk_state == kCloseWait));
+                (s.sk_state == SK_ESTABLISHED || (f.kind == FILE_TCP && s.sk_state == SK_CLOSE_WAIT));
     if ((f.flags & FILE_CUT_GUESSED) &&
         !full_from_start(entry))  // node and the JVM fill the buffer exactly as often as not
         return false;

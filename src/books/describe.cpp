@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 #include <utility>
+
+#include "src/support/errno_names.h"
 
 namespace epaudit {
 namespace {
@@ -25,18 +28,6 @@ constexpr std::pair<uint32_t, const char*> kMaskNames[] = {
     {0x010, "EPOLLHUP"},          {0x020, "EPOLLNVAL"},      {0x040, "EPOLLRDNORM"},     {0x080, "EPOLLRDBAND"},
     {0x100, "EPOLLWRNORM"},       {0x200, "EPOLLWRBAND"},    {0x400, "EPOLLMSG"},        {0x2000, "EPOLLRDHUP"},
     {1U << 28, "EPOLLEXCLUSIVE"}, {1U << 29, "EPOLLWAKEUP"}, {1U << 30, "EPOLLONESHOT"}, {1U << 31, "EPOLLET"}};
-
-// Those that the calls we watch return. glibc's strerrorname_np() is not everywhere.
-constexpr std::pair<int, const char*> kErrors[] = {
-    {1, "EPERM"},          {2, "ENOENT"},         {4, "EINTR"},          {5, "EIO"},        {9, "EBADF"},
-    {11, "EAGAIN"},        {12, "ENOMEM"},        {13, "EACCES"},        {14, "EFAULT"},    {16, "EBUSY"},
-    {17, "EEXIST"},        {19, "ENODEV"},        {22, "EINVAL"},        {23, "ENFILE"},    {24, "EMFILE"},
-    {25, "ENOTTY"},        {27, "EFBIG"},         {28, "ENOSPC"},        {29, "ESPIPE"},    {32, "EPIPE"},
-    {40, "ELOOP"},         {71, "EPROTO"},        {88, "ENOTSOCK"},      {90, "EMSGSIZE"},  {92, "ENOPROTOOPT"},
-    {95, "EOPNOTSUPP"},    {98, "EADDRINUSE"},    {99, "EADDRNOTAVAIL"}, {100, "ENETDOWN"}, {101, "ENETUNREACH"},
-    {103, "ECONNABORTED"}, {104, "ECONNRESET"},   {105, "ENOBUFS"},      {106, "EISCONN"},  {107, "ENOTCONN"},
-    {110, "ETIMEDOUT"},    {111, "ECONNREFUSED"}, {113, "EHOSTUNREACH"}, {114, "EALREADY"}, {115, "EINPROGRESS"},
-    {125, "ECANCELED"}};
 
 std::string address(const uint8_t* bytes, uint16_t port, uint16_t family)
 {
@@ -96,10 +87,9 @@ std::string mask_text(uint32_t mask)
 
 std::string errno_text(int64_t error)
 {
-    int64_t number = error < 0 ? -error : error;
-    auto at = std::find_if(std::begin(kErrors), std::end(kErrors),
-                           [number](const auto& e) { return e.first == number; });
-    return at == std::end(kErrors) ? fmt::format("errno {}", number) : at->second;
+    const int64_t number = error < 0 ? -error : error;
+    const std::string_view name = errno_name(static_cast<int>(std::min<int64_t>(number, INT32_MAX)));
+    return name.empty() ? fmt::format("errno {}", number) : std::string(name);
 }
 
 std::string trigger_text(uint32_t mask)

@@ -103,7 +103,7 @@ void Tables::note_state(const posting& p)
     if (p.kind == POSTING_PEER_CLOSED) {  // tcp_fin(): RCV_SHUTDOWN, CLOSE_WAIT, and the FIN is still to be read
         file_state& known = states_[p.file];
         known.flags |= STATE_RCV_SHUTDOWN | STATE_EOF_UNREAD;
-        known.sk_state = 8;
+        known.sk_state = SK_CLOSE_WAIT;
         return;
     }
     if (p.kind == POSTING_READ && p.result == 0 && p.amount != 0 && states_.count(p.file))

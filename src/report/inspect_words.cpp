@@ -12,7 +12,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint8_t kClose = 7;  // TCP_CLOSE: of other sockets, "not connected"
 constexpr uint32_t kWakeup = 1U << 29;
 
 class Parts {
@@ -66,13 +65,14 @@ void add_socket(Parts& parts, const OpenFile& file)
     parts.add(unread_text(file));
     if (s.flags & STATE_EOF_UNREAD)
         parts.add("end of stream unread");
-    else if ((s.flags & STATE_RCV_SHUTDOWN) && file.file_kind != FILE_LISTENER && s.sk_state != kClose)
+    else if ((s.flags & STATE_RCV_SHUTDOWN) && file.file_kind != FILE_LISTENER && s.sk_state != SK_CLOSE)
         parts.add("peer closed");
-    if ((s.flags & STATE_SEND_SHUTDOWN) && s.sk_state != kClose)
+    if ((s.flags & STATE_SEND_SHUTDOWN) && s.sk_state != SK_CLOSE)
         parts.add("output shut");
     if (file.unsent)
         parts.add(bytes_text(file.unsent) + " unacknowledged");
-    if (file.file_kind == FILE_TCP && s.sk_state == 1 && !(s.flags & (STATE_WRITABLE | STATE_SEND_SHUTDOWN)))
+    if (file.file_kind == FILE_TCP && s.sk_state == SK_ESTABLISHED &&
+        !(s.flags & (STATE_WRITABLE | STATE_SEND_SHUTDOWN)))
         parts.add("no room to send");
     if (s.aux & 0xffff)
         parts.add("error " + errno_text(static_cast<int64_t>(s.aux & 0xffff)));
@@ -119,7 +119,7 @@ std::string socket_state_name(const OpenFile& file)
 {
     if (!file.type)
         return "";
-    if (file.state.sk_state == kClose && file.file_kind != FILE_TCP)
+    if (file.state.sk_state == SK_CLOSE && file.file_kind != FILE_TCP)
         return "unconnected";
     return tcp_state_name(file.state.sk_state);
 }

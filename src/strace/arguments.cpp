@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "src/support/errno_names.h"
+
 #include "bpf/types.h"
 
 namespace epaudit {

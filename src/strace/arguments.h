@@ -81,7 +81,5 @@ void for_elements(std::string_view text, Each each)
 
 // "<0.000012>" at the end of a line (-T) in ns; -1: none.
 int64_t printed_duration(std::string_view text);
-// -errno by name; 0 when the name is not known.
-int errno_by_name(std::string_view name);
 
 }  // namespace epaudit
