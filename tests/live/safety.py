@@ -6,6 +6,7 @@ import os
 import pathlib
 import pwd
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -417,6 +418,83 @@ def without_its_helpers():
         check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
 
 
+def short_of_memory():
+    """The less it may have, the earlier it fails: with a sentence, nothing loaded behind it, and a target that goes on."""
+    before = programs(), links(), maps()
+    codes = {}
+    with serving(FIXED) as server:
+        for megabytes in (24, 32, 48, 64, 96, 160, 400):
+            outcome = epaudit("attach", "--duration", "1", "-p", server.pid, prefix=["prlimit", f"--as={megabytes << 20}"])
+            codes[megabytes] = outcome.code
+            if outcome.code == 127:  # the loader could not map the libraries: nothing of ours has run
+                continue
+            check(outcome.code in (0, 2, 3, 4), f"{megabytes} MB: {outcome.code} {outcome.err[-1500:]}")
+            check(outcome.code == 0 or "epaudit: " in outcome.err, f"{megabytes} MB: no word of it: {outcome.err!r}")
+            check(server.poll() is None, "the target died")
+    check(codes[24] != 0 and codes[400] == 0, f"the test cannot fail: {codes}")
+    with serving(str(BUILD / "demo_bugs/busy-epollout/bug")) as server:  # and when it has attached
+        tool = Started("attach", "--profile", "test", "--duration", "4", "-p", server.pid)
+        resource.prlimit(tool.process.pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+        outcome = tool.finish()
+        check(outcome.code in (1, 3) and "EP201" in outcome.err + str(outcome.report) or "cannot go on" in outcome.err,
+              outcome.describe())
+        check(server.poll() is None, "the target died")
+    wait_for(lambda: not programs() - before[0] and not links() - before[1] and not maps() - before[2], 15,
+             "nothing of ours left")
+    return str(codes)
+
+
+JUMPS = """#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+static long jump(void)  /* to and fro, and further each time, as NTP, an operator or a resumed machine would */
+{
+    static long by = 3600;
+    return by = by > 0 ? -by - 7 : -by + 11;
+}
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int failed = real(id, now);
+    if (!failed && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) now->tv_sec += jump();
+    if (!failed && id == CLOCK_BOOTTIME) now->tv_sec += labs(jump());
+    return failed;
+}
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    struct timespec t;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &t);
+    now->tv_sec = t.tv_sec;
+    now->tv_usec = t.tv_nsec / 1000;
+    return 0;
+}
+time_t time(time_t *at)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    if (at) *at = t.tv_sec;
+    return t.tv_sec;
+}
+"""
+
+
+def clock_steps(directory):
+    """The time of day jumps by hours at each look, and the time since boot only forward: what epaudit measures is neither."""
+    shim = shutil.move(built(directory, "jumps", JUMPS, "-shared", "-fPIC", "-ldl"), directory / "jumps.so")
+    env = {**os.environ, "LD_PRELOAD": str(shim)}
+    said = subprocess.run(["date", "+%s"], env=env, capture_output=True, text=True, check=True).stdout
+    check(abs(int(said) - time.time()) > 1800, "the clock does not jump: the test cannot fail")
+    for name, expected in (("fixed", []), ("bug", ["EP201"])):
+        with serving(str(BUILD / f"demo_bugs/busy-epollout/{name}")) as server:
+            outcome = epaudit("attach", "--profile", "test", "--duration", "4", "-p", server.pid, env=env)
+        check(outcome.rules() == expected and outcome.code == len(expected), outcome.describe())
+        check(3.5 < outcome.report["observation"]["seconds"] < 10 * SPEED, outcome.describe())
+
+
 def a_command_that_becomes_another_user():
     """Started by root, as servers are, and ended by --duration and by Ctrl-C, with less than root's privileges."""
     command = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", FIXED, "--seconds", "60")
@@ -442,5 +520,7 @@ def register(suite):
     suite.run("safety: a command that becomes another user", a_command_that_becomes_another_user)
     suite.run("safety: 64 descriptors", few_descriptors)
     suite.run("safety: kill -9 at any moment", killed_at_any_moment)
+    suite.run("safety: short of memory", short_of_memory)
+    suite.run("safety: clock steps", in_directory(clock_steps))
     suite.run("safety: stopped for a while", stopped_for_a_while)
     suite.run("safety: without its helpers", without_its_helpers)
