@@ -57,6 +57,15 @@ static __always_inline bool ledger_is_rest(const struct fault_row *x, const stru
            (x->cut_mark && head_mark(p) == x->cut_mark);
 }
 
+/* Bytes of another thread where the rest of `victim`'s message should be. */
+static __always_inline void ledger_mixed(struct fault_row *x, const struct posting *p, u32 victim)
+{
+    ledger_count(&x->mixed, 1);
+    ledger_count(&x->mixed_bytes, (u32)p->result);
+    x->mixed_tid = p->tid;
+    x->mixed_victim = victim;
+}
+
 /*
  * A stream goes on with the rest of what was cut short, wherever the program keeps it by now. If it begins with other
  * bytes, the rest is lost: each byte behind is where the peer does not expect it. Another thread's bytes are EP502's,
@@ -68,9 +77,13 @@ static __always_inline void ledger_rest(struct books *b, const struct file_row *
     if (!x || !x->cut_mark)
         return;
     u16 head = head_mark(p);
-    if (head && head != x->cut_mark && !(f->cut_tid && f->cut_tid != p->tid)) {
-        ledger_count(&x->lost_rests, 1);
-        ledger_count(&x->lost_bytes, x->cut_left);
+    if (head && head != x->cut_mark && !(f->cut_tid && f->cut_tid != p->tid)) { /* if so, ledger_between() counts */
+        if (x->cut_by != p->tid) {
+            ledger_mixed(x, p, x->cut_by);
+        } else {
+            ledger_count(&x->lost_rests, 1);
+            ledger_count(&x->lost_bytes, x->cut_left);
+        }
     }
     x->cut_mark = 0;
 }
@@ -80,10 +93,7 @@ static __always_inline void ledger_between(struct books *b, struct file_row *f, 
     if (f->cut_tid && f->cut_tid != p->tid && p->data) {
         struct fault_row *x = ledger_fault(b, f, p->file);
         if (x && !ledger_is_rest(x, p)) {
-            ledger_count(&x->mixed, 1);
-            ledger_count(&x->mixed_bytes, (u32)p->result);
-            x->mixed_tid = p->tid;
-            x->mixed_victim = f->cut_tid;
+            ledger_mixed(x, p, f->cut_tid);
             return; /* the rest is still to come */
         }
     }
@@ -98,6 +108,7 @@ static __always_inline void ledger_between(struct books *b, struct file_row *f, 
     x->cut_done = (u32)p->result;
     x->cut_left = (u32)(p->amount - p->result);
     x->cut_mark = rest_mark(p);
+    x->cut_by = p->tid;
 }
 
 /* --- two processes -------------------------------------------------------------------------------- */

@@ -156,7 +156,7 @@ struct fault_row {
     u32 lost_bytes;   /* how much was left unsent then */
     u16 cut_mark;     /* of what the last write that was cut short left unsent; 0: not known, or sent (posting.h) */
     u16 cut_pad;
-    u32 cut_pad2;
+    u32 cut_by;       /* whose write that was: EPOLLOUT lets anybody send the rest, and file_row.cut_tid is 0 from then on */
 };
 
 /* How the two reads of a clash ended, shifted by one for the second thread. */

@@ -250,7 +250,6 @@ TEST(WriteStalled, OtherBytesAfterTheEdgeOfNewRoom)
     s.add(7, kIn | EPOLLOUT | EPOLLET, FILE_TCP);
     asks(s, 7).sends(7, kAnswer, kTaken).sends(7, kAnswer.substr(kTaken), -EAGAIN).wait().writable(7, true);
     s.delivered(7, EPOLLIN | EPOLLOUT).read(7, 10).sends(7, kOther, 10).wait().after_ms(300);
-    fprintf(stderr, "%s\n", s.verdict("EP105").c_str());
     EXPECT_EQ(s.alarms(), "EP105 likely");
 }
 
@@ -291,6 +290,19 @@ TEST(WriteStalled, AnothersBytesAreNoLostRest)
     s.add(7, kIn, FILE_TCP);
     asks(s, 7).thread(100).sends(7, kAnswer, kTaken).thread(101).sends(7, kOther, 25).after_ms(300);
     EXPECT_EQ(s.verdict("EP105"), "none");
+}
+
+TEST(WriteStalled, AnothersBytesAfterEpolloutAreTwoWriters)
+{
+    Scenario s;  // a pool without EPOLLONESHOT: one is told that there is room, and answers something else
+    s.add(7, kIn, FILE_TCP);
+    for (int i = 0; i < 3; i++) {
+        asks(s, 7).thread(100).sends(7, kAnswer, kTaken).mod(7, EPOLLOUT).wait();
+        s.thread(101).delivered(7, EPOLLOUT).sends(7, kOther, 25).mod(7, kIn).wait();
+    }
+    s.after_ms(300);
+    EXPECT_EQ(s.verdict("EP105"), "none");
+    EXPECT_EQ(s.verdict("EP502"), "likely");
 }
 
 // --- closed at the first EAGAIN -------------------------------------------------------------------
