@@ -38,14 +38,18 @@ bool fired_unplaced(const Snapshot& books, const Entry& entry)
     return disarmed && was_armed && !(r.flags & REGISTRATION_FIRED) && may_be_meant(books, entry);
 }
 
-size_t edges_unplaced(const Snapshot& books, const Entry& entry)
+LostEdges::LostEdges(const Snapshot& books) : books_(books)
 {
-    if (!is_lost_edge(books, entry))
+    for (const Entry& entry : books.entries)
+        if (is_lost_edge(books, entry))
+            counts_[{entry.key.epoll, entry.registration.data}]++;
+}
+
+size_t LostEdges::alike(const Entry& entry) const
+{
+    if (counts_.empty() || !is_lost_edge(books_, entry))
         return 0;
-    return static_cast<size_t>(std::count_if(books.entries.begin(), books.entries.end(), [&](const Entry& other) {
-        return other.key.epoll == entry.key.epoll && other.registration.data == entry.registration.data &&
-               is_lost_edge(books, other);
-    }));
+    return counts_.at({entry.key.epoll, entry.registration.data});
 }
 
 void doubt_unplaced(const Snapshot& books, const Entry& entry, uint64_t touched, uint64_t turn, bool timer_gone,

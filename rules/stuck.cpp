@@ -142,13 +142,30 @@ bool none_tells_again(const Snapshot& books, const Entry& entry)
     });
 }
 
-void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out)
+void Stalls::remember(const Entry& entry)
 {
-    std::erase_if(subjects_, [&](const auto& subject) {
-        const epoll_row* epoll = books.epoll(subject.first);
-        if (!epoll || !epoll->eventless_io)
+    subjects_.try_emplace({entry.key.epoll, entry.file_id}, next_++);
+    if (subjects_.size() <= kMost)
+        return;
+    std::vector<uint64_t> ages;
+    ages.reserve(subjects_.size());
+    for (const auto& [subject, age] : subjects_)
+        ages.push_back(age);
+    const auto middle = ages.begin() + static_cast<std::ptrdiff_t>(ages.size() / 2);
+    std::nth_element(ages.begin(), middle, ages.end());
+    std::erase_if(subjects_, [&](const auto& subject) { return subject.second < *middle; });
+}
+
+void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out, bool writes)
+{
+    std::erase_if(subjects_, [&](const auto& known) {
+        const auto& [epoll_id, file] = known.first;
+        const epoll_row* epoll = books.epoll(epoll_id);
+        if (!epoll)
+            return true;  // nobody can prove anything on it any more
+        if (!(writes ? epoll->eventless_writes : epoll->eventless_io))
             return false;
-        out.push_back(withdrawal(rule, subject.first, subject.second));
+        out.push_back(withdrawal(rule, epoll_id, file));
         return true;
     });
 }
@@ -165,10 +182,10 @@ size_t Repeats::Hash::operator()(const Subject& subject) const
     return mixed(mixed(mixed(mixed(0, epoll), file), inode), pid);
 }
 
-bool Repeats::same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts)
+bool Repeats::same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts, uint64_t more)
 {
     const auto process = books.processes.find(entry.file.tgid);
-    size_t said = mixed(static_cast<size_t>(level), entry.state.unread);
+    size_t said = mixed(mixed(static_cast<size_t>(level), entry.state.unread), more);
     said = mixed(mixed(said, entry.file.rescues), entry.live_mask);
     said = mixed(said, process != books.processes.end() && !process->second.exe.empty());
     for (const std::string& doubt : doubts)

@@ -64,17 +64,21 @@ bool none_tells_again(const Snapshot& books, const Entry& entry);
 // Stalls that were called likely, kept in case the program proves later that it knew all the time.
 class Stalls {
 public:
-    void remember(const Entry& entry) { subjects_.insert({entry.key.epoll, entry.file_id}); }
+    static constexpr size_t kMost = 20000;  // the older half of more is forgotten
+
+    void remember(const Entry& entry);
     // What was judged while the thread that had it last was there does not change because that thread ends.
     bool settled(const Snapshot& books, const Entry& entry, uint32_t tid) const
     {
         return subjects_.count({entry.key.epoll, entry.file_id}) && !books.thread(tid);
     }
-    // Withdraws those of epolls on which something was since read without being told.
-    void take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out);
+    // Withdraws those of epolls on which something was since read without being told; with `writes`, written.
+    void take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out, bool writes = false);
+    size_t size() const { return subjects_.size(); }
 
 private:
-    std::set<std::pair<uint64_t, uint64_t>> subjects_;
+    std::map<std::pair<uint64_t, uint64_t>, uint64_t> subjects_;  // in the order in which they came
+    uint64_t next_ = 0;
 };
 
 // What waits untouched since the observation began may be a hang, or a wait that is right: a risk, and while it lasts
@@ -101,7 +105,8 @@ public:
     // Once per audit, first.
     void begin() { before_ = std::exchange(said_, {}); }
     // The same was said of it at the audit before, and another one follows.
-    bool same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts);
+    // `more`: what else of it is in the finding.
+    bool same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts, uint64_t more = 0);
 
 private:
     using Subject = std::tuple<uint64_t, uint64_t, uint64_t, uint32_t>;  // epoll, file, inode, process

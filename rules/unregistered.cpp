@@ -184,6 +184,8 @@ void Unregistered::audit(const RuleInfo& rule, const Snapshot& books, const Sett
                          std::vector<Finding>& out)
 {
     patience_.look(books);
+    if (!books.processes.empty())  // a log names them at its end
+        std::erase_if(late_, [&](uint32_t pid) { return !books.processes.count(pid); });
     if (books.unregistered)
         take(rule, books, out);
     std::vector<Finding> found;

@@ -97,36 +97,42 @@ public:
     {
         const size_t first = out.size();
         patience_.look(books);
+        repeats_.begin();
         stalls_.take_back(kInfo, books, out);
-        std::map<uint32_t, std::vector<Finding>> found;  // by process
-        std::map<uint32_t, unsigned> sure;
+        std::vector<Case> found;
+        std::map<uint32_t, unsigned> sure;  // by process
         for (std::span<const Entry> file : by_file(books.entries)) {
             uint32_t tgid = file.front().file.tgid;
             if (books.stopped(tgid))
                 continue;
-            std::optional<Finding> finding = deaf(file)             ? judge_deaf(books, file.front(), settings)
-                                             : deaf_listener(file)  ? judge_listener(books, file.front(), settings)
-                                             : connect_untold(file) ? judge_connect(books, file.front(), settings)
-                                                                    : std::nullopt;
-            if (!finding)
+            std::optional<Case> one = deaf(file)             ? judge_deaf(books, file.front(), settings)
+                                      : deaf_listener(file)  ? judge_listener(books, file.front(), settings)
+                                      : connect_untold(file) ? judge_connect(books, file.front(), settings)
+                                                             : std::nullopt;
+            if (!one)
                 continue;
-            sure[tgid] += finding->level == Level::kLikely;
-            found[tgid].push_back(std::move(*finding));
+            sure[tgid] += one->doubts.empty();
+            found.push_back(std::move(*one));
         }
         std::erase_if(stands_, [&](const auto& s) { return s.second.seen_at != books.time; });
-        for (auto& [tgid, findings] : found) {
-            for (Finding& finding : findings) {
-                if (finding.level == Level::kLikely && sure[tgid] >= settings["sockets"])
-                    finding.level = Level::kConfirmed;
-                out.push_back(std::move(finding));
-            }
-        }
+        for (const Case& one : found)
+            report(books, one, sure[one.entry->file.tgid] >= settings["sockets"], out);
         unregistered_.audit(kInfo, books, settings, from_start_, out);
         from_start_.settle(kInfo, books, first, out);
     }
 
 private:
-    std::optional<Finding> judge_deaf(const Snapshot& books, const Entry& entry, const Settings& settings)
+    enum class Way { kDeaf, kListener, kConnect };
+
+    struct Case {
+        const Entry* entry;
+        Way way;
+        uint64_t since;
+        Doubts doubts;
+        bool hangs = false;  // since before the observation, and nothing else speaks against it
+    };
+
+    std::optional<Case> judge_deaf(const Snapshot& books, const Entry& entry, const Settings& settings)
     {
         const file_row& f = entry.file;
         bool early = untouched_from_start(entry);
@@ -147,20 +153,12 @@ private:
             doubts.emplace_back(kPastUnknown);
         else
             doubt_past(books, entry, touched, settings, doubts);
-        Finding finding = begin_finding(kInfo, books, entry);
-        finding.summary = "input waits, and no event that the fd is registered for would report it";
-        finding.shape = "answered, asked again, mask without EPOLLIN";
-        finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.fix = kFix;
-        finish(finding, books, entry, since, doubts);
         if (doubts.empty())
             stalls_.remember(entry);
-        if (hangs)
-            from_start_.mark(finding, entry);
-        return finding;
+        return Case{&entry, Way::kDeaf, since, std::move(doubts), hangs};
     }
 
-    std::optional<Finding> judge_listener(const Snapshot& books, const Entry& entry, const Settings& settings)
+    std::optional<Case> judge_listener(const Snapshot& books, const Entry& entry, const Settings& settings)
     {
         const file_row& f = entry.file;
         uint64_t since = patience_.since(f.tgid, std::max({f.stuck_at, f.armed_at, f.attempt_at}));
@@ -170,13 +168,7 @@ private:
         if (untouched_from_start(entry))
             doubts.emplace_back(kPastUnknown);
         doubt_eventless_io(books, entry, doubts);
-        Finding finding = begin_finding(kInfo, books, entry);
-        finding.summary = "connections wait, and the listener is registered for room to write, which it never has";
-        finding.shape = "a listener with EPOLLOUT and without EPOLLIN";
-        finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        finding.fix = kListenerFix;
-        finish(finding, books, entry, since, doubts);
-        return finding;
+        return Case{&entry, Way::kListener, since, std::move(doubts)};
     }
 
     // What was seen of it: who had it last, and did they answer?
@@ -190,7 +182,7 @@ private:
         doubt_thread(books, entry, touched, settings, doubts);
     }
 
-    std::optional<Finding> judge_connect(const Snapshot& books, const Entry& entry, const Settings& settings)
+    std::optional<Case> judge_connect(const Snapshot& books, const Entry& entry, const Settings& settings)
     {
         const file_row& f = entry.file;
         Stand& stand = stands_[{entry.file_id, f.ino}];
@@ -204,12 +196,7 @@ private:
         Doubts doubts;
         doubt_thread(books, entry, touched, settings, doubts);
         doubt_timer(timer_gone, doubts);
-        Finding finding = begin_finding(kInfo, books, entry);
-        finding.summary = "the connection stands, and the mask was changed to one that does not tell";
-        finding.shape = "connect() = EINPROGRESS, EPOLLOUT taken out before it was reported";
-        finding.fix = kConnectFix;
-        finish(finding, books, entry, since, doubts);
-        return finding;
+        return Case{&entry, Way::kConnect, since, std::move(doubts)};
     }
 
     // One that takes its time with all may be taking it now. One that never did it has no time to take.
@@ -233,16 +220,51 @@ private:
             doubt_handoff(*thread, touched, settings.ns("turn_s"), doubts);
     }
 
-    static void finish(Finding& finding, const Snapshot& books, const Entry& entry, uint64_t since,
-                       const Doubts& doubts)
+    static void describe(Finding& finding, const Case& one)
     {
-        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        switch (one.way) {
+        case Way::kDeaf:
+            finding.summary = "input waits, and no event that the fd is registered for would report it";
+            finding.shape = "answered, asked again, mask without EPOLLIN";
+            finding.cost.emplace_back("unread_bytes", one.entry->state.unread);
+            finding.fix = kFix;
+            return;
+        case Way::kListener:
+            finding.summary = "connections wait, and the listener is registered for room to write, which it never has";
+            finding.shape = "a listener with EPOLLOUT and without EPOLLIN";
+            finding.cost.emplace_back("connections_waiting", one.entry->state.backlog);
+            finding.fix = kListenerFix;
+            return;
+        case Way::kConnect:
+            finding.summary = "the connection stands, and the mask was changed to one that does not tell";
+            finding.shape = "connect() = EINPROGRESS, EPOLLOUT taken out before it was reported";
+            finding.fix = kConnectFix;
+            return;
+        }
+    }
+
+    void report(const Snapshot& books, const Case& one, bool many, std::vector<Finding>& out)
+    {
+        const Entry& entry = *one.entry;
+        const Level level = !one.doubts.empty() ? Level::kRisk : many ? Level::kConfirmed : Level::kLikely;
+        if (one.hangs)
+            from_start_.still(entry);
+        const uint64_t more = static_cast<uint64_t>(one.way) << 33 | static_cast<uint64_t>(one.hangs) << 32 |
+                              entry.state.backlog;
+        if (repeats_.same(books, entry, level, one.doubts, more))
+            return;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = level;
+        describe(finding, one);
         finding.count = 1;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - one.since) / NSEC_PER_SEC);
         add_fact(finding, "mask now", kernel_mask_text(entry.live_mask));
-        add_fact(finding, "untouched for", duration_text(books.time - since));
-        if (!doubts.empty())
-            add_fact(finding, "possible explanation", doubts_text(doubts));
+        add_fact(finding, "untouched for", duration_text(books.time - one.since));
+        if (!one.doubts.empty())
+            add_fact(finding, "possible explanation", doubts_text(one.doubts));
+        if (one.hangs)
+            from_start_.mark(finding, entry);
+        out.push_back(std::move(finding));
     }
 
     struct Stand {
@@ -253,6 +275,7 @@ private:
     Patience patience_;
     Stalls stalls_;
     FromStart from_start_;
+    Repeats repeats_;
     Unregistered unregistered_;
     std::map<std::pair<uint64_t, uint64_t>, Stand> stands_;
 };

@@ -40,7 +40,8 @@ public:
     {
         patience_.look(books);
         for (const Entry& entry : books.entries)
-            judge(books, entry, hang_of(books, entry), settings, out);
+            if (entry.fault.sleep_calls)
+                judge(books, entry, hang_of(books, entry), settings, out);
         for (const Entry& entry : books.buried)
             judge(books, entry, {}, settings, out);
     }

@@ -89,6 +89,7 @@ public:
         patience_.look(books);
         repeats_.begin();
         stalls_.take_back(kInfo, books, out);
+        const LostEdges lost(books);
         for (const Entry& entry : books.entries) {
             if (!entry.key.epoll || !of_kind(entry))
                 continue;
@@ -98,7 +99,7 @@ public:
             }
             judge_rescue(books, entry, settings, out);
             judge_stall(books, entry, settings, out);
-            judge_unplaced(books, entry, settings, out);
+            judge_unplaced(books, entry, lost.alike(entry), settings, out);
         }
         for (const Entry& entry : books.buried) {
             if (of_kind(entry))
@@ -185,9 +186,9 @@ private:
         out.push_back(std::move(finding));
     }
 
-    void judge_unplaced(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    void judge_unplaced(const Snapshot& books, const Entry& entry, size_t alike, const Settings& settings,
+                        std::vector<Finding>& out)
     {
-        const size_t alike = edges_unplaced(books, entry);
         const file_row& f = entry.file;
         if (static_cast<double>(alike) < settings["shared"] || books.stopped(f.tgid))
             return;

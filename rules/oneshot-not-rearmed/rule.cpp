@@ -128,7 +128,7 @@ private:
         if (early)
             doubts.emplace_back(kPastUnknown);
         const Level level = failed ? Level::kConfirmed : doubts.empty() ? Level::kLikely : Level::kRisk;
-        if (repeats_.same(books, entry, level, doubts)) {
+        if (repeats_.same(books, entry, level, doubts, hangs)) {
             if (hangs)
                 from_start_.still(entry);
             return;

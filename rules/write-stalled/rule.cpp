@@ -81,9 +81,10 @@ public:
     {
         patience_.look(books);
         const size_t first = out.size();
-        take_back(books, out);
-        std::map<uint32_t, std::vector<Finding>> stalls;  // by process
-        std::map<uint32_t, unsigned> sure;
+        repeats_.begin();
+        said_.take_back(kInfo, books, out, true);
+        std::vector<Stall> stalls;
+        std::map<uint32_t, unsigned> sure;  // by process
         for (std::span<const Entry> file : by_file(books.entries)) {
             judge_past(books, file.front(), settings, out);
             judge_stall(books, file, settings, stalls, sure);
@@ -92,29 +93,18 @@ public:
             judge_past(books, entry, settings, out);
         for (const auto& [id, epoll] : books.epolls)
             judge_given_up(books, id, epoll, settings, out);
+        for (const Stall& stall : stalls)
+            report(books, stall, sure[stall.entry->file.tgid] >= settings["sockets"], out);
         from_start_.settle(kInfo, books, first, out);
-        for (auto& [pid, findings] : stalls) {
-            bool many = sure[pid] >= settings["sockets"];
-            for (Finding& finding : findings) {
-                if (many && finding.level == Level::kLikely)
-                    finding.level = Level::kConfirmed;
-                out.push_back(std::move(finding));
-            }
-        }
     }
 
 private:
-    // The program resumed output by a plan of its own: it knew all the time.
-    void take_back(const Snapshot& books, std::vector<Finding>& out)
-    {
-        std::erase_if(said_, [&](const auto& subject) {
-            const epoll_row* epoll = books.epoll(subject.first);
-            if (!epoll || !epoll->eventless_writes)
-                return false;
-            out.push_back(withdrawal(kInfo, subject.first, subject.second));
-            return true;
-        });
-    }
+    struct Stall {
+        const Entry* entry;
+        uint64_t since;
+        bool early;
+        Doubts doubts;
+    };
 
     static void judge_past(const Snapshot& books, const Entry& entry, const Settings& settings,
                            std::vector<Finding>& out)
@@ -173,7 +163,7 @@ private:
     }
 
     void judge_stall(const Snapshot& books, std::span<const Entry> file, const Settings& settings,
-                     std::map<uint32_t, std::vector<Finding>>& stalls, std::map<uint32_t, unsigned>& sure)
+                     std::vector<Stall>& stalls, std::map<uint32_t, unsigned>& sure)
     {
         const Entry& entry = file.front();
         const file_row& f = entry.file;
@@ -193,26 +183,38 @@ private:
             doubts.push_back("the loop waits with a timeout: a timer may resume it");
         if (early)
             doubts.push_back(kPastUnknown);
-        bool used = entry.live_mask & EV_OUT;
-        Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
-        finding.summary =
-            early  ? "output may have been cut short before the observation began: there is room for more, and "
-                     "nothing will say so"
-            : used ? "output was cut short, the edge of EPOLLOUT has passed, and the rest was never sent"
-                   : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
-        finding.shape = used ? "EPOLLOUT delivered once under EPOLLET and not answered" : "mask without EPOLLOUT";
-        finding.count = 1;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
-        finding.fix = used ? kEdgeFix : kFix;
-        describe(finding, books, f, since, doubts);
-        if (early)
-            from_start_.mark(finding, entry, "room for output again, and may have some left");
         if (doubts.empty()) {
-            said_.insert({entry.key.epoll, entry.file_id});
+            said_.remember(entry);
             sure[f.tgid] += (f.flags & FILE_TAIL) != 0;
         }
-        stalls[f.tgid].push_back(std::move(finding));
+        stalls.push_back({&entry, since, early, std::move(doubts)});
+    }
+
+    void report(const Snapshot& books, const Stall& stall, bool many, std::vector<Finding>& out)
+    {
+        const Entry& entry = *stall.entry;
+        const file_row& f = entry.file;
+        const Level level = !stall.doubts.empty() ? Level::kRisk : many ? Level::kConfirmed : Level::kLikely;
+        if (stall.early)
+            from_start_.still(entry);
+        if (repeats_.same(books, entry, level, stall.doubts, f.bytes_out))
+            return;
+        const bool used = entry.live_mask & EV_OUT;
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = level;
+        finding.summary =
+            stall.early ? "output may have been cut short before the observation began: there is room for more, and "
+                          "nothing will say so"
+            : used      ? "output was cut short, the edge of EPOLLOUT has passed, and the rest was never sent"
+                        : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
+        finding.shape = used ? "EPOLLOUT delivered once under EPOLLET and not answered" : "mask without EPOLLOUT";
+        finding.count = 1;
+        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - stall.since) / NSEC_PER_SEC);
+        finding.fix = used ? kEdgeFix : kFix;
+        describe(finding, books, f, stall.since, stall.doubts);
+        if (stall.early)
+            from_start_.mark(finding, entry, "room for output again, and may have some left");
+        out.push_back(std::move(finding));
     }
 
     static void describe(Finding& finding, const Snapshot& books, const file_row& f, uint64_t since,
@@ -229,7 +231,8 @@ private:
 
     Patience patience_;
     FromStart from_start_;
-    std::set<std::pair<uint64_t, uint64_t>> said_;
+    Repeats repeats_;
+    Stalls said_;
 };
 
 }  // namespace
