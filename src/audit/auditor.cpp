@@ -7,16 +7,13 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "src/evidence/fingerprint.h"
 #include "src/support/nearest.h"
 
 namespace epaudit {
 namespace {
-
-// An attached audit may run for weeks over millions of connections: beyond this many subjects of one
-// fingerprint, only one that is worse than all of them is kept.
-constexpr size_t kMaxSubjects = 5000;
 
 // What the newer words about a subject lack, and the older had, which they replace.
 void complete_from(Finding& newer, Finding& older)
@@ -175,7 +172,12 @@ void Auditor::take_back(const Finding& withdrawn)
         if (said.rule != withdrawn.rule || said.subject_epoll != withdrawn.subject_epoll ||
             said.subject_file != withdrawn.subject_file)
             return;
-        at = said.level < Level::kConfirmed ? kept_.erase(at) : std::next(at);
+        if (said.level == Level::kConfirmed) {
+            ++at;
+            continue;
+        }
+        forget_one_of(placeless_fingerprint(said));
+        at = kept_.erase(at);
     }
 }
 
@@ -199,10 +201,18 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
     if (at != kept_.end())
         complete_from(finding, at->second);
     finding.fingerprint = fingerprint(finding);
-    Merged& merged = merged_[placeless_fingerprint(finding)];
+    const std::string kind = placeless_fingerprint(finding);
+    Merged& merged = merged_[kind];
+    merged.said_at = books.time;
+    if (at == kept_.end() && !has_room(merged, finding.level)) {
+        subjects_left_out_ = true;
+        return;
+    }
     if (at == kept_.end()) {
-        if (merged.subjects >= kMaxSubjects && finding.level <= merged.highest)
-            return;
+        merged.subjects += 1;
+    } else if (const std::string before = placeless_fingerprint(at->second);
+               before != kind) {  // its program is known now
+        forget_one_of(before);
         merged.subjects += 1;
     }
     merged.highest = std::max(merged.highest, finding.level);
@@ -210,6 +220,60 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
         kept_.emplace(std::move(subject), std::move(finding));
     else
         at->second = std::move(finding);
+    if (merged_.size() > bounds_.kinds)
+        forget_kinds(&merged);
+}
+
+// One that is worse than all of its kind always has, and so has the first of a kind.
+bool Auditor::has_room(const Merged& kind, Level level) const
+{
+    if (!kind.subjects || level > kind.highest)
+        return true;
+    return kind.subjects < bounds_.of_kind && kept_.size() < bounds_.subjects;
+}
+
+void Auditor::forget_one_of(const std::string& kind)
+{
+    auto at = merged_.find(kind);
+    if (at == merged_.end())
+        return;
+    at->second.subjects -= at->second.subjects > 0;
+    if (!at->second.subjects)
+        merged_.erase(at);
+}
+
+// A tenth at a time, as all that is kept has to be gone through.
+void Auditor::forget_kinds(const Merged* except)
+{
+    std::vector<std::pair<std::pair<Level, uint64_t>, const std::string*>> order;
+    for (const auto& [name, kind] : merged_)
+        if (&kind != except)
+            order.push_back({{kind.highest, kind.said_at}, &name});
+    const size_t many = std::min(order.size(), bounds_.kinds / 10 + 1);
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(many), order.end(),
+                      [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::set<std::string> gone;
+    for (size_t i = 0; i < many; i++)
+        gone.insert(*order[i].second);
+    std::erase_if(kept_, [&](const auto& one) { return gone.count(placeless_fingerprint(one.second)) != 0; });
+    for (const std::string& name : gone)
+        merged_.erase(name);
+    kinds_forgotten_ += gone.size();
+}
+
+std::string Auditor::left_out() const
+{
+    if (kinds_forgotten_)
+        return fmt::format(
+            "there were more kinds of findings than the {} that are kept: {} that were seen least and "
+            "longest ago are not in this report",
+            bounds_.kinds, kinds_forgotten_);
+    if (subjects_left_out_)
+        return fmt::format(
+            "there were more descriptors with findings than are kept ({} of one kind, {} in all): the "
+            "others are not counted",
+            bounds_.of_kind, bounds_.subjects);
+    return {};
 }
 
 void Auditor::look(const Snapshot& books)

@@ -34,6 +34,19 @@ public:
 
     void look(const Snapshot& books);
 
+    // Bounds of what is kept for weeks: subjects of one kind (placeless_fingerprint()), of all, and kinds. Beyond them only
+    // what is worse than its kind was is kept, and the kinds that are least and longest ago are forgotten.
+    struct Bounds {
+        size_t of_kind = 5000;
+        size_t subjects = 40000;
+        size_t kinds = 2000;
+    };
+    void set_bounds(const Bounds& bounds) { bounds_ = bounds; }
+    size_t kept() const { return kept_.size(); }
+    size_t kinds() const { return merged_.size(); }
+    // What was left out for want of room, as a sentence of the report; empty: nothing was.
+    std::string left_out() const;
+
     // Merged by fingerprint, worst level first, then by rule id. What lacks a stack is merged with what has one.
     std::vector<Finding> findings() const;
     // Of the rules that are on.
@@ -54,6 +67,7 @@ private:
     struct Merged {
         size_t subjects = 0;
         Level highest = Level::kInfo;
+        uint64_t said_at = 0;
     };
     using Subject = std::tuple<std::string, uint64_t, uint64_t, uint32_t, uint64_t>;  // rule, epoll, file, pid, inode
 
@@ -62,12 +76,18 @@ private:
     Error unknown_rule(std::string_view name) const;
     void keep(Finding&& finding, const Snapshot& books);
     void take_back(const Finding& withdrawn);
+    bool has_room(const Merged& kind, Level level) const;
+    void forget_kinds(const Merged* except);
+    void forget_one_of(const std::string& kind);
     void add_stacks(const Snapshot& books);
 
     std::vector<Slot> slots_;
     std::map<Subject, Finding> kept_;
     std::map<std::string, Merged> merged_;  // by placeless_fingerprint()
     Level gate_ = Level::kLikely;
+    Bounds bounds_;
+    bool subjects_left_out_ = false;
+    uint64_t kinds_forgotten_ = 0;
 };
 
 }  // namespace epaudit

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include <cstdint>
 #include <string_view>
 
@@ -49,12 +51,19 @@ bool ToldFindings::tell(const Finding& finding)
     replaced_.clear();
     const std::string level = level_name(finding.level);
     const std::string placeless = placeless_fingerprint(finding);
-    if (!told_.insert(finding.fingerprint + level).second)
+    const std::string key = finding.fingerprint + level;
+    if (told_.count(key))
+        return false;
+    const bool known = before_.erase(key) != 0;
+    if (told_.size() >= kMost)
+        before_ = std::exchange(told_, {});
+    told_.insert(key);
+    if (known)
         return false;
     if (placeless == finding.fingerprint)
         return true;
     // Told before its stack came. Only one function can have been meant.
-    if (told_.erase(placeless + level))
+    if (told_.erase(placeless + level) + before_.erase(placeless + level))
         replaced_ = placeless;
     return true;
 }

@@ -23,11 +23,14 @@ class ToldFindings {
 public:
     // False: it was told at this level already.
     bool tell(const Finding& finding);
+    size_t size() const { return told_.size() + before_.size(); }
     // Under which fingerprint the one of tell() was told before, when its stack had not come yet; empty: it was not.
     const std::string& replaced() const { return replaced_; }
 
 private:
-    std::set<std::string> told_;
+    static constexpr size_t kMost = 10000;  // what nobody has asked about since so many others is forgotten
+
+    std::set<std::string> told_, before_;
     std::string replaced_;
 };
 

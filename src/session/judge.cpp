@@ -166,6 +166,8 @@ void Judge::fill(Report& report, const Sight& sight)
     report.gate = gate_;
     report.options.risks = risks_;
     report.options.coverage = options_.coverage;
+    if (std::string note = auditor_->left_out(); !note.empty())
+        report.observation.notes.push_back(std::move(note));
     if (std::string note = patience_note(report.observation, sight); !note.empty())
         report.observation.notes.push_back(std::move(note));
 }

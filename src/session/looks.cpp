@@ -14,6 +14,13 @@
 
 namespace epaudit {
 
+namespace {
+
+// Examples enough; programs that change their names all day are not kept.
+constexpr size_t kMostLeftOut = 1000;
+
+}  // namespace
+
 Result<> Looks::after(const Snapshot& books)
 {
     uint64_t registrations = 0;
@@ -36,7 +43,7 @@ void Looks::part_with(const ProcessInfo& program)
     std::string by = judge_.left_out(program);
     if (by.empty())
         judged_one_ = true;
-    else
+    else if (left_out_.size() < kMostLeftOut)
         left_out_.insert(std::move(by));
 }
 

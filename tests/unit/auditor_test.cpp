@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+
 #include "src/books/call_sites.h"
 #include "src/evidence/fingerprint.h"
 #include "src/support/nearest.h"
@@ -269,6 +272,83 @@ TEST_F(AuditorTest, TheProcessHasEndedWhenItsLastWordsAreHeard)
     ASSERT_EQ(auditor_.findings().size(), 1u);
     EXPECT_EQ(auditor_.findings()[0].fingerprint, before);
     EXPECT_EQ(auditor_.findings()[0].comm, "server");
+}
+
+TEST_F(AuditorTest, WhatIsTakenBackLeavesItsRoom)
+{
+    for (uint64_t file = 0; file < 12000; file++) {  // a week of findings that come and go
+        Finding said = make("EP901", file, Level::kLikely);
+        first_ = {said};
+        look(1000 + file);
+        said.withdrawn = true;
+        first_ = {said};
+        look(1001 + file);
+    }
+    EXPECT_EQ(auditor_.kept(), 0u);
+    EXPECT_EQ(auditor_.kinds(), 0u);
+    first_ = {make("EP901", 12000, Level::kLikely)};
+    look(20000);
+    EXPECT_EQ(auditor_.findings().size(), 1u);
+    EXPECT_EQ(auditor_.left_out(), "");
+}
+
+TEST_F(AuditorTest, KindsOfFindingsStayBounded)
+{
+    auditor_.set_bounds({10, 400, 100});
+    Finding worst = make("EP901", 1, Level::kConfirmed);
+    worst.exe = "/usr/bin/worst";
+    first_ = {worst};
+    look(1);
+    for (uint64_t job = 0; job < 1000; job++) {  // programs of a batch system, each with a name of its own
+        first_.clear();
+        for (uint64_t file = 0; file < 3; file++) {
+            Finding one = make("EP901", 10 + 3 * job + file, Level::kLikely);
+            one.exe = "/jobs/job-" + std::to_string(job);
+            first_.push_back(one);
+        }
+        look(10 + job);
+        ASSERT_LE(auditor_.kinds(), 100u);
+        ASSERT_LE(auditor_.kept(), 400u);
+    }
+    std::vector<Finding> found = auditor_.findings();
+    EXPECT_EQ(found.front().exe, "/usr/bin/worst") << "the worst is kept";
+    auto is_last = [](const Finding& one) { return one.exe == "/jobs/job-999"; };
+    EXPECT_TRUE(std::any_of(found.begin(), found.end(), is_last)) << "and so is the newest";
+    EXPECT_NE(auditor_.left_out().find("more kinds of findings than the 100"), std::string::npos);
+}
+
+TEST_F(AuditorTest, AllSubjectsTogetherStayBounded)
+{
+    auditor_.set_bounds({1000, 50, 100});
+    for (uint64_t kind = 0; kind < 10; kind++)
+        for (uint64_t file = 0; file < 20; file++) {
+            Finding one = make("EP901", 100 * kind + file, Level::kLikely);
+            one.exe = "/bin/server-" + std::to_string(kind);
+            first_.push_back(one);
+        }
+    look(1);
+    look(2);
+    EXPECT_LE(auditor_.kept(), 60u);
+    EXPECT_EQ(auditor_.findings().size(), 10u) << "one of each is kept all the same";
+    EXPECT_NE(auditor_.left_out().find("more descriptors with findings"), std::string::npos);
+}
+
+TEST(ToldFindings, ManyAreForgottenButForThoseThatStand)
+{
+    ToldFindings told;
+    Finding stands;
+    stands.rule = "EP901";
+    stands.level = Level::kLikely;
+    stands.fingerprint = fingerprint(stands);
+    EXPECT_TRUE(told.tell(stands));
+    for (int i = 0; i < 50000; i++) {
+        Finding one = stands;
+        one.exe = "/jobs/job-" + std::to_string(i);
+        one.fingerprint = fingerprint(one);
+        ASSERT_TRUE(told.tell(one));
+        ASSERT_FALSE(told.tell(stands)) << "asked about at each look";
+    }
+    EXPECT_LE(told.size(), 20002u);
 }
 
 TEST(ToldFindings, AgainWhenTheStackComesAndOnce)

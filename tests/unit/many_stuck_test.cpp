@@ -184,7 +184,7 @@ TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
     for (const Hanging& one : kHanging) {
         Snapshot books = one.make(20000);
         books.more_follow = true;
-        Auditor auditor(Profile::kTest);
+        Auditor auditor(Profile::kTest, make_rules());
         auto cost = [&] {
             const clock_t then = clock();
             auditor.look(books);
