@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What epaudit takes for itself while a server goes through a week in minutes (churn.cpp): memory, kernel memory, CPU and
-descriptors must level off. Needs root.
+"""What epaudit takes for itself while a server goes through a week in minutes (churn.cpp): memory, that of its helpers, kernel
+memory, CPU and descriptors must level off. Needs root.
 
     run.py [MINUTES]      12 unless told
 """
@@ -21,7 +21,8 @@ WARM = 0.3  # of the time: what is kept may still be filling up
 # The last third of the time against the third before it: what still grows, grows without bound. Of what cannot be told from
 # noise this much is let through.
 GROWTH, SLACK = 1.05, {"memory": 1 << 20, "kernel memory": 1 << 20, "descriptors": 4, "CPU": 0.02}
-UNITS = {"memory": (1 << 20, "MB"), "kernel memory": (1 << 20, "MB"), "descriptors": (1, ""), "CPU": (0.01, "% of a core")}
+MB = (1 << 20, "MB")
+UNITS = {"memory": MB, "helpers' memory": MB, "kernel memory": MB, "descriptors": (1, ""), "CPU": (0.01, "% of a core")}
 
 
 def memory(pid):
@@ -30,6 +31,30 @@ def memory(pid):
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) << 10
     raise AssertionError("no RssAnon in /proc/PID/status")
+
+
+def helpers(pid):
+    """Its children and theirs: the broker, and who reads symbols."""
+    found, new = [], [pid]
+    while new:
+        parent = new.pop()
+        for listed in pathlib.Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                new += [int(child) for child in listed.read_text(encoding="utf-8").split()]
+            except OSError:  # a thread that has ended meanwhile
+                continue
+        found.append(parent)
+    return found[1:]
+
+
+def memory_of_helpers(pid):
+    total = 0
+    for child in helpers(pid):
+        try:
+            total += memory(child)
+        except (OSError, AssertionError):  # it has ended meanwhile, or is about to
+            continue
+    return total
 
 
 def kernel_memory(pid):
@@ -51,7 +76,7 @@ def cpu_seconds(pid):
 
 
 def sample(pid):
-    return {"memory": memory(pid), "kernel memory": kernel_memory(pid),
+    return {"memory": memory(pid), "helpers' memory": memory_of_helpers(pid), "kernel memory": kernel_memory(pid),
             "descriptors": len(os.listdir(f"/proc/{pid}/fd")), "CPU": cpu_seconds(pid)}
 
 
@@ -81,7 +106,7 @@ def level_off(samples):
     for what, slack in SLACK.items():
         before, after = (statistics.median(s[what] for s in part) for part in (late[:half], late[half:]))
         most = max(s[what] for s in samples)
-        print(f"soak  {what:<14} {in_units(what, before):>16} -> {in_units(what, after):>16}, at most {in_units(what, most)}",
+        print(f"soak  {what:<15} {in_units(what, before):>16} -> {in_units(what, after):>16}, at most {in_units(what, most)}",
               flush=True)
         if after > before * GROWTH + slack:
             grown.append(f"{what} grew from {in_units(what, before)} to {in_units(what, after)}")
