@@ -8,7 +8,8 @@ Result<int> record_command(const RecordOptions& options)
 {
     const bool whose = !options.whom.user.empty();  // --user: as whom CMD runs, or whose processes
     if (!options.command.empty() == (!options.who.empty() || (options.command.empty() && whose)))
-        return usage_error("record needs a command or a process, and not both", "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
+        return usage_error("record needs a command or a process, and not both",
+                           "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
     if (options.command.empty()) {
         WhoOptions who = options.who;
         if (whose)

@@ -3,10 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <utility>
-
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "src/evidence/place.h"
 

@@ -102,8 +102,7 @@ TEST_F(EngineTest, AnEpollThatIsGoneAtTheEndWasSeen)
         Scenario program;
         ASSERT_TRUE(spins(*engine, program, 8));
     }
-    Scenario nobody;
-    ASSERT_TRUE(look(*engine, nobody));
+    ASSERT_TRUE(engine->looked(Snapshot{}));
     EXPECT_EQ(engine->epolls_seen(), 1u);
     EXPECT_EQ(engine->findings(), 1u);
 }
@@ -111,8 +110,7 @@ TEST_F(EngineTest, AnEpollThatIsGoneAtTheEndWasSeen)
 TEST_F(EngineTest, WhereNoEpollWasThereIsNoReport)
 {
     auto engine = open();
-    Scenario nobody;
-    ASSERT_TRUE(look(*engine, nobody));
+    ASSERT_TRUE(engine->looked(Snapshot{}));
     auto code = end(*engine, 2);
     ASSERT_FALSE(code);
     EXPECT_EQ(code.error().exit, Exit::kCannotObserve);

@@ -279,7 +279,7 @@ TEST_F(LayoutTest, FaultRow)
     EXPECT_FIELD(fault_row, lost_bytes);
     EXPECT_FIELD(fault_row, cut_mark);
     EXPECT_FIELD(fault_row, cut_pad);
-    EXPECT_FIELD(fault_row, cut_pad2);
+    EXPECT_FIELD(fault_row, cut_by);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -583,7 +583,8 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, naps_until);
     EXPECT_FIELD(probe_facts, seeded);
     EXPECT_FIELD(probe_facts, mptcp);
-    EXPECT_EQ(offsetof(probe_facts, suspicious) % 64, 0U) << "what is written often shares a line with what all calls read";
+    EXPECT_EQ(offsetof(probe_facts, suspicious) % 64, 0U)
+        << "what is written often shares a line with what all calls read";
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

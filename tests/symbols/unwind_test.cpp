@@ -143,8 +143,8 @@ TEST(Unwind, ShortSliceKeepsTheInnermostFrames)
 TEST(Unwind, GoesOnWhenTheFirstModuleIsGone)
 {
     const int file = open("/bin/true", O_RDONLY | O_CLOEXEC);
-    void* low = mmap(reinterpret_cast<void*>(0x200000), kPage, PROT_READ | PROT_EXEC,
-                     MAP_PRIVATE | MAP_FIXED_NOREPLACE, file, 0);
+    void* low = mmap(reinterpret_cast<void*>(0x200000), kPage, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED_NOREPLACE,
+                     file, 0);
     close(file);
     ASSERT_NE(low, MAP_FAILED);
     auto image = own_image();

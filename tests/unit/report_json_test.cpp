@@ -241,7 +241,8 @@ TEST(RulesListJson, SaysEverythingAboutARule)
                         "nested sets"};
     std::ostringstream out;
     write_rules_json({{info, {Status::kUnavailable, "no hooks"}}}, out);
-    EXPECT_EQ(Json::parse(out.str()), Json::parse(R"({"schema":"epaudit-rules/1","rules":[{"id":"EP401","name":"thundering-herd",
+    EXPECT_EQ(Json::parse(out.str()),
+              Json::parse(R"({"schema":"epaudit-rules/1","rules":[{"id":"EP401","name":"thundering-herd",
         "says":"one connection wakes many waiters","highest":"confirmed","status":"unavailable","reason":"no hooks",
         "needs":["wakeups","state"],"blind":"nested sets",
         "thresholds":[{"name":"wakes","production":100.0,"test":10.0,"meaning":"wasted wake-ups"}]}]})"));
