@@ -74,7 +74,7 @@ def main():
         copy_of_sources(where)
         results = [try_case(where, *case) for case in CASES]
     passed = sum(results)
-    print(f"{passed} passed, {len(results) - passed} failed")
+    print(f"house: {passed} passed, {len(results) - passed} failed, 0 skipped")
     return 0 if all(results) else 1
 
 
