@@ -103,6 +103,7 @@ bool spins(std::span<const Entry> file)
 class CloseWaitLeak : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
+    bool outlives_books() const override { return true; }
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {

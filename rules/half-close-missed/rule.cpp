@@ -89,6 +89,7 @@ bool told_and_queued(std::span<const Entry> file)
 class HalfCloseMissed : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
+    bool outlives_books() const override { return true; }
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {

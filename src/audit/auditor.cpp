@@ -289,6 +289,17 @@ void Auditor::look(const Snapshot& books)
         add_stacks(books);
 }
 
+void Auditor::begin_anew(std::vector<std::unique_ptr<Rule>> rules)
+{
+    for (Slot& slot : slots_) {
+        if (slot.rule->outlives_books())
+            continue;
+        for (auto& rule : rules)
+            if (rule && rule->info().id == std::string_view(slot.rule->info().id))
+                slot.rule = std::move(rule);
+    }
+}
+
 std::map<double, std::vector<std::string>> Auditor::impatient(double seconds, const Sight& sight) const
 {
     std::map<double, std::vector<std::string>> result;

@@ -33,6 +33,9 @@ public:
     void set_gate(Level gate) { gate_ = gate; }
 
     void look(const Snapshot& books);
+    // The books begin anew, with other counters in the same rows: `rules` (all, with no memory) take the place of those
+    // whose memory would not fit (Rule::outlives_books). Settings and findings stay.
+    void begin_anew(std::vector<std::unique_ptr<Rule>> rules);
 
     // Bounds of what is kept for weeks: subjects of one kind (placeless_fingerprint()), of all, and kinds. Beyond them only
     // what is worse than its kind was is kept, and the kinds that are least and longest ago are forgotten.

@@ -41,6 +41,8 @@ public:
     // Called after every sweep; may keep memory between calls. Report the same subject again and again:
     // the auditor keeps the highest level and the newest evidence.
     virtual void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) = 0;
+    // What it remembers is of files and their number, not of counters: it holds when the books begin anew.
+    virtual bool outlives_books() const { return false; }
     virtual Coverage coverage(const Sight& sight) const;  // default: from info().needs
     // The longest of its thresholds that are patience; 0: it needs none.
     double patience(const Settings& settings) const;

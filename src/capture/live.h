@@ -90,6 +90,11 @@ public:
     // All that existed before is in the books (seed() says so itself): an event that belongs to nothing there is lost.
     void seeded();
 
+    // Detaches the hooks and empties the books; `last`: the look just before. What it costs is nothing, until:
+    void pause(const Snapshot& last);
+    // Attaches them again, and books what exists now.
+    Result<> resume();
+
     // Call it when everything is loaded, attached and open: of all privileges those stay that looks need, and `also`.
     void give_up_privileges(uint64_t also);
 
@@ -122,6 +127,7 @@ public:
 private:
     explicit LiveCapture(std::unique_ptr<Impl> impl);
     void collect_stacks();
+    Result<> seed_again(const std::vector<uint32_t>& pids);
     std::unique_ptr<Impl> impl_;
 };
 

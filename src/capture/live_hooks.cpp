@@ -241,18 +241,28 @@ Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSe
     return Done{};
 }
 
-// Substitutes for the readiness seam are not attached when the kprobe holds.
-Result<> attach_hooks(LiveCapture::Impl& impl)
+// Rare events that tell who lives and who is whose child. Attached all the time they cost next to nothing, and detaching
+// them would cost more than that.
+static bool stays_in_gaps(const bpf_program* program)
+{
+    const std::string hook = hook_name(program);
+    return hook == "sched_process_fork" || hook == "sched_process_exec" || hook == "sched_process_exit" ||
+           hook == "inet_sock_set_state";
+}
+
+// Substitutes for the readiness seam are not attached when the kprobe holds. `again`: after a gap.
+Result<> attach_hooks(LiveCapture::Impl& impl, bool again)
 {
     epaudit_bpf& skeleton = *impl.skeleton;
     auto& p = skeleton.progs;
     if (bpf_program__autoload(p.on_ep_poll_callback_kprobe)) {
-        Link probe(bpf_program__attach(p.on_ep_poll_callback_kprobe));
-        if (probe) {
+        if (!impl.readiness_kprobe)
+            impl.readiness_kprobe.reset(bpf_program__attach(p.on_ep_poll_callback_kprobe));
+        if (impl.readiness_kprobe) {
             impl.kprobe_readiness = true;
             impl.has_readiness = true;
-            impl.links.push_back(std::move(probe));
-            impl.attached.push_back(bpf_program__name(p.on_ep_poll_callback_kprobe));
+            if (!again)
+                impl.attached.push_back(bpf_program__name(p.on_ep_poll_callback_kprobe));
         }
     }
     bpf_program* program;
@@ -261,12 +271,16 @@ Result<> attach_hooks(LiveCapture::Impl& impl)
         if (!bpf_program__autoload(program) || hook_of(skeleton, program) == Hook::kNone ||
             (is_readiness_substitute(skeleton, program) && impl.kprobe_readiness))
             continue;
+        const bool stays = stays_in_gaps(program);
+        if (stays && again)
+            continue;
         Link link(bpf_program__attach(program));
         if (!link)
             return observe_error(fmt::format("cannot attach {}: {}", bpf_program__name(program), strerror(errno)),
                                  fmt::format("libbpf says: {}", last_libbpf_message()));
-        impl.links.push_back(std::move(link));
-        impl.attached.push_back(bpf_program__name(program));
+        (stays ? impl.lasting_links : impl.links).push_back(std::move(link));
+        if (!again)
+            impl.attached.push_back(bpf_program__name(program));
     }
     return Done{};
 }

@@ -51,6 +51,12 @@ struct UnregisteredLooks {
     std::set<uint64_t> shown;  // addresses of those of the last look
 };
 
+// What the last look before a gap saw (live_gap.cpp).
+struct BeforeGap {
+    std::vector<Entry> entries;
+    std::map<uint32_t, thread_row> threads;
+};
+
 // Those that are walked at each sweep.
 enum class Table : size_t { kFiles, kRegistrations, kEpolls, kThreads };
 
@@ -58,6 +64,7 @@ struct LiveCapture::Impl {
     // Destroyed in reverse order: ring, links, then programs and maps.
     std::unique_ptr<epaudit_bpf, SkeletonDeleter> skeleton;
     std::vector<Link> links;
+    std::vector<Link> lasting_links;                  // of hooks that stay attached in gaps (live_gap.cpp)
     std::array<Link, 4> iterators;                    // by Table; none where they are refused
     std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
     std::string swept_bytes;                          // to here
@@ -90,8 +97,12 @@ struct LiveCapture::Impl {
     std::string why_not_iterators;               // empty: iterators walk the tables (live_walk.h)
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set
     std::vector<std::string> attached;
-    std::string missing;    // hooks this kernel does not have
-    TwinCounts twins_then;  // when their account began
+    std::string missing;                                      // hooks this kernel does not have
+    TwinCounts twins_then;                                    // when their account began
+    uint64_t missed_before_gap = 0, stood_in_before_gap = 0;  // of accounts that ended with a window
+    bool paused = false;                                      // the hooks are detached
+    BeforeGap before_gap;
+    Link readiness_kprobe;  // stays in gaps, where it finds no rows: who gave up CAP_PERFMON cannot attach it again
     bool has_readiness = true;
     bool has_wakeups = true;
     Descriptor statistics;  // open: the kernel adds up how long programs run
@@ -136,7 +147,7 @@ int try_load(bpf_attach_type type, const btf* kernel, const char* function);
 
 // Decides which programs are loaded; attaches them once they are.
 Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSet wanted);
-Result<> attach_hooks(LiveCapture::Impl& impl);
+Result<> attach_hooks(LiveCapture::Impl& impl, bool again = false);
 
 // Probes that fire in softirq as well, and only date what the sweep finds anyway.
 bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program);
@@ -150,6 +161,9 @@ void choose_twins(LiveCapture::Impl& impl, const KernelWords& kernel, const btf*
 
 // Call once all hooks are on: while only one of a pair is, its numbers say nothing.
 void begin_twins_account(LiveCapture::Impl& impl);
+
+// Call it before hooks are detached for a while: what was missed until then is kept.
+void note_skipped_before_gap(LiveCapture::Impl& impl);
 
 // Fills in what the kernel skipped; `stats` has just been read.
 void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT_SLOTS>& stats);

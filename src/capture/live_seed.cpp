@@ -184,16 +184,16 @@ Error cannot_seed()
     return observe_error(fmt::format("cannot read existing registrations: {}", strerror(errno)), last_libbpf_message());
 }
 
-// `whose`: epolls of these alone; nothing: of all that are watched.
-std::vector<std::string> seed_threads(LiveCapture::Impl& impl, const std::vector<uint32_t>& pids,
-                                      const std::set<uint32_t>& whose, uint64_t now)
+// `whose`: epolls of these alone; nothing: of all that are watched. `notes`: of what is in them that no descriptor leads to;
+// null: nobody wants to know.
+void seed_threads(LiveCapture::Impl& impl, const std::vector<uint32_t>& pids, const std::set<uint32_t>& whose,
+                  uint64_t now, std::vector<std::string>* notes)
 {
     const std::vector<Sleeper> sleepers = sleepers_of(pids);
     std::multimap<CallOn, const Sleeper*> waits;
     for (const Sleeper& one : sleepers)
         if (is_wait(one.call.number))
             waits.emplace(CallOn{one.pid, one.call.fd}, &one);
-    std::vector<std::string> notes;
     std::set<uint64_t> waited_on;
     for (uint64_t id : keys_of<uint64_t>(impl.skeleton->maps.epoll_rows)) {
         epoll_row epoll{};
@@ -203,8 +203,8 @@ std::vector<std::string> seed_threads(LiveCapture::Impl& impl, const std::vector
             continue;
         if (!whose.empty() && !whose.count(epoll.tgid))
             continue;
-        if (std::optional<std::string> note = beyond_descriptors(epoll))
-            notes.push_back(std::move(*note));
+        if (std::optional<std::string> note = notes ? beyond_descriptors(epoll) : std::nullopt)
+            notes->push_back(std::move(*note));
         auto [first, last] = waits.equal_range(CallOn{epoll.tgid, epoll.fd});
         for (; first != last; ++first) {
             waited_on.insert(id);
@@ -212,8 +212,10 @@ std::vector<std::string> seed_threads(LiveCapture::Impl& impl, const std::vector
         }
     }
     seed_hangs(impl, sleepers, waited_on, now);
-    return notes;
 }
+
+// A walk over the files of all processes costs as much as those of many.
+constexpr size_t kAloneAtMost = 16;
 
 }  // namespace
 
@@ -222,7 +224,8 @@ Result<std::vector<std::string>> LiveCapture::seed(const std::vector<uint32_t>& 
     Impl& impl = *impl_;
     if (!walk_files(impl, 0))
         return cannot_seed();
-    std::vector<std::string> notes = seed_threads(impl, pids, {}, impl.began);
+    std::vector<std::string> notes;
+    seed_threads(impl, pids, {}, impl.began, &notes);
     note_early_unregistered(impl, {});
     seeded();
     return notes;
@@ -241,16 +244,30 @@ Result<LiveCapture::Newcomers> LiveCapture::watch_late(const std::vector<Process
         if (*ok)
             newcomers.pids.push_back(one.pid());
     }
+    if (impl.paused)  // resume() books what all of them have by then
+        return newcomers;
     for (uint32_t pid : newcomers.pids)
         if (!walk_files(impl, pid))
             return cannot_seed();
     if (!newcomers.pids.empty()) {
         const std::set<uint32_t> whose(newcomers.pids.begin(), newcomers.pids.end());
-        newcomers.notes = seed_threads(impl, newcomers.pids, whose, monotonic_ns());
+        seed_threads(impl, newcomers.pids, whose, monotonic_ns(), &newcomers.notes);
         note_early_unregistered(impl, whose);
     }
     seeded();
     return newcomers;
+}
+
+Result<> LiveCapture::seed_again(const std::vector<uint32_t>& pids)
+{
+    Impl& impl = *impl_;
+    const bool alone = pids.size() <= kAloneAtMost;
+    for (uint32_t pid : alone ? pids : std::vector<uint32_t>{0})
+        if (!walk_files(impl, pid))
+            return cannot_seed();
+    seed_threads(impl, pids, {}, monotonic_ns(), nullptr);
+    seeded();
+    return Done{};
 }
 
 void LiveCapture::seeded() { impl_->skeleton->bss->facts.seeded = 1; }

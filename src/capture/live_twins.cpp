@@ -165,6 +165,15 @@ void begin_twins_account(LiveCapture::Impl& impl)
     impl.twins_then = counts_of(before, stats);
 }
 
+void note_skipped_before_gap(LiveCapture::Impl& impl)
+{
+    std::array<uint64_t, STAT_SLOTS> stats{};
+    read_stats(impl.skeleton->maps.stats, stats);
+    const TwinCounts now = counts_of(read_skipped(*impl.skeleton), stats);
+    impl.missed_before_gap += missed_between(impl.twins_then, now);
+    impl.stood_in_before_gap += stood_in_between(impl.twins_then, now);
+}
+
 // `stats` is read before the kernel's numbers are: so too much may look missed, never too little.
 void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT_SLOTS>& stats)
 {
@@ -176,11 +185,11 @@ void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT
         }
         Skipped skipped = read_skipped(*impl.skeleton);
         const TwinCounts now = counts_of(skipped, stats);
-        missed = std::min(missed, missed_between(impl.twins_then, now));
-        stats[STAT_STOOD_IN] = stood_in_between(impl.twins_then, now);
+        missed = impl.paused ? 0 : std::min(missed, missed_between(impl.twins_then, now));
+        stats[STAT_STOOD_IN] = impl.stood_in_before_gap + (impl.paused ? 0 : stood_in_between(impl.twins_then, now));
         stats[STAT_READINESS_SKIPPED] = skipped.readiness;
         stats[STAT_TWINS_SKIPPED] = skipped.twins;
-        stats[STAT_RUNS_SKIPPED] = skipped.others + missed;
+        stats[STAT_RUNS_SKIPPED] = skipped.others + missed + impl.missed_before_gap;
     }
     stats[STAT_PROCESSES_32BIT] += impl.programs_32bit;
     stats[STAT_MESSAGES_BEYOND] += impl.buried_lost;

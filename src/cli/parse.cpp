@@ -14,6 +14,7 @@
 #include "src/cli/options.h"
 #include "src/cli/parse_who.h"
 #include "src/report/words.h"
+#include "src/session/budget.h"
 #include "src/session/outputs.h"
 #include "src/support/say.h"
 #include "src/support/version.h"
@@ -38,6 +39,7 @@ struct RawOptions {
     std::vector<std::string> formats;
     bool gen_suppressions = false;
     double duration = 0;
+    std::string budget;
 };
 
 // Which rules look, how patiently, and what of it counts.
@@ -187,6 +189,12 @@ Result<> finish(const RawOptions& raw, AuditOptions& audit)
         audit.gate = levels.at(raw.fail_on);
     if (raw.duration > 0)
         audit.duration = raw.duration;
+    if (!raw.budget.empty()) {
+        auto budget = parse_budget(raw.budget);
+        if (!budget)
+            return budget.error();
+        audit.budget = *budget;
+    }
     for (const std::string& spec : raw.formats) {
         auto output = parse_output(spec);
         if (!output)
@@ -303,6 +311,13 @@ int parse_and_run(int argc, char** argv)
     attach_app->add_flag("--follow-forks", attach.follow_forks,
                          "with -p: also existing and future descendants (future ones of a selection always are)");
     add_audit_options(*attach_app, attach.audit, raw_attach);
+    attach_app
+        ->add_option(
+            "--budget", raw_attach.budget,
+            "most that watching may cost, in % of the CPU time of what is watched (of one core, if it uses less): "
+            "where it costs more, the probes are attached in short windows only; none: no limit")
+        ->type_name("PCT")
+        ->default_str("none");
     add_source_option(*attach_app, attach.audit, "auto (BPF), bpf, or strace, which stops the processes at each call");
 
     InspectOptions inspect;

@@ -297,6 +297,7 @@ private:
         row("profile", seen_.profile);
         row("began", report_.started ? iso_time(report_.started) : "");
         row("cost", seen_.cost ? cost_text(*seen_.cost) : "");
+        row("budget", seen_.budget ? budget_text(*seen_.budget) : "");
         row("own CPU", seen_.tool_cpu_seconds >= 0 ? number_text(seen_.tool_cpu_seconds) + " s" : "");
         row("data", seen_.complete() ? "complete" : "incomplete: a clean result cannot be claimed");
         for (const InconclusiveReason& reason : verdict_.reasons)

@@ -65,6 +65,10 @@ Json observation_json(const Observation& seen)
                             {"watched_cores", rounded(seen.cost->watched)},
                             {"share_of_watched", rounded(seen.cost->share())},
                             {"measured_s", rounded(seen.cost->measured_s)}};
+    if (seen.budget)
+        json["budget"] = Json{{"share", rounded(seen.budget->share)},
+                              {"attached_share", rounded(seen.budget->attached_share)},
+                              {"longest_gap_s", rounded(seen.budget->longest_gap_s)}};
     return json;
 }
 

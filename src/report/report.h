@@ -31,6 +31,13 @@ struct WatchingCost {
     double share() const { return watched > 0 ? (probes + own) / watched : 0; }
 };
 
+// What watching may cost (--budget), and what that took.
+struct WatchingBudget {
+    double share = 0;           // of the CPU time of what is watched
+    double attached_share = 1;  // of the time, the probes were attached
+    double longest_gap_s = 0;   // in which they were not
+};
+
 struct Observation {
     std::string hooks;         // "tracepoint"; "strace", "recording" for what was not watched live
     std::string hooks_reason;  // why not the better set; empty when it is in use
@@ -44,6 +51,7 @@ struct Observation {
     std::vector<std::string> notes;                // anything else that limits what the report means
     double tool_cpu_seconds = -1;                  // epaudit's own; < 0: not measured
     std::optional<WatchingCost> cost;              // nothing: not measured
+    std::optional<WatchingBudget> budget;          // nothing: there was none
     uint64_t registrations = 0;                    // watched
     uint64_t epolls = 0;                           // watched
 

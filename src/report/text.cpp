@@ -48,6 +48,8 @@ public:
         row("data", data());
         if (seen_.cost)
             row("cost", cost_text(*seen_.cost));
+        if (seen_.budget)
+            row("budget", budget_text(*seen_.budget));
         if (const std::string text = work(); !text.empty())
             row("work", text);
         for (const InconclusiveReason& reason : verdict_.reasons)

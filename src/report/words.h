@@ -14,6 +14,7 @@
 
 namespace epaudit {
 
+struct WatchingBudget;
 struct WatchingCost;
 
 // Control characters and broken UTF-8 made visible: a process chooses its own name, socket path and
@@ -37,9 +38,11 @@ std::string plural(uint64_t number, std::string_view noun);  // "1 posting", "1,
 std::string number_text(double number);                      // three digits or all of them: 0.25, 3.4, 51,234
 std::string seconds_text(double seconds);                    // "12.0 s", "5 min 3 s", "2 h 10 min", "8 d 4 h"
 std::pair<std::string, std::string> measure_text(const Measure& measure);  // {"wake-ups", "51,234 per s"}
-std::string cost_text(const WatchingCost& cost);                           // what watching costs
-std::string loss_text(const std::string& name, uint64_t count);            // what a lost counter means
-std::string loss_remedy(const std::string& name);                          // what to do about it
+// "1 %: the probes were attached 6 % of the time, and never away for more than 7.8 s"
+std::string budget_text(const WatchingBudget& budget);
+std::string cost_text(const WatchingCost& cost);                 // what watching costs
+std::string loss_text(const std::string& name, uint64_t count);  // what a lost counter means
+std::string loss_remedy(const std::string& name);                // what to do about it
 
 const char* status_name(Status status);  // "available"
 

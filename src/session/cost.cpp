@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "src/support/clock.h"
@@ -15,7 +16,7 @@ namespace {
 constexpr uint64_t kWindowNs = 1000000000;
 constexpr uint64_t kPeriodNs = 10 * kWindowNs;
 // Clock ticks of /proc are 10 ms: less says nothing.
-constexpr uint64_t kShortestNs = kWindowNs / 4;
+constexpr uint64_t kShortestNs = kWindowNs / 12;
 // However many processes there are, asking them is not to be what costs most.
 constexpr size_t kMostProcesses = 256;
 
@@ -46,11 +47,8 @@ void Cost::tick(LiveCapture& live)
 
 void Cost::end(LiveCapture& live)
 {
-    const uint64_t now = monotonic_ns();
-    if (open_ && now - began_at_ >= kShortestNs)
-        close_window(live, now);
+    interrupt(live);
     live.measure(false);
-    open_ = false;
 }
 
 void Cost::open_window(LiveCapture& live, uint64_t now)
@@ -69,13 +67,32 @@ void Cost::close_window(LiveCapture& live, uint64_t now)
     const uint64_t probes = live.probe_ns();
     live.measure(false);
     open_ = false;
-    window_ns_ += now - began_at_;
-    probe_ns_ += probes - std::min(probes, probes_then_);
+    uint64_t watched_ticks = 0;
     for (const auto& [pid, ticks] : cpu_ticks(live.watched())) {
         auto then = cpu_then_.find(pid);
         const uint64_t before = then == cpu_then_.end() ? 0 : then->second;  // it was born in this window
-        watched_ticks_ += ticks - std::min(ticks, before);
+        watched_ticks += ticks - std::min(ticks, before);
     }
+    const uint64_t ns = now - began_at_, probe_ns = probes - std::min(probes, probes_then_);
+    newest_ = Stretch{
+        static_cast<double>(probe_ns) / static_cast<double>(ns),
+        static_cast<double>(watched_ticks) * 1e9 / static_cast<double>(sysconf(_SC_CLK_TCK)) / static_cast<double>(ns),
+        ns};
+    window_ns_ += ns;
+    probe_ns_ += probe_ns;
+    watched_ticks_ += watched_ticks;
+}
+
+std::optional<Cost::Stretch> Cost::newest() { return std::exchange(newest_, std::nullopt); }
+
+void Cost::interrupt(LiveCapture& live)
+{
+    const uint64_t now = monotonic_ns();
+    if (open_ && now - began_at_ >= kShortestNs)
+        close_window(live, now);
+    else if (open_)
+        live.measure(false);
+    open_ = false;
 }
 
 std::optional<WatchingCost> Cost::measured(double own_cpu_s, double seconds) const
@@ -84,8 +101,8 @@ std::optional<WatchingCost> Cost::measured(double own_cpu_s, double seconds) con
         return std::nullopt;
     const double measured_s = static_cast<double>(window_ns_) / 1e9;
     const auto per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
-    return WatchingCost{static_cast<double>(probe_ns_) / static_cast<double>(window_ns_), own_cpu_s / seconds,
-                        static_cast<double>(watched_ticks_) / per_second / measured_s, measured_s};
+    return WatchingCost{static_cast<double>(probe_ns_) / static_cast<double>(window_ns_) * attached_share_,
+                        own_cpu_s / seconds, static_cast<double>(watched_ticks_) / per_second / measured_s, measured_s};
 }
 
 }  // namespace epaudit

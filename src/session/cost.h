@@ -18,6 +18,17 @@ public:
     void begin(LiveCapture& live);
     // Between looks, as often as one likes: windows begin and end here.
     void tick(LiveCapture& live);
+    // The newest stretch of measuring ends now, however short; what it shows by itself. Nothing: it was not measured.
+    struct Stretch {
+        double probes;  // in cores
+        double watched;
+        uint64_t ns;
+    };
+    std::optional<Stretch> newest();
+    // Of that which is measured from now on, the probes are attached for this share of the time only.
+    void attached_share(double share) { attached_share_ = share; }
+    // The probes are about to be detached: what is measured ends, whatever it says.
+    void interrupt(LiveCapture& live);
     // The newest window ends, if it is long enough to say anything. Call it while the probes are loaded.
     void end(LiveCapture& live);
     // Nothing: it could not be measured (CAP_SYS_ADMIN, a kernel before 5.8, or too short a time).
@@ -28,6 +39,8 @@ private:
     void close_window(LiveCapture& live, uint64_t now);
 
     bool possible_ = true;
+    double attached_share_ = 1;
+    std::optional<Stretch> newest_;
     bool open_ = false;
     uint64_t began_at_ = 0;  // of the newest window; ns
     uint64_t probes_then_ = 0;

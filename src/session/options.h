@@ -31,6 +31,7 @@ struct AuditOptions {
     bool gate_given = false;                     // by --fail-on; else epaudit.toml decides
     std::vector<Output> outputs;
     std::optional<double> duration;
+    std::optional<double> budget;  // a share of the CPU time of what is watched; none: whatever it costs
     uint32_t max_fds = 65536;
     uint32_t stack_bytes = 16384;
     std::string hooks = "auto";

@@ -16,6 +16,7 @@
 #include <ctime>
 
 #include "bpf/ledger_sweep.h"
+#include "rules/catalogue.h"
 #include "src/books/describe.h"
 #include "src/report/words.h"
 #include "src/support/apart.h"
@@ -29,6 +30,11 @@ namespace {
 
 constexpr int kTickMs = 100;
 constexpr uint64_t kCalmNs = NSEC_PER_SEC;
+// Of those that --budget leaves: while the kernel measures, probes cost more.
+constexpr uint32_t kWindowsPerMeasurement = 4;
+// Wake-ups without work in a row that may become a spin, and how many files that did so are remembered.
+constexpr uint32_t kSpinning = 64;
+constexpr size_t kMostSubjects = 1000;
 // However much there is to look at, looking may cost 2 % of a core, with all else that is done: looks that cost much
 // make the next one later, but never for long. Two in a row, because what one costs once (reading the symbols of a
 // binary) says nothing of the next. Tests watch little and want to know soon: there it may be a fifth, and no later than
@@ -124,6 +130,10 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
     cpu_at_begin_ = own_cpu_seconds();  // loading and verifying the probes is not the cost of watching
     looked_ = began_;
     cost_.begin(*live_);
+    if (options_.budget)
+        budget_.emplace(*options_.budget, began_);
+    own_cpu_then_ = cpu_at_begin_;
+    budget_told_at_ = began_;
     if (recording_)
         begin_recording(command, pids);
     if (engine_->streams()) {
@@ -161,12 +171,72 @@ Result<bool> Session::tick(std::vector<int>& gone)
     const Thrift& thrift = engine_->judge().profile() == Profile::kTest ? kThriftInTests : kThrift;
     patience = std::min(std::max(patience, std::min(look_cost_, cost_before_) * thrift.factor), thrift.longest_ns);
     show_progress();
-    cost_.tick(*live_);
+    if (!budget_ || budget_->attached())
+        cost_.tick(*live_);
+    if (auto ok = keep_budget(); !ok)
+        return ok.error();
+    if (budget_ && !budget_->attached())
+        return stop;
     if (now - looked_ + kTickMs * NSEC_PER_MSEC / 2 < patience)
         return stop;
     if (auto ok = look(progress_.on(), false); !ok)
         return ok.error();
     return stop;
+}
+
+// What was measured last, and whether that says that the probes are to be detached for a while, or attached again.
+Result<> Session::keep_budget()
+{
+    if (!budget_)
+        return Done{};
+    const uint64_t now = monotonic_ns();
+    const double own = own_cpu_seconds();
+    budget_->own_cpu(static_cast<uint64_t>(own * 1e9));
+    if (const auto stretch = cost_.newest()) {
+        const double seconds = static_cast<double>(now - budget_told_at_) / 1e9;
+        budget_->measured({stretch->probes, (own - own_cpu_then_) / seconds, stretch->watched}, now);
+        own_cpu_then_ = own;
+        budget_told_at_ = now;
+    }
+    const bool untold = engine_->findings() == found_then_;
+    const bool extended = budget_->extended();
+    switch (budget_->tick(now, untold && (spins_anew() || live_->suspicious()))) {
+    case Budget::Step::kStay: return Done{};
+    case Budget::Step::kAttach: return open_window();
+    case Budget::Step::kDetach: break;
+    }
+    cost_.interrupt(*live_);
+    auto told = look(false, false);
+    if (extended) {
+        if (looked_long_.size() > kMostSubjects)
+            looked_long_.clear();
+        looked_long_.insert(spinning_.begin(), spinning_.end());
+    }
+    live_->pause(engine_->last());
+    engine_->auditor().begin_anew(make_rules());
+    return told;
+}
+
+bool Session::spins_anew() const
+{
+    return std::any_of(spinning_.begin(), spinning_.end(),
+                       [this](const Subject& subject) { return !looked_long_.count(subject); });
+}
+
+Result<> Session::open_window()
+{
+    // What was found before stands; the next window tries again.
+    if (auto ok = live_->resume(); !ok && inconclusive_.empty())
+        inconclusive_.push_back({Inconclusive::kLost,
+                                 "the probes could not be attached again after a gap: " + ok.error().message,
+                                 ok.error().hint});
+    looked_ = monotonic_ns();
+    found_then_ = engine_->findings();
+    lively_ = false;
+    spinning_.clear();
+    if (windows_++ % kWindowsPerMeasurement == 0)
+        cost_.begin(*live_);
+    return Done{};
 }
 
 Result<> Session::look(bool counters, bool last)
@@ -178,6 +248,10 @@ Result<> Session::look(bool counters, bool last)
     books->more_follow = !last;
     lively_ = std::any_of(books->entries.begin(), books->entries.end(),
                           [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
+    spinning_.clear();
+    for (const Entry& entry : budget_ ? books->entries : std::vector<Entry>())
+        if (entry.registration.run >= kSpinning)
+            spinning_.insert({entry.file_id, entry.key.epoll});
     engine_->auditor().look(*books);
     auto told = engine_->looked(std::move(*books));
     const uint64_t before = looked_;
@@ -261,7 +335,12 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.notes = notes_;
     observation.inconclusive = inconclusive_;
     observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
+    if (budget_)
+        cost_.attached_share(budget_->attached_share(ended_));
     observation.cost = cost_.measured(observation.tool_cpu_seconds, observation.seconds);
+    if (budget_)
+        observation.budget = WatchingBudget{budget_->share(), budget_->attached_share(ended_),
+                                            static_cast<double>(budget_->longest_gap()) / 1e9};
     if (child) {
         report.child.emplace();
         report.child->exit_status = child->signalled ? 0 : child->code;

@@ -4,12 +4,15 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/capture/live.h"
 #include "src/recording/writer.h"
 #include "src/report/report.h"
+#include "src/session/budget.h"
 #include "src/session/cost.h"
 #include "src/session/engine.h"
 #include "src/session/options.h"
@@ -55,6 +58,9 @@ private:
     Result<> look(bool counters, bool last);
     // True: a signal asks us to stop. Descriptors that became readable are taken off the list.
     Result<bool> tick(std::vector<int>& gone);
+    Result<> keep_budget();
+    Result<> open_window();
+    bool spins_anew() const;
     void show_progress();
     Report make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
                        const std::optional<ExitStatus>& child);
@@ -72,6 +78,14 @@ private:
     uint64_t ended_ = 0;
     double cpu_at_begin_ = 0;
     Cost cost_;
+    std::optional<Budget> budget_;
+    double own_cpu_then_ = 0;      // when the budget was last told
+    uint64_t budget_told_at_ = 0;  // likewise
+    size_t found_then_ = 0;        // findings, when this window began
+    uint32_t windows_ = 0;
+    using Subject = std::pair<uint64_t, uint64_t>;  // file and epoll
+    std::set<Subject> spinning_;                    // at the last look
+    std::set<Subject> looked_long_;                 // windows were kept open for these
     uint64_t looked_ = 0;
     uint64_t look_cost_ = 0;    // ns of CPU time that the last look took,
     uint64_t cost_before_ = 0;  // and the one before

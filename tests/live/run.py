@@ -6,6 +6,7 @@ import sys
 
 import answers
 import containers
+import budget
 import costs
 import demos
 import differential
@@ -34,6 +35,7 @@ from harness import Suite
 suite = Suite(sys.argv[1:])
 containers.register(suite)
 costs.register(suite)
+budget.register(suite)
 demos.register(suite)
 answers.register(suite)
 differential.register(suite)
