@@ -81,12 +81,9 @@ std::map<FileAndEpoll, const Entry*> by_place(const std::vector<Entry>& entries)
 void put_back(LiveCapture::Impl& impl, const Entry& then)
 {
     auto& maps = impl.skeleton->maps;
-    registration_row registration{};
-    if (then.key.epoll) {
-        if (bpf_map_lookup_elem(bpf_map__fd(maps.registration_rows), &then.key, &registration))
-            return;
-        bpf_map_update_elem(bpf_map__fd(maps.registration_rows), &then.key, &then.registration, BPF_EXIST);
-    }
+    if (then.key.epoll &&
+        bpf_map_update_elem(bpf_map__fd(maps.registration_rows), &then.key, &then.registration, BPF_EXIST))
+        return;  // it has gone meanwhile
     file_row file = then.file;
     file.faulty = then.file.faulty &&
                   bpf_map_update_elem(bpf_map__fd(maps.fault_rows), &then.file_id, &then.fault, BPF_ANY) == 0;

@@ -217,6 +217,14 @@ Result<> Session::keep_budget()
     return told;
 }
 
+void Session::note_spinning(const std::vector<Entry>& entries)
+{
+    spinning_.clear();
+    for (const Entry& entry : entries)
+        if (entry.registration.run >= kSpinning)
+            spinning_.insert({entry.file_id, entry.key.epoll});
+}
+
 bool Session::spins_anew() const
 {
     return std::any_of(spinning_.begin(), spinning_.end(),
@@ -248,10 +256,8 @@ Result<> Session::look(bool counters, bool last)
     books->more_follow = !last;
     lively_ = std::any_of(books->entries.begin(), books->entries.end(),
                           [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
-    spinning_.clear();
-    for (const Entry& entry : budget_ ? books->entries : std::vector<Entry>())
-        if (entry.registration.run >= kSpinning)
-            spinning_.insert({entry.file_id, entry.key.epoll});
+    if (budget_)
+        note_spinning(books->entries);
     engine_->auditor().look(*books);
     auto told = engine_->looked(std::move(*books));
     const uint64_t before = looked_;

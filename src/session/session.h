@@ -60,6 +60,7 @@ private:
     Result<bool> tick(std::vector<int>& gone);
     Result<> keep_budget();
     Result<> open_window();
+    void note_spinning(const std::vector<Entry>& entries);
     bool spins_anew() const;
     void show_progress();
     Report make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
