@@ -124,7 +124,8 @@ Result<int> attach_command(const AttachOptions& given)
     const AttachOptions options = with_source_text(given);
     const bool by_number = options.who.only_pids();
     if (options.audit.source == "strace" && options.audit.budget)
-        return usage_error("strace keeps no budget: it stops the processes at each call", "leave out --budget, or --source");
+        return usage_error("strace keeps no budget: it stops the processes at each call",
+                           "leave out --budget, or --source");
     if (options.audit.source == "strace")
         return by_number ? attach_by_strace(options) : attach_selection_by_strace(options);
     if (!by_number)

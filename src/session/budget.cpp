@@ -74,6 +74,10 @@ void Budget::choose(uint64_t now)
 void Budget::measured(const Spending& spending, uint64_t now)
 {
     spending_ = spending;
+    // What we spend comes in heaps: symbols of a program are read once, tables are allocated at the first look. Only what
+    // is spent twice in a row will be spent again. What the probes cost needs no such patience.
+    spending_->own = std::min(spending.own, own_before_);
+    own_before_ = spending.own;
     choose(now);
 }
 

@@ -79,6 +79,7 @@ private:
     uint64_t stepped_at_;
     uint64_t last_long_;
     std::optional<Spending> spending_;
+    double own_before_ = 0;  // in cores, as it was measured last
     double changes_ns_ = 0;  // of our own, each time: to detach, to wait, and to attach again
     double changes_before_ = 0;
     uint64_t own_cpu_ = 0;
