@@ -10,7 +10,10 @@
 struct call_table calls SEC(".maps");
 struct stack_table stacks SEC(".maps");
 struct site_table sites SEC(".maps");
+struct pythons_table pythons SEC(".maps");
+struct python_threads_table python_threads SEC(".maps");
 struct site_view_table site_views SEC(".maps");
 
-/* Lives in the ring only; this makes its layout part of the object, where a test looks it up. */
+/* These live in the ring only; this makes their layout part of the object, where a test looks it up. */
 const struct stack_record *stack_record_layout;
+const struct exec_record *exec_record_layout;

@@ -2,6 +2,7 @@
 /* What the loader and the probes agree on beside the books: facts, call classes, sweep records. */
 #pragma once
 
+#include "python.h"
 #include "rows.h"
 
 /*
@@ -27,6 +28,7 @@ struct probe_facts {
     u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
     u32 seeded;            /* what existed before we attached is in the books: an event that belongs to nothing there is lost */
     u32 mptcp;             /* enum mptcp_met */
+    u32 pythons;           /* a Python program is watched, or was (python.h) */
     /* Written often, and so not in a cache line of those above, which every call of a watched process reads. */
     u32 suspicious __attribute__((aligned(64))); /* grows when a probe saw something that deserves a sweep now */
     s32 stacks_left; /* user stacks that may be taken before the next look; user space fills it up */
@@ -139,8 +141,9 @@ struct stack_record {
     s32 fd;
     u32 role;  /* enum stack_role */
     u32 bytes; /* that could be read */
-    u32 pad;
+    u32 pythons; /* frames in `python` */
     u64 registers[STACK_REGISTERS]; /* struct pt_regs of x86-64 (21), struct user_pt_regs of arm64 */
+    struct python_frame python[PYTHON_FRAMES]; /* innermost first */
     u8 slice[];
 };
 
@@ -156,7 +159,7 @@ struct learn_record {
 #ifdef __cplusplus
 static_assert(sizeof(struct socket_name) == 40);
 static_assert(sizeof(struct walk_piece) == 16);
-static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8);
+static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8 + PYTHON_FRAMES * 16);
 static_assert(sizeof(struct sweep_record) ==
               8 + sizeof(struct file_row) + sizeof(struct fault_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);
 #endif

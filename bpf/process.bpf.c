@@ -36,6 +36,7 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
         count_in_crowd(child_tgid, -1);
     if (error)
         books_stat(NULL, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : STAT_PROCESSES_FULL);
+    inherit_python(parent_tgid, child_tgid);
     __sync_fetch_and_add(&facts.processes_changed, 1);
     return 0;
 }
@@ -113,6 +114,20 @@ __noinline int exec_keeps_stretch(u32 first, u32 words)
     return 0;
 }
 
+/* User space is woken: the interpreter of a Python program is to be known before it makes its first calls. */
+static __always_inline void tell_of_exec(u32 tgid)
+{
+    if (!stack_bytes)
+        return;
+    struct exec_record *e = bpf_ringbuf_reserve(&stacks, sizeof(*e), 0);
+    if (!e)
+        return; /* it is looked for again when a stack arrives */
+    e->time = bpf_ktime_get_ns();
+    e->tgid = tgid;
+    e->pad = 0;
+    bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+}
+
 /* The task is the current one. `old_tid`: its number until now, in the first pid namespace; a thread that is not the first
  * of its process takes over that one's. */
 static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
@@ -127,6 +142,8 @@ static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
         record_gone(RECORD_THREAD_GONE, 0, 0, (s32)old_tid);
     }
     meet_program(task, row, tgid);
+    forget_python(tgid);
+    tell_of_exec(tgid);
     u32 words = (BPF_CORE_READ(task, files, fdt, max_fds) + 63) / 64;
     for (u32 first = 0; first < EXEC_WORDS; first += EXEC_STRETCH) {
         if (first >= words)
@@ -165,6 +182,7 @@ static __always_inline int process_exits(struct task_struct *task)
     bpf_map_delete_elem(&thread_rows, &tid);
     record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
     if (READ(task, signal, live.counter) == 0) {
+        forget_python(tgid);
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         ask_heir(task, row, tgid, 0);
         if (!bpf_map_delete_elem(&process_rows, &tgid))

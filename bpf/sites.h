@@ -8,6 +8,7 @@
 
 #include "blocked.h"
 #include "call.h"
+#include "python_walk.h"
 
 static __always_inline struct pt_regs *user_registers(void)
 {
@@ -19,6 +20,7 @@ static __always_inline struct pt_regs *user_registers(void)
 #define SITE_LOOKS 64  /* words of which it takes a look at the code to know */
 #define SITE_FRAMES 32
 #define FRAMES_WITHIN (1 << 20) /* of the stack pointer, bytes */
+#define SITE_PYTHON 8  /* Python frames that count, where it is a Python program */
 #define SITE_MEMO 512  /* words whose code was looked at, a power of two */
 
 #define KNOWN_SITES 32 /* places that are remembered, a power of two, */
@@ -57,6 +59,7 @@ struct site_view {
     u32 next_way;      /* whose turn it is to be forgotten */
     u64 hash;
     u64 word[SITE_ROOM];
+    u64 python[16]; /* a frame */
     u64 tgid;
     u64 memo[SITE_MEMO]; /* of a word and its process, the last bit: does a call stand before it? */
     struct known_site now;
@@ -277,6 +280,29 @@ static __always_inline void look_for_callers(struct site_view *v, u32 copy, stru
     remember_site(copy);
 }
 
+/* All that a Python program calls, it calls from the same few places of the interpreter. Global: verified once. */
+__noinline int mix_python(u32 copy, u32 tgid, u32 tid)
+{
+    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    const struct python_offsets *o = bpf_map_lookup_elem(&pythons, &tgid);
+    if (!v || !o)
+        return 0;
+    u64 at = python_frame_of(o, tgid, tid);
+    v->found = 0;
+    for (u32 i = 0; i < 2 * SITE_PYTHON; i++) {
+        if (!at || v->found >= SITE_PYTHON)
+            break;
+        u64 instr = 0;
+        bool ends = false;
+        u64 code = next_python_frame(o, &at, v->python, &instr, &ends);
+        if (!code)
+            continue;
+        v->hash = mix(mix(v->hash, code), instr);
+        v->found += 1;
+    }
+    return 0;
+}
+
 /*
  * The place that made this call: the user's instruction and who called whom to come there. The innermost caller alone
  * will not do: behind a wrapper, an event library or a run-time, all places would be one, and a finding would name
@@ -301,6 +327,8 @@ __noinline int find_site(u32 which)
     v->now.mm = (u64)READ(task, mm);
     if (!recall_site(copy))
         look_for_callers(v, copy, task, mix(v->now.instruction, p->tgid), frame);
+    if (facts.pythons)
+        mix_python(copy, p->tgid, p->tid);
     c->site = mix(v->hash, (u64)p->kind << 32 | p->mask) | 1;
     return 0;
 }

@@ -6,13 +6,8 @@
  */
 #pragma once
 
+#include "python_walk.h"
 #include "sites.h"
-
-struct stack_table {
-    __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 22);
-};
-extern struct stack_table stacks SEC(".maps");
 
 /* Places whose stack was taken. Each process has its own, and over weeks there are more of them than room: those that nobody
  * came by any more give way. */
@@ -23,8 +18,6 @@ struct site_table {
     __type(value, u64);
 };
 extern struct site_table sites SEC(".maps");
-
-extern const volatile u32 stack_bytes; /* of a slice, a multiple of STACK_PAGE; 0: no stacks */
 
 /* Whole pages from the one with the stack pointer upwards; a probe read that runs past the mapping fails as a
  * whole, and so does one of a page that is not in memory. */
@@ -39,6 +32,29 @@ static __always_inline u32 copy_stack(u8 *slice, u64 start)
         bytes += STACK_PAGE;
     }
     return bytes;
+}
+
+/* The Python frames of the thread, into a record that is being made; its registers are room for one frame meanwhile. */
+static __always_inline void copy_python(struct stack_record *s, u32 tgid, u32 tid)
+{
+    s->pythons = 0;
+    const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
+    u64 at = o ? python_frame_of(o, tgid, tid) : 0;
+    for (u32 i = 0; o && i < PYTHON_STEPS; i++) {
+        u32 found = s->pythons; /* in memory that a verifier knows nothing of: else each value would be a state of its own */
+        if (!at || found >= PYTHON_FRAMES)
+            break;
+        u64 instr = 0;
+        bool ends = false;
+        u64 code = next_python_frame(o, &at, s->registers, &instr, &ends);
+        if (code) {
+            s->python[found & (PYTHON_FRAMES - 1)].code = code | ends;
+            s->python[found & (PYTHON_FRAMES - 1)].instr = instr;
+            s->pythons = found + 1;
+        } else if (ends && found) {
+            s->python[(found - 1) & (PYTHON_FRAMES - 1)].code |= 1;
+        }
+    }
 }
 
 /* Global, for the same reason as deliver_event(). Says whether it was taken. */
@@ -68,7 +84,7 @@ __noinline int take_stack(u32 which, u32 role)
     s->tid = c->posting.tid;
     s->fd = c->posting.fd;
     s->role = role;
-    s->pad = 0;
+    copy_python(s, s->tgid, s->tid);
     __builtin_memset(s->registers, 0, sizeof(s->registers));
     bpf_probe_read_kernel(s->registers, USER_REGISTERS * 8, registers);
     s->bytes = copy_stack(s->slice, s->start);

@@ -209,6 +209,40 @@ static __always_inline void books_remove_thread(struct books *b, u32 tid) { bpf_
 #define books_add_index(b, key) books_add_index_at(b, key)
 #define books_remove_index(b, key) bpf_map_delete_elem(&index_rows, key)
 
+struct stack_table {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 22);
+};
+extern struct stack_table stacks SEC(".maps");
+
+extern const volatile u32 stack_bytes; /* of a slice, a multiple of STACK_PAGE; 0: no stacks */
+
+#define PYTHONS 16384
+
+/* Processes whose interpreter of Python is known (python.h). */
+struct pythons_table {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, PYTHONS);
+    __type(key, u32); /* tgid */
+    __type(value, struct python_offsets);
+};
+extern struct pythons_table pythons SEC(".maps");
+
+/* A child runs what its parent ran. */
+static __always_inline void inherit_python(u32 parent, u32 child)
+{
+    const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &parent) : NULL;
+    if (o)
+        bpf_map_update_elem(&pythons, &child, o, BPF_ANY);
+}
+
+static __always_inline void forget_python(u32 tgid)
+{
+    if (facts.pythons)
+        bpf_map_delete_elem(&pythons, &tgid);
+}
+
 /*
  * How many watched processes have a number that ends in these bits. Asked before anything else: of all that run, whoever
  * is not watched pays one load and one test. A number that ends as a watched one does goes on to the exact answer, and is

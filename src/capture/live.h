@@ -104,6 +104,11 @@ public:
     // Takes over what the kernel keeps for a moment only: the last words of registrations, and user stacks, which are
     // unwound while their process lives. Also part of a sweep.
     void collect();
+    // Readable when a watched process has become another program, until collect().
+    int exec_fd() const;
+    // Whether there is Python in those that began or changed lately; call it when searches_in_ms() have passed.
+    void search_pythons();
+    int searches_in_ms() const;
     // What kept stacks from being known, and which probes the kernel skipped. Call it at the end.
     std::vector<std::string> notes() const;
     // A probe saw something since the last sweep that deserves one now.

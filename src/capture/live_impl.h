@@ -72,6 +72,11 @@ struct LiveCapture::Impl {
     std::vector<Entry> buried;
     uint64_t buried_lost = 0;
     std::shared_ptr<StackBook> stacks;  // none: --stack-bytes 0
+    struct PythonSearch {
+        uint64_t due = 0;  // CLOCK_MONOTONIC ns
+        unsigned tries = 0;
+    };
+    std::map<uint32_t, PythonSearch> python_searches;  // by pid
     std::unique_ptr<ring_buffer, RingDeleter> stack_ring;
     std::unique_ptr<LiveRecorder> recorder;  // none: nothing is recorded
     std::vector<posting> seeded_waits;       // for its beginning
@@ -172,6 +177,10 @@ std::string skipped_programs(const epaudit_bpf& skeleton);
 void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out);
 
 // How large a slice of stack the probes take, before loading; the ring that brings them, after.
+// It has begun, become another program, or is attached to; looked for in so many ns for the first time.
+void begin_python_search(LiveCapture::Impl& impl, uint32_t pid, uint64_t in_ns);
+// A stack without Python frames.
+void python_stack_arrived(LiveCapture::Impl& impl, uint32_t pid);
 void size_stacks(epaudit_bpf& skeleton, uint32_t stack_bytes);
 Result<> open_stacks(LiveCapture::Impl& impl);
 Result<> open_buried(LiveCapture::Impl& impl);

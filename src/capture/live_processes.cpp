@@ -131,6 +131,10 @@ Result<bool> LiveCapture::watch(const ProcessHandle& process, bool follow)
         impl.asked_for.push_back({std::move(*handle), row.seen_at});
     }
     learn(impl, pid);
+    if (impl.stacks)
+        impl.stacks->expect(pid);
+    begin_python_search(impl, pid, 0);
+    search_pythons();
     return true;
 }
 
@@ -139,6 +143,7 @@ void LiveCapture::learn_process(uint32_t pid)
     learn(*impl_, pid);
     if (impl_->stacks)
         impl_->stacks->learn_process(pid);
+    begin_python_search(*impl_, pid, 0);
 }
 
 void LiveCapture::unwatch(uint32_t pid)

@@ -17,6 +17,9 @@ constexpr int32_t kMorePerLook = 8;
 // A stall whose call was not made again for so long will not be explained.
 constexpr uint64_t kNapPatience = 60 * NSEC_PER_SEC;
 
+// What a program needs to begin.
+constexpr uint64_t kSoonNs = NSEC_PER_MSEC;
+
 StackOwner of_epoll(StackOwner owner, StackRole role, const stack_record& record)
 {
     owner.role = role;
@@ -48,8 +51,15 @@ StackOwner owner_of(const stack_record& record)
     return owner;
 }
 
-int on_stack(void* book, void* data, size_t size)
+int on_stack(void* context, void* data, size_t size)
 {
+    auto& impl = *static_cast<LiveCapture::Impl*>(context);
+    if (size == sizeof(exec_record)) {
+        const uint32_t pid = static_cast<const exec_record*>(data)->tgid;
+        impl.stacks->became_another(pid);
+        begin_python_search(impl, pid, kSoonNs);
+        return 0;
+    }
     const auto& record = *static_cast<const stack_record*>(data);
     if (size < sizeof(record))
         return 0;
@@ -58,7 +68,10 @@ int on_stack(void* book, void* data, size_t size)
     slice.start = record.start;
     set_registers(slice, record.registers);
     slice.bytes.assign(record.slice, record.slice + std::min<size_t>(record.bytes, size - sizeof(record)));
-    static_cast<StackBook*>(book)->add(owner_of(record), slice);
+    slice.python.assign(record.python, record.python + std::min<size_t>(record.pythons, PYTHON_FRAMES));
+    if (slice.python.empty())
+        python_stack_arrived(impl, slice.pid);
+    impl.stacks->add(owner_of(record), slice);
     return 0;
 }
 
@@ -81,7 +94,7 @@ Result<> open_stacks(LiveCapture::Impl& impl)
         return Done{};
     impl.stacks = std::make_shared<StackBook>();
     impl.stack_ring.reset(
-        ring_buffer__new(bpf_map__fd(impl.skeleton->maps.stacks), on_stack, impl.stacks.get(), nullptr));
+        ring_buffer__new(bpf_map__fd(impl.skeleton->maps.stacks), on_stack, &impl, nullptr));
     if (!impl.stack_ring)
         return observe_error(std::string("cannot read the ring of stacks: ") + strerror(errno));
     impl.skeleton->bss->facts.stacks_left = kMostAtOnce;

@@ -47,6 +47,7 @@ bool is_runtime(const std::string& module)
     constexpr std::string_view kRuntimes[] = {"node", "nodejs", "java", "beam.smp", "dotnet", "ruby", "php", "perl"};
     const std::string_view file = std::string_view(module).substr(module.rfind('/') + 1);
     return (file.starts_with("python") && file.find_first_not_of("0123456789.", 6) == std::string_view::npos) ||
+           file.starts_with("libpython") || module.find("/lib/python3.") != std::string::npos ||
            std::find(std::begin(kRuntimes), std::end(kRuntimes), file) != std::end(kRuntimes);
 }
 

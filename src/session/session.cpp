@@ -29,6 +29,7 @@ namespace epaudit {
 namespace {
 
 constexpr int kTickMs = 100;
+constexpr uint64_t kExecPauseNs = 10 * NSEC_PER_MSEC;
 constexpr uint64_t kCalmNs = NSEC_PER_SEC;
 // Of those that --budget leaves: while the kernel measures, probes cost more.
 constexpr uint32_t kWindowsPerMeasurement = 4;
@@ -157,8 +158,14 @@ Result<bool> Session::tick(std::vector<int>& gone)
     std::vector<pollfd> wait{{signals_.get(), POLLIN, 0}};
     for (int fd : gone)
         wait.push_back({fd, POLLIN, 0});
-    poll(wait.data(), wait.size(), kTickMs);
-    for (size_t i = 1; i < wait.size(); i++)
+    const size_t processes = wait.size();
+    // Each exec wakes us, but not each of a storm of them.
+    if (monotonic_ns() - woken_at_ >= kExecPauseNs)
+        wait.push_back({live_->exec_fd(), POLLIN, 0});
+    poll(wait.data(), wait.size(), std::min(kTickMs, live_->searches_in_ms()));
+    if (wait.size() > processes && wait.back().revents)
+        woken_at_ = monotonic_ns();
+    for (size_t i = 1; i < processes; i++)
         if (wait[i].revents)  // once is enough to know
             gone.erase(std::remove(gone.begin(), gone.end(), wait[i].fd), gone.end());
     bool stop = false;
@@ -166,6 +173,7 @@ Result<bool> Session::tick(std::vector<int>& gone)
     while (read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal))
         stop |= signal.ssi_signo != SIGCHLD;
     live_->collect();
+    live_->search_pythons();
     uint64_t now = monotonic_ns();
     uint64_t patience = lively_ || live_->suspicious() ? kTickMs * NSEC_PER_MSEC : kCalmNs;
     const Thrift& thrift = engine_->judge().profile() == Profile::kTest ? kThriftInTests : kThrift;

@@ -33,22 +33,6 @@ bool is_anonymous(std::string_view name)
 
 std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-Runtime runtime_of(std::string_view path)
-{
-    const std::string_view file = last_part(path);
-    if (file == "node" || file == "nodejs" || file.starts_with("libnode.so"))
-        return Runtime::kNode;
-    if (file == "libjvm.so")
-        return Runtime::kJava;
-    if (file == "libcoreclr.so")
-        return Runtime::kDotnet;
-    if (file == "beam.smp")
-        return Runtime::kErlang;
-    if (file.starts_with("python3") || file.starts_with("libpython3"))
-        return Runtime::kPython;
-    return Runtime::kNone;
-}
-
 // start-end perms offset device inode   name
 bool parse_line(std::string_view line, CodeRange& range)
 {
@@ -69,6 +53,22 @@ bool parse_line(std::string_view line, CodeRange& range)
 
 }  // namespace
 
+Runtime runtime_of_file(std::string_view path)
+{
+    const std::string_view file = last_part(path);
+    if (file == "node" || file == "nodejs" || file.starts_with("libnode.so"))
+        return Runtime::kNode;
+    if (file == "libjvm.so")
+        return Runtime::kJava;
+    if (file == "libcoreclr.so")
+        return Runtime::kDotnet;
+    if (file == "beam.smp")
+        return Runtime::kErlang;
+    if (file.starts_with("python3") || file.starts_with("libpython3"))
+        return Runtime::kPython;
+    return Runtime::kNone;
+}
+
 CodeMap::CodeMap(std::string_view maps)
 {
     while (!maps.empty() && ranges_.size() < kMostRanges) {
@@ -76,7 +76,8 @@ CodeMap::CodeMap(std::string_view maps)
         CodeRange range;
         if (parse_line(maps.substr(0, end), range) && (ranges_.empty() || ranges_.back().end <= range.start)) {
             // A JVM or node that Python or C embeds is what makes the code.
-            const Runtime here = range.anonymous ? Runtime::kNone : runtime_of(range.name);
+            const Runtime here = range.anonymous ? Runtime::kNone : runtime_of_file(range.name);
+            python_ |= here == Runtime::kPython;
             if (here != Runtime::kNone && (runtime_ == Runtime::kNone || runtime_ == Runtime::kPython))
                 runtime_ = here;
             ranges_.push_back(std::move(range));
@@ -114,7 +115,7 @@ std::string missing_names(Runtime runtime, const std::vector<Frame>& frames)
                "(JDK 17 or later) while epaudit watches.";
     case Runtime::kDotnet: return "To name the .NET frames, start the program with DOTNET_PerfMapEnabled=1.";
     case Runtime::kErlang: return "To name the Erlang frames, start erl with +JPperf true.";
-    case Runtime::kPython: return "To name the Python frames, start python with -X perf (3.12 or later).";
+    case Runtime::kPython: return "Python frames are named for CPython 3.11 to 3.14, but not for this interpreter.";
     case Runtime::kNone: break;
     }
     return {};

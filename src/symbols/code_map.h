@@ -22,6 +22,9 @@ struct CodeRange {
 // Run-times that make code while the program runs, or that keep their frames elsewhere than on the stack.
 enum class Runtime { kNone, kNode, kJava, kDotnet, kErlang, kPython };
 
+// By the name of a program or library.
+Runtime runtime_of_file(std::string_view path);
+
 class CodeMap {
 public:
     CodeMap() = default;
@@ -29,10 +32,12 @@ public:
 
     const CodeRange* find(uint64_t address) const;  // nullptr: nothing executable lies there
     Runtime runtime() const { return runtime_; }
+    bool python() const { return python_; }  // its interpreter is there, whatever else is
 
 private:
     std::vector<CodeRange> ranges_;  // ascending
     Runtime runtime_ = Runtime::kNone;
+    bool python_ = false;
 };
 
 // What would name the frames of the run-time's language that have no name, as one sentence; empty: none lacks one, or

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "src/symbols/elf_contents.h"
+
 namespace epaudit {
 namespace {
 
@@ -19,40 +21,9 @@ constexpr uint64_t kNamesWord = 1, kFunctionsWord = 16, kFunctionCountWord = 17,
 constexpr uint64_t kGoFuncWord118 = 38, kGoFuncWord120 = 40;
 constexpr uint64_t kModuleWords = 41;
 
-// What a loaded file holds, by address.
-class Contents {
+class Contents : public ElfContents {
 public:
-    explicit Contents(Elf* elf) : elf_(elf)
-    {
-        size_t count = 0;
-        if (elf_getphdrnum(elf, &count))
-            return;
-        for (size_t i = 0; i < std::min<size_t>(count, 256); i++) {
-            GElf_Phdr header;
-            if (gelf_getphdr(elf, static_cast<int>(i), &header) && header.p_type == PT_LOAD && header.p_filesz)
-                loads_.push_back(header);
-        }
-        read_relocations();
-    }
-
-    const std::vector<GElf_Phdr>& loads() const { return loads_; }
-
-    // From `address` on, at most so many bytes, and no more than its part of the file has.
-    std::vector<uint8_t> bytes(uint64_t address, uint64_t most) const
-    {
-        for (const GElf_Phdr& load : loads_) {
-            if (address < load.p_vaddr || address - load.p_vaddr >= load.p_filesz)
-                continue;
-            const uint64_t within = address - load.p_vaddr;
-            const uint64_t size = std::min(most, load.p_filesz - within);
-            Elf_Data* data = elf_getdata_rawchunk(elf_, static_cast<int64_t>(load.p_offset + within), size, ELF_T_BYTE);
-            if (!data || !data->d_buf)
-                return {};
-            const auto* from = static_cast<const uint8_t*>(data->d_buf);
-            return {from, from + data->d_size};
-        }
-        return {};
-    }
+    explicit Contents(Elf* elf) : ElfContents(elf) { read_relocations(); }
 
     // As the program will find it: position-independent ones have the value in a relocation.
     uint64_t word(uint64_t address) const
@@ -88,8 +59,6 @@ private:
         std::sort(moved_.begin(), moved_.end());
     }
 
-    Elf* elf_;
-    std::vector<GElf_Phdr> loads_;
     std::vector<std::pair<uint64_t, uint64_t>> moved_;  // where, what
 };
 

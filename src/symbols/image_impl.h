@@ -19,6 +19,7 @@
 #include "src/symbols/module_files.h"
 #include "src/symbols/perf_map_file.h"
 #include "src/symbols/process_image.h"
+#include "src/symbols/python_layout.h"
 
 namespace epaudit {
 
@@ -44,6 +45,8 @@ struct ModuleMap {
     // Of code that was made at run time, which may be something else by the time a finding asks. True: there is a new name.
     bool name_made_code(std::vector<CodeAddress>& addresses);
     std::vector<Frame> frames_of(const CodeAddress& address);
+    // Nothing: no interpreter of Python is in it, or not one that exports what it is.
+    std::optional<PythonInterpreter> python();
 
     const uint32_t pid;
     ModuleFiles& files;

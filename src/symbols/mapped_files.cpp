@@ -126,6 +126,11 @@ bool MappedFiles::read_code(uint64_t address, void* into, size_t size) const
     const CodeRange* range = code_.find(address);
     if (!range || size > kMostCodeBytes || size > range->end - address)
         return false;
+    return read_memory(address, into, size);
+}
+
+bool MappedFiles::read_memory(uint64_t address, void* into, size_t size) const
+{
     iovec to{into, size};
     iovec from{reinterpret_cast<void*>(address), size};
     return process_vm_readv(static_cast<pid_t>(pid_), &to, 1, &from, 1, 0) == static_cast<ssize_t>(size);

@@ -29,6 +29,8 @@ public:
     // All of it or nothing; what is not executed, or more than an instruction or two, is not read: whoever asks may have been
     // taken over, and would like to see more.
     bool read_code(uint64_t address, void* into, size_t size) const;
+    // Any of its memory, all of it or nothing. For ourselves only, never for whoever reads its files.
+    bool read_memory(uint64_t address, void* into, size_t size) const;
     // Of the process, as a place from which to look (O_PATH): whoever has it may open what he may.
     Descriptor root() const;
 

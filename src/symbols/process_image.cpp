@@ -16,6 +16,7 @@
 #include "src/symbols/mapped_files.h"
 #include "src/symbols/module_files.h"
 #include "src/symbols/perf_map_file.h"
+#include "src/symbols/python_code.h"
 #include "src/symbols/symbols_child.h"
 
 namespace epaudit {
@@ -69,6 +70,7 @@ struct ProcessImage::Impl : ModuleFiles {
     unsigned deaths = 0;                  // of children, over this image
     ProcessUser user{};
     std::map<uint64_t, std::vector<Frame>> known;  // by address looked up
+    std::optional<PythonCode> python;              // once its interpreter is known
 
     int read_map()
     {
@@ -164,7 +166,58 @@ std::vector<CodeAddress> ProcessImage::unwind(const StackSlice& slice)
     impl.ask([&](SymbolsChild& child) { return child.unwind(impl.number, slice, impl, addresses); });
     if (addresses.empty())
         addresses.push_back({slice.pc, true});
+    if (!slice.python.empty())
+        name_python(slice, addresses);
     return addresses;
+}
+
+const python_offsets* ProcessImage::python()
+{
+    Impl& impl = *impl_;
+    if (impl.python)
+        return &impl.python->layout().probe;
+    // A program of that name may have its interpreter in a library, which is mapped a moment later.
+    if (impl.read_map_again() && impl.child && impl.child->alive())
+        impl.tell(impl.child->set_map(impl.number, impl.pid, impl.files.text()));
+    if (impl.files.code().python()) {
+        std::optional<PythonInterpreter> found;
+        impl.ask([&](SymbolsChild& child) { return child.python(impl.number, impl, found); });
+        if (const auto layout = found ? python_layout(*found) : std::nullopt)
+            impl.python.emplace(*layout);
+    }
+    return impl.python ? &impl.python->layout().probe : nullptr;
+}
+
+// Each call of the interpreter gives way to the Python frames that it runs. Its own frame is not always found (it may have none
+// where a compiler made it a part of its caller); what is left over belongs further out.
+void ProcessImage::name_python(const StackSlice& slice, std::vector<CodeAddress>& addresses)
+{
+    if (!python())
+        return;
+    const ReadMemory read = [&](uint64_t address, void* into, size_t size) {
+        return impl_->files.read_memory(address, into, size);
+    };
+    std::vector<CodeAddress> merged;
+    size_t next = 0;
+    auto take_one = [&] {
+        const python_frame& frame = slice.python[next++];
+        if (std::optional<Frame> named = impl_->python->frame_of(frame, read))
+            merged.push_back({0, true, false, std::make_shared<const Frame>(std::move(*named))});
+        return (frame.code & 1) == 0 && next < slice.python.size();
+    };
+    for (CodeAddress& address : addresses) {
+        if (address.named && address.named->file.ends_with(".py"))
+            continue;  // python -X perf has a function for each, by its perf map
+        if (!impl_->python->layout().in_eval(address.pc - (address.exact ? 0 : 1)) || next == slice.python.size()) {
+            merged.push_back(std::move(address));
+            continue;
+        }
+        while (take_one())
+            ;
+    }
+    while (next < slice.python.size())
+        take_one();
+    addresses = std::move(merged);
 }
 
 std::vector<Frame> ProcessImage::symbolise(const std::vector<CodeAddress>& addresses)

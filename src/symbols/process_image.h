@@ -47,11 +47,14 @@ public:
     std::vector<Frame> symbolise(const std::vector<CodeAddress>& addresses);
     // A perf map may be written after the stack was taken (jcmd writes it when it is told to): are there more names now?
     bool name_late(std::vector<CodeAddress>& addresses);
+    // How its interpreter of Python keeps frames; nullptr: it has none that we know, as far as its map tells, which is read again.
+    const python_offsets* python();
     // What would name those that have no name; empty: nothing that we know.
     std::string hint(const std::vector<Frame>& frames) const;
 
 private:
     struct Impl;
+    void name_python(const StackSlice& slice, std::vector<CodeAddress>& addresses);
     explicit ProcessImage(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

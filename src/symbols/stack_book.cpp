@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "bpf/types.h"
+#include "src/symbols/symbols_child.h"
 
 namespace epaudit {
 namespace {
@@ -46,6 +47,24 @@ void StackBook::learn_process(uint32_t pid)
     int why = 0;
     if (std::shared_ptr<ProcessImage> image = ProcessImage::open(pid, why))
         images_[pid] = std::move(image);
+}
+
+void StackBook::became_another(uint32_t pid)
+{
+    if (images_.erase(pid))
+        learn_process(pid);
+}
+
+const python_offsets* StackBook::python(uint32_t pid)
+{
+    const std::shared_ptr<ProcessImage> image = image_of(pid);
+    return image ? image->python() : nullptr;
+}
+
+void StackBook::expect(uint32_t pid)
+{
+    const ProcessUser user = user_of_process(pid);
+    expected_ = SymbolsChild::of_user(user.uid, user.gid);
 }
 
 void StackBook::add(const StackOwner& owner, const StackSlice& slice)

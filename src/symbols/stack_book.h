@@ -25,11 +25,19 @@ struct StackOwner {
     uint32_t tid = 0;
 };
 
+class SymbolsChild;
+
 class StackBook : public CallSites {
 public:
     // Reads the map of a process now: it may be gone when its first stack arrives.
     void learn_process(uint32_t pid);
+    // Makes who reads the symbols of such a process (some 10 ms): when its first stack arrives, that is in haste.
+    void expect(uint32_t pid);
+    // The same process, but another program: what is known of it holds no more, even if it is the same file again.
+    void became_another(uint32_t pid);
     void add(const StackOwner& owner, const StackSlice& slice);
+    // As the probe wants it; nullptr: no interpreter of Python is there that we know.
+    const python_offsets* python(uint32_t pid);
 
     const Stack* find(StackRole role, const sweep_record& entry) override;
     bool changed();  // since the last call: a finding may now get what it lacked
@@ -53,6 +61,7 @@ private:
     Stack symbolised(StackRole role, const Kept& kept);
     void make_room(uint64_t now);
 
+    std::shared_ptr<SymbolsChild> expected_;
     std::map<uint32_t, std::shared_ptr<ProcessImage>> images_;
     std::map<StackKey, Kept> kept_;
     std::deque<StackKey> order_;  // oldest first

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "bpf/python.h"
+
 namespace epaudit {
 
 #if defined(__aarch64__)
@@ -20,6 +22,7 @@ struct StackSlice {
     std::array<uint64_t, kDwarfRegisters> registers{};  // by DWARF number
     uint64_t start = 0;                                 // address of bytes[0]
     std::vector<uint8_t> bytes;
+    std::vector<python_frame> python{};  // innermost first; none: it is no Python program, as far as was known
 
     // The word at this address; false where the slice does not hold it.
     bool read(uint64_t address, uint64_t& word) const;

@@ -169,6 +169,17 @@ bool SymbolsChild::name_late(uint64_t image, ModuleFiles& files, std::vector<Cod
     return true;
 }
 
+bool SymbolsChild::python(uint64_t image, ModuleFiles& files, std::optional<PythonInterpreter>& python)
+{
+    std::string answer;
+    if (!ask(packed(Question::kPython).word(image), -1, &files, answer))
+        return false;
+    Unpacker words(answer);
+    if (words.word())
+        python = unpack_python(words);
+    return true;
+}
+
 bool SymbolsChild::build_id(int file, std::string& hex)
 {
     std::string answer;

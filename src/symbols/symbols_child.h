@@ -8,12 +8,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "src/support/channel.h"
 #include "src/symbols/module_files.h"
 #include "src/symbols/process_image.h"
+#include "src/symbols/python_layout.h"
 
 namespace epaudit {
 
@@ -36,6 +38,8 @@ public:
     bool symbolise(uint64_t image, const CodeAddress& address, ModuleFiles& files, std::vector<Frame>& frames);
     // Those without a name, of code made at run time. `more`: there is one more.
     bool name_late(uint64_t image, ModuleFiles& files, std::vector<CodeAddress>& addresses, bool& more);
+    // `python`: nothing, if there is no interpreter of it.
+    bool python(uint64_t image, ModuleFiles& files, std::optional<PythonInterpreter>& python);
     bool build_id(int file, std::string& hex);
     void forget(uint64_t image);
 

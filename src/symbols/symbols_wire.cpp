@@ -30,4 +30,29 @@ Frame unpack_frame(Unpacker& words)
     return frame;
 }
 
+void pack(Packer& words, const PythonInterpreter& found)
+{
+    words.word(found.version).word(found.runtime).word(found.code_type).word(found.eval.size());
+    for (const auto& [from, to] : found.eval)
+        words.word(from).word(to);
+    words.word(found.debug_offsets.size());
+    for (uint64_t word : found.debug_offsets)
+        words.word(word);
+}
+
+PythonInterpreter unpack_python(Unpacker& words)
+{
+    PythonInterpreter found;
+    found.version = words.word();
+    found.runtime = words.word();
+    found.code_type = words.word();
+    for (uint64_t left = words.count(2 * sizeof(uint64_t)); left; left--) {
+        const uint64_t from = words.word();
+        found.eval.emplace_back(from, words.word());
+    }
+    for (uint64_t left = words.count(sizeof(uint64_t)); left; left--)
+        found.debug_offsets.push_back(words.word());
+    return found;
+}
+
 }  // namespace epaudit

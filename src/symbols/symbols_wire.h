@@ -7,10 +7,11 @@
 
 #include "src/books/trail.h"
 #include "src/support/apart.h"
+#include "src/symbols/python_layout.h"
 
 namespace epaudit {
 
-enum class Question : uint64_t { kMap, kUnwind, kSymbolise, kNameLate, kBuildId, kForget };
+enum class Question : uint64_t { kMap, kUnwind, kSymbolise, kNameLate, kBuildId, kPython, kForget };
 enum class Reply : uint64_t { kNeedFile, kFile, kNeedCode, kCode, kNeedMap, kMap, kDone };
 
 constexpr size_t kLongestQuestion = 16 << 20;
@@ -27,6 +28,9 @@ constexpr uint64_t kPerfMap = ~1ULL;
 constexpr size_t kLeastFrameBytes = 8 * sizeof(uint64_t);
 void pack(Packer& words, const Frame& frame);
 Frame unpack_frame(Unpacker& words);
+
+void pack(Packer& words, const PythonInterpreter& found);
+PythonInterpreter unpack_python(Unpacker& words);
 
 Worker symbols_worker();
 

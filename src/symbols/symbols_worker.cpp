@@ -154,6 +154,7 @@ private:
         case Question::kSymbolise: return symbolise(words);
         case Question::kNameLate: return name_late(words);
         case Question::kBuildId: return channel_.send(done().text(build_id_of(file.get())).bytes());
+        case Question::kPython: return python(words);
         case Question::kForget: maps_.erase(words.word()); return channel_.send(done().bytes());
         }
         return false;
@@ -192,6 +193,16 @@ private:
         Packer answer = done().word(frames.size());
         for (const Frame& frame : frames)
             pack(answer, frame);
+        return channel_.send(answer.bytes());
+    }
+
+    bool python(Unpacker& words)
+    {
+        ModuleMap* known = map(words);
+        const auto found = known ? known->python() : std::nullopt;
+        Packer answer = done().word(found.has_value());
+        if (found)
+            pack(answer, *found);
         return channel_.send(answer.bytes());
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a watched program can make of the names of its code: Go's table, a perf map, a map of its memory.
+// What a watched program can make of the names of its code: Go's table, a perf map, a map of its memory, Python's table of lines.
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -8,6 +8,7 @@
 #include "src/symbols/demangle.h"
 #include "src/symbols/go_table.h"
 #include "src/symbols/perf_map.h"
+#include "src/symbols/python_code.h"
 
 using namespace epaudit;
 
@@ -28,6 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size)
         map.find(address);
     if (size && size < 4096 && demangled(std::string(text)).size() > (1 << 20))
         abort();
+    for (int64_t offset : {-2, 0, 16, 1 << 20})
+        if (auto line = python_line(text, 1, offset); line && *line < 1)
+            abort();
     const CodeMap code(text);
     if (const CodeRange* range = code.find(0x1000); range && (range->start > 0x1000 || range->end <= 0x1000))
         abort();

@@ -583,6 +583,7 @@ TEST_F(LayoutTest, ProbeFacts)
     EXPECT_FIELD(probe_facts, naps_until);
     EXPECT_FIELD(probe_facts, seeded);
     EXPECT_FIELD(probe_facts, mptcp);
+    EXPECT_FIELD(probe_facts, pythons);
     EXPECT_EQ(offsetof(probe_facts, suspicious) % 64, 0U)
         << "what is written often shares a line with what all calls read";
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
@@ -631,9 +632,48 @@ TEST_F(LayoutTest, StackRecord)
     EXPECT_FIELD(stack_record, fd);
     EXPECT_FIELD(stack_record, role);
     EXPECT_FIELD(stack_record, bytes);
-    EXPECT_FIELD(stack_record, pad);
+    EXPECT_FIELD(stack_record, pythons);
     EXPECT_FIELD(stack_record, registers);
+    EXPECT_FIELD(stack_record, python);
     EXPECT_FIELD(stack_record, slice);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, PythonOffsets)
+{
+    EXPECT_SIZE(python_offsets);
+    EXPECT_FIELD(python_offsets, runtime);
+    EXPECT_FIELD(python_offsets, interpreters);
+    EXPECT_FIELD(python_offsets, interpreter_next);
+    EXPECT_FIELD(python_offsets, threads);
+    EXPECT_FIELD(python_offsets, thread_next);
+    EXPECT_FIELD(python_offsets, native_id);
+    EXPECT_FIELD(python_offsets, frame);
+    EXPECT_FIELD(python_offsets, of_cframe);
+    EXPECT_FIELD(python_offsets, code);
+    EXPECT_FIELD(python_offsets, previous);
+    EXPECT_FIELD(python_offsets, instr);
+    EXPECT_FIELD(python_offsets, end);
+    EXPECT_FIELD(python_offsets, end_value);
+    EXPECT_FIELD(python_offsets, end_is_frame);
+    EXPECT_FIELD(python_offsets, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, PythonFrame)
+{
+    EXPECT_SIZE(python_frame);
+    EXPECT_FIELD(python_frame, code);
+    EXPECT_FIELD(python_frame, instr);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, ExecRecord)
+{
+    EXPECT_SIZE(exec_record);
+    EXPECT_FIELD(exec_record, time);
+    EXPECT_FIELD(exec_record, tgid);
+    EXPECT_FIELD(exec_record, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

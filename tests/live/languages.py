@@ -174,15 +174,6 @@ def python_x_perf():
         check(first_of(stack, source)["function"] == "handle", f"{python}: {stack}")
 
 
-def python_nameless(role):
-    """Debian's own: named by nothing yet, and the finding says so."""
-    python = "/usr/bin/python3"
-    if not os.path.exists(python):
-        raise Skip("Debian's python3 is not installed")
-    stack = stack_of(role, python, LINES / "lines.py", "output" if role == OUTPUT else "sleep")
-    check("-X perf" in stack.get("hint", ""), f"no hint: {stack}")
-
-
 def register(suite):
     for name, flags in (("Go", []), ("stripped Go", ["-ldflags", "-s -w"])):
         suite.run(f"languages: {name}, EP201", lambda f=flags: compiled(go(f), LINES / "lines.go", OUTPUT, "armForOutput"))
@@ -194,5 +185,3 @@ def register(suite):
     suite.run("languages: Java with a perf map", lambda: java(True))
     suite.run("languages: Java without one", lambda: java(False))
     suite.run("languages: Python -X perf", python_x_perf)
-    suite.run("languages: Python without, EP201", lambda: python_nameless(OUTPUT))
-    suite.run("languages: Python without, EP404", lambda: python_nameless(SLEEP))

@@ -12,6 +12,7 @@ import demos
 import differential
 import interest
 import languages
+import pythons
 import lives
 import loading
 import manners
@@ -55,6 +56,7 @@ trouble.register(suite)
 waiting.register(suite)
 interest.register(suite)
 languages.register(suite)
+pythons.register(suite)
 stops.register(suite)
 unregistered.register(suite)
 streams.register(suite)

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a loaded file holds, by address. For the symbols child only (symbols_child.h).
+#pragma once
+
+#include <gelf.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace epaudit {
+
+class ElfContents {
+public:
+    explicit ElfContents(Elf* elf);
+
+    const std::vector<GElf_Phdr>& loads() const { return loads_; }
+
+    // From `address` on, at most so many bytes, and no more than its part of the file has.
+    std::vector<uint8_t> bytes(uint64_t address, uint64_t most) const;
+
+protected:
+    Elf* elf_;
+
+private:
+    std::vector<GElf_Phdr> loads_;
+};
+
+}  // namespace epaudit
