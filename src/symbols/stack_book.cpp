@@ -55,8 +55,10 @@ void StackBook::add(const StackOwner& owner, const StackSlice& slice)
         return;
     StackKey key{owner.role, owner.id};
     auto [at, fresh] = kept_.try_emplace(key);
-    at->second = Kept{owner.time, image, image->unwind(slice), nullptr};
+    at->second = Kept{owner.time, slice.pid, image, image->unwind(slice), nullptr};
     changed_ = true;
+    if (owner.role == StackRole::kArmed)
+        places_[slice.pid] += 1;
     if (keep_fresh_)
         fresh_.push_back(owner);
     if (fresh)
@@ -82,6 +84,7 @@ void StackBook::make_room(uint64_t now)
             return known.second.time + kEndedNs < now && has_ended(known.second.image);
         });
         std::erase_if(images_, [&](const auto& known) { return has_ended(known.second); });
+        std::erase_if(places_, [&](const auto& known) { return !images_.count(known.first); });
     }
     if (kept_.size() != order_.size())
         std::erase_if(order_, [&](const StackKey& key) { return !kept_.count(key); });
@@ -99,15 +102,32 @@ Stack StackBook::symbolised(StackRole role, const Kept& kept)
     return stack;
 }
 
-const Stack* StackBook::find(StackRole role, const sweep_record& entry)
+const Stack* StackBook::stack_of(StackRole role, Kept& kept)
 {
-    auto at = find_stack(kept_, role, entry);
-    if (at == kept_.end())
-        return nullptr;
-    Kept& kept = at->second;
     if (!kept.stack || (!kept.stack->hint.empty() && kept.image->name_late(kept.addresses)))
         kept.stack = std::make_unique<Stack>(symbolised(role, kept));
     return kept.stack.get();
+}
+
+const Stack* StackBook::find(StackRole role, const sweep_record& entry)
+{
+    auto at = find_stack(kept_, role, entry);
+    return at == kept_.end() ? nullptr : stack_of(role, at->second);
+}
+
+std::vector<const Stack*> StackBook::armed_in(uint32_t pid)
+{
+    std::vector<const Stack*> stacks;
+    for (auto& [key, kept] : kept_)
+        if (key.first == StackRole::kArmed && kept.pid == pid && stacks.size() < kMostOfProcess)
+            stacks.push_back(stack_of(key.first, kept));
+    return stacks;
+}
+
+uint64_t StackBook::places_in(uint32_t pid) const
+{
+    auto at = places_.find(pid);
+    return at == places_.end() ? 0 : at->second;
 }
 
 bool StackBook::changed()
