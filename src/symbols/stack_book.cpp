@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "bpf/types.h"
+#include "src/support/proc.h"
 
 namespace epaudit {
 namespace {
@@ -30,11 +31,17 @@ std::shared_ptr<ProcessImage> StackBook::image_of(uint32_t pid)
         images_[pid] = image;
         return image;
     }
-    if (at != images_.end())  // it has ended, but we have read its map in time
-        return at->second;
-    if (why == EACCES || why == EPERM)
+    const bool refused = why == EACCES || why == EPERM;
+    const bool known = at != images_.end();
+    const auto stat = refused && known ? read_proc_stat(pid) : std::nullopt;
+    // While it lives, the map that is known may be that of the program before. Who has ended may be refused, too.
+    if (refused && (!known || (stat && stat->running())))
         refused_++;
-    else if (why == ENOENT || why == ESRCH)
+    if (known)  // it has ended, but we have read its map in time
+        return at->second;
+    if (refused)
+        return nullptr;
+    if (why == ENOENT || why == ESRCH)
         gone_++;
     else
         failed_++;
@@ -157,7 +164,9 @@ std::vector<std::string> StackBook::notes() const
     if (gone_)
         notes.push_back(stacks(gone_) + ": the process had ended before its map could be read");
     if (refused_)
-        notes.push_back(stacks(refused_) + ": reading the map of another user's process takes CAP_SYS_PTRACE");
+        notes.push_back(
+            stacks(refused_) +
+            ": reading the map of another user's process, or of one with more privileges, takes CAP_SYS_PTRACE");
     if (failed_)
         notes.push_back(stacks(failed_) + ": the map of the process could not be read");
     if (nameless_)
