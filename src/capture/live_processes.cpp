@@ -142,6 +142,12 @@ void LiveCapture::learn_process(uint32_t pid)
         impl_->stacks->learn_process(pid);
 }
 
+uint32_t LiveCapture::changes_of(uint32_t pid) const
+{
+    const auto& changes = impl_->skeleton->bss->program_changes;
+    return __atomic_load_n(&changes[pid % std::size(changes)], __ATOMIC_ACQUIRE);
+}
+
 void LiveCapture::unwatch(uint32_t pid)
 {
     take_out(*impl_, pid);
