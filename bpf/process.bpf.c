@@ -21,6 +21,7 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
     u32 child_tgid = tgid_of(child);
     if (parent_tgid == child_tgid)
         return 0;
+    note_program(child_tgid);
     if (!may_be_watched(parent_tgid))
         return 0;
     struct process_row *known = bpf_map_lookup_elem(&process_rows, &parent_tgid);
@@ -134,6 +135,7 @@ static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
 {
     u32 tgid = tgid_of(task);
     struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    note_program(tgid);
     if (!row)
         return 0;
     books_stat(NULL, STAT_CALLS + POSTING_EXEC);
@@ -177,11 +179,14 @@ static __always_inline int process_exits(struct task_struct *task)
     u32 tid = tid_of(task);
     u32 tgid = tgid_of(task);
     struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    bool last = READ(task, signal, live.counter) == 0;
+    if (last)
+        note_program(tgid);
     if (!row)
         return 0;
     bpf_map_delete_elem(&thread_rows, &tid);
     record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
-    if (READ(task, signal, live.counter) == 0) {
+    if (last) {
         forget_python(tgid);
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         ask_heir(task, row, tgid, 0);

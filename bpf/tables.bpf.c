@@ -19,6 +19,7 @@ struct recorded_table recorded SEC(".maps");
 
 struct probe_facts facts; /* with an initialiser clang puts it into .data, for the gap between its parts */
 u32 crowd[CROWD_SLOTS] __attribute__((aligned(64))) = {};
+u32 program_changes[PROGRAM_SLOTS] __attribute__((aligned(64))) = {};
 u32 file_crowd[FILE_CROWD_SLOTS] __attribute__((aligned(64))) = {};
 u32 epoll_crowd[EPOLL_CROWD_SLOTS] __attribute__((aligned(64))) = {};
 u8 light_marks[LIGHT_MARKS] __attribute__((aligned(64))) = {};

@@ -259,6 +259,18 @@ static __always_inline bool may_be_watched(u32 tgid)
     return crowd[tgid & (CROWD_SLOTS - 1)];
 }
 
+/*
+ * Where processes begin, become another program and end, whoever they are: counted by number, several to a slot. User space
+ * looks again at those whose slot has moved (process_scan.h); that a neighbour moved it costs a look and nothing else.
+ */
+#define PROGRAM_SLOTS 4096 /* a power of two */
+extern u32 program_changes[PROGRAM_SLOTS];
+
+static __always_inline void note_program(u32 tgid)
+{
+    __sync_fetch_and_add(&program_changes[tgid & (PROGRAM_SLOTS - 1)], 1);
+}
+
 static __always_inline void count_in_crowd(u32 tgid, u32 by)
 {
     __sync_fetch_and_add(&crowd[tgid & (CROWD_SLOTS - 1)], by);

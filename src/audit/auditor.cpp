@@ -24,6 +24,8 @@ void complete_from(Finding& newer, Finding& older)
         newer.exe = older.exe;
     if (newer.comm.empty())
         newer.comm = older.comm;
+    if (newer.directory.empty())
+        newer.directory = older.directory;
     if (newer.workload == Workload{})
         newer.workload = older.workload;
     if (older.first_at)
@@ -53,6 +55,8 @@ void complete_process(Finding& finding, const Snapshot& books)
         finding.comm = at->second.comm;
     if (finding.exe.empty())
         finding.exe = at->second.exe;
+    if (finding.directory.empty())
+        finding.directory = at->second.directory;
     if (finding.workload == Workload{})
         finding.workload = at->second.workload;
 }

@@ -83,9 +83,16 @@ private:
     void forget_kinds(const Merged* except);
     void forget_one_of(const std::string& kind);
     void add_stacks(const Snapshot& books);
+    void add_helpers(CallSites& sites);
 
     std::vector<Slot> slots_;
+    struct Helpers {
+        uint64_t places = 0;  // CallSites::places_in() of which they were told
+        std::vector<Helper> functions;
+    };
+
     std::map<Subject, Finding> kept_;
+    std::map<uint32_t, Helpers> helpers_;   // of processes that have findings
     std::map<std::string, Merged> merged_;  // by placeless_fingerprint()
     Level gate_ = Level::kLikely;
     Bounds bounds_;

@@ -7,6 +7,7 @@
 
 #include "src/audit/auditor.h"
 #include "src/evidence/fingerprint.h"
+#include "src/evidence/place.h"
 
 namespace epaudit {
 namespace {
@@ -87,6 +88,31 @@ void Auditor::add_stacks(const Snapshot& books)
         if (news)
             finding.fingerprint = fingerprint(finding);
     }
+    add_helpers(*books.call_sites);
+}
+
+// A second caller is seen when it comes, maybe long after the stack of a finding.
+void Auditor::add_helpers(CallSites& sites)
+{
+    std::map<uint32_t, Helpers> known;
+    for (auto& [subject, finding] : kept_) {
+        const auto armed = std::find_if(finding.stacks.begin(), finding.stacks.end(), [](const Stack& stack) {
+            return stack.what == stack_role_text(StackRole::kArmed);
+        });
+        if (armed == finding.stacks.end())
+            continue;
+        auto [at, fresh] = known.try_emplace(finding.pid);
+        Helpers& helpers = at->second;
+        if (fresh) {
+            helpers = std::move(helpers_[finding.pid]);
+            if (const uint64_t places = sites.places_in(finding.pid); places != helpers.places) {
+                helpers.places = places;
+                helpers.functions = helpers_among(sites.armed_in(finding.pid), finding.exe, finding.directory);
+            }
+        }
+        armed->helpers = helpers.functions;
+    }
+    helpers_ = std::move(known);
 }
 
 }  // namespace epaudit

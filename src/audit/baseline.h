@@ -19,7 +19,7 @@ struct BaselineEntry {
     std::string program;  // without its folder
     std::string kind;     // of fd
     std::string trigger;
-    std::string function;  // of the guilty frame; empty: not known then
+    std::string function;  // that the fingerprint has; empty: not known then
     bool matched = false;
 };
 

@@ -3,6 +3,9 @@
 // and strace logs hold none.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "bpf/probes.h"
 #include "src/books/trail.h"
 
@@ -20,6 +23,10 @@ public:
     // The newest stack that shows this role of a file and its registration; nullptr: none was taken. Valid until
     // the next call.
     virtual const Stack* find(StackRole role, const sweep_record& entry) = 0;
+    // One of each place in a process that calls epoll_ctl, as far as they are kept, and not more than kMostOfProcess.
+    static constexpr size_t kMostOfProcess = 100;
+    virtual std::vector<const Stack*> armed_in(uint32_t) { return {}; }
+    virtual uint64_t places_in(uint32_t) const { return 0; }  // seen so far: another number, and there are others
 };
 
 }  // namespace epaudit

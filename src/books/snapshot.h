@@ -34,6 +34,7 @@ struct ProcessInfo {
     RunState state = RunState::kUnknown;
     uint64_t cpu_ns = 0;  // of all its threads; 0: not known
     Workload workload{};
+    std::string directory{};  // that it worked in when it was first seen
 };
 
 // What a thread does that was told of something long ago and has not come back to wait.

@@ -32,10 +32,18 @@ struct Frame {
     bool at_start = false;  // the line is where the function begins: its run-time tells no more
 };
 
+// A function of the program that only passes epoll_ctl on.
+struct Helper {
+    std::string function;
+    std::string file;
+    bool operator==(const Helper&) const = default;
+};
+
 struct Stack {
-    std::string what;           // its role: "armed here", "last read here", "waits here", "blocked in"
-    std::vector<Frame> frames;  // innermost first
-    std::string hint{};         // what would name the frames that have no name; may be empty
+    std::string what;               // its role: "armed here", "last read here", "waits here", "blocked in"
+    std::vector<Frame> frames;      // innermost first
+    std::string hint{};             // what would name the frames that have no name; may be empty
+    std::vector<Helper> helpers{};  // of an epoll_ctl: what all those of the program come through (evidence/place.h)
 };
 
 }  // namespace epaudit

@@ -113,6 +113,8 @@ public:
     std::vector<std::string> notes() const;
     // A probe saw something since the last sweep that deserves one now.
     bool suspicious() const;
+    // Moves when a process of this number began, became another program or ended, and now and then without.
+    uint32_t changes_of(uint32_t pid) const;
     // Processes still watched.
     std::vector<uint32_t> watched();
     // The kernel adds up how long the probes run, or not any more. False: it does not (it wants CAP_SYS_ADMIN, and 5.8).

@@ -14,6 +14,7 @@
 #include "src/capture/live_impl.h"
 #include "src/capture/live_inspect_impl.h"
 #include "src/support/clock.h"
+#include "src/workload/workloads.h"
 
 namespace epaudit {
 
@@ -22,6 +23,7 @@ struct LiveInspection::Impl {
     Link epolls;
     Link files;
     uint64_t beyond = 0;  // what the kernel could not list so far
+    Workloads workloads;
 };
 
 namespace {
@@ -163,6 +165,7 @@ Result<InterestLook> LiveInspection::look(const std::vector<uint32_t>& pids)
         ProcessInfo info = read_process(pid);
         if (info.state == RunState::kGone)
             continue;
+        info.workload = impl_->workloads.of(pid);
         processes[pid] = std::move(info);
         alive.push_back(pid);
     }

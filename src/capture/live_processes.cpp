@@ -80,6 +80,7 @@ ProcessInfo read_process(uint32_t pid)
     std::error_code ignored;
     const uint32_t number = stat && stat->first_thread_ended() ? living_thread(pid) : pid;
     info.exe = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", number), ignored).string();
+    info.directory = std::filesystem::read_symlink(fmt::format("/proc/{}/cwd", number), ignored).string();
     if (!stat || !stat->running())
         info.state = RunState::kGone;
     else
@@ -144,6 +145,12 @@ void LiveCapture::learn_process(uint32_t pid)
     if (impl_->stacks)
         impl_->stacks->learn_process(pid);
     begin_python_search(*impl_, pid, 0);
+}
+
+uint32_t LiveCapture::changes_of(uint32_t pid) const
+{
+    const auto& changes = impl_->skeleton->bss->program_changes;
+    return __atomic_load_n(&changes[pid % std::size(changes)], __ATOMIC_ACQUIRE);
 }
 
 void LiveCapture::unwatch(uint32_t pid)
@@ -220,6 +227,8 @@ void refresh(LiveCapture::Impl& impl, uint32_t pid, ProcessInfo& info)
     ProcessInfo now = read_process(pid);  // anew each time: exec changes comm and exe
     if (now.exe.empty() && !another)      // exit_mm() takes it away while the state still says running
         now.exe = std::move(info.exe);
+    if (!another && info.directory.size() > 1)  // a daemon goes to / when it has been started
+        now.directory = std::move(info.directory);
     const bool same = !another && now.exe == info.exe && now.comm == info.comm;
     now.workload = same ? std::move(info.workload)
                         : impl.workloads.of(pid);  // a service is put into its unit before exec

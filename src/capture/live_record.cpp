@@ -190,8 +190,8 @@ void LiveRecorder::look(const Snapshot& books, bool counters, StackBook* stacks)
     }
     if (stacks)
         for (auto& [owner, stack] : stacks->take_fresh())
-            aside.records.emplace_back(
-                RECORD_STACK, stack_text({owner.role, writer_->renumbered(owner.id), owner.time, std::move(stack)}));
+            aside.records.emplace_back(RECORD_STACK, stack_text({owner.role, writer_->renumbered(owner.id), owner.time,
+                                                                 std::move(stack), owner.pid}));
     if (counters)
         aside.records.emplace_back(RECORD_STATS, stats_bytes(books.stats));
     std::string away;

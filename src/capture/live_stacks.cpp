@@ -32,6 +32,7 @@ StackOwner owner_of(const stack_record& record)
     StackOwner owner;
     owner.time = record.time;
     owner.tid = record.tid;
+    owner.pid = record.tgid;
     owner.id = record.role & STACK_LEFT ? record.site : record.file;
     switch (record.role & ~static_cast<uint32_t>(STACK_LEFT)) {
     case STACK_ARMED:

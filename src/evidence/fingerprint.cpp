@@ -39,7 +39,7 @@ std::string hashed(const std::string& text)
 
 std::string fingerprint(const Finding& finding)
 {
-    const Frame* frame = guilty_frame(finding);
+    const Frame* frame = naming_frame(finding);
     return hashed(identity(finding) + (frame && !frame->function.empty() ? "\n" + frame->function : ""));
 }
 

@@ -10,7 +10,7 @@
 namespace epaudit {
 
 // Identity of a finding across runs and machines: 16 hex digits of rule id, name of the executable, fd kind,
-// trigger mode and, where a stack tells it, the guilty function. Never of pids, fd numbers, times or lines.
+// trigger mode and, where a stack tells it, the function (naming_frame() in place.h). Never of pids, fd numbers, times or lines.
 std::string fingerprint(const Finding& finding);
 // The same without the function: what it is before a stack has come. Both alike: the function is not known.
 std::string placeless_fingerprint(const Finding& finding);

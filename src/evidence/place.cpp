@@ -59,6 +59,45 @@ bool of_go_itself(const Frame& frame)
     return std::find(std::begin(kGoPackages), std::end(kGoPackages), package) != std::end(kGoPackages);
 }
 
+bool is_fetched(const Frame& frame)
+{
+    return std::any_of(std::begin(kForeignFolders), std::end(kForeignFolders),
+                       [&](std::string_view folder) { return frame.file.find(folder) != std::string::npos; });
+}
+
+// Directories of the system, and those below which there is more than one project, say nothing.
+bool is_of_one_project(const std::string& directory)
+{
+    constexpr std::string_view kSystem[] = {"/usr/include", "/usr/lib", "/usr/share", "/usr/local/go", "/lib"};
+    constexpr std::string_view kShared[] = {"/",    "/usr",  "/usr/src", "/usr/local", "/usr/bin", "/usr/sbin",
+                                            "/opt", "/home", "/var",     "/srv",       "/tmp"};
+    return directory.starts_with('/') && !starts_with_any(directory, kSystem) &&
+           std::find(std::begin(kShared), std::end(kShared), directory) == std::end(kShared);
+}
+
+// Also below /usr/src: images of containers have programs there.
+bool is_below(const Frame& frame, const std::string& directory)
+{
+    return frame.file.starts_with('/') && frame.line > 0 && is_of_one_project(directory) &&
+           !shown_path(frame.file, directory).starts_with('/') && !is_fetched(frame) && !of_go_itself(frame) &&
+           !is_runtime(frame.module);
+}
+
+using Frames = std::vector<const Frame*>;
+
+// Innermost first. Those below the directory, where there are such: what else has a source may be a library.
+Frames own_frames(const Stack& stack, const std::string& exe, const std::string& directory)
+{
+    Frames below, project;
+    for (const Frame& frame : stack.frames) {
+        if (is_below(frame, directory))
+            below.push_back(&frame);
+        if (is_project_frame(frame, exe))
+            project.push_back(&frame);
+    }
+    return below.empty() ? project : below;
+}
+
 // "Loop::epoll_mod(int, unsigned)" -> "epoll_mod"
 std::string_view own_name(std::string_view function)
 {
@@ -67,7 +106,7 @@ std::string_view own_name(std::string_view function)
     return last == std::string_view::npos ? function : function.substr(last + 1);
 }
 
-bool passes_on(const Frame& frame)
+bool named_as_helper(const Frame& frame)
 {
     const std::string_view own = own_name(frame.function);
     if (starts_with_any(std::string(own), kLibraryWrappers))
@@ -86,28 +125,77 @@ bool is_project_frame(const Frame& frame, const std::string& exe)
     if (frame.file.empty() || frame.line <= 0 || starts_with_any(frame.file, kForeignSources) || of_go_itself(frame) ||
         is_runtime(frame.module))
         return false;
-    if (std::any_of(std::begin(kForeignFolders), std::end(kForeignFolders),
-                    [&](std::string_view folder) { return frame.file.find(folder) != std::string::npos; }))
+    if (is_fetched(frame))
         return false;
     return frame.module == exe || !starts_with_any(frame.module, kForeignModules);
 }
 
-const Frame* guilty_frame(const Finding& finding)
+GuiltyPlace guilty_place(const Finding& finding)
 {
     for (const Stack& stack : finding.stacks) {
-        const Frame* wrapper = nullptr;
-        for (const Frame& frame : stack.frames) {
-            if (!is_project_frame(frame, finding.exe))
-                continue;
-            if (!passes_on(frame))
-                return &frame;
-            if (!wrapper)
-                wrapper = &frame;
-        }
-        if (wrapper)
-            return wrapper;
+        const auto is_helper = [&](const Frame* frame) {
+            return named_as_helper(*frame) || std::find(stack.helpers.begin(), stack.helpers.end(),
+                                                        Helper{frame->function, frame->file}) != stack.helpers.end();
+        };
+        const Frames own = own_frames(stack, finding.exe, finding.directory);
+        if (own.empty())
+            continue;
+        const auto at = std::find_if_not(own.begin(), own.end(), is_helper);
+        if (at == own.begin() || at == own.end())
+            return {own.front(), nullptr};
+        return {*at, own.front()};
     }
+    return {};
+}
+
+const Frame* guilty_frame(const Finding& finding) { return guilty_place(finding).frame; }
+
+const Frame* naming_frame(const Finding& finding)
+{
+    for (const std::string& directory : {std::string(), finding.directory})
+        for (const Stack& stack : finding.stacks) {
+            const Frames own = own_frames(stack, finding.exe, directory);
+            if (own.empty())
+                continue;
+            const auto at = std::find_if_not(own.begin(), own.end(),
+                                             [](const Frame* frame) { return named_as_helper(*frame); });
+            return at == own.end() ? own.front() : *at;
+        }
     return nullptr;
+}
+
+std::vector<Helper> helpers_among(const std::vector<const Stack*>& armed, const std::string& exe,
+                                  const std::string& directory)
+{
+    std::vector<Frames> callers;  // of each, from the innermost that no list knows
+    size_t least = SIZE_MAX;
+    for (const Stack* stack : armed) {
+        Frames own = own_frames(*stack, exe, directory);
+        own.erase(own.begin(),
+                  std::find_if_not(own.begin(), own.end(), [](const Frame* frame) { return named_as_helper(*frame); }));
+        if (own.empty())
+            continue;
+        least = std::min(least, own.size());
+        callers.push_back(std::move(own));
+    }
+    if (callers.size() < 2)
+        return {};
+    const auto same = [&](size_t depth, auto equal) {
+        return std::all_of(callers.begin(), callers.end(),
+                           [&](const Frames& one) { return equal(*one[depth], *callers[0][depth]); });
+    };
+    const auto function = [](const Frame& a, const Frame& b) { return a.function == b.function && a.file == b.file; };
+    const auto line = [](const Frame& a, const Frame& b) { return a.line == b.line; };
+    size_t shared = 0;
+    while (shared < least && same(shared, function))
+        shared++;
+    // All from one function, and nobody else: from several lines of it, the innermost was passed through all the same.
+    if (shared == least)
+        shared = least > 1 && !same(1, line) ? 1 : 0;
+    std::vector<Helper> helpers;
+    for (size_t depth = 0; depth < shared; depth++)
+        helpers.push_back({callers[0][depth]->function, callers[0][depth]->file});
+    return helpers;
 }
 
 std::string shown_path(const std::string& path, const std::string& directory)

@@ -61,6 +61,7 @@ struct Finding {
     uint32_t pid = 0;
     std::string comm;
     std::string exe;
+    std::string directory;  // that it works in
     Workload workload;
     int epoll_fd = -1;
     FdInfo fd;

@@ -143,7 +143,8 @@ std::string process_text(const ProcessInfo& process, const std::string& build_id
               {"cpu_ns", process.cpu_ns}};
     const Workload& workload = process.workload;
     const Container& container = workload.container;
-    const std::pair<const char*, const std::string*> more[] = {{"unit", &workload.unit},
+    const std::pair<const char*, const std::string*> more[] = {{"directory", &process.directory},
+                                                               {"unit", &workload.unit},
                                                                {"pod", &workload.pod},
                                                                {"container_id", &container.id},
                                                                {"container_name", &container.name},
@@ -166,6 +167,7 @@ bool parse_process(std::string_view text, ProcessInfo& out)
     out.exe = string_of(json, "exe");
     out.state = state <= static_cast<uint64_t>(RunState::kGone) ? static_cast<RunState>(state) : RunState::kUnknown;
     out.cpu_ns = number_of(json, "cpu_ns");
+    out.directory = string_of(json, "directory");
     out.workload = {string_of(json, "unit"),
                     {string_of(json, "container_id"), string_of(json, "container_name"),
                      string_of(json, "container_image"), string_of(json, "container_runtime")},
@@ -181,6 +183,8 @@ std::string stack_text(const RecordedStack& stack)
               {"what", stack.stack.what},
               {"hint", stack.stack.hint},
               {"frames", Json::array()}};
+    if (stack.pid)
+        json["pid"] = stack.pid;
     for (const Frame& frame : stack.stack.frames)
         json["frames"].push_back(frame_json(frame));
     return dumped(json);
@@ -194,6 +198,7 @@ bool parse_stack(std::string_view text, RecordedStack& out)
     out.role = static_cast<StackRole>(number_of(json, "role"));
     out.id = number_of(json, "id");
     out.time = number_of(json, "time");
+    out.pid = static_cast<uint32_t>(number_of(json, "pid"));
     out.stack.what = string_of(json, "what");
     out.stack.hint = string_of(json, "hint");
     out.stack.frames.clear();

@@ -67,7 +67,8 @@ struct RecordedStack {
     StackRole role = StackRole::kArmed;
     uint64_t id = 0;
     uint64_t time = 0;
-    Stack stack;
+    Stack stack{};
+    uint32_t pid = 0;
 };
 
 std::string stack_text(const RecordedStack& stack);

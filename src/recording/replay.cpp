@@ -25,6 +25,8 @@ Record take(std::string_view bytes)
 void RecordedSites::add(RecordedStack&& stack)
 {
     std::pair<StackRole, uint64_t> key{stack.role, stack.id};
+    if (stack.role == StackRole::kArmed && stack.pid)  // recordings of earlier versions do not tell
+        places_[stack.pid] += 1;
     if (kept_.size() < kMostStacks || kept_.count(key))
         kept_[key] = std::move(stack);
 }
@@ -34,6 +36,21 @@ const Stack* RecordedSites::find(StackRole role, const sweep_record& entry)
 {
     auto at = find_stack(kept_, role, entry);
     return at == kept_.end() ? nullptr : &at->second.stack;
+}
+
+std::vector<const Stack*> RecordedSites::armed_in(uint32_t pid)
+{
+    std::vector<const Stack*> stacks;
+    for (const auto& [key, kept] : kept_)
+        if (key.first == StackRole::kArmed && kept.pid == pid && stacks.size() < kMostOfProcess)
+            stacks.push_back(&kept.stack);
+    return stacks;
+}
+
+uint64_t RecordedSites::places_in(uint32_t pid) const
+{
+    auto at = places_.find(pid);
+    return at == places_.end() ? 0 : at->second;
 }
 
 Replay::Replay(Auditor& auditor, const RecordingHeader& header, Looked looked)

@@ -23,8 +23,11 @@ class RecordedSites : public CallSites {
 public:
     void add(RecordedStack&& stack);
     const Stack* find(StackRole role, const sweep_record& entry) override;
+    std::vector<const Stack*> armed_in(uint32_t pid) override;
+    uint64_t places_in(uint32_t pid) const override;
 
 private:
+    std::map<uint32_t, uint64_t> places_;
     std::map<StackKey, RecordedStack> kept_;
 };
 

@@ -151,7 +151,11 @@ void write_process(const InterestLook& look, uint32_t pid, std::ostream& out)
     auto at = look.processes.find(pid);
     std::string comm = at == look.processes.end() ? "?" : clean(at->second.comm);
     std::string exe = at == look.processes.end() ? "" : clean(at->second.exe);
-    fmt::print(out, "{}[{}]{}{}\n", comm, pid, exe.empty() ? "" : "  ", exe);
+    fmt::print(out, "{}[{}]{}{}", comm, pid, exe.empty() ? "" : "  ", exe);
+    if (at != look.processes.end())
+        for (const auto& [name, value] : workload_rows(at->second.workload))
+            fmt::print(out, "  {} {}", name, clean(value));
+    fmt::print(out, "\n");
 }
 
 }  // namespace

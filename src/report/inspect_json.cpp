@@ -145,8 +145,11 @@ void write_inspect_json(const InterestLook& look, const InspectStyle& style, std
               {"processes", Json::array()},
               {"epolls", Json::array()},
               {"notes", look.notes}};
-    for (const auto& [pid, process] : look.processes)
-        json["processes"].push_back(Json{{"pid", pid}, {"comm", clean(process.comm)}, {"exe", clean(process.exe)}});
+    for (const auto& [pid, process] : look.processes) {
+        Json one{{"pid", pid}, {"comm", clean(process.comm)}, {"exe", clean(process.exe)}};
+        one.update(workload_json(process.workload));
+        json["processes"].push_back(std::move(one));
+    }
     for (const InterestList& list : look.lists)
         json["epolls"].push_back(list_json(list, look, style));
     out << json.dump(style.watching ? -1 : 2, ' ', false, Json::error_handler_t::replace) << '\n';

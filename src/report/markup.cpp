@@ -99,18 +99,25 @@ std::vector<std::string> where_parts(const Finding& finding)
     return parts;
 }
 
-std::vector<std::pair<std::string, std::string>> numbers_of(const Finding& finding)
+std::vector<std::pair<std::string, std::string>> workload_rows(const Workload& workload)
 {
     std::vector<std::pair<std::string, std::string>> rows;
-    if (exe_says_more(finding))
-        rows.emplace_back("program", finding.exe);
-    const Workload& workload = finding.workload;
     if (workload.unit.ends_with(".service") && !workload.unit.starts_with("user@"))  // sessions say nothing
         rows.emplace_back("unit", workload.unit);
     if (workload.in_container())
         rows.emplace_back("container", container_text(workload.container));
     if (!workload.pod.empty())
         rows.emplace_back("pod", workload.pod);
+    return rows;
+}
+
+std::vector<std::pair<std::string, std::string>> numbers_of(const Finding& finding)
+{
+    std::vector<std::pair<std::string, std::string>> rows;
+    if (exe_says_more(finding))
+        rows.emplace_back("program", finding.exe);
+    for (auto& row : workload_rows(finding.workload))
+        rows.push_back(std::move(row));
     for (const auto& [name, value] : finding.facts)
         rows.emplace_back(clean(name), value);
     if (!finding.shape.empty())

@@ -153,6 +153,7 @@ private:
     // The guilty line and its neighbours.
     void source()
     {
+        through();
         if (!finding_.source)
             return;
         const SourceExcerpt& excerpt = *finding_.source;
@@ -166,6 +167,19 @@ private:
             number++;
         }
         lines(body);
+    }
+
+    // Who called, and what was called to pass it on.
+    void through()
+    {
+        const GuiltyPlace place = guilty_place(finding_);
+        if (!place.helper)
+            return;
+        const auto [function, where] = frame_text(*place.frame, directory_);
+        const auto [helper, helper_where] = frame_text(*place.helper, directory_);
+        lines(wrap(fmt::format("the call comes from {} ({}); {} ({}) only passes it on", function, where, helper,
+                               helper_where),
+                   width_ - kMargin));
     }
 
     void fix()

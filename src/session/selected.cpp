@@ -40,7 +40,10 @@ std::string listed(const std::vector<std::string>& names)
 }  // namespace
 
 // Where everybody is meant, children are found like anybody else once they use epoll, and cost nothing before.
-Selected::Selected(LiveCapture& live, ProcessScan& scan) : live_(live), scan_(scan), follow_(!scan.selection().all) {}
+Selected::Selected(LiveCapture& live, ProcessScan& scan) : live_(live), scan_(scan), follow_(!scan.selection().all)
+{
+    scan_.told_by([&live](uint32_t pid) { return live.changes_of(pid); });
+}
 
 void Selected::keep(const std::vector<std::string>& notes)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/support/proc.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,7 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <filesystem>
+#include <memory>
 #include <vector>
 
 #include "src/support/descriptor.h"
@@ -95,12 +96,12 @@ std::string read_comm(uint32_t pid)
 
 std::vector<uint32_t> numbers_in(const std::string& directory)
 {
+    // Not std::filesystem: /proc has thousands of entries, is asked for all the time, and each would make a path of its own.
     std::vector<uint32_t> out;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-        const std::string name = entry.path().filename();
+    const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(directory.c_str()), closedir);
+    while (const dirent* entry = listing ? readdir(listing.get()) : nullptr) {
         uint32_t value = 0;
-        if (number(std::string_view(name), value))
+        if (number(std::string_view(entry->d_name), value))
             out.push_back(value);
     }
     return out;

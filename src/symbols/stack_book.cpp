@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "bpf/types.h"
+#include "src/support/proc.h"
 #include "src/symbols/symbols_child.h"
 
 namespace epaudit {
@@ -31,11 +32,17 @@ std::shared_ptr<ProcessImage> StackBook::image_of(uint32_t pid)
         images_[pid] = image;
         return image;
     }
-    if (at != images_.end())  // it has ended, but we have read its map in time
-        return at->second;
-    if (why == EACCES || why == EPERM)
+    const bool refused = why == EACCES || why == EPERM;
+    const bool known = at != images_.end();
+    const auto stat = refused && known ? read_proc_stat(pid) : std::nullopt;
+    // While it lives, the map that is known may be that of the program before. Who has ended may be refused, too.
+    if (refused && (!known || (stat && stat->running())))
         refused_++;
-    else if (why == ENOENT || why == ESRCH)
+    if (known)  // it has ended, but we have read its map in time
+        return at->second;
+    if (refused)
+        return nullptr;
+    if (why == ENOENT || why == ESRCH)
         gone_++;
     else
         failed_++;
@@ -74,8 +81,10 @@ void StackBook::add(const StackOwner& owner, const StackSlice& slice)
         return;
     StackKey key{owner.role, owner.id};
     auto [at, fresh] = kept_.try_emplace(key);
-    at->second = Kept{owner.time, image, image->unwind(slice), nullptr};
+    at->second = Kept{owner.time, slice.pid, image, image->unwind(slice), nullptr};
     changed_ = true;
+    if (owner.role == StackRole::kArmed)
+        places_[slice.pid] += 1;
     if (keep_fresh_)
         fresh_.push_back(owner);
     if (fresh)
@@ -101,6 +110,7 @@ void StackBook::make_room(uint64_t now)
             return known.second.time + kEndedNs < now && has_ended(known.second.image);
         });
         std::erase_if(images_, [&](const auto& known) { return has_ended(known.second); });
+        std::erase_if(places_, [&](const auto& known) { return !images_.count(known.first); });
     }
     if (kept_.size() != order_.size())
         std::erase_if(order_, [&](const StackKey& key) { return !kept_.count(key); });
@@ -118,15 +128,32 @@ Stack StackBook::symbolised(StackRole role, const Kept& kept)
     return stack;
 }
 
-const Stack* StackBook::find(StackRole role, const sweep_record& entry)
+const Stack* StackBook::stack_of(StackRole role, Kept& kept)
 {
-    auto at = find_stack(kept_, role, entry);
-    if (at == kept_.end())
-        return nullptr;
-    Kept& kept = at->second;
     if (!kept.stack || (!kept.stack->hint.empty() && kept.image->name_late(kept.addresses)))
         kept.stack = std::make_unique<Stack>(symbolised(role, kept));
     return kept.stack.get();
+}
+
+const Stack* StackBook::find(StackRole role, const sweep_record& entry)
+{
+    auto at = find_stack(kept_, role, entry);
+    return at == kept_.end() ? nullptr : stack_of(role, at->second);
+}
+
+std::vector<const Stack*> StackBook::armed_in(uint32_t pid)
+{
+    std::vector<const Stack*> stacks;
+    for (auto& [key, kept] : kept_)
+        if (key.first == StackRole::kArmed && kept.pid == pid && stacks.size() < kMostOfProcess)
+            stacks.push_back(stack_of(key.first, kept));
+    return stacks;
+}
+
+uint64_t StackBook::places_in(uint32_t pid) const
+{
+    auto at = places_.find(pid);
+    return at == places_.end() ? 0 : at->second;
 }
 
 bool StackBook::changed()
@@ -156,7 +183,9 @@ std::vector<std::string> StackBook::notes() const
     if (gone_)
         notes.push_back(stacks(gone_) + ": the process had ended before its map could be read");
     if (refused_)
-        notes.push_back(stacks(refused_) + ": reading the map of another user's process takes CAP_SYS_PTRACE");
+        notes.push_back(
+            stacks(refused_) +
+            ": reading the map of another user's process, or of one with more privileges, takes CAP_SYS_PTRACE");
     if (failed_)
         notes.push_back(stacks(failed_) + ": the map of the process could not be read");
     if (nameless_)

@@ -23,6 +23,7 @@ struct StackOwner {
     uint64_t id = 0;    // as stack_owners() in src/books/stack_owner.h
     uint64_t time = 0;  // CLOCK_MONOTONIC ns
     uint32_t tid = 0;
+    uint32_t pid = 0;
 };
 
 class SymbolsChild;
@@ -40,6 +41,8 @@ public:
     const python_offsets* python(uint32_t pid);
 
     const Stack* find(StackRole role, const sweep_record& entry) override;
+    std::vector<const Stack*> armed_in(uint32_t pid) override;
+    uint64_t places_in(uint32_t pid) const override;
     bool changed();  // since the last call: a finding may now get what it lacked
     // Those that came since the last call, symbolised at once; none before the first call asked for them.
     std::vector<std::pair<StackOwner, Stack>> take_fresh();
@@ -52,6 +55,7 @@ public:
 private:
     struct Kept {
         uint64_t time = 0;
+        uint32_t pid = 0;
         std::shared_ptr<ProcessImage> image;
         std::vector<CodeAddress> addresses;
         std::unique_ptr<Stack> stack;  // once somebody asked
@@ -59,6 +63,7 @@ private:
 
     std::shared_ptr<ProcessImage> image_of(uint32_t pid);
     Stack symbolised(StackRole role, const Kept& kept);
+    const Stack* stack_of(StackRole role, Kept& kept);
     void make_room(uint64_t now);
 
     std::shared_ptr<SymbolsChild> expected_;
@@ -68,6 +73,7 @@ private:
     std::vector<StackOwner> fresh_;
     bool keep_fresh_ = false;
     bool changed_ = false;
+    std::map<uint32_t, uint64_t> places_;  // that armed something, seen of each process
     uint64_t made_room_at_ = 0;
     uint64_t gone_ = 0;     // stacks of processes that had ended
     uint64_t refused_ = 0;  // stacks of processes that we may not look at

@@ -24,6 +24,8 @@ namespace fs = std::filesystem;
 
 // A process gets its cgroup, its user and its sockets just before or just after exec.
 constexpr uint64_t kYoungNs = 5 * NSEC_PER_SEC;
+// Where changes are told, all are read again so often: a process may give itself another name, or get another user.
+constexpr uint64_t kCompleteNs = 5 * NSEC_PER_SEC;
 // A process that has had no epoll for long is asked again less often: looking through its descriptors may take a hundredth
 // of the time, but is never put off for long.
 constexpr uint64_t kThrift = 100;
@@ -180,36 +182,71 @@ bool ProcessScan::is_epaudit(uint32_t pid) const
     return stat("/proc/self/exe", &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
+bool ProcessScan::is_epaudit(Known& known, uint64_t now) const
+{
+    if (known.epaudit)
+        return *known.epaudit;
+    const bool is = is_epaudit(known.seen.pid);
+    if (now - known.changed_at >= kYoungNs)
+        known.epaudit = is;
+    return is;
+}
+
+void ProcessScan::told_by(std::function<uint32_t(uint32_t)> changes) { changes_ = std::move(changes); }
+
+void ProcessScan::read(uint32_t pid, uint64_t now, bool first, std::set<uint32_t>& alive)
+{
+    const std::optional<uint32_t> changes = changes_ ? std::optional(changes_(pid))
+                                                     : std::nullopt;  // before it is read
+    const auto stat = parse_proc_stat(read_proc_file(path(pid, "stat")));
+    if (!stat || stat->kernel || !stat->running()) {
+        if (changes)
+            passed_over_[pid] = *changes;
+        return;
+    }
+    alive.insert(pid);
+    Known& known = known_[pid];
+    bool fresh = false;
+    if (known.seen.started != stat->started_ticks || known.seen.comm != stat->comm || known.program != stat->program) {
+        known = {};
+        known.seen.pid = pid;
+        known.seen.started = stat->started_ticks;
+        known.seen.comm = stat->comm;
+        known.program = stat->program;
+        known.changed_at = first ? 0 : now;
+        fresh = true;
+    }
+    known.changes = changes;
+    if (fresh || now - known.changed_at < kYoungNs)
+        fill(known, false);
+}
+
 std::vector<SelectedProcess> ProcessScan::look(uint64_t now, const std::set<uint32_t>& watched)
 {
     const bool first = known_.empty();  // all are there for who knows how long
+    if (!changes_ || now >= next_complete_) {
+        next_complete_ = now + kCompleteNs;
+        passed_over_.clear();
+        for (auto& [pid, known] : known_)
+            known.changes.reset();
+    }
     std::set<uint32_t> alive;
     for (uint32_t pid : numbers_in(proc_)) {
-        const auto stat = parse_proc_stat(read_proc_file(path(pid, "stat")));
-        if (!stat || stat->kernel || !stat->running())
+        const uint32_t changes = changes_ ? changes_(pid) : 0;
+        if (auto over = passed_over_.find(pid); over != passed_over_.end() && over->second == changes)
             continue;
-        alive.insert(pid);
-        Known& known = known_[pid];
-        bool fresh = false;
-        if (known.seen.started != stat->started_ticks || known.seen.comm != stat->comm ||
-            known.program != stat->program) {
-            known = {};
-            known.seen.pid = pid;
-            known.seen.started = stat->started_ticks;
-            known.seen.comm = stat->comm;
-            known.program = stat->program;
-            known.changed_at = first ? 0 : now;
-            fresh = true;
-        }
-        if (fresh || now - known.changed_at < kYoungNs)
-            fill(known, false);
+        if (auto at = known_.find(pid);
+            at != known_.end() && at->second.changes == changes && now - at->second.changed_at >= kYoungNs)
+            alive.insert(pid);
+        else
+            read(pid, now, first, alive);
     }
     std::erase_if(known_, [&](const auto& one) { return !alive.count(one.first); });
     if (selection_.asks_for(By::kPort))
         look_at_ports(now);
     std::vector<SelectedProcess> found;
     for (auto& [pid, known] : known_) {
-        if (!selection_.matches(known.seen) || is_epaudit(pid))
+        if (!selection_.matches(known.seen) || is_epaudit(known, now))
             continue;
         if (!watched.count(pid))
             look_at_use(known, now);

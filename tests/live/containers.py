@@ -79,6 +79,7 @@ def one_inside_another():
         check(finding["process"]["pid"] > 1 and finding["process"]["exe"] == BUG, str(finding["process"]))
         tids = {event["tid"] for event in finding["evidence"]["timeline"] if event.get("tid")}
         check(tids and min(tids) >= finding["process"]["pid"], f"threads {tids}, process {finding['process']}")
+        names_source(finding)
         if prefix:
             numbers_are_ours(outcome.report)
 
@@ -119,19 +120,44 @@ def number_of_a_stranger():
     check(code == 0 and found["observation"]["epolls"] == 1, f"exit {code}: {out} {err}")
 
 
+def root_with_server(directory):
+    """A root directory for a container: /srv/server and what it needs, and nothing else."""
+    root = pathlib.Path(directory, "root")
+    for folder in ("srv", "tmp", "proc"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy(BUG, root / "srv/server")
+    libraries = set(re.findall(r"(/\S+)", subprocess.run(["ldd", BUG], capture_output=True, text=True, check=True).stdout))
+    for library in libraries:
+        target = root / library[1:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, target)
+    return root
+
+
+def names_source(finding):
+    files = {frame.get("file", "") for stack in finding["evidence"]["stacks"] for frame in stack["frames"]}
+    check(any(file.endswith("busy-epollout/bug.cpp") for file in files), f"source files {files}")
+
+
+def run_into_one():
+    """What is run makes a container, and its program is in there only; epaudit itself may be in one."""
+    for prefix in ([], CONTAINER):
+        with tempfile.TemporaryDirectory() as directory:
+            root = root_with_server(directory)
+            outcome = epaudit("run", "--", "unshare", "--pid", "--fork", "--mount", "--kill-child", "chroot", root, "/srv/server",
+                              "--seconds", "4", prefix=prefix)
+        check(outcome.code == 1 and outcome.rules() == ["EP201"] and outcome.report["observation"]["complete"], outcome.describe())
+        finding = outcome.report["findings"][0]
+        check(finding["process"]["exe"].endswith("/srv/server"), str(finding["process"]))
+        names_source(finding)
+        if prefix:
+            check(0 < finding["process"]["pid"] < SMALL, str(finding["process"]))
+
+
 def host_looks_into_one():
     """The host's numbers; source lines by way of the container's own root, where the host has no such file."""
     with tempfile.TemporaryDirectory() as directory:
-        root = pathlib.Path(directory, "root")
-        (root / "srv").mkdir(parents=True)
-        (root / "tmp").mkdir()
-        (root / "proc").mkdir()
-        shutil.copy(BUG, root / "srv/server")
-        libraries = set(re.findall(r"(/\S+)", subprocess.run(["ldd", BUG], capture_output=True, text=True, check=True).stdout))
-        for library in libraries:
-            target = root / library[1:]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(library, target)
+        root = root_with_server(directory)
         server = subprocess.Popen(["unshare", "--pid", "--fork", "--mount", "--kill-child", "chroot", str(root), "/srv/server",
                                    "--seconds", "30", "--ready-file", "/tmp/ready"], stderr=subprocess.DEVNULL)
         try:
@@ -143,8 +169,7 @@ def host_looks_into_one():
             check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
             finding = outcome.report["findings"][0]
             check(finding["process"]["pid"] == int(child) and finding["process"]["exe"].endswith("/srv/server"), str(finding))
-            files = {frame.get("file", "") for stack in finding["evidence"]["stacks"] for frame in stack["frames"]}
-            check(any(file.endswith("busy-epollout/bug.cpp") for file in files), f"source files {files}")
+            names_source(finding)
             look = epaudit("inspect", "--format", "json", "-p", child, json_report=False)
             check({h["pid"] for h in json.loads(look.out)["epolls"][0]["descriptors"]} == {int(child)}, look.out[:400])
         finally:
@@ -192,6 +217,7 @@ def register(suite):
     suite.run("container: one inside another", one_inside_another)
     suite.run("container: a fork storm inside", storm_inside)
     suite.run("container: the number of a stranger outside", number_of_a_stranger)
+    suite.run("container: run into one", run_into_one)
     suite.run("container: the host looks into one", host_looks_into_one)
     suite.run("container: a clock of its own", a_clock_of_its_own)
     suite.run("container: doctor inside", doctor_inside)

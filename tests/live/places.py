@@ -27,6 +27,26 @@ def armed_by(program, *words, third=("timerfd", "open_clock")):
               f"{kind} was armed in {function}, told: {armed}; " + outcome.describe())
 
 
+def pointed_at(program, how):
+    """Reports point at the line that called, not at the helpers that all calls come through, and say what those were."""
+    with tempfile.TemporaryDirectory() as directory:
+        sarif, text = pathlib.Path(directory, "r.sarif"), pathlib.Path(directory, "r.txt")
+        outcome = epaudit("run", "--profile", "test", "--duration", "2.5", "--format", f"sarif={sarif}", "--format", f"text={text}",
+                          "--", program, how)
+        results, words = json.loads(sarif.read_text())["runs"][0]["results"], " ".join(text.read_text().split())
+    source = (ROOT / "tests/live/places.cpp").read_text().splitlines()
+    pointed = {}
+    for result in results:
+        place = result["locations"][0]
+        line = source[place["physicalLocation"]["region"]["startLine"] - 1]
+        pointed[result["properties"]["fdKind"]] = place["logicalLocations"][0]["fullyQualifiedName"], line
+    for kind, function in {"eventfd": "open_counter", "pipe": "open_pipe", "timerfd": "open_clock"}.items():
+        name, line = pointed.get(kind, ("", ""))
+        check(function in name and "arm" in line, f"{kind}: {pointed}; {outcome.describe()}")
+        check(re.search(rf"the call comes from \S* ?\S*{function}(\(\))? \(\S+places.cpp:\d+\); [^;]*arm(\(int, unsigned int\))? "
+                        r"\(\S+places.cpp:\d+\) only passes it on", words), words)
+
+
 def stopped_by(program):
     """Input that waits for ever: the finding leads with the read that stopped early, though none followed it."""
     outcome = epaudit("run", "--profile", "test", "--", program, "half")
@@ -76,6 +96,9 @@ def register(suite):
         for how in ("wrapper", "deep", "again"):
             suite.run(f"places: armed through a wrapper, {how}, {frames}",
                       functools.partial(armed_by, str(BUILD / f"tests/places-{frames}"), how))
+        for how in ("wrapper", "deep"):
+            suite.run(f"places: the caller of a helper, {how}, {frames}",
+                      functools.partial(pointed_at, str(BUILD / f"tests/places-{frames}"), how))
         suite.run(f"places: known again, {frames}", functools.partial(known_again, str(BUILD / f"tests/places-{frames}")))
         suite.run(f"places: stopped early, {frames}",
                   functools.partial(stopped_by, str(BUILD / f"tests/places-{frames}")))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes chosen by what they are: by name, port, user or container, through restarts and forks; and `epaudit list`."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -258,46 +259,123 @@ def bad_input():
     refuses(2, "inspect needs a process", "inspect")
 
 
-def bundle(directory, program, arguments):
-    """A root made of the machine's own folders, with the program where only the container has it."""
+def bundle(directory, programs, command, capabilities=()):
+    """A root made of the machine's own folders, with programs, by their paths, where only the container has them."""
     root = directory / "rootfs"
     mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}]
-    for folder in ("usr", "lib", "lib64", "bin", "etc"):
+    for folder in ("usr", "lib", "lib64", "bin", "etc", "sys"):
         (root / folder).mkdir(parents=True)
         if os.path.exists("/" + folder):
             mounts.append({"destination": "/" + folder, "type": "bind", "source": "/" + folder, "options": ["rbind", "ro"]})
-    for folder in ("proc", "tmp", "app"):
+    for folder in ("proc", "tmp"):
         (root / folder).mkdir()
-    shutil.copy(program, root / "app/server")
-    config = {"ociVersion": "1.0.0", "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"],
-                                                 "args": ["/app/server", *arguments]},
-              "root": {"path": "rootfs"}, "mounts": mounts,
+    for path, program in programs.items():
+        target = root / str(path)[1:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(program, target)
+    process = {"user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"], "args": list(map(str, command))}
+    if capabilities:
+        process["capabilities"] = {kind: list(capabilities) for kind in ("bounding", "effective", "permitted")}
+    config = {"ociVersion": "1.0.0", "process": process, "root": {"path": "rootfs"}, "mounts": mounts,
               "annotations": {"org.opencontainers.image.ref.name": "acme/server:7"},
               "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]}}
     (directory / "config.json").write_text(json.dumps(config))
 
 
-def in_a_container():
-    """runc, and a bundle made by hand: it is found by the name of the container, and the finding says where it was."""
+@contextlib.contextmanager
+def container(name, directory, programs, *command, capabilities=()):
+    """One of runc, by a bundle made by hand."""
     if not shutil.which("runc"):
         raise Skip("runc is not installed")
+    directory.mkdir(exist_ok=True)
+    bundle(directory, programs, command, capabilities)
+    with subprocess.Popen(["runc", "run", "-b", str(directory), name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as runtime:
+        try:
+            wait_for(lambda: runtime.poll() is not None or subprocess.run(
+                ["runc", "state", name], capture_output=True, check=False).returncode == 0, 10, "a container")
+            if runtime.poll() is not None:
+                raise Skip(f"runc cannot run a container here: {runtime.stdout.read().strip()[:200]}")
+            yield runtime
+        finally:
+            subprocess.run(["runc", "delete", "-f", name], capture_output=True, check=False)
+            end(runtime)
+
+
+def in_a_container():
+    """It is found by the name of the container, and the finding says where it was."""
     with named("selrunc") as (name, directory):
-        bundle(directory, BUG, ["--seconds", "30"])
-        with subprocess.Popen(["runc", "run", "-b", str(directory), name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True) as runtime:
-            try:
-                wait_for(lambda: runtime.poll() is not None or subprocess.run(
-                    ["runc", "state", name], capture_output=True, check=False).returncode == 0, 10, "a container")
-                if runtime.poll() is not None:
-                    raise Skip(f"runc cannot run a container here: {runtime.stdout.read().strip()[:200]}")
-                outcome = epaudit("attach", "--container", name, "--wait", "--profile", "test", "--duration", 4)
-            finally:
-                subprocess.run(["runc", "delete", "-f", name], capture_output=True, check=False)
-                end(runtime)
+        with container(name, directory, {"/app/server": BUG}, "/app/server", "--seconds", "30"):
+            outcome = epaudit("attach", "--container", name, "--wait", "--profile", "test", "--duration", 4)
     check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
-    container = outcome.report["findings"][0]["process"]["container"]
-    check(container == {"id": name, "name": name, "image": "acme/server:7", "runtime": "runc"}, str(container))
-    check(f"{name} (acme/server:7, runc)" in outcome.out or outcome.out == "", outcome.out)
+    found = outcome.report["findings"][0]["process"]["container"]
+    check(found == {"id": name, "name": name, "image": "acme/server:7", "runtime": "runc"}, str(found))
+
+
+def files_of_a_container():
+    """The program lies in the container only, and the host has another one by that name: symbols are those of the container's,
+    and all reports say whose path it is."""
+    with named("selroot") as (name, directory):
+        path = as_named(FIXED, directory, "server")
+        text, sarif = directory / "report.txt", directory / "report.sarif"
+        with container(name, directory / "bundle", {path: BUG}, path, "--seconds", "60"):
+            outcome = epaudit("attach", "--container", name, "--wait", "--profile", "test", "--duration", 4, "--format",
+                              f"text={text}", "--format", f"sarif={sarif}")
+            look = epaudit("inspect", "--container", name, json_report=False)
+        words, (result,) = " ".join(text.read_text().split()), json.loads(sarif.read_text())["runs"][0]["results"]
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    finding = outcome.report["findings"][0]
+    check(finding["process"]["exe"] == str(path), str(finding["process"]))
+    own = [frame for stack in finding["evidence"]["stacks"] for frame in stack["frames"] if frame.get("module") == str(path)]
+    files = {frame.get("file") for frame in own}
+    check(any(file and file.endswith("demo_bugs/busy-epollout/bug.cpp") for file in files), f"{files}: {outcome.describe()}")
+    check(not any(file and file.endswith("fixed.cpp") for file in files), f"symbols of the host's file: {files}")
+    check(f"container {name} (acme/server:7, runc)" in words, words)
+    check(result["properties"]["container"]["name"] == name, str(result["properties"]))
+    check(look.code == 0 and f"container {name}" in look.out, look.out + look.err)
+
+
+TO_WATCH = ("CAP_BPF", "CAP_PERFMON")
+FOR_SOURCE_LINES = ("CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID")
+
+
+def run_in_a_container(capabilities):
+    """With the container's own numbers; source lines take the capabilities that the documentation names, else a note says why
+    there are none."""
+    with named("selinside") as (name, directory):
+        programs = {"/app/epaudit": EPAUDIT, "/app/server": BUG}
+        with container(name, directory, programs, "/app/epaudit", "run", "--profile", "test", "--format", "json=/tmp/report.json",
+                       "--", "/app/server", "--seconds", "4", capabilities=capabilities) as runtime:
+            said = runtime.communicate(timeout=60)[0]
+        file = directory / "rootfs/tmp/report.json"
+        check(file.exists(), said)
+        report = json.loads(file.read_text())
+    findings = report["findings"]
+    check(runtime.returncode == 1 and [finding["rule"] for finding in findings] == ["EP201"], f"exit {runtime.returncode}: {said}")
+    check(findings[0]["process"]["exe"] == "/app/server" and findings[0]["process"]["pid"] < 50, str(findings[0]["process"]))
+    frames = [frame for stack in findings[0]["evidence"]["stacks"] for frame in stack["frames"]]
+    lines = any(frame.get("file", "").endswith("busy-epollout/bug.cpp") for frame in frames)
+    told = any("call stack" in note for note in report["observation"].get("notes", []))
+    check(lines or (told and "CAP_SYS_PTRACE" not in capabilities), f"{frames}, {report['observation']}")
+
+
+def beginning_of_two():
+    """As people give the first digits of an id: that means one container, or it is refused and both are named."""
+    with named("seltwo") as (_, directory):
+        digits, command = f"{os.getpid():08x}", ("/app/server", "--seconds", "60")
+        with container(digits + "a1", directory / "first", {"/app/server": FIXED}, *command), \
+                container(digits + "b2", directory / "second", {"/app/server": FIXED}, *command):
+            for word in ("list", "attach", "inspect"):
+                outcome = epaudit(word, "--container", digits, json_report=False)
+                check(outcome.code == 2 and f"--container {digits} means several" in outcome.err, outcome.describe())
+                check(digits + "a1" in outcome.err and digits + "b2" in outcome.err, outcome.err)
+
+            def listed_by(value):
+                outcome = epaudit("list", "--container", value, "--format", "json", json_report=False)
+                check(outcome.code == 0, outcome.err)
+                return {one["container"]["id"] for one in json.loads(outcome.out)["processes"]}
+            wait_for(lambda: listed_by(digits + "a") == {digits + "a1"}, 10, "an epoll in the first container")
+            wait_for(lambda: listed_by(digits + "*") == {digits + "a1", digits + "b2"}, 10, "one in each")
 
 
 def register(suite):
@@ -311,3 +389,9 @@ def register(suite):
     suite.run("selected: list", listed)
     suite.run("selected: bad input", bad_input)
     suite.run("selected: in a container of runc", in_a_container)
+    suite.run("selected: a path that the host has too, in a container of runc", files_of_a_container)
+    suite.run("selected: run in a container of runc", functools.partial(run_in_a_container, TO_WATCH + FOR_SOURCE_LINES))
+    suite.run("selected: run in a container of runc with little", functools.partial(run_in_a_container, TO_WATCH))
+    suite.run("selected: run in a container of runc, its program has more capabilities",
+              functools.partial(run_in_a_container, TO_WATCH + FOR_SOURCE_LINES[1:]))
+    suite.run("selected: a container of runc by the first digits of its id", beginning_of_two)

@@ -8,6 +8,7 @@
 
 #include "src/books/call_sites.h"
 #include "src/evidence/fingerprint.h"
+#include "src/evidence/place.h"
 #include "src/support/nearest.h"
 
 namespace epaudit {
@@ -525,6 +526,57 @@ TEST(AuditorStacks, OfAnEpollNoneOfWhoseRegistrationsIsShown)
     EXPECT_EQ(findings[0].fingerprint, fingerprint(findings[0])) << "it names the function";
     EXPECT_NE(findings[0].fingerprint, placeless_fingerprint(findings[0]));
     EXPECT_EQ(sites->asked_, (std::vector<uint64_t>{5, 40, 0}));
+}
+
+// A server whose calls of epoll_ctl all go through one function, and whose second caller comes late.
+class ThroughAHelper : public CallSites {
+public:
+    const Stack* find(StackRole role, const sweep_record&) override
+    {
+        return role == StackRole::kArmed ? &listener_ : nullptr;
+    }
+    std::vector<const Stack*> armed_in(uint32_t pid) override
+    {
+        asked_ += 1;
+        if (pid != 7)
+            return {};
+        return second_ ? std::vector<const Stack*>{&listener_, &client_} : std::vector<const Stack*>{&listener_};
+    }
+    uint64_t places_in(uint32_t) const override { return second_ ? 2 : 1; }
+    bool second_ = false;
+    unsigned asked_ = 0;
+
+private:
+    Stack listener_{"armed here", {{"watch_fd", "server.c", 11}, {"main", "server.c", 40}}};
+    Stack client_{"armed here", {{"watch_fd", "server.c", 11}, {"on_accept", "server.c", 21}}};
+};
+
+TEST(AuditorStacks, ASecondCallerShowsAHelper)
+{
+    const RuleInfo info{"EP903", "third-rule", "", Level::kLikely, {}, {}, "", {StackRole::kArmed}};
+    std::vector<Finding> list(1);
+    list[0].rule = "EP903";
+    list[0].level = Level::kLikely;
+    list[0].pid = 7;
+    list[0].subject_epoll = 5;
+    std::vector<std::unique_ptr<Rule>> rules;
+    rules.push_back(std::make_unique<Parrot>(info, list));
+    Auditor auditor(Profile::kTest, std::move(rules));
+    Snapshot books;
+    books.epolls[5].created_at = 40;
+    auto sites = std::make_shared<ThroughAHelper>();
+    books.call_sites = sites;
+    auditor.look(books);
+    auditor.look(books);
+    EXPECT_EQ(sites->asked_, 1U) << "nothing has come since";
+    const Finding first = auditor.findings().at(0);
+    EXPECT_EQ(guilty_frame(first)->function, "watch_fd");
+    sites->second_ = true;
+    auditor.look(books);
+    const Finding then = auditor.findings().at(0);
+    EXPECT_EQ(guilty_frame(then)->function, "main");
+    EXPECT_EQ(then.fingerprint, first.fingerprint);
+    EXPECT_EQ(auditor.findings().size(), 1U);
 }
 
 }  // namespace

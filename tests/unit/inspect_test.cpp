@@ -351,6 +351,21 @@ TEST(Inspect, WhatHasChanged)
     EXPECT_EQ(anew.lists[0].registrations[0].change, Change::kNew) << "removed and added again";
 }
 
+TEST(Inspect, SaysInWhichContainerAPathIs)
+{
+    const inspect_file a = tcp(0xa, 7);
+    InterestLook look = look_at(bytes_of(a) + item_record(a, 7, EPOLLIN));
+    look.processes[kPid].workload = {"docker.service", {"3f4a0c1d9be8", "api", "acme/api:7", "docker"}, "shop/api-0"};
+    EXPECT_NE(
+        text_of(look).find("server[100]  /usr/bin/server  unit docker.service  container api (acme/api:7, docker)  pod "
+                           "shop/api-0\n"),
+        std::string::npos)
+        << text_of(look);
+    const nlohmann::json process = json_of(look)["processes"][0];
+    EXPECT_EQ(process["container"]["name"], "api");
+    EXPECT_EQ(process["pod"], "shop/api-0");
+}
+
 TEST(Inspect, Json)
 {
     inspect_file a = tcp(0xa, 7);
@@ -363,6 +378,7 @@ TEST(Inspect, Json)
     EXPECT_EQ(json["time"], "2026-11-21T06:15:00Z");
     EXPECT_EQ(json["complete"], true);
     EXPECT_EQ(json["processes"][0]["comm"], "server");
+    EXPECT_FALSE(json["processes"][0].contains("container"));
     nlohmann::json list = json["epolls"][0];
     EXPECT_EQ(list["descriptors"], nlohmann::json::parse(R"([{"pid":100,"fd":4}])"));
     EXPECT_EQ(list["waiters"][0]["asleep_at_most_s"], 3.5);

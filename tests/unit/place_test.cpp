@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/evidence/place.h"
+#include "src/evidence/fingerprint.h"
 #include "src/evidence/source_text.h"
 
 #include <gtest/gtest.h>
@@ -97,6 +98,115 @@ TEST(Place, RuntimesAndPackagesAreNotTheProject)
     EXPECT_EQ(guilty_of({{"mio::poll", "/home/me/.cargo/registry/src/x/mio-0.8/src/poll.rs", 12, exe},
                          {"server::arm", "src/main.rs", 3, exe}}),
               "server::arm");
+}
+
+const std::string kServer = "/app/server";
+
+Frame at(const char* function, int line, const char* file = "/app/server.c") { return {function, file, line, kServer}; }
+
+// As gdb shows a stack of a C program: libc below, the start of the program above.
+Stack armed(std::vector<Frame> own)
+{
+    own.insert(own.begin(),
+               {"epoll_ctl", "../sysdeps/unix/syscall-template.S", 120, "/lib/x86_64-linux-gnu/libc.so.6"});
+    own.push_back({"__libc_start_main", "", 0, "/lib/x86_64-linux-gnu/libc.so.6"});
+    return {"armed here", std::move(own)};
+}
+
+std::string helpers_of(const std::vector<Stack>& stacks, const std::string& directory = "")
+{
+    std::vector<const Stack*> pointers;
+    for (const Stack& stack : stacks)
+        pointers.push_back(&stack);
+    std::string names;
+    for (const Helper& helper : helpers_among(pointers, kServer, directory))
+        names += (names.empty() ? "" : " ") + helper.function;
+    return names;
+}
+
+TEST(Place, AHelperIsWhatAllCallsComeThrough)
+{
+    const Stack listener = armed({at("watch_fd", 8), at("main", 40)});
+    const Stack client = armed({at("watch_fd", 8), at("on_accept", 21), at("main", 44)});
+    EXPECT_EQ(helpers_of({listener, client}), "watch_fd");
+    EXPECT_EQ(helpers_of({listener}), "") << "one caller: it may be that nobody else ever calls";
+    EXPECT_EQ(helpers_of({client, client}), "");
+    EXPECT_EQ(helpers_of({listener, client, armed({at("main", 60)})}), "") << "not all calls come through it";
+    EXPECT_EQ(helpers_of({armed({at("watch_fd", 8), at("main", 40)}), armed({at("watch_fd", 8), at("main", 52)})}),
+              "watch_fd")
+        << "two lines of one function";
+    EXPECT_EQ(helpers_of({armed({at("on_event", 8), at("main", 40)}), armed({at("on_event", 9), at("main", 40)})}), "")
+        << "two lines of the function itself, and one caller";
+    EXPECT_EQ(helpers_of({armed({at("main", 40)}), armed({at("main", 50)})}), "") << "nobody called main";
+    EXPECT_EQ(helpers_of({armed({at("work", 4)}), armed({at("work", 4), at("main", 9)})}), "")
+        << "also begun by a thread";
+    EXPECT_EQ(helpers_of({listener, armed({at("watch_fd", 8, "/app/other.c"), at("on_accept", 21)})}), "")
+        << "another function of that name";
+    EXPECT_EQ(helpers_of({listener, client, {"armed here", {{"uv_loop_init", "", 0, "/usr/lib/libuv.so.1"}}}}),
+              "watch_fd")
+        << "what a library does for itself says nothing";
+}
+
+TEST(Place, HelpersInLayers)
+{
+    EXPECT_EQ(helpers_of({armed({at("arm", 3), at("set_interest", 9), at("open_a", 20), at("main", 30)}),
+                          armed({at("arm", 3), at("set_interest", 9), at("open_b", 25), at("main", 31)})}),
+              "arm set_interest");
+    EXPECT_EQ(helpers_of({armed({at("ep_mod", 3), at("set_interest", 9), at("open_a", 20), at("main", 30)}),
+                          armed({at("ep_mod", 4), at("set_interest", 11), at("open_b", 25), at("main", 31)})}),
+              "set_interest")
+        << "the first is known by its name";
+}
+
+TEST(Place, TheCallerOfAHelperIsGuiltyAndTheFingerprintStays)
+{
+    Finding finding;
+    finding.rule = "EP201";
+    finding.exe = kServer;
+    finding.stacks = {armed({at("watch_fd", 8), at("on_accept", 21), at("main", 44)}),
+                      {"last read here", {at("watch_fd", 12), at("main", 50)}}};
+    EXPECT_EQ(guilty_place(finding).frame->function, "watch_fd");
+    EXPECT_EQ(guilty_place(finding).helper, nullptr);
+    const std::string before = fingerprint(finding);
+    finding.stacks[0].helpers = {{"watch_fd", "/app/server.c"}};
+    EXPECT_EQ(guilty_place(finding).frame->function, "on_accept");
+    EXPECT_EQ(guilty_place(finding).helper->line, 8);
+    EXPECT_EQ(fingerprint(finding), before) << "whether a second caller was seen may not decide";
+    finding.stacks.erase(finding.stacks.begin());
+    EXPECT_EQ(guilty_place(finding).frame->function, "watch_fd") << "a read is its own";
+}
+
+TEST(Place, BelowTheWorkingDirectory)
+{
+    Finding finding = with_frames({{"add_watch", "/opt/src/libloop/loop.c", 3, "/app/libloop.so"},
+                                   {"on_accept", "/home/me/app/src/server.c", 21, "/app/server"},
+                                   {"main", "/home/me/app/src/server.c", 44, "/app/server"}});
+    EXPECT_EQ(guilty_frame(finding)->function, "add_watch");
+    const std::string before = fingerprint(finding);
+    for (const char* one : {"/home/me/app", "/home/me/app/", "/home/me"}) {
+        finding.directory = one;
+        EXPECT_EQ(guilty_frame(finding)->function, "on_accept") << one;
+        EXPECT_EQ(fingerprint(finding), before) << "from where a program is started may not decide";
+    }
+    for (const char* nothing : {"", "/", "/home", "/home/me/ap", "/opt", "/tmp", "/home/me/app/src/server.c/x"}) {
+        finding.directory = nothing;
+        EXPECT_EQ(guilty_frame(finding)->function, "add_watch") << nothing;
+    }
+}
+
+TEST(Place, ImagesOfContainersHaveProgramsBelowUsrSrc)
+{
+    Finding finding = with_frames({{"processTimers", "node:internal/timers", 499, ""},
+                                   {"read", "/usr/src/app/node_modules/x/index.js", 4, ""},
+                                   {"onRequest", "/usr/src/app/server.js", 41, ""}});
+    EXPECT_EQ(guilty_frame(finding), nullptr);
+    const std::string unknown = fingerprint(finding);
+    finding.directory = "/usr/src/app";
+    ASSERT_NE(guilty_frame(finding), nullptr);
+    EXPECT_EQ(guilty_frame(finding)->function, "onRequest");
+    EXPECT_NE(fingerprint(finding), unknown) << "where nothing else names a function";
+    finding.directory = "/usr/src";
+    EXPECT_EQ(guilty_frame(finding), nullptr);
 }
 
 TEST(Place, TheFirstStackThatKnowsDecides)

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "bpf/types.h"
 
@@ -300,5 +301,42 @@ TEST(Selection, SaysItself)
     EXPECT_FALSE(selection.is_open());
 }
 
+// Of those about whom nothing is told not even their small file is opened, until all are looked at again.
+TEST_F(ProcessScanTest, ToldOfChanges)
+{
+    put({10, "old", "/bin/old"});
+    put({11, "kworker", "", "0::/\n", 0, {}, 1, 0, 0x200000});
+    Selection selection;
+    selection.wanted = {{By::kComm, "new"}};
+    ProcessScan watcher = scan(selection);
+    std::map<uint32_t, uint32_t> changes;
+    watcher.told_by([&](uint32_t pid) { return changes[pid]; });
+    EXPECT_EQ(pids(watcher.look(kStart)), Pids{});
+    put({10, "new", "/bin/new", "0::/\n", 0, {"anon_inode:[eventpoll]"}, 100, 0x2000});  // exec
+    put({11, "new", "/bin/new"});                                                        // its number is used again
+    EXPECT_EQ(pids(watcher.look(kStart + NSEC_PER_SEC)), Pids{});
+    changes[10]++;
+    EXPECT_EQ(pids(watcher.look(kStart + 2 * NSEC_PER_SEC)), Pids{10});
+    EXPECT_EQ(pids(watcher.look(kStart + 6 * NSEC_PER_SEC)), (Pids{10, 11})) << "nobody told of 11, and yet";
+}
+
+TEST_F(ProcessScanTest, ToldThatItEnded)
+{
+    put({10, "web", "/bin/web"});
+    Selection selection;
+    selection.wanted = {{By::kComm, "web"}};
+    ProcessScan watcher = scan(selection);
+    std::map<uint32_t, uint32_t> changes;
+    watcher.told_by([&](uint32_t pid) { return changes[pid]; });
+    EXPECT_EQ(pids(watcher.look(kStart)), Pids{10});
+    Process ended{10, "web", ""};
+    ended.state = 'Z';
+    put(ended);
+    changes[10]++;
+    EXPECT_EQ(pids(watcher.look(kStart + NSEC_PER_SEC)), Pids{});
+    put({10, "web", "/bin/web", "0::/\n", 0, {"anon_inode:[eventpoll]"}, 200});
+    changes[10]++;
+    EXPECT_EQ(pids(watcher.look(kStart + 2 * NSEC_PER_SEC)), Pids{10}) << "another one, with its number";
+}
 }  // namespace
 }  // namespace epaudit

@@ -78,11 +78,28 @@ TEST(Recording, AProcessIsReadAsItWasWritten)
     for (const Workload& workload :
          {Workload{}, Workload{"web.service", {"3f4a0c1d9be8", "api", "acme/api:7", "docker"}, "shop/api-0"}}) {
         written.workload = workload;
+        written.directory = "/srv/app";
         ProcessInfo read;
         ASSERT_TRUE(parse_process(process_text(written, "id"), read));
         EXPECT_EQ(read.comm, "worker");
         EXPECT_EQ(read.workload, workload);
+        EXPECT_EQ(read.directory, "/srv/app");
     }
+}
+
+TEST(Recording, AStackIsReadWithItsProcess)
+{
+    const Stack stack{"armed here", {{"watch", "server.cpp", 44, "/app/server"}}};
+    RecordedStack read;
+    ASSERT_TRUE(parse_stack(stack_text({StackRole::kArmed, 9, 1000, stack, 4711}), read));
+    RecordedSites sites;
+    sites.add(std::move(read));
+    EXPECT_EQ(sites.armed_in(4711).size(), 1U);
+    EXPECT_EQ(sites.places_in(4711), 1U);
+    EXPECT_TRUE(sites.armed_in(4712).empty());
+    ASSERT_TRUE(parse_stack("{\"role\":0,\"id\":9,\"time\":1000,\"frames\":[]}", read)) << "of an earlier version";
+    sites.add(std::move(read));
+    EXPECT_EQ(sites.places_in(0), 0U) << "of no process that is known";
 }
 
 TEST(Recording, HeaderIsReadAsItWasWritten)

@@ -61,6 +61,16 @@ TEST(Sarif, ResultPointsAtTheGuiltyLine)
     EXPECT_EQ(run.at("originalUriBaseIds").at("%SRCROOT%").at("uri"), "file:///src/app/");
 }
 
+TEST(Sarif, PointsAtTheCallerOfAHelper)
+{
+    Report report = spinning_report();
+    report.findings[0].source.reset();
+    report.findings[0].stacks[0].helpers = {{"watch", "/src/app/src/server.cpp"}};
+    const Json place = sarif_run(report).at("results").at(0).at("locations").at(0);
+    EXPECT_EQ(place.at("physicalLocation").at("region").at("startLine"), 81);
+    EXPECT_EQ(place.at("logicalLocations").at(0).at("fullyQualifiedName"), "Publisher::on_connect(int)");
+}
+
 TEST(Sarif, StacksAndCodeFlow)
 {
     const Json run = sarif_run(spinning_report());

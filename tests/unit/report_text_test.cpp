@@ -94,6 +94,21 @@ TEST(TextReport, CleanIsShortAndSaysWhatWasWatched)
               "verdict   no epoll misuse found in 12.0 s, 123,456 events, 37 registrations of 2 epolls\n");
 }
 
+TEST(TextReport, AHelperAndWhoCallsIt)
+{
+    Report report = quiet_report();
+    report.findings.push_back(busy_epollout());
+    report.findings[0].stacks = {
+        {"armed here",
+         {{"watch_fd", "/src/ep.c", 8, "/usr/bin/server"}, {"on_accept", "/src/server.c", 21, "/usr/bin/server"}}}};
+    EXPECT_EQ(text_of(report).find("passes"), std::string::npos);
+    report.findings[0].stacks[0].helpers = {{"watch_fd", "/src/ep.c"}};
+    EXPECT_NE(text_of(report).find(
+                  "\n  the call comes from on_accept (/src/server.c:21); watch_fd (/src/ep.c:8) only passes it on\n"),
+              std::string::npos)
+        << text_of(report);
+}
+
 TEST(TextReport, SystemCallsPerRequest)
 {
     Report report = quiet_report();
