@@ -19,6 +19,7 @@ import places
 import readers
 import reports
 import rings
+import room
 import safety
 import scale
 import selected
@@ -46,6 +47,7 @@ places.register(suite)
 readers.register(suite)
 reports.register(suite)
 rings.register(suite)
+room.register(suite)
 safety.register(suite)
 scale.register(suite)
 selected.register(suite)
