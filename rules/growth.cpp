@@ -38,11 +38,11 @@ bool Growth::grew(uint32_t group) const
     return static_cast<double>(kept) >= kept_share_ * static_cast<double>(old.size());
 }
 
-bool Told::worth_saying(const Member& member, Level level, bool example)
+bool Told::worth_saying(const Member& member, Level level, bool example, bool hangs)
 {
-    auto [at, fresh] = told_.try_emplace(member, Said{level});
-    bool changed = at->second.level != level;
-    at->second = {level};
+    auto [at, fresh] = told_.try_emplace(member, Said{level, hangs});
+    bool changed = at->second.level != level || at->second.hangs != hangs;
+    at->second = {level, hangs};
     return fresh || changed || example;
 }
 

@@ -41,16 +41,18 @@ private:
 };
 
 // Thousands of sockets may leak. Each is reported when it is new or its level changes, and one example always,
-// so that its numbers stay fresh.
+// so that its numbers stay fresh. `hangs`: it is marked as what hangs from the start (FromStart). When that begins, the mark
+// is new; when it ends, what was said is taken back, and is to be said again.
 class Told {
 public:
-    bool worth_saying(const Member& member, Level level, bool example);
+    bool worth_saying(const Member& member, Level level, bool example, bool hangs = false);
     // At the end of an audit: what was not asked about in it is forgotten.
     void settle();
 
 private:
     struct Said {
         Level level;
+        bool hangs = false;
         bool asked = true;
     };
     std::map<Member, Said> told_;

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "bpf/ledger_limits.h"
 #include "rules/evidence.h"
@@ -246,27 +248,17 @@ Coverage SpinRule::coverage(const Sight& sight) const
 
 namespace {
 
-// Where data does not tell which registration an event was about, a run counts for all that may be meant: those that
-// have the same data in the same epoll. By number.
-std::vector<const Entry*> sharers(const Snapshot& books, const Entry& entry)
-{
-    std::vector<const Entry*> all;
-    if (!(entry.registration.flags & REGISTRATION_SHARED))
-        return all;
-    for (const std::vector<Entry>* entries : {&books.entries, &books.buried})
-        for (const Entry& other : *entries)
-            if ((other.registration.flags & REGISTRATION_SHARED) && other.key.epoll == entry.key.epoll &&
-                other.registration.data == entry.registration.data && other.buried == entry.buried)
-                all.push_back(&other);
-    std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->key.fd < b->key.fd; });
-    return all;
-}
+constexpr size_t kMostNamed = 8;
+
+bool shares_data(const Entry& entry) { return entry.registration.flags & REGISTRATION_SHARED; }
 
 void name_candidates(Finding& finding, const std::vector<const Entry*>& candidates)
 {
     std::string names;
-    for (const Entry* one : candidates)
+    for (const Entry* one : std::span(candidates).first(std::min(candidates.size(), kMostNamed)))
         names += fmt::format("{}{} fd {}", names.empty() ? "" : ", ", kind_name(one->file.kind), one->key.fd);
+    if (candidates.size() > kMostNamed)
+        names += fmt::format(" and {} more", candidates.size() - kMostNamed);
     finding.fd = {};
     add_fact(finding, "which fd",
              fmt::format("not known: {} have the same data, {:#x}", names, candidates.front()->registration.data));
@@ -274,13 +266,33 @@ void name_candidates(Finding& finding, const std::vector<const Entry*>& candidat
 
 }  // namespace
 
-void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& settings,
+const std::vector<const Entry*>& Sharers::of(const Entry& entry)
+{
+    static const std::vector<const Entry*> kNone;
+    if (!shares_data(entry))
+        return kNone;
+    if (!std::exchange(counted_, true))
+        count();
+    return groups_[{entry.key.epoll, entry.registration.data, entry.buried}];
+}
+
+void Sharers::count()
+{
+    for (const std::vector<Entry>* entries : {&books_.entries, &books_.buried})
+        for (const Entry& one : *entries)
+            if (shares_data(one))
+                groups_[{one.key.epoll, one.registration.data, one.buried}].push_back(&one);
+    for (auto& [group, all] : groups_)
+        std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->key.fd < b->key.fd; });
+}
+
+void SpinRule::judge(const Snapshot& books, const Entry& entry, Sharers& sharers, const Settings& settings,
                      std::vector<Finding>& out) const
 {
     std::optional<Spin> spin = find_spin(books, entry, settings);
     if (!spin || spin->shape != advice_.shape)
         return;
-    const std::vector<const Entry*> candidates = sharers(books, entry);
+    const std::vector<const Entry*>& candidates = sharers.of(entry);
     if (!candidates.empty() && candidates.front() != &entry)
         return;  // one finding for all of them
     Finding finding = begin_finding(info_, books, entry);
@@ -317,10 +329,11 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, const Settings& 
 
 void SpinRule::audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out)
 {
+    Sharers sharers(books);
     for (const Entry& entry : books.entries)
-        judge(books, entry, settings, out);
+        judge(books, entry, sharers, settings, out);
     for (const Entry& entry : books.buried)
-        judge(books, entry, settings, out);
+        judge(books, entry, sharers, settings, out);
     auto advice = [this](const LogRun& run) {
         Entry entry;
         entry.file.kind = run.kind;

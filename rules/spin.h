@@ -4,7 +4,10 @@
 // costs, and which one rule it belongs to.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <tuple>
+#include <vector>
 
 #include "src/audit/rule.h"
 
@@ -51,6 +54,24 @@ std::string between_text(uint32_t between);  // where only the bits are known
 // "write = EPIPE, 412000 times"; empty where failing calls are not what answers the returns.
 std::string answer_text(const run_calls& calls);
 
+// Where data does not tell which registration an event was about, a run counts for all that may be meant: those that
+// have the same data in the same epoll. There may be thousands of them: they are found in one pass, when somebody asks.
+class Sharers {
+public:
+    explicit Sharers(const Snapshot& books) : books_(books) {}
+    // By number; none: its data is its own.
+    const std::vector<const Entry*>& of(const Entry& entry);
+
+private:
+    void count();
+
+    using Group = std::tuple<uint64_t, uint64_t, bool>;  // epoll, data, buried
+
+    const Snapshot& books_;
+    bool counted_ = false;
+    std::map<Group, std::vector<const Entry*>> groups_;
+};
+
 class SpinRule : public Rule {
 public:
     SpinRule(RuleInfo info, SpinAdvice advice) : info_(std::move(info)), advice_(advice) {}
@@ -59,7 +80,8 @@ public:
     Coverage coverage(const Sight& sight) const override;
 
 private:
-    void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out) const;
+    void judge(const Snapshot& books, const Entry& entry, Sharers& sharers, const Settings& settings,
+               std::vector<Finding>& out) const;
 
     RuleInfo info_;
     SpinAdvice advice_;

@@ -89,6 +89,7 @@ fuzz_seeds() {
     printf '1000 10 JS:~a /b.js:1:2\n1008 20 py::f:/c.py\n' >build/fuzz/seeds/names/map
     printf '_RNvXC1aNtB2_3FooNtNtC4core3fmt7Display3fmt' >build/fuzz/seeds/names/rust
     printf 'int main(void) { return 0; }\n' | "${CLANG:-clang-14}" -g -x c -o build/fuzz/seeds/symbols/program -
+    cp build/fuzz/seeds/names/{go,map} build/fuzz/seeds/symbols
     build/fuzz/write_recordings build/fuzz/seeds/recording
     sed -n 's#^//   ##p' src/audit/config.h >build/fuzz/seeds/config/all
 }

@@ -88,6 +88,7 @@ public:
         const size_t first = out.size();
         patience_.look(books);
         repeats_.begin();
+        rescued_.begin();
         stalls_.take_back(kInfo, books, out);
         const LostEdges lost(books);
         for (const Entry& entry : books.entries) {
@@ -123,8 +124,11 @@ private:
             doubts.push_back("the program leaves edges unanswered on purpose");
         if (!entry.buried)
             doubt_blocked_output(books, entry, doubts);
+        const Level level = enough && doubts.empty() ? Level::kConfirmed : Level::kRisk;
+        if (rescued_.same(books, entry, level, doubts, entry.buried))
+            return;
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = enough && doubts.empty() ? Level::kConfirmed : Level::kRisk;
+        finding.level = level;
         finding.summary = "edge-triggered input is left unread and taken only when more arrives";
         finding.count = entry.file.rescues;
         finding.shape = "left-over input read only after a fresh edge";
@@ -249,6 +253,7 @@ private:
     Stalls stalls_;
     FromStart from_start_;
     Repeats repeats_;
+    Repeats rescued_;  // a file may have both: left-over input that was read late, and some that lies there
 };
 
 }  // namespace

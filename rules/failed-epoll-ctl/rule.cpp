@@ -36,6 +36,7 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
+        repeats_.begin();
         for (std::span<const Entry> file : by_file(books.entries)) {
             const file_row& f = file.front().file;
             if (f.refused_at && !books.stopped(f.tgid))
@@ -94,7 +95,9 @@ private:
         // Registrations that the sweep did not show (it always does for such files) would be unknown.
         if (!missing || entry.chain > file.size())
             return;
-        if (std::optional<Level> level = level_of(books, entry, missing, settings))
+        const std::optional<Level> level = level_of(books, entry, missing, settings);
+        const uint64_t more = uint64_t{x.refusals} << 32 | missing;
+        if (level && !repeats_.same(books, entry, *level, {}, more))
             out.push_back(describe(books, entry, missing, *level));
     }
 
@@ -182,6 +185,7 @@ private:
     }
 
     Patience patience_;
+    Repeats repeats_;
 };
 
 }  // namespace

@@ -65,6 +65,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
+        repeats_.begin();
         judge_log_runs(
             kInfo, books, settings, [](const LogRun&) { return kFix; }, out);
         for (const Entry& entry : books.entries) {
@@ -74,7 +75,7 @@ public:
     }
 
 private:
-    static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
         const fault_row& x = entry.fault;
@@ -84,8 +85,13 @@ private:
             doubts.push_back("the process goes on using the file under another number");
         if (may_be_anothers(books, entry))
             doubts.push_back("another process waits on the epoll as well and may have registered it");
+        const Level level = doubts.empty() ? level_of(entry, settings) : Level::kRisk;
+        // What it costs changes with each event; one that gets none is written once.
+        const uint64_t told = uint64_t{x.ghost_told} << 32 | x.ghost_errors;
+        if (repeats_.same(books, entry, level, doubts, told * 31 + entry.registration.run))
+            return;
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = doubts.empty() ? level_of(entry, settings) : Level::kRisk;
+        finding.level = level;
         finding.summary = fmt::format(
             "fd {} was closed, but its registration lives on with a duplicate of the file: {}", x.ghost_fd,
             x.ghost_errors ? "epoll_ctl can no longer reach it"
@@ -111,6 +117,8 @@ private:
         finding.fix = kFix;
         out.push_back(std::move(finding));
     }
+
+    Repeats repeats_;
 };
 
 }  // namespace

@@ -210,7 +210,8 @@ private:
             Level level = doubted ? Level::kRisk : leak ? Level::kConfirmed : Level::kLikely;
             if (c.objection.from_start)
                 from_start_.still(*c.entry);
-            if (!told_.worth_saying({c.entry->file_id, c.entry->file.ino}, level, &c == &cases.front()))
+            if (!told_.worth_saying({c.entry->file_id, c.entry->file.ino}, level, &c == &cases.front(),
+                                    c.objection.from_start))
                 continue;
             Finding finding = describe(books, c);
             if (c.objection.from_start)

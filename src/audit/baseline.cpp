@@ -26,7 +26,7 @@ constexpr const char* kHint = "write it anew with --write-baseline";
 BaselineEntry entry_of(const Finding& finding)
 {
     const Frame* frame = naming_frame(finding);
-    auto text = [](const std::string& raw) { return with_valid_utf8(raw, "\xef\xbf\xbd"); };  // as JSON can hold it
+    auto text = [](const std::string& raw) { return with_valid_utf8(raw, kNoText); };  // as JSON can hold it
     return {finding.fingerprint,
             finding.rule,
             finding.name,

@@ -10,13 +10,16 @@
 
 #include "src/evidence/fingerprint.h"
 #include "src/evidence/place.h"
+#include "src/support/utf8.h"
 
 namespace epaudit {
 namespace {
 
+// Also as reports show it: whoever copies a name from there has U+FFFD where it has bytes that are no text.
 bool matches(const std::string& pattern, const std::string& text)
 {
-    return pattern.empty() || fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+    return pattern.empty() || fnmatch(pattern.c_str(), text.c_str(), 0) == 0 ||
+           fnmatch(pattern.c_str(), with_valid_utf8(text, kNoText).c_str(), 0) == 0;
 }
 
 bool matches_exe(const std::string& pattern, const Finding& finding)

@@ -94,8 +94,7 @@ Result<> open_stacks(LiveCapture::Impl& impl)
     if (!impl.skeleton->rodata->stack_bytes)
         return Done{};
     impl.stacks = std::make_shared<StackBook>();
-    impl.stack_ring.reset(
-        ring_buffer__new(bpf_map__fd(impl.skeleton->maps.stacks), on_stack, &impl, nullptr));
+    impl.stack_ring.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.stacks), on_stack, &impl, nullptr));
     if (!impl.stack_ring)
         return observe_error(std::string("cannot read the ring of stacks: ") + strerror(errno));
     impl.skeleton->bss->facts.stacks_left = kMostAtOnce;

@@ -95,7 +95,7 @@ std::string clean(std::string_view raw)
     while (!raw.empty()) {
         const size_t length = utf8_length(raw);
         if (length == 0) {
-            out += "\xef\xbf\xbd";  // U+FFFD
+            out += kNoText;
             raw.remove_prefix(1);
             continue;
         }

@@ -87,7 +87,7 @@ private:
     using Subject = std::pair<uint64_t, uint64_t>;  // file and epoll
     std::set<Subject> spinning_;                    // at the last look
     std::set<Subject> looked_long_;                 // windows were kept open for these
-    uint64_t woken_at_ = 0;  // by an exec
+    uint64_t woken_at_ = 0;                         // by an exec
     uint64_t looked_ = 0;
     uint64_t look_cost_ = 0;    // ns of CPU time that the last look took,
     uint64_t cost_before_ = 0;  // and the one before

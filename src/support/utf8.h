@@ -8,6 +8,9 @@
 
 namespace epaudit {
 
+// What reports and baselines show instead of a byte that is no text: U+FFFD.
+inline constexpr std::string_view kNoText = "\xef\xbf\xbd";
+
 // Length of the UTF-8 sequence that begins here; 0: it is none. As RFC 3629: shortest form, no surrogates.
 size_t utf8_length(std::string_view text);
 // Each byte that belongs to no such sequence becomes `instead`.

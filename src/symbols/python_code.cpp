@@ -10,11 +10,11 @@ namespace {
 
 constexpr size_t kLongestPath = 4096, kLongestFunction = 512, kLongestTable = 1 << 20;
 constexpr size_t kMostCodes = 4096;
-constexpr uint64_t kTypeAt = 8;                           // PyObject.ob_type
-constexpr uint64_t kSizeAt = 16, kBytesAt = 32;           // PyVarObject.ob_size, PyBytesObject.ob_sval
-constexpr uint64_t kLengthAt = 16, kStateAt = 32;         // PyASCIIObject
-constexpr uint32_t kCompact = 3, kAscii = 4;              // bits behind the first of `kind`
-constexpr int64_t kUnit = 2;                              // bytes of a code unit
+constexpr uint64_t kTypeAt = 8;                    // PyObject.ob_type
+constexpr uint64_t kSizeAt = 16, kBytesAt = 32;    // PyVarObject.ob_size, PyBytesObject.ob_sval
+constexpr uint64_t kLengthAt = 16, kStateAt = 32;  // PyASCIIObject
+constexpr uint32_t kCompact = 3, kAscii = 4;       // bits behind the first of `kind`
+constexpr int64_t kUnit = 2;                       // bytes of a code unit
 enum LineKind { kOneLine0 = 10, kOneLine2 = 12, kNoColumns = 13, kLong = 14, kNone = 15 };
 
 // Six bits a byte, the lowest first; 0x40: there is more.
@@ -127,7 +127,8 @@ std::optional<int> python_line(std::string_view bytes, int first_line, int64_t o
         line += lines_on(table, kind);
         at += ((head & 7) + 1) * kUnit;
         if (offset < at)
-            return kind != kNone && line > 0 && line <= INT32_MAX ? std::optional(static_cast<int>(line)) : std::nullopt;
+            return kind != kNone && line > 0 && line <= INT32_MAX ? std::optional(static_cast<int>(line))
+                                                                  : std::nullopt;
     }
     return std::nullopt;
 }
@@ -179,7 +180,8 @@ std::optional<Frame> PythonCode::frame_of(const python_frame& frame, const ReadM
     Frame named;
     named.function = code.qualified_name;
     named.file = code.file_name;
-    const auto line = python_line(code.line_table, first_line, static_cast<int64_t>(frame.instr - at - layout_.instructions));
+    const auto line = python_line(code.line_table, first_line,
+                                  static_cast<int64_t>(frame.instr - at - layout_.instructions));
     named.line = line.value_or(std::max(first_line, 0));
     named.at_start = !line;
     return named;

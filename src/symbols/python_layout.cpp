@@ -44,14 +44,16 @@ constexpr uint32_t kFrameBytes = 80;
 
 const Row* row_of(unsigned minor)
 {
-    const auto* at = std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& row) { return row.minor == minor; });
+    const auto* at = std::find_if(std::begin(kTable), std::end(kTable),
+                                  [&](const Row& row) { return row.minor == minor; });
     return at == std::end(kTable) ? nullptr : at;
 }
 
 std::optional<Row> described_row(const PythonInterpreter& found, unsigned minor)
 {
     const auto& words = found.debug_offsets;
-    const auto* at = std::find_if(std::begin(kWords), std::end(kWords), [&](const Words& w) { return w.minor == minor; });
+    const auto* at = std::find_if(std::begin(kWords), std::end(kWords),
+                                  [&](const Words& w) { return w.minor == minor; });
     if (at == std::end(kWords) || words.size() <= at->instructions || words[0] != kCookie ||
         words[kVersionWord] != found.version || words[kFreeThreadedWord])
         return std::nullopt;
@@ -89,15 +91,16 @@ std::optional<Row> described_row(const PythonInterpreter& found, unsigned minor)
 
 bool in_frame(const python_offsets& probe)
 {
-    return std::max({probe.code, probe.previous, probe.instr}) <= kFrameBytes - sizeof(uint64_t) && probe.end < kFrameBytes &&
-           (probe.code | probe.previous | probe.instr) % sizeof(uint64_t) == 0;
+    return std::max({probe.code, probe.previous, probe.instr}) <= kFrameBytes - sizeof(uint64_t) &&
+           probe.end < kFrameBytes && (probe.code | probe.previous | probe.instr) % sizeof(uint64_t) == 0;
 }
 
 }  // namespace
 
 bool PythonLayout::in_eval(uint64_t pc) const
 {
-    return std::any_of(eval.begin(), eval.end(), [&](const auto& range) { return pc >= range.first && pc < range.second; });
+    return std::any_of(eval.begin(), eval.end(),
+                       [&](const auto& range) { return pc >= range.first && pc < range.second; });
 }
 
 std::optional<PythonLayout> python_layout(const PythonInterpreter& found)

@@ -240,6 +240,21 @@ def catalogue():
     check(family.code == 0 and [line[:5] for line in family.out.splitlines()] == [i for i in ids if i.startswith("EP2")], family.out)
 
 
+def whom_it_signals():
+    """That a command is ended, and a process is not, is said wherever somebody looks before he starts one of them."""
+    def flat(text):
+        return re.sub(r"[\s*_`\\]+", " ", text)
+    told = {words: flat(epaudit(*words, "--help", json_report=False).out) for words in ((), ("run",), ("attach",))}
+    for page in ("README.md", "docs/usage.md", "docs/man/run.scd", "docs/man/attach.scd", "docs/man/epaudit.scd", "SECURITY.md"):
+        told[page] = flat((ROOT / page).read_text())
+    for place in set(told) - {("attach",), "docs/man/attach.scd"}:
+        check("SIGTERM" in told[place], f"{place}: what a command gets")
+    for place in set(told) - {("run",), "docs/man/run.scd"}:
+        check(re.search(r"(?i)(attached to gets|they get) no signal", told[place]), f"{place}: what a process gets")
+    for place in (("run",), "README.md", "docs/usage.md", "docs/man/run.scd"):
+        check("Ctrl-C" in told[place] and "--duration" in told[place], f"{place}: when")
+
+
 def doctor():
     import json
     outcome = epaudit("doctor", "--format", "json", json_report=False)
@@ -332,6 +347,7 @@ def register(suite):
     suite.run("CAP_BPF and CAP_PERFMON suffice", only_two_capabilities)
     suite.run("epaudit-static stands alone", single_file)
     suite.run("rules, explain, help", catalogue)
+    suite.run("whom it signals is said", whom_it_signals)
     suite.run("doctor", doctor)
     suite.run("doctor without privileges", lambda: doctor_refuses(nobody))
     suite.run("root of a user namespace", root_of_a_user_namespace)

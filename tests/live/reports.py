@@ -95,6 +95,21 @@ def suppressions_hold_and_expire(directory):
     check(code == 1 and "expired" not in out, f"--no-config: exit {code}: {out}{err}")
 
 
+def a_name_that_is_no_text_is_suppressed_by_what_we_print(directory):
+    demo = directory / os.fsdecode(b"caf\xe9")
+    shutil.copy(SPINNING, demo)
+    code, _, err = audit(directory, "--format", "json=r.json", "--write-baseline", "b.json", demo=demo)
+    check(code == 0, f"exit {code}: {err}")
+    comm = json.loads((directory / "r.json").read_text())["suppressed"][0]["process"]["comm"]
+    check(comm == "caf\ufffd", f"comm {comm!a}")
+    code, _, err = audit(directory, "--format", "suppressions=s.toml", demo=demo)
+    check(code == 1, f"exit {code}: {err}")
+    (directory / "c.toml").write_text(f"[[suppress]]\nrule = 'EP201'\ncomm = '{comm}'\nreason = 'copied from a report'\n")
+    for known in (("--config", "s.toml"), ("--config", "c.toml"), ("--baseline", "b.json", "--no-config")):
+        code, out, err = audit(directory, *known, demo=demo)
+        check(code == 0 and "known     1 finding by" in out, f"{known}: exit {code}: {out}{err}")
+
+
 def a_config_is_in_force(directory):
     (directory / "epaudit.toml").write_text("ignore = ['EP2']\n[thresholds]\nEP101.stall_s = 3\n")
     code, out, err = audit(directory)
@@ -198,7 +213,8 @@ def two_capabilities_are_enough(directory):
 
 
 TESTS = [all_formats_from_one_run, pages_in_a_browser, the_gate_is_the_same_for_every_format, a_baseline_holds,
-         suppressions_hold_and_expire, a_config_is_in_force, nothing_written_leaves_no_file, the_target_inherits_nothing_of_ours,
+         suppressions_hold_and_expire, a_name_that_is_no_text_is_suppressed_by_what_we_print,
+         a_config_is_in_force, nothing_written_leaves_no_file, the_target_inherits_nothing_of_ours,
          ndjson_streams_while_attached, progress_only_on_a_terminal, two_capabilities_are_enough]
 
 

@@ -20,6 +20,7 @@ import places
 import readers
 import reports
 import rings
+import room
 import safety
 import scale
 import selected
@@ -47,6 +48,7 @@ places.register(suite)
 readers.register(suite)
 reports.register(suite)
 rings.register(suite)
+room.register(suite)
 safety.register(suite)
 scale.register(suite)
 selected.register(suite)

@@ -76,7 +76,10 @@ public:
     explicit Memory(const PythonLayout& layout) : layout_(layout) {}
 
     void put(uint64_t at, const std::string& bytes) { parts_[at] = bytes; }
-    void put_word(uint64_t at, uint64_t word) { put(at, std::string(reinterpret_cast<const char*>(&word), sizeof(word))); }
+    void put_word(uint64_t at, uint64_t word)
+    {
+        put(at, std::string(reinterpret_cast<const char*>(&word), sizeof(word)));
+    }
 
     void put_text(uint64_t at, const std::string& characters, unsigned width, bool ascii)
     {

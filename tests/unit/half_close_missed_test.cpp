@@ -244,6 +244,32 @@ TEST(HalfCloseMissed, ParkedBeforeWeLookedIsARiskAtMost)
     }
 }
 
+// What hung from the start stops to be one: it is taken back, and said anew as the risk that it still is.
+TEST(HalfCloseMissed, WhatIsNotAHangFromTheStartAnyMoreIsStillARisk)
+{
+    Scenario s;
+    for (int fd : {7, 8, 9})
+        s.seeded(fd, EPOLLOUT | EPOLLET, FILE_TCP).writable(fd, true);
+    s.wait();
+    for (int fd : {7, 8, 9})
+        s.peer_closes(fd);
+    s.at_ms(60000);
+    auto risks = [&] { return s.finding("EP301").fds; };
+    EXPECT_EQ(risks(), 3u);
+    EXPECT_TRUE(s.finding("EP301").inconclusive);
+    for (int fd : {7, 8, 9})
+        s.writable(fd, false);  // output waits, which may find out
+    s.after_ms(1000);
+    EXPECT_EQ(s.verdict("EP301"), "risk");
+    EXPECT_EQ(risks(), 3u);
+    EXPECT_FALSE(s.finding("EP301").inconclusive);
+    for (int fd : {7, 8, 9})
+        s.writable(fd, true);
+    s.after_ms(1000);
+    EXPECT_EQ(risks(), 3u);
+    EXPECT_TRUE(s.finding("EP301").inconclusive);
+}
+
 TEST(HalfCloseMissed, ManyParkedBeforeWeLookedAreARiskAtMost)
 {
     Scenario s;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <limits>
 #include <string>
@@ -85,6 +86,47 @@ Snapshot with_half_closed(size_t count)
     return multiplied(s, count);
 }
 
+// Closed, with a duplicate elsewhere, and reported under the number that was closed.
+Snapshot with_ghosts(size_t count)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP).close_number(7);
+    for (int i = 0; i < 4; i++)
+        s.after_ms(300).arrives(7, 10).delivered(7, EPOLLIN);
+    s.after_ms(2000);
+    Snapshot books = multiplied(s, count);
+    for (Entry& entry : books.entries)
+        entry.fault.ghost_fd = entry.key.fd;
+    return books;
+}
+
+// Refused by epoll_ctl(ADD), and nothing was done about it.
+Snapshot with_refused(size_t count)
+{
+    Scenario s;
+    s.add(3, EPOLLIN, FILE_LISTENER).wait().add_shared(7, EPOLLIN, FILE_TCP, 7, -ENOSPC).after_ms(1500);
+    return multiplied(s, count);
+}
+
+// Left-over input of each was read only when more arrived, and none lies there now.
+Snapshot with_rescued(size_t count)
+{
+    Scenario s;
+    s.add(7, EPOLLIN | EPOLLET, FILE_TCP);
+    for (int i = 0; i < 4; i++)
+        s.after_ms(205).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wait();
+    s.arrives(7, 12).delivered(7, EPOLLIN).read(7, 44).read(7, -EAGAIN).wait().after_ms(300);
+    return multiplied(s, count);
+}
+
+// Any of them may be what spins: they have the same data.
+Snapshot with_same_data(size_t count)
+{
+    Scenario s;
+    s.add_shared(7, EPOLLIN, FILE_TCP, 1).add_shared(8, EPOLLIN, FILE_TCP, 1).arrives(7, 5).spin(7, EPOLLIN, 3000, 500);
+    return multiplied(s, count, 8);
+}
+
 // CPU seconds of a look, at best.
 double cost_of_a_look(const Snapshot& books)
 {
@@ -160,11 +202,9 @@ struct Hanging {
     Snapshot (*make)(size_t count);
 };
 
-constexpr Hanging kHanging[] = {{"EP101", with_stuck},
-                                {"EP104", with_fired},
-                                {"EP105", with_cut},
-                                {"EP106", with_deaf},
-                                {"EP301", with_half_closed}};
+constexpr Hanging kHanging[] = {{"EP101", with_stuck},   {"EP104", with_fired},       {"EP105", with_cut},
+                                {"EP106", with_deaf},    {"EP301", with_half_closed}, {"EP303", with_ghosts},
+                                {"EP601", with_refused}, {"EP101", with_rescued}};
 
 TEST(ManyStuck, NoRuleSaysTheSameTwice)
 {
@@ -201,6 +241,40 @@ TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
         EXPECT_LT(later, 0.050) << one.rule;
 #endif
     }
+}
+
+TEST(ManyStuck, AGhostThatIsReportedAgainIsSaidAgain)
+{
+    auto ghosts = rule("EP303");
+    Snapshot books = with_ghosts(100);
+    books.more_follow = true;
+    EXPECT_EQ(said(*ghosts, books), 100u);
+    books.entries[7].fault.ghost_told++;
+    EXPECT_EQ(said(*ghosts, books), 1u);
+    books.entries[7].fault.ghost_errors++;
+    EXPECT_EQ(said(*ghosts, books), 1u) << "confirmed by it";
+    EXPECT_EQ(said(*ghosts, books), 0u);
+    books.more_follow = false;
+    EXPECT_EQ(said(*ghosts, books), 100u);
+}
+
+// One finding for all that may be meant, of which a few are named.
+TEST(ManyStuck, ThoseThatShareTheirDataAreCountedInOnePass)
+{
+    auto cost = [](size_t count) {
+        const Snapshot books = with_same_data(count);
+        const double least = cost_of_a_look(books);
+        std::vector<Finding> out;
+        auto spins = rule("EP202");
+        spins->audit(books, Settings(spins->info(), Profile::kTest), out);
+        EXPECT_EQ(out.size(), 1u);
+        for (const auto& [name, text] : out.at(0).facts)
+            EXPECT_LT(text.size(), 400u) << name;
+        return least;
+    };
+    const double few = cost(2500);
+    const double many = cost(20000);
+    EXPECT_LT(many, 24 * few) << "eight times as many: " << few << " s, then " << many << " s";
 }
 
 // A week of connections that hang and are closed at last: those are gone, and nothing tells the rule so.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/audit/policy.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "rules/catalogue.h"
@@ -257,6 +258,27 @@ TEST(Policy, BytesThatAreNotUtf8SurviveARoundTrip)
         finding.fingerprint = "another";  // a function that had no name before
         finding.stacks.clear();
         EXPECT_TRUE(baseline->covers(finding)) << "by what it is";
+    }
+}
+
+// As whoever writes an entry by hand copies it from a report, where each such byte is U+FFFD.
+TEST(Policy, ANameCopiedFromAReportMatchesBytesThatAreNotUtf8)
+{
+    Finding finding = found("EP201", "busy-epollout", "/srv/caf\xe9");
+    finding.comm = "w\xff\xfe";
+    finding.fd.local = "/run/\xff.sock";
+    for (const char* entry : {"exe = \"caf\uFFFD\"", "exe = \"/srv/caf\uFFFD\"", "comm = \"w\uFFFD\uFFFD\"",
+                              "comm = \"w*\"", "local = \"/run/\uFFFD.sock\""}) {
+        auto config = parse_config(fmt::format("[[suppress]]\nrule = \"EP201\"\n{}\nreason = \"r\"\n", entry),
+                                   "epaudit.toml", catalogue());
+        ASSERT_TRUE(config) << config.error().message << "\n" << entry;
+        Policy policy(std::move(*config), std::nullopt, "2026-11-21");
+        EXPECT_EQ(policy.judge({finding}).suppressed.size(), 1U) << entry;
+        Finding other = finding;
+        other.exe = "/srv/cafe";
+        other.comm = "v";
+        other.fd.local = "/run/a.sock";
+        EXPECT_EQ(policy.judge({other}).suppressed.size(), 0U) << entry;
     }
 }
 
