@@ -141,11 +141,12 @@ double cost_of_a_look(const Snapshot& books)
     return best;
 }
 
+// The square would be 64 times as dear; without it, it is up to 25 times where 2,500 fit into a cache and 20,000 do not.
 TEST(ManyStuck, ALookCostsWhatTheyAreAndNotItsSquare)
 {
     const double few = cost_of_a_look(with_stuck(2500));
     const double many = cost_of_a_look(with_stuck(20000));
-    EXPECT_LT(many, 24 * few) << "eight times as many: " << few << " s, then " << many << " s";
+    EXPECT_LT(many, 40 * few) << "eight times as many: " << few << " s, then " << many << " s";
 }
 
 std::unique_ptr<Rule> rule(const std::string& id)
@@ -274,7 +275,7 @@ TEST(ManyStuck, ThoseThatShareTheirDataAreCountedInOnePass)
     };
     const double few = cost(2500);
     const double many = cost(20000);
-    EXPECT_LT(many, 24 * few) << "eight times as many: " << few << " s, then " << many << " s";
+    EXPECT_LT(many, 40 * few) << "eight times as many: " << few << " s, then " << many << " s";
 }
 
 // A week of connections that hang and are closed at last: those are gone, and nothing tells the rule so.
