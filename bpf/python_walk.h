@@ -8,8 +8,9 @@
 #include "ids.h"
 #include "tables.h"
 
-#define PYTHON_STEPS 64 /* along the frames and the marks between them */
-#define PYTHON_THREADS 256 /* looked through for the one that calls */
+#define PYTHON_STEPS 44 /* along the frames and the marks between them */
+#define PYTHON_STRETCH 32   /* threads looked through at once for the one that calls, */
+#define PYTHON_STRETCHES 8 /* and so many times */
 #define PYTHON_KNOWN 4096  /* threads whose state is remembered */
 #define PYTHON_WORDS 10    /* of a frame: sizeof(struct _PyInterpreterFrame) with one local variable, the least there is */
 
@@ -37,31 +38,44 @@ static __always_inline u64 native_thread_id(void)
     return (u32)BPF_CORE_READ(number, nr);
 }
 
-/* Global: verified once. A child of fork() has one thread, which may still bear the number of its parent's. */
-__noinline u64 find_python_thread(u32 tgid, u64 native)
+/*
+ * Of one interpreter's threads, from this one on: the one with that number, with its lowest bit set; else the one behind
+ * those that were looked at, or 0. Global: verified once, not once per stretch.
+ */
+__noinline u64 look_for_thread(u32 tgid, u64 thread, u64 native)
 {
     const struct python_offsets *o = bpf_map_lookup_elem(&pythons, &tgid);
     if (!o)
         return 0;
+    for (u32 i = 0; i < PYTHON_STRETCH; i++) {
+        if (!thread)
+            break;
+        if (user_word(thread + o->native_id) == native)
+            return thread | 1;
+        thread = user_word(thread + o->thread_next);
+    }
+    return thread & ~1ULL;
+}
+
+/* Of all its interpreters. A child of fork() has one thread, which may still bear the number of its parent's. */
+static __always_inline u64 find_python_thread(const struct python_offsets *o, u32 tgid, u64 native)
+{
     u64 interpreter = user_word(o->runtime + o->interpreters);
     u64 thread = interpreter ? user_word(interpreter + o->threads) : 0;
-    u64 only = thread;
-    for (u32 i = 0; i < PYTHON_THREADS; i++) {
-        if (!thread) {
-            interpreter = interpreter ? user_word(interpreter + o->interpreter_next) : 0;
-            if (!interpreter)
-                break;
-            thread = user_word(interpreter + o->threads);
-            only = 0;
-            continue;
-        }
-        if (user_word(thread + o->native_id) == native)
-            return thread;
-        thread = user_word(thread + o->thread_next);
+    u64 first = thread;
+    for (u32 i = 0; i < PYTHON_STRETCHES; i++) {
         if (thread)
-            only = 0;
+            thread = look_for_thread(tgid, thread, native);
+        if (thread & 1)
+            return thread & ~1ULL;
+        if (thread)
+            continue;
+        interpreter = interpreter ? user_word(interpreter + o->interpreter_next) : 0;
+        if (!interpreter)
+            break;
+        thread = user_word(interpreter + o->threads);
     }
-    return only;
+    return first && !user_word(first + o->thread_next) ? first : 0;
 }
 
 /* The innermost Python frame of the thread that calls; 0: it runs no Python. */
@@ -71,7 +85,7 @@ static __always_inline u64 python_frame_of(const struct python_offsets *o, u32 t
     u64 *known = bpf_map_lookup_elem(&python_threads, &tid);
     u64 thread = known ? *known : 0;
     if (!thread || user_word(thread + o->native_id) != native) {
-        thread = find_python_thread(tgid, native);
+        thread = find_python_thread(o, tgid, native);
         if (!thread)
             return 0;
         bpf_map_update_elem(&python_threads, &tid, &thread, BPF_ANY);
