@@ -283,6 +283,8 @@ static __always_inline void look_for_callers(struct site_view *v, u32 copy, stru
 /* All that a Python program calls, it calls from the same few places of the interpreter. Global: verified once. */
 __noinline int mix_python(u32 copy, u32 tgid, u32 tid)
 {
+    if (!python_walk)
+        return 0;
     struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
     const struct python_offsets *o = bpf_map_lookup_elem(&pythons, &tgid);
     if (!v || !o)
@@ -327,7 +329,7 @@ __noinline int find_site(u32 which)
     v->now.mm = (u64)READ(task, mm);
     if (!recall_site(copy))
         look_for_callers(v, copy, task, mix(v->now.instruction, p->tgid), frame);
-    if (facts.pythons)
+    if (python_walk && facts.pythons)
         mix_python(copy, p->tgid, p->tid);
     c->site = mix(v->hash, (u64)p->kind << 32 | p->mask) | 1;
     return 0;

@@ -38,6 +38,8 @@ static __always_inline u32 copy_stack(u8 *slice, u64 start)
 static __always_inline void copy_python(struct stack_record *s, u32 tgid, u32 tid)
 {
     s->pythons = 0;
+    if (!python_walk)
+        return;
     const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
     u64 at = o ? python_frame_of(o, tgid, tid) : 0;
     for (u32 i = 0; o && i < PYTHON_STEPS; i++) {
