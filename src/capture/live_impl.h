@@ -176,11 +176,11 @@ void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT
 std::string skipped_programs(const epaudit_bpf& skeleton);
 void read_stats(const bpf_map* map, std::array<uint64_t, STAT_SLOTS>& out);
 
-// How large a slice of stack the probes take, before loading; the ring that brings them, after.
 // It has begun, become another program, or is attached to; looked for in so many ns for the first time.
 void begin_python_search(LiveCapture::Impl& impl, uint32_t pid, uint64_t in_ns);
 // A stack without Python frames.
 void python_stack_arrived(LiveCapture::Impl& impl, uint32_t pid);
+// How large a slice of stack the probes take, before loading; the ring that brings them, after.
 void size_stacks(epaudit_bpf& skeleton, uint32_t stack_bytes);
 Result<> open_stacks(LiveCapture::Impl& impl);
 Result<> open_buried(LiveCapture::Impl& impl);

@@ -5,6 +5,7 @@
 #include "src/capture/live_impl.h"
 #include "src/support/clock.h"
 #include "src/support/proc.h"
+#include "src/symbols/code_map.h"
 
 namespace epaudit {
 namespace {
@@ -19,8 +20,7 @@ constexpr size_t kMostSearches = 1024;
 // Cheaper than its whole image, which most programs need not have yet.
 bool names_python(uint32_t pid)
 {
-    const std::string maps = read_proc_file("/proc/" + std::to_string(living_thread(pid)) + "/maps");
-    return maps.find("/python3") != std::string::npos || maps.find("/libpython3") != std::string::npos;
+    return CodeMap(read_proc_file("/proc/" + std::to_string(living_thread(pid)) + "/maps")).python();
 }
 
 bool find_python(LiveCapture::Impl& impl, uint32_t pid)

@@ -49,13 +49,12 @@ void take_symbols(Found& found, Elf* elf)
     }
 }
 
-template <typename Word>
-std::vector<Word> words_at(const ElfContents& contents, uint64_t address, size_t count)
+std::vector<uint64_t> words_at(const ElfContents& contents, uint64_t address, size_t count)
 {
-    const std::vector<uint8_t> bytes = contents.bytes(address, count * sizeof(Word));
-    std::vector<Word> words(bytes.size() / sizeof(Word));
+    const std::vector<uint8_t> bytes = contents.bytes(address, count * sizeof(uint64_t));
+    std::vector<uint64_t> words(bytes.size() / sizeof(uint64_t));
     if (!words.empty())
-        memcpy(words.data(), bytes.data(), words.size() * sizeof(Word));
+        memcpy(words.data(), bytes.data(), words.size() * sizeof(uint64_t));
     return words;
 }
 
@@ -68,13 +67,13 @@ std::optional<PythonInterpreter> interpreter_of(Elf* elf, uint64_t bias)
         return std::nullopt;
     const ElfContents contents(elf);
     PythonInterpreter interpreter;
-    if (const auto words = words_at<uint64_t>(contents, version, 1); version && !words.empty())
+    if (const auto words = words_at(contents, version, 1); version && !words.empty())
         interpreter.version = words[0];
     interpreter.runtime = runtime + bias;
     interpreter.code_type = found.objects["PyCode_Type"] ? found.objects["PyCode_Type"] + bias : 0;
     for (const auto& [from, to] : found.eval)
         interpreter.eval.emplace_back(from + bias, to + bias);
-    interpreter.debug_offsets = words_at<uint64_t>(contents, runtime, kPythonDebugWords);
+    interpreter.debug_offsets = words_at(contents, runtime, kPythonDebugWords);
     return interpreter;
 }
 
