@@ -41,13 +41,16 @@ endfunction()
 
 function(epaudit_bpf_object name)
   set(linked ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
+  set(shipped ${CMAKE_BINARY_DIR}/bpf/${name}.shipped.bpf.o)
   set(skeleton ${CMAKE_BINARY_DIR}/generated/${name}.skel.h)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/generated)
   epaudit_bpf_link(${linked} ${BPF_ARCH} ${ARGN})
   add_custom_command(
     OUTPUT ${skeleton}
-    COMMAND ${BPFTOOL} gen skeleton ${linked} name ${name}_bpf > ${skeleton}
-    DEPENDS ${linked}
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/scripts/fewer_lines.py ${linked} ${shipped}
+    COMMAND ${BPFTOOL} gen skeleton ${shipped} name ${name}_bpf > ${skeleton}
+    DEPENDS ${linked} ${CMAKE_SOURCE_DIR}/scripts/fewer_lines.py
     COMMENT "BPF skeleton ${name}"
     VERBATIM)
   add_custom_target(${name}_skeleton DEPENDS ${skeleton})
