@@ -12,6 +12,7 @@ struct stack_table stacks SEC(".maps");
 struct site_table sites SEC(".maps");
 struct pythons_table pythons SEC(".maps");
 struct python_threads_table python_threads SEC(".maps");
+struct python_view_table python_views SEC(".maps");
 struct site_view_table site_views SEC(".maps");
 
 /* These live in the ring only; this makes their layout part of the object, where a test looks it up. */

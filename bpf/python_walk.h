@@ -2,8 +2,8 @@
 /*
  * The walk along the frames of a Python program (python.h), while its thread is inside a call.
  *
- * Not before 6.2: the verifiers of 5.10 and 6.1 take minutes over it in hook set `trampoline`, where each of some fifty programs
- * may take a stack. (The loader goes by bpf_rdonly_cast(), which came with 6.2.)
+ * Some fifty programs of hook set `trampoline` may take a stack, and each is verified by itself: a walk in one piece took the
+ * verifiers of 5.10 and 6.1 minutes. So each step is a global function, which is verified once and for whatever comes in.
  */
 #pragma once
 
@@ -13,11 +13,11 @@
 #include "ids.h"
 #include "tables.h"
 
-#define PYTHON_STEPS 44 /* along the frames and the marks between them */
+#define PYTHON_STEPS 44     /* along the frames and the marks between them */
 #define PYTHON_STRETCH 32   /* threads looked through at once for the one that calls, */
-#define PYTHON_STRETCHES 8 /* and so many times */
-#define PYTHON_KNOWN 4096  /* threads whose state is remembered */
-#define PYTHON_WORDS 10    /* of a frame: sizeof(struct _PyInterpreterFrame) with one local variable, the least there is */
+#define PYTHON_STRETCHES 8  /* and so many times */
+#define PYTHON_KNOWN 4096   /* threads whose state is remembered */
+#define PYTHON_WORDS 10     /* of a frame: sizeof(struct _PyInterpreterFrame) with one local variable, the least there is */
 
 /* The newest thread comes first in CPython's list, and the main one last: it is looked for once. */
 struct python_threads_table {
@@ -27,6 +27,27 @@ struct python_threads_table {
     __type(value, u64); /* PyThreadState * */
 };
 extern struct python_threads_table python_threads SEC(".maps");
+
+/* The walk in hand. In memory, where a verifier keeps no count of what each step could have been. */
+struct python_view {
+    struct python_offsets o;
+    u64 raw[16];  /* a frame */
+    u64 at;       /* address of the next one outwards; 0: there is none */
+    u64 interpreter; /* whose threads come next, */
+    u64 thread;      /* and the one to go on with */
+    u32 found;
+    u32 pad;
+    struct python_frame frame[PYTHON_FRAMES];
+};
+
+/* One for each of the programs that may be in a call on one CPU: first, twin, third (twins.h). */
+struct python_view_table {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 3);
+    __type(key, u32);
+    __type(value, struct python_view);
+};
+extern struct python_view_table python_views SEC(".maps");
 
 static __always_inline u64 user_word(u64 address)
 {
@@ -44,87 +65,106 @@ static __always_inline u64 native_thread_id(void)
 }
 
 /*
- * Of one interpreter's threads, from this one on: the one with that number, with its lowest bit set; else the one behind
- * those that were looked at, or 0. Global: verified once, not once per stretch.
+ * Of the interpreters' threads, some more: is v->thread the one with that number, or 0 because there is none? Global: verified
+ * once, not once per stretch.
  */
-__noinline u64 look_for_thread(u32 tgid, u64 thread, u64 native)
+__noinline int look_for_thread(u32 copy, u64 native)
 {
-    const struct python_offsets *o = python_walk ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
-    if (!o)
-        return 0;
-    for (u32 i = 0; i < PYTHON_STRETCH; i++) {
-        if (!thread)
-            break;
-        if (user_word(thread + o->native_id) == native)
-            return thread | 1;
-        thread = user_word(thread + o->thread_next);
+    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
+    if (!v)
+        return 1;
+    u64 thread = v->thread;
+    if (!thread) {
+        u64 interpreter = v->interpreter;
+        if (!interpreter)
+            return 1;
+        thread = user_word(interpreter + v->o.threads);
+        v->interpreter = user_word(interpreter + v->o.interpreter_next);
     }
-    return thread & ~1ULL;
+    u32 i = 0;
+    for (; i < PYTHON_STRETCH; i++) {
+        if (!thread || user_word(thread + v->o.native_id) == native)
+            break;
+        thread = user_word(thread + v->o.thread_next);
+    }
+    v->thread = thread;
+    return thread && i < PYTHON_STRETCH;
 }
 
-/* Of all its interpreters. A child of fork() has one thread, which may still bear the number of its parent's. */
-static __always_inline u64 find_python_thread(const struct python_offsets *o, u32 tgid, u64 native)
+/* A child of fork() has one thread, which may still bear the number of its parent's. */
+static __always_inline u64 only_thread(const struct python_view *v)
 {
-    u64 interpreter = user_word(o->runtime + o->interpreters);
-    u64 thread = interpreter ? user_word(interpreter + o->threads) : 0;
-    u64 first = thread;
-    for (u32 i = 0; i < PYTHON_STRETCHES; i++) {
-        if (thread)
-            thread = look_for_thread(tgid, thread, native);
-        if (thread & 1)
-            return thread & ~1ULL;
-        if (thread)
-            continue;
-        interpreter = interpreter ? user_word(interpreter + o->interpreter_next) : 0;
-        if (!interpreter)
-            break;
-        thread = user_word(interpreter + o->threads);
-    }
-    return first && !user_word(first + o->thread_next) ? first : 0;
+    u64 interpreter = user_word(v->o.runtime + v->o.interpreters);
+    u64 first = interpreter ? user_word(interpreter + v->o.threads) : 0;
+    return first && !user_word(first + v->o.thread_next) ? first : 0;
+}
+
+static __always_inline u64 find_python_thread(struct python_view *v, u32 copy, u64 native)
+{
+    v->thread = 0;
+    v->interpreter = user_word(v->o.runtime + v->o.interpreters);
+    for (u32 i = 0; i < PYTHON_STRETCHES; i++)
+        if (look_for_thread(copy, native))
+            return v->thread ? v->thread : only_thread(v);
+    return 0;
 }
 
 /* The innermost Python frame of the thread that calls; 0: it runs no Python. */
-static __always_inline u64 python_frame_of(const struct python_offsets *o, u32 tgid, u32 tid)
+static __always_inline u64 python_frame_of(struct python_view *v, u32 copy, u32 tid)
 {
     u64 native = native_thread_id();
     u64 *known = bpf_map_lookup_elem(&python_threads, &tid);
     u64 thread = known ? *known : 0;
-    if (!thread || user_word(thread + o->native_id) != native) {
-        thread = find_python_thread(o, tgid, native);
+    if (!thread || user_word(thread + v->o.native_id) != native) {
+        thread = find_python_thread(v, copy, native);
         if (!thread)
             return 0;
         bpf_map_update_elem(&python_threads, &tid, &thread, BPF_ANY);
     }
-    u64 frame = user_word(thread + o->frame);
-    return frame && o->of_cframe != PYTHON_NO_CFRAME ? user_word(frame + o->of_cframe) : frame;
+    u64 frame = user_word(thread + v->o.frame);
+    return frame && v->o.of_cframe != PYTHON_NO_CFRAME ? user_word(frame + v->o.of_cframe) : frame;
 }
 
-/* A word of a frame that was read; `offset` is user space's, and no verifier's. */
-static __always_inline u64 word_at(const u64 *raw, u32 offset)
+/* A word of the frame that was read; `offset` is user space's, and no verifier's. */
+static __always_inline u64 word_at(const struct python_view *v, u32 offset)
 {
-    return raw[offset / 8 & 15];
+    return v->raw[offset / 8 & 15];
 }
 
-/* Does what one call of the interpreter runs end at this frame? */
-static __always_inline bool ends_here(const struct python_offsets *o, const u64 *raw)
+/* One step outwards. Global: verified once, not once per step. Is there more? */
+__noinline int python_step(u32 copy)
 {
-    return (word_at(raw, o->end) >> (o->end % 8 * 8) & 0xff) >= o->end_value;
-}
-
-/*
- * The next frame from `*at` outwards, which moves on. 0: it is a mark, and `*ends` says so; or there is none any more, and
- * `*at` is 0. `raw`: room for 16 words.
- */
-static __always_inline u64 next_python_frame(const struct python_offsets *o, u64 *at, u64 *raw, u64 *instr, bool *ends)
-{
-    if (bpf_probe_read_user(raw, PYTHON_WORDS * 8, (void *)*at)) {
-        *at = 0;
+    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
+    if (!v || !v->at || bpf_probe_read_user(v->raw, PYTHON_WORDS * 8, (void *)v->at))
         return 0;
+    /* Does what one call of the interpreter runs end here? From 3.12 on, at a mark between the frames. */
+    bool ends = (word_at(v, v->o.end) >> (v->o.end % 8 * 8) & 0xff) >= v->o.end_value;
+    u64 code = ends && !v->o.end_is_frame ? 0 : word_at(v, v->o.code) & ~7ULL; /* 3.14 keeps a tag in the lowest bits (_PyStackRef) */
+    u32 found = v->found;
+    v->at = word_at(v, v->o.previous);
+    if (code) {
+        v->frame[found & (PYTHON_FRAMES - 1)].code = code | ends;
+        v->frame[found & (PYTHON_FRAMES - 1)].instr = word_at(v, v->o.instr);
+        v->found = found + 1;
+    } else if (ends && found) {
+        v->frame[(found - 1) & (PYTHON_FRAMES - 1)].code |= 1;
     }
-    *at = word_at(raw, o->previous);
-    *ends = ends_here(o, raw);
-    if (*ends && !o->end_is_frame)
+    return 1;
+}
+
+/* The innermost Python frames, at most so many, into python_views[copy]: how many there are. In line, since its callers are
+ * called by six others already, and eight are the most. */
+static __always_inline u32 walk_python(u32 copy, u32 tgid, u32 tid, u32 most)
+{
+    const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
+    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
+    if (!o || !v)
         return 0;
-    *instr = word_at(raw, o->instr);
-    return word_at(raw, o->code) & ~7ULL; /* 3.14 keeps a tag in the lowest bits (_PyStackRef) */
+    v->o = *o;
+    v->found = 0;
+    v->at = python_frame_of(v, copy, tid);
+    for (u32 i = 0; i < PYTHON_STEPS; i++)
+        if (v->found >= most || v->found >= PYTHON_FRAMES || !python_step(copy))
+            break;
+    return v->found;
 }

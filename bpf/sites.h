@@ -59,7 +59,6 @@ struct site_view {
     u32 next_way;      /* whose turn it is to be forgotten */
     u64 hash;
     u64 word[SITE_ROOM];
-    u64 python[16]; /* a frame */
     u64 tgid;
     u64 memo[SITE_MEMO]; /* of a word and its process, the last bit: does a call stand before it? */
     struct known_site now;
@@ -280,29 +279,17 @@ static __always_inline void look_for_callers(struct site_view *v, u32 copy, stru
     remember_site(copy);
 }
 
-/* All that a Python program calls, it calls from the same few places of the interpreter. Global: verified once. */
-__noinline int mix_python(u32 copy, u32 tgid, u32 tid)
+/* All that a Python program calls, it calls from the same few places of the interpreter. */
+static __always_inline u64 mix_python(u64 hash, u32 copy, u32 tgid, u32 tid)
 {
-    if (!python_walk)
-        return 0;
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
-    const struct python_offsets *o = bpf_map_lookup_elem(&pythons, &tgid);
-    if (!v || !o)
-        return 0;
-    u64 at = python_frame_of(o, tgid, tid);
-    v->found = 0;
-    for (u32 i = 0; i < 2 * SITE_PYTHON; i++) {
-        if (!at || v->found >= SITE_PYTHON)
-            break;
-        u64 instr = 0;
-        bool ends = false;
-        u64 code = next_python_frame(o, &at, v->python, &instr, &ends);
-        if (!code)
-            continue;
-        v->hash = mix(mix(v->hash, code), instr);
-        v->found += 1;
-    }
-    return 0;
+    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
+    if (!v)
+        return hash;
+    u32 found = walk_python(copy, tgid, tid, SITE_PYTHON);
+    for (u32 i = 0; i < SITE_PYTHON; i++)
+        if (i < found)
+            hash = mix(mix(hash, v->frame[i].code), v->frame[i].instr);
+    return hash;
 }
 
 /*
@@ -329,8 +316,8 @@ __noinline int find_site(u32 which)
     v->now.mm = (u64)READ(task, mm);
     if (!recall_site(copy))
         look_for_callers(v, copy, task, mix(v->now.instruction, p->tgid), frame);
-    if (python_walk && facts.pythons)
-        mix_python(copy, p->tgid, p->tid);
+    if (facts.pythons)
+        v->hash = mix_python(v->hash, copy, p->tgid, p->tid);
     c->site = mix(v->hash, (u64)p->kind << 32 | p->mask) | 1;
     return 0;
 }

@@ -34,35 +34,12 @@ static __always_inline u32 copy_stack(u8 *slice, u64 start)
     return bytes;
 }
 
-/* The Python frames of the thread, into a record that is being made; its registers are room for one frame meanwhile. */
-static __always_inline void copy_python(struct stack_record *s, u32 tgid, u32 tid)
-{
-    s->pythons = 0;
-    if (!python_walk)
-        return;
-    const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
-    u64 at = o ? python_frame_of(o, tgid, tid) : 0;
-    for (u32 i = 0; o && i < PYTHON_STEPS; i++) {
-        u32 found = s->pythons; /* in memory that a verifier knows nothing of: else each value would be a state of its own */
-        if (!at || found >= PYTHON_FRAMES)
-            break;
-        u64 instr = 0;
-        bool ends = false;
-        u64 code = next_python_frame(o, &at, s->registers, &instr, &ends);
-        if (code) {
-            s->python[found & (PYTHON_FRAMES - 1)].code = code | ends;
-            s->python[found & (PYTHON_FRAMES - 1)].instr = instr;
-            s->pythons = found + 1;
-        } else if (ends && found) {
-            s->python[(found - 1) & (PYTHON_FRAMES - 1)].code |= 1;
-        }
-    }
-}
-
 /* Global, for the same reason as deliver_event(). Says whether it was taken. */
 __noinline int take_stack(u32 which, u32 role)
 {
+    u32 copy = which / (CALL_SLOTS / 2);
     struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
     if (!stack_bytes || !c)
         return 0;
     if (facts.stacks_left <= 0)
@@ -86,7 +63,9 @@ __noinline int take_stack(u32 which, u32 role)
     s->tid = c->posting.tid;
     s->fd = c->posting.fd;
     s->role = role;
-    copy_python(s, s->tgid, s->tid);
+    s->pythons = walk_python(copy, c->posting.tgid, c->posting.tid, PYTHON_FRAMES);
+    if (v && s->pythons)
+        bpf_probe_read_kernel(s->python, sizeof(s->python), v->frame);
     __builtin_memset(s->registers, 0, sizeof(s->registers));
     bpf_probe_read_kernel(s->registers, USER_REGISTERS * 8, registers);
     s->bytes = copy_stack(s->slice, s->start);

@@ -31,7 +31,6 @@ const volatile bool ring_changes_unseen = false; /* hooks_ring.h */
 const volatile bool ring_opcode_third = false;
 const volatile bool probe_registers = false;
 const volatile bool twins = false;
-const volatile bool python_walk = false;
 const volatile bool recording = false;
 const volatile bool in_container = false; /* ids.h */
 

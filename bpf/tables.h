@@ -218,9 +218,6 @@ extern struct stack_table stacks SEC(".maps");
 extern const volatile u32 stack_bytes; /* of a slice, a multiple of STACK_PAGE; 0: no stacks */
 
 #define PYTHONS 16384
-/* Set by the loader where the verifier is done with the walk in time (python_walk.h); elsewhere it is dead code. */
-extern const volatile bool python_walk;
-
 /* Processes whose interpreter of Python is known (python.h). */
 struct pythons_table {
     __uint(type, BPF_MAP_TYPE_HASH);

@@ -136,7 +136,6 @@ int load_once(LiveCapture::Impl& impl, const LiveOptions& options, bool typed_lo
     if (chosen)
         chosen = choose_hooks(impl, kernel, options.hooks);
     skeleton.rodata->typed_loads = typed_loads && kernel.have_cast();
-    skeleton.rodata->python_walk = kernel.have_cast();
     return chosen ? epaudit_bpf__load(&skeleton) : 0;
 }
 

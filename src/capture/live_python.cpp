@@ -36,7 +36,7 @@ bool find_python(LiveCapture::Impl& impl, uint32_t pid)
 
 void begin_python_search(LiveCapture::Impl& impl, uint32_t pid, uint64_t in_ns)
 {
-    if (!impl.stacks || !impl.skeleton->rodata->python_walk)
+    if (!impl.stacks)
         return;
     if (impl.python_searches.size() >= kMostSearches)
         impl.python_searches.clear();

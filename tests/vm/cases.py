@@ -232,6 +232,17 @@ def ring(alarm=None):
     return judge
 
 
+def python_line(record):
+    """The line of the Python program, whose frames are none of the C stack, is told first."""
+    result = outcome(record)
+    check(result.rules() == ["EP201"], result.describe())
+    lines = (demos.ROOT / "tests/live/lines/lines.py").read_text(encoding="utf-8").splitlines()
+    expected = next(number for number, text in enumerate(lines, 1) if "# expect: EP201" in text)
+    frames = [frame for finding in result.report["findings"] for stack in finding["evidence"]["stacks"]
+              if stack["what"] == "armed here" for frame in stack["frames"] if frame.get("file", "").endswith("/lines.py")]
+    check(frames and (frames[0]["function"], frames[0]["line"]) == ("arm_for_output", expected), f"{frames[:2]}: {result.describe()}")
+
+
 def multipath(record):
     """A spin on a connection of multipath TCP is found, or it is said that this kernel does not tell of them, or has none."""
     result = outcome(record)
@@ -362,6 +373,7 @@ def plan(missing, only=(), cpus=1, label=""):
         Case("whose", "whose/ranges", "ranges 1", whose("EP303"), busy=True),
         *(Case("watched", f"rings/{role}", f"/bin/rings {role}", ring(alarm), busy=bool(alarm)) for role, alarm in (
             ("rearm", None), ("edges", None), ("churn", None), ("ghost", "EP303"))),
+        Case("watched", "python", "/usr/bin/python3 -S /srv/lines.py output 6", python_line, busy=True),
         Case("watched", "multipath-tcp", "/bin/readers mptcp ignore 2", multipath, busy=True),
         Case("once", "no-such-pid", "attach -p 999999", refuses(3, "no process 999999")),
         Case("once", "missing-file", "run -- /no/such/program", refuses(2, "No such file")),
@@ -376,9 +388,9 @@ def plan(missing, only=(), cpus=1, label=""):
           for hooks, why in REFUSED.get(label, {}).items()),
     ]
     needs = {"redis": {"redis-server", "redis-cli", "redis-benchmark"}, "nginx": {"nginx", "wrk"},
-             "capabilities": {"setpriv"}}
+             "capabilities": {"setpriv"}, "python": {"python3"}}
     for number, case in enumerate(cases):
-        absent = sorted(needs.get(case.kind, set()) & set(missing))
+        absent = sorted(needs.get(case.kind, needs.get(case.name, set())) & set(missing))
         if absent:
             cases[number] = dataclasses.replace(case, kind="skip", judge=skipped(", ".join(absent) + " not installed"))
     refused = {f"refused-{hooks}" for hooks in REFUSED.get(label, {})}

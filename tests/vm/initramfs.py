@@ -102,6 +102,23 @@ def compile_helper(source, target):
     subprocess.run([program("cc"), "-static", "-O1", "-Wall", "-Werror", "-o", str(target), str(source)], check=True)
 
 
+def add_python(tree, script):
+    """Debian's own interpreter, and of its library what this script imports, and names of hosts take."""
+    python = "/usr/bin/python3"
+    imports = "".join(line for line in script.read_text(encoding="utf-8").splitlines(True) if line.startswith("import "))
+    tell = imports + "import encodings.idna\nfor m in list(sys.modules.values()): print(getattr(m, '__file__', None) or '')"
+    done = subprocess.run([python, "-S", "-c", tell], capture_output=True, text=True, check=False) if os.path.exists(python) else None
+    if not done or done.returncode:
+        raise Missing(f"{python} is not here, or has not all of its library")
+    tree.add_program(os.path.realpath(python), python)
+    for file in filter(None, done.stdout.splitlines()):
+        if file.endswith(".so"):
+            tree.add_program(file, file)
+        else:
+            tree.copy(file, file)
+    tree.copy(script, "srv/lines.py")
+
+
 def build(binaries, demos, nginx_config, directory):
     """Builds the initramfs. `demos`: "rule/twin" names below binaries/demo_bugs. Returns it, and the servers
     that are not installed here."""
@@ -124,6 +141,10 @@ def build(binaries, demos, nginx_config, directory):
             tree.add_program(path, f"usr/bin/{name}")  # not over busybox's own (lesser) setpriv in /bin
         except Missing:
             missing.append(name)
+    try:
+        add_python(tree, HERE.parent / "live/lines/lines.py")
+    except Missing:
+        missing.append("python3")
     compile_helper(HERE / "programs.c", tree.root / "bin/programs")
     lives.build_narrow(tree.root / "bin/narrow-server", 3)
     tree.write("srv/nginx.conf", nginx_config)

@@ -38,8 +38,8 @@ def main():
             epoll.register(one, select.EPOLLIN)
         else:
             arm_for_output(epoll, one)
-    start = time.monotonic()
-    while time.monotonic() < start + 20:
+    end = time.monotonic() + (float(sys.argv[2]) if len(sys.argv) > 2 else 20)
+    while time.monotonic() < end:
         for fd, _ in epoll.poll():
             if sleeps:
                 handle(served[fd])
