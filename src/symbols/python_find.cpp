@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "src/symbols/elf_contents.h"
+#include "src/symbols/function_parts.h"
 #include "src/symbols/image_impl.h"
 
 namespace epaudit {
@@ -71,8 +72,11 @@ std::optional<PythonInterpreter> interpreter_of(Elf* elf, uint64_t bias)
         interpreter.version = words[0];
     interpreter.runtime = runtime + bias;
     interpreter.code_type = found.objects["PyCode_Type"] ? found.objects["PyCode_Type"] + bias : 0;
-    for (const auto& [from, to] : found.eval)
-        interpreter.eval.emplace_back(from + bias, to + bias);
+    for (const FunctionPart& part : found.eval) {
+        interpreter.eval.emplace_back(part.first + bias, part.second + bias);
+        for (const auto& [from, to] : other_parts(elf, part))
+            interpreter.eval.emplace_back(from + bias, to + bias);
+    }
     interpreter.debug_offsets = words_at(contents, runtime, kPythonDebugWords);
     return interpreter;
 }
