@@ -7,7 +7,7 @@
  * Which offsets hold depends on the version. User space looks for the interpreter in the map of a process and puts them
  * into `pythons`; whoever is not in there costs nothing but a test of facts.pythons.
  *
- * What it cannot see: frames of a thread behind the first 256 of its process, and those of a process
+ * What it cannot see: frames of a thread behind the first 1,024 of its process, and those of a process
  * whose interpreter was not found yet: that takes some ms after exec.
  */
 #pragma once

@@ -15,7 +15,8 @@
 
 #define PYTHON_STEPS 44     /* along the frames and the marks between them */
 #define PYTHON_STRETCH 32   /* threads looked through at once for the one that calls, */
-#define PYTHON_STRETCHES 8  /* and so many times */
+#define PYTHON_STRETCHES 32 /* and so many times */
+#define PYTHON_MISSES 64    /* calls of a thread that is none of Python's until it is looked for again */
 #define PYTHON_KNOWN 4096   /* threads whose state is remembered */
 #define PYTHON_WORDS 10     /* of a frame: sizeof(struct _PyInterpreterFrame) with one local variable, the least there is */
 
@@ -24,7 +25,7 @@ struct python_threads_table {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, PYTHON_KNOWN);
     __type(key, u32);   /* tid */
-    __type(value, u64); /* PyThreadState * */
+    __type(value, u64); /* PyThreadState *; or, below PYTHON_MISSES, it has none, and so often it was not looked for since */
 };
 extern struct python_threads_table python_threads SEC(".maps");
 
@@ -115,11 +116,16 @@ static __always_inline u64 python_frame_of(struct python_view *v, u32 copy, u32 
     u64 native = native_thread_id();
     u64 *known = bpf_map_lookup_elem(&python_threads, &tid);
     u64 thread = known ? *known : 0;
+    if (known && thread - 1 < PYTHON_MISSES) {
+        *known = thread == PYTHON_MISSES ? 0 : thread + 1;
+        return 0;
+    }
     if (!thread || user_word(thread + v->o.native_id) != native) {
         thread = find_python_thread(v, copy, native);
+        u64 found = thread ? thread : 1;
+        bpf_map_update_elem(&python_threads, &tid, &found, BPF_ANY);
         if (!thread)
             return 0;
-        bpf_map_update_elem(&python_threads, &tid, &thread, BPF_ANY);
     }
     u64 frame = user_word(thread + v->o.frame);
     return frame && v->o.of_cframe != PYTHON_NO_CFRAME ? user_word(frame + v->o.of_cframe) : frame;

@@ -163,6 +163,16 @@ def java(named):
         check(any("Lines.handle" in frame["function"] for frame in stack["frames"]), f"no Lines.handle: {stack}")
 
 
+def java_armed():
+    """select() tells the kernel what was registered before it: the loop is what arms."""
+    if not shutil.which("javac"):
+        raise Skip("no JDK is installed")
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["javac", "-g", "-d", directory, LINES / "Lines.java"], check=True, timeout=60)
+        stack = stack_of(OUTPUT, "java", "-XX:TieredStopAtLevel=1", "-cp", directory, "Lines", "output", duration="7")
+        check("PreserveFramePointer" in stack.get("hint", ""), f"no hint: {stack}")
+
+
 def python_x_perf():
     """Function and file, no line. Since 3.12: not in Debian 12."""
     found = [path for version in ("3.12", "3.13") for path in (pathlib.Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python3")]
@@ -184,4 +194,5 @@ def register(suite):
     suite.run("languages: node without one", node_nameless)
     suite.run("languages: Java with a perf map", lambda: java(True))
     suite.run("languages: Java without one", lambda: java(False))
+    suite.run("languages: Java without one, EP201", java_armed)
     suite.run("languages: Python -X perf", python_x_perf)

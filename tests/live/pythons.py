@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 
 from harness import Skip, Started, check, end, epaudit, wait_for
-from languages import LINES, OUTPUT, SLEEP, first_of, line_is, stack_of
+from languages import LINES, OUTPUT, SLEEP, expected_line, first_of, line_is, stack_of
 
 UNREAD = ("EP202", "armed here")
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
@@ -60,6 +60,34 @@ def of_gevent():
     line_is(stack_of(SLEEP, python, source), source, "EP404", "^serve$")
 
 
+def of_workers(role):
+    """In which function it was armed stands behind the helper that all arming goes through."""
+    source = LINES / "workers_lines.py"
+    word, function = ("output", "watch_jobs") if role == OUTPUT else ("sleep", "store")
+
+    def run(python):
+        stack = stack_of(role, python, source, word)
+        lines = [frame["line"] for frame in stack["frames"] if frame["function"] == f"Pool.{function}"]
+        check(lines == [expected_line(source, role[0])], f"{lines}: {stack}")
+    return each(run, False)
+
+
+def another_python(python):
+    """The same process becomes another interpreter, whose structures are laid out differently."""
+    others = [other for other in interpreters() if other != python]
+    if not others:
+        raise Skip("one CPython only is here")
+    for other in (others[0], others[-1]):
+        source = LINES / "lines.py"
+        line_is(stack_of(OUTPUT, python, LINES / "again.py", other, source, "output", duration="6"), source, "EP201", "^arm_for_output$")
+
+
+def many_threads(python):
+    """The one that blocks is the oldest of 350, and last in the interpreter's list of them."""
+    source = LINES / "lines.py"
+    line_is(stack_of(SLEEP, python, source, "sleep", "20", "350"), source, "EP404", "^handle$")
+
+
 def two_places(where):
     """The same C stack leads to both, and they are two findings."""
     source = LINES / "places.py"
@@ -98,6 +126,10 @@ def register(suite):
     suite.run("pythons: asyncio, EP202", of_asyncio(UNREAD))
     suite.run("pythons: asyncio, EP404", of_asyncio(SLEEP))
     suite.run("pythons: gevent, EP404", of_gevent)
+    suite.run("pythons: a hub with workers, EP201", of_workers(OUTPUT))
+    suite.run("pythons: a hub with workers, EP404", of_workers(SLEEP))
+    suite.run("pythons: one becomes another", each(another_python, False))
+    suite.run("pythons: many threads", each(many_threads, False))
     for where in ("here", "thread", "fork"):
         suite.run(f"pythons: two places of one C stack, {where}", two_places(where))
     suite.run("pythons: attached to", each(attached, False))

@@ -29,6 +29,8 @@ def main():
     epoll = select.epoll()
     sleeps = sys.argv[1] == "sleep"
     served = {}
+    for _ in range(int(sys.argv[3]) if len(sys.argv) > 3 else 0):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
     for _ in range(3):
         threading.Thread(target=ask, args=(listener.getsockname(), sleeps), daemon=True).start()
         one, _ = listener.accept()
