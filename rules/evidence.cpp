@@ -98,9 +98,8 @@ bool may_be_anothers(const Snapshot& books, const Entry& entry)
 {
     if (!(entry.registration.flags & REGISTRATION_UNREACHED))
         return false;
-    return std::any_of(books.threads.begin(), books.threads.end(), [&](const auto& thread) {
-        return thread.second.epoll == entry.key.epoll && thread.second.tgid != entry.file.tgid;
-    });
+    const Loop& loop = books.loops().of(entry.key.epoll);
+    return loop.threads && (loop.of_processes || loop.process != entry.file.tgid);
 }
 
 bool input_waits(const Entry& entry)

@@ -18,11 +18,7 @@ namespace {
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
 // CPU time is the thread's own; in a run shared by several threads it cannot be compared.
-bool one_thread_waits(const Snapshot& books, uint64_t epoll)
-{
-    auto serves = [epoll](const auto& thread) { return thread.second.epoll == epoll; };
-    return std::count_if(books.threads.begin(), books.threads.end(), serves) <= 1;
-}
+bool one_thread_waits(const Snapshot& books, uint64_t epoll) { return books.loops().of(epoll).threads <= 1; }
 
 // The end of the stream is what is reported: the program read 0 and was told again, or there is nothing but
 // the end to read.

@@ -256,10 +256,7 @@ bool Patience::no_timer_pending(const Snapshot& books, const Entry& entry, uint6
     sight.seen_at = books.time;
     if (epoll->waits > sight.waits)
         return true;
-    return std::all_of(books.threads.begin(), books.threads.end(), [&](const auto& thread) {
-        const thread_row& t = thread.second;
-        return t.epoll != entry.key.epoll || !t.waiting || t.timeout_ms < 0;
-    });
+    return !books.loops().of(entry.key.epoll).timed;
 }
 
 }  // namespace epaudit

@@ -50,8 +50,9 @@ private:
     Hang hang_of(const Snapshot& books, const Entry& entry) const
     {
         Hang worst;
-        for (const auto& [tid, t] : books.threads) {
-            if (t.waiting || t.call_file != entry.file_id || t.epoll != entry.key.epoll || books.stopped(t.tgid))
+        for (const uint32_t tid : books.loops().in_call(entry.file_id)) {
+            const thread_row& t = *books.thread(tid);
+            if (t.epoll != entry.key.epoll || books.stopped(t.tgid))
                 continue;
             uint64_t since = patience_.since(t.tgid, t.call_at);
             if (books.time > since && books.time - since > worst.ns)
@@ -63,24 +64,7 @@ private:
     // A pool in which each thread has its fd to itself and the others go on waiting may well read at leisure.
     static bool others_serve(const Snapshot& books, const Entry& entry)
     {
-        auto serves = [&](const auto& thread) { return thread.second.epoll == entry.key.epoll; };
-        return std::count_if(books.threads.begin(), books.threads.end(), serves) > 1;
-    }
-
-    // Who its loop is. One that has not waited since the observation began was taken for it because nobody else was there.
-    struct Loop {
-        bool seen = false;
-        bool guessed = false;
-    };
-
-    static Loop loop_of(const Snapshot& books, const Entry& entry)
-    {
-        Loop loop;
-        for (const auto& [tid, t] : books.threads) {
-            if (t.epoll == entry.key.epoll)
-                (t.wait_at ? loop.seen : loop.guessed) = true;
-        }
-        return loop;
+        return books.loops().of(entry.key.epoll).threads > 1;
     }
 
     static void judge(const Snapshot& books, const Entry& entry, const Hang& hang, const Settings& settings,
@@ -98,9 +82,10 @@ private:
         if (!sleeps && !filled)
             return;
         bool owned = (entry.registration.mask & EV_ONESHOT) && others_serve(books, entry);
-        const Loop loop = loop_of(books, entry);
-        bool elsewhere = loop.seen && loop.guessed;
-        bool guessed = (f.flags & FILE_SEEDED) && !loop.seen;
+        const Loop& loop = books.loops().of(entry.key.epoll);
+        // One that has not waited since the observation began was taken for the loop because nobody else was there.
+        bool elsewhere = loop.polled && loop.guessed;
+        bool guessed = (f.flags & FILE_SEEDED) && !loop.polled;
         Level sure = sleeps >= settings["sleeps"] || longest >= settings.ns("hang_s") ? Level::kConfirmed
                                                                                       : Level::kLikely;
         Finding finding = begin_finding(kInfo, books, entry);

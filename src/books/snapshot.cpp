@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/books/snapshot.h"
 
-#include <algorithm>
 #include <set>
 
 #include "bpf/ledger_limits.h"
@@ -13,6 +12,13 @@ const Neighbours& Snapshot::neighbours() const
     if (!made_.neighbours)
         made_.neighbours = std::make_unique<Neighbours>(entries);
     return *made_.neighbours;
+}
+
+const Loops& Snapshot::loops() const
+{
+    if (!made_.loops)
+        made_.loops = std::make_unique<Loops>(threads);
+    return *made_.loops;
 }
 
 const epoll_row* Snapshot::epoll(uint64_t id) const
@@ -37,18 +43,8 @@ std::vector<const Entry*> Snapshot::of_file(uint64_t file) const
 
 bool Snapshot::loop_idle(uint64_t epoll, uint64_t window) const
 {
-    bool known = false;
-    for (const auto& [tid, row] : threads) {
-        if (row.epoll != epoll)
-            continue;
-        // A wait with timeout 0 does not block: that thread is about to do something.
-        bool blocked = row.waiting && row.timeout_ms != 0;
-        uint64_t last = std::max(row.wait_at, row.return_at);
-        if (!blocked && last + window >= time)
-            return false;
-        known = known || blocked;
-    }
-    return known;
+    const Loop& loop = loops().of(epoll);
+    return loop.blocked && !(loop.awake && loop.awake_at + window >= time);
 }
 
 std::vector<uint32_t> Snapshot::threads_away() const
@@ -64,20 +60,14 @@ std::vector<uint32_t> Snapshot::threads_away() const
     return found;
 }
 
-unsigned Snapshot::waiters(uint64_t epoll) const
-{
-    return static_cast<unsigned>(std::count_if(threads.begin(), threads.end(), [epoll](const auto& thread) {
-        return thread.second.epoll == epoll && thread.second.waiting;
-    }));
-}
+unsigned Snapshot::waiters(uint64_t epoll) const { return loops().of(epoll).waiting; }
 
 bool Snapshot::stopped(uint32_t tgid) const
 {
     auto at = processes.find(tgid);
     if (at != processes.end() && at->second.state == RunState::kStopped)
         return true;
-    return std::any_of(threads.begin(), threads.end(),
-                       [tgid](const auto& t) { return t.second.tgid == tgid && t.second.stopped; });
+    return loops().stopped(tgid);
 }
 
 }  // namespace epaudit

@@ -16,6 +16,7 @@
 #include "bpf/probes.h"
 #include "bpf/unregistered.h"
 #include "src/books/log_run.h"
+#include "src/books/loops.h"
 #include "src/books/neighbours.h"
 #include "src/workload/workload.h"
 
@@ -66,6 +67,8 @@ struct Snapshot {
 
     // Made when it is first asked for: from then on `entries` stay as they are.
     const Neighbours& neighbours() const;
+    // Likewise, and `threads`.
+    const Loops& loops() const;
 
     const epoll_row* epoll(uint64_t id) const;
     const thread_row* thread(uint32_t tid) const;
@@ -81,14 +84,16 @@ struct Snapshot {
     bool stopped(uint32_t tgid) const;
 
 private:
-    // Of these entries and no others: a copy makes its own.
+    // Of these entries and threads and no others: a copy makes its own.
     struct Made {
         std::unique_ptr<const Neighbours> neighbours;
+        std::unique_ptr<const Loops> loops;
         Made() = default;
         Made(const Made&) {}
         Made& operator=(const Made&)
         {
             neighbours.reset();
+            loops.reset();
             return *this;
         }
     };

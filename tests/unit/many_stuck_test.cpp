@@ -244,6 +244,65 @@ TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
     }
 }
 
+// As the one thread of the scenario, on the same epoll.
+void serve_with(Snapshot& books, uint32_t threads)
+{
+    const thread_row one = books.threads.begin()->second;
+    for (uint32_t i = 1; i < threads; i++)
+        books.threads.emplace(100000 + i, one);
+}
+
+// Each asks who may come back for it: the threads are gone through once, not once for each connection.
+TEST(ManyStuck, ThousandsOfThreadsDoNotMultiplyWithThem)
+{
+    for (const Hanging& one : kHanging) {
+        const Snapshot books = one.make(4000);
+        Snapshot crowded = books;
+        serve_with(crowded, 4000);
+        const double alone = cost_of_a_look(books);
+        const double among = cost_of_a_look(crowded);
+        EXPECT_LT(among, 1.5 * alone + 0.02)
+            << one.rule << ": one thread " << alone << " s, thousands " << among << " s";
+    }
+}
+
+// Each in an epoll and a thread of its own, as some servers have one for each core or client.
+Snapshot with_spinning(size_t count)
+{
+    Scenario s;
+    s.cpu(0.8).add(7, EPOLLIN, FILE_TCP).arrives(7, 5).spin(7, EPOLLIN, 3000, 500);
+    Snapshot books = multiplied(s, count);
+    const thread_row thread = books.threads.begin()->second;
+    const epoll_row epoll = books.epolls.begin()->second;
+    for (size_t i = 1; i < count; i++) {
+        uint64_t& own = books.entries[books.entries.size() - count + i].key.epoll;
+        own += i << 20;
+        books.epolls.emplace(own, epoll);
+        books.threads.emplace(100000 + i, thread).first->second.epoll = own;
+    }
+    return books;
+}
+
+// Of each it is asked whether it has its epoll to itself.
+TEST(ManyStuck, ThreadsThatSpinAreCountedInOnePass)
+{
+    auto cost = [](size_t count) {
+        const Snapshot spinning = with_spinning(count);
+        double best = std::numeric_limits<double>::max();
+        for (int i = 0; i < 3; i++) {
+            const Snapshot books = spinning;
+            auto spins = rule("EP202");
+            const clock_t then = clock();
+            EXPECT_GE(said(*spins, books), count);
+            best = std::min(best, static_cast<double>(clock() - then) / CLOCKS_PER_SEC);
+        }
+        return best;
+    };
+    const double few = cost(1000);
+    const double many = cost(8000);
+    EXPECT_LT(many, 40 * few) << "eight times as many: " << few << " s, then " << many << " s";
+}
+
 TEST(ManyStuck, AGhostThatIsReportedAgainIsSaidAgain)
 {
     auto ghosts = rule("EP303");
