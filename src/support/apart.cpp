@@ -89,6 +89,17 @@ Descriptor leave_all_but(int socket)
     return Descriptor(3);
 }
 
+// Source text is just missing then; of symbols the report says why.
+[[noreturn]] void refuse(ApartWork work, Channel channel, int error)
+{
+    keep_capabilities(0);
+    if (work == ApartWork::kSymbols)
+        channel.send(Packer().word(kNotThatUser).word(static_cast<uint64_t>(error)).bytes(), -1, kPatienceMs);
+    // Who leaves with questions unread makes the other end lose the answer.
+    for (std::string unread; channel.receive(unread, nullptr, kLongestOrder);) {}
+    _exit(1);
+}
+
 // `parent`: it ends with that one; 0: with whoever has the other end of its socket, alone.
 [[noreturn]] void work_apart(ApartWork work, uid_t uid, gid_t gid, int socket, pid_t parent)
 {
@@ -96,7 +107,7 @@ Descriptor leave_all_but(int socket)
     unmap_bpf();
     std::ofstream("/proc/self/oom_score_adj") << 1000;  // rather than what is watched
     if (geteuid() == 0 && (setgroups(0, nullptr) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)))
-        _exit(1);
+        refuse(work, std::move(channel), errno);
     keep_capabilities(0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (parent) {  // only now: who changes his user loses this wish

@@ -17,6 +17,9 @@ namespace epaudit {
 
 enum class ApartWork : uint64_t { kSourceText, kSymbols };
 
+// What a child for symbols says instead of any answer when it could not become its user; errno follows.
+constexpr uint64_t kNotThatUser = ~2ULL;
+
 // Does the work for whoever is at the other end of the socket; the child ends with it.
 using Worker = void (*)(Channel channel);
 // Once for each kind, before main() begins.

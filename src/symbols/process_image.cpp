@@ -68,6 +68,7 @@ struct ProcessImage::Impl : ModuleFiles {
     std::shared_ptr<SymbolsChild> child;  // that knows the map
     uint64_t number = 0;                  // by which it does
     unsigned deaths = 0;                  // of children, over this image
+    int not_that_user = 0;                // errno of those that could not become `user`
     ProcessUser user{};
     std::map<uint64_t, std::vector<Frame>> known;  // by address looked up
     std::optional<PythonCode> python;              // once its interpreter is known
@@ -101,12 +102,14 @@ struct ProcessImage::Impl : ModuleFiles {
         static uint64_t numbers = 0;
         child = deaths < kMostDeaths ? SymbolsChild::of_user(user.uid, user.gid) : nullptr;
         number = ++numbers;
-        return child && tell(child->set_map(number, pid, files.text()));
+        return tell(child && child->set_map(number, pid, files.text()));
     }
 
     bool tell(bool answered)
     {
         deaths += !answered;
+        if (!answered && child && child->not_that_user())
+            not_that_user = child->not_that_user();
         return answered;
     }
 
@@ -155,6 +158,8 @@ bool ProcessImage::current() const
 }
 
 bool ProcessImage::given_up() const { return impl_->deaths >= kMostDeaths; }
+
+int ProcessImage::not_that_user() const { return impl_->not_that_user; }
 
 std::vector<CodeAddress> ProcessImage::unwind(const StackSlice& slice)
 {

@@ -41,6 +41,8 @@ public:
     bool current() const;
     // Its symbols are not asked for any more: whoever read them did not survive it.
     bool given_up() const;
+    // ... because it could not become the user who may read them: errno; else 0.
+    int not_that_user() const;
     // Innermost first; at least the pc itself. Libraries loaded since the last call are found.
     std::vector<CodeAddress> unwind(const StackSlice& slice);
     // One frame for each address, and one more for each function inlined there. Works when the process has ended.

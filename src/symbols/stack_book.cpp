@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "bpf/types.h"
 #include "src/support/proc.h"
@@ -124,7 +125,12 @@ Stack StackBook::symbolised(StackRole role, const Kept& kept)
 {
     Stack stack{stack_role_text(role), kept.image->symbolise(kept.addresses)};
     stack.hint = kept.image->hint(stack.frames);
-    nameless_ += kept.image->given_up();
+    if (const int why = kept.image->not_that_user()) {
+        userless_++;
+        userless_why_ = why;
+    } else {
+        nameless_ += kept.image->given_up();
+    }
     return stack;
 }
 
@@ -188,6 +194,12 @@ std::vector<std::string> StackBook::notes() const
             ": reading the map of another user's process, or of one with more privileges, takes CAP_SYS_PTRACE");
     if (failed_)
         notes.push_back(stacks(failed_) + ": the map of the process could not be read");
+    if (userless_)
+        notes.push_back(
+            fmt::format("{} call stack{} without functions and lines: root does not read the symbols of a program, and "
+                        "the child that "
+                        "reads them could not change its user ({}): that takes CAP_SETUID and CAP_SETGID",
+                        userless_, userless_ == 1 ? " is" : "s are", strerror(userless_why_)));
     if (nameless_)
         notes.push_back(
             fmt::format("{} call stack{} without functions and lines: whoever read the symbols of the program "

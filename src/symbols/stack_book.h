@@ -79,6 +79,8 @@ private:
     uint64_t refused_ = 0;  // stacks of processes that we may not look at
     uint64_t failed_ = 0;
     uint64_t nameless_ = 0;  // stacks of programs whose symbols could not be read without harm
+    uint64_t userless_ = 0;  // stacks of programs whose user the reader could not become
+    int userless_why_ = 0;   // errno
 };
 
 }  // namespace epaudit

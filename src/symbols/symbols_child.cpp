@@ -88,7 +88,12 @@ bool SymbolsChild::ask(const Packer& question, int file, ModuleFiles* files, std
     }
     while (channel_.receive(answer, nullptr, kLongestAnswer, patience_ms())) {
         Unpacker words(answer);
-        const auto reply = static_cast<Reply>(words.word());
+        const uint64_t said = words.word();
+        if (said == kNotThatUser) {
+            not_that_user_ = static_cast<int>(words.word());
+            break;
+        }
+        const auto reply = static_cast<Reply>(said);
         if (reply == Reply::kDone) {
             const uint64_t cpu_ns = words.word();
             if (cpu_ns >= cpu_ns_) {

@@ -32,6 +32,8 @@ public:
     static std::shared_ptr<SymbolsChild> of_user(uid_t uid, gid_t gid);
 
     bool alive() const { return static_cast<bool>(channel_); }
+    // It ended because it could not become its user: errno; else 0.
+    int not_that_user() const { return not_that_user_; }
     // Each false when it ended over it. `files`: of the process in question; it gets nothing else.
     bool set_map(uint64_t image, uint32_t pid, const std::string& maps);
     bool unwind(uint64_t image, const StackSlice& slice, ModuleFiles& files, std::vector<CodeAddress>& addresses);
@@ -53,6 +55,7 @@ private:
 
     Channel channel_;
     uint64_t cpu_ns_ = 0;  // that it has used
+    int not_that_user_ = 0;
 };
 
 // Of all of them so far.

@@ -418,6 +418,15 @@ def without_its_helpers():
         check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
 
 
+def without_the_right_to_change_users():
+    """Root that may not become another user reads no symbols as root: it says what is missing, and why."""
+    outcome = epaudit("run", "--profile", "test", "--as-root", "--", str(BUILD / "demo_bugs/busy-epollout/bug"), "--seconds", "3",
+                      prefix=["setpriv", "--inh-caps", "-setuid", "--bounding-set", "-setuid"])
+    check(outcome.code == 1 and outcome.rules() == ["EP201"], outcome.describe())
+    notes = [note for note in outcome.report["observation"]["notes"] if "without functions and lines" in note]
+    check(len(notes) == 1 and "takes CAP_SETUID and CAP_SETGID" in notes[0] and "crashed" not in notes[0], outcome.describe())
+
+
 def short_of_memory():
     """The less it may have, the earlier it fails: with a sentence, nothing loaded behind it, and a target that goes on."""
     before = programs(), links(), maps()
@@ -520,6 +529,7 @@ def register(suite):
     suite.run("safety: a command that becomes another user", a_command_that_becomes_another_user)
     suite.run("safety: 64 descriptors", few_descriptors)
     suite.run("safety: kill -9 at any moment", killed_at_any_moment)
+    suite.run("safety: without the right to change users", without_the_right_to_change_users)
     suite.run("safety: short of memory", short_of_memory)
     suite.run("safety: clock steps", in_directory(clock_steps))
     suite.run("safety: stopped for a while", stopped_for_a_while)
