@@ -57,7 +57,8 @@ std::vector<Use> uses_of(const AuditOptions& options)
                           {config, "the configuration", false, {}},
                           {options.baseline, "the baseline", false, {}},
                           {options.record, "the recording", true, {}},
-                          {options.write_baseline, "the baseline that is written", true, {}}};
+                          {options.write_baseline, "the baseline that is written", true, {}},
+                          {options.ready_file, "the ready file", true, {}}};
     std::erase_if(uses, [](const Use& use) { return use.path.empty(); });
     for (const Output& output : options.outputs)
         uses.push_back({output.path.empty() ? "-" : output.path, "a report", true, {}});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/session/outputs.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <sstream>
 
 #include "src/report/verdict.h"
@@ -141,11 +141,13 @@ Result<> announce_ready(const AuditOptions& options)
 {
     if (options.ready_file.empty())
         return Done{};
-    std::ofstream ready(options.ready_file);
-    ready << getpid() << "\n";
-    if (!ready.flush())
-        return usage_error(fmt::format("cannot write {}", options.ready_file));
-    return Done{};
+    auto target = resolve_links(options.ready_file);
+    if (!target)
+        return target.error();
+    const Descriptor ready(::open(target->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666));
+    const int error = ready ? write_whole(ready.get(), fmt::format("{}\n", getpid())) : errno;
+    return error ? Result<>(usage_error(fmt::format("cannot write {}: {}", options.ready_file, strerror(error))))
+                 : Done{};
 }
 
 Result<int> conclude(Judge& judge, Outputs& outputs, Report& report)

@@ -84,7 +84,8 @@ TEST_F(Files, NothingIsWrittenOverWhatIsRead)
     fs::create_hard_link(log, path("hard"));
     const std::string reads[] = {log, path("link"), path("hard"), directory_ + "/./a.log"};
     std::string AuditOptions::*const inputs[] = {&AuditOptions::input, &AuditOptions::config};
-    std::string AuditOptions::*const outputs[] = {&AuditOptions::record, &AuditOptions::write_baseline};
+    std::string AuditOptions::*const outputs[] = {&AuditOptions::record, &AuditOptions::write_baseline,
+                                                  &AuditOptions::ready_file};
     for (const std::string& name : reads)
         for (auto input : inputs)
             for (auto output : outputs) {
@@ -202,6 +203,9 @@ TEST_F(Files, ALinkOfSomebodyElseIsNotFollowed)
     ASSERT_FALSE(fresh);
     EXPECT_EQ(fresh.error().exit, Exit::kUsage);
     EXPECT_NE(fresh.error().message.find("not followed"), std::string::npos) << fresh.error().message;
+    EXPECT_EQ(text_of(secret), "old");
+    options_.ready_file = open_to_all + "/report";
+    EXPECT_FALSE(announce_ready(options_));
     EXPECT_EQ(text_of(secret), "old");
 }
 
