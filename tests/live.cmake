@@ -30,8 +30,9 @@ live_program(stops live/stops.cpp)
 # The roles of tests/live/answers.py.
 live_program(answers live/answers.cpp)
 
-# The server of tests/live/scale.py.
+# The servers of tests/live/scale.py.
 live_program(scale live/scale.cpp)
+live_program(crowd live/crowd.cpp)
 
 # The server of tests/soak.
 live_program(churn soak/churn.cpp)

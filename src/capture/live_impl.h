@@ -68,6 +68,7 @@ struct LiveCapture::Impl {
     std::array<Link, 4> iterators;                    // by Table; none where they are refused
     std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
     std::string swept_bytes;                          // to here
+    std::string swept_text;                           // of the newest walk
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
     uint64_t buried_lost = 0;

@@ -18,6 +18,8 @@ constexpr uint32_t kSweepsPerCleaning = 10;
 constexpr size_t kManyEpolls = kMaxEpolls / 16;
 // Last words kept between two looks: some 80 MB.
 constexpr size_t kMostBuried = 1 << 16;
+// Of the memory that sweeps are read into; more is given back.
+constexpr size_t kMostUnused = 4 << 20;
 
 // What sweep_epoll() and sweep_thread() in bpf/sweep.h hand over: key, row, key, row.
 template <typename Key, typename Row>
@@ -32,6 +34,7 @@ void read_rows(const std::string& raw, std::map<Key, Row>& out)
 
 void read_records(const std::string& raw, std::vector<Entry>& out)
 {
+    out.reserve(raw.size() / sizeof(sweep_record));
     for (size_t at = 0; at + sizeof(sweep_record) <= raw.size(); at += sizeof(sweep_record)) {
         out.emplace_back();
         memcpy(&out.back(), raw.data() + at, sizeof(sweep_record));
@@ -102,7 +105,7 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     counters = counters || (impl.recorder && impl.recorder->wants_counters());
     collect();
     books.call_sites = impl.stacks;
-    std::string raw;
+    std::string& raw = impl.swept_text;
     bool clean = impl.sweeps++ % kSweepsPerCleaning == 0 || impl.epolls_then > kManyEpolls;
     if (clean && !walk(impl, Table::kRegistrations, raw))
         return observe_error(fmt::format("cannot walk the registrations: {}", strerror(errno)));
@@ -117,6 +120,8 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
         return observe_error(fmt::format("cannot walk the tables: {}", strerror(errno)));
     books.time = monotonic_ns();
     read_records(raw, books.entries);
+    if (raw.capacity() > kMostUnused + 2 * raw.size())
+        std::string().swap(raw);
     impl.epolls_then = books.epolls.size();
     follow_naps(impl, books);
     impl.unexplained_then = unexplained(books);

@@ -73,7 +73,8 @@ bool walk_in_pieces(LiveCapture::Impl& impl, Table table, const bpf_program* pro
     // Rows begin with 0; those of a walk long ago were seen by later ones.
     auto& walks = impl.walks[static_cast<size_t>(table)];
     const uint32_t generation = walks++ % 255 + 1;
-    impl.swept_bytes.clear();
+    // It is filled where it is: of thousands of connections that is tens of megabytes, several times a second.
+    impl.swept_bytes.swap(out);
     unsigned few = 0;
     do {
         piece = {generation, kRowsOfPiece, kRingBytes / 2, 0};

@@ -144,7 +144,7 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->type_name("SET")
         ->check(CLI::IsMember({"auto", "trampoline", "tracepoint"}))
         ->capture_default_str();
-    app.add_flag("--verbose", audit.verbose, "print libbpf's messages");
+    app.add_flag("--verbose", audit.verbose, "print libbpf's messages, and at the end what looking took");
     app.add_option("--ready-file", audit.ready_file)->group("");        // for tests: made once hooks are on
     app.add_flag("--walk-in-pieces", audit.walk_in_pieces)->group("");  // for tests: as where iterators are refused
 }

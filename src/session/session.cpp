@@ -279,6 +279,7 @@ Result<> Session::look(bool counters, bool last)
     const auto cost = static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9);
     cost_before_ = cost_before_ ? look_cost_ : cost;
     look_cost_ = cost;
+    look_costs_.add(cost);
     return told;
 }
 
@@ -330,6 +331,8 @@ Result<> Session::finish()
     for (std::string& text : live_->notes())
         note(std::move(text));
     ended_ = monotonic_ns();
+    if (options_.verbose)
+        say("epaudit: {}\n", look_costs_.text());
     end_recording();
     live_.reset();
     return last;

@@ -15,6 +15,7 @@
 #include "src/session/budget.h"
 #include "src/session/cost.h"
 #include "src/session/engine.h"
+#include "src/session/look_costs.h"
 #include "src/session/options.h"
 #include "src/session/progress.h"
 #include "src/session/target.h"
@@ -91,8 +92,9 @@ private:
     uint64_t looked_ = 0;
     uint64_t look_cost_ = 0;    // ns of CPU time that the last look took,
     uint64_t cost_before_ = 0;  // and the one before
-    uint64_t shown_ = 0;        // when the progress line was
-    uint64_t postings_ = 0;     // at the last look that counted them
+    LookCosts look_costs_;
+    uint64_t shown_ = 0;     // when the progress line was
+    uint64_t postings_ = 0;  // at the last look that counted them
     double postings_per_s_ = 0;
     bool lively_ = false;  // the last look found rows that deserve another one soon
     std::string selection_;

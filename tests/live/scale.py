@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server with 200,000 registrations and 1,000 threads does not feel that epaudit attaches (tests/live/scale.cpp)."""
+"""A server with 200,000 registrations and 1,000 threads does not feel that epaudit attaches (scale.cpp), and one whose 20,000
+connections hang is looked at as cheaply as the others (crowd.cpp)."""
 import contextlib
+import re
 import resource
 import subprocess
 import time
 
-from harness import BUILD, SPEED, Started, check
+from harness import BUILD, SPEED, Started, check, epaudit
 
 REGISTRATIONS, THREADS = 200_000, 1_000
 FILES = 18_000  # registered in several epolls each: not everywhere may a process have more descriptors
@@ -14,6 +16,7 @@ ATTACH_SECONDS = 3
 # What a busy machine with two CPUs does to any thread now and then, in microseconds. While the kernel wrote fdinfo it held
 # the epoll's lock for 10,000 with 18,000 registrations in one epoll, and for ten times as long with all of them.
 NOISE_US = 50_000
+HANG = 20_000
 
 
 @contextlib.contextmanager
@@ -57,5 +60,26 @@ def attaches_unnoticed():
         print(f"live  scale: {said[:160]}", flush=True)
 
 
+def look_at_a_crowd(count):
+    """Milliseconds of CPU time that a look takes while so many connections hang."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    outcome = epaudit("run", "--profile", "test", "--verbose", "--max-fds", 4 * HANG, "--duration", round(20 * SPEED), "--",
+                      str(BUILD / "tests/crowd"), count, prefix=["prlimit", f"--nofile={most}:{most}"])
+    accused = {finding["rule"] for finding in outcome.report["findings"]}
+    check(f"{count} hang" in outcome.out and accused == {"EP101"}, outcome.describe())
+    said = re.search(r"(\d+) looks: ([\d.]+) ms of CPU time each", outcome.err)
+    check(said and int(said[1]) >= 8, outcome.describe())
+    print(f"live  scale: {count} hang: {said[0]}", flush=True)
+    return float(said[2])
+
+
+def many_that_hang():
+    """In one process, as many as its descriptors allow. The square of eight times as many would be 64 times as dear."""
+    most = min(HANG, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100)
+    many, few = look_at_a_crowd(most), look_at_a_crowd(most // 8)
+    check(many < 24 * max(few, 0.5), f"a look takes {many} ms of CPU time; with an eighth of them {few} ms")
+
+
 def register(suite):
     suite.run("scale: 200,000 registrations, 1,000 threads", attaches_unnoticed)
+    suite.run("scale: 20,000 connections that hang", many_that_hang)
