@@ -58,6 +58,21 @@ bool is_spin(const Snapshot& books, const Spin& spin, const Settings& settings)
            spin.per_s >= settings["per_s"];
 }
 
+// Input that comes ends a run on EPOLLOUT, and so does the error of a peer that goes away: reported once, it is not
+// what the loop spins on. A row counts over its life, never less than in a run.
+uint32_t usual_events(const registration_row& r, const Spin& spin)
+{
+    auto rare = [&](uint64_t reported) { return reported * 10 < spin.returns; };
+    uint32_t usual = spin.events;
+    if (rare(r.delivered_in))
+        usual &= ~kInput;
+    if (rare(r.delivered_hup))
+        usual &= ~(EV_HUP | EV_ERR);
+    if (rare(r.delivered_out))
+        usual &= ~EV_OUT;
+    return usual ? usual : spin.events;  // a counter has wrapped
+}
+
 void measure(Spin& spin, uint64_t returns, uint64_t ns)
 {
     spin.returns = returns;
@@ -178,6 +193,7 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
         spin = all_runs(books, entry);
     if (!is_spin(books, spin, settings))
         return std::nullopt;
+    spin.events = usual_events(entry.registration, spin);
     spin.shape = shape_of(books, entry, spin);
     return spin;
 }

@@ -67,6 +67,36 @@ TEST(SpinRuns, NorDoesAShortOneThatFollows)
     EXPECT_EQ(s.finding("EP204").shape, "write = EPIPE between returns");
 }
 
+// Beside the traffic, EPOLLOUT is always armed: each piece of input ends a run, and is read at once.
+TEST(SpinRuns, InputThatEndsASpinOnOutputIsNotWhatItSpinsOn)
+{
+    Scenario s;
+    s.add(7, kIn | EPOLLOUT, FILE_TCP);
+    for (int piece = 0; piece < 20; piece++) {
+        s.spin(7, EPOLLOUT, 200, 500).arrives(7, 4).delivered(7, kIn | EPOLLOUT).read(7, 4);
+        EXPECT_EQ(s.verdict("EP202"), "none") << piece;
+    }
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+    s.delivered(7, EPOLLOUT).close(7).wait().after_ms(500);
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+}
+
+TEST(SpinRuns, NorIsTheResetThatEndsIt)
+{
+    Scenario s;
+    s.add(7, kIn | EPOLLOUT, FILE_TCP).spin(7, EPOLLOUT, 3000, 500);
+    s.reset(7).delivered(7, kIn | EPOLLOUT | EPOLLERR | EPOLLHUP).close(7).wait().after_ms(500);
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+}
+
+TEST(SpinRuns, InputReportedInATenthOfThemIs)
+{
+    Scenario s;
+    s.add(7, kIn | EPOLLOUT, FILE_TCP).arrives(7, 4);
+    s.spin(7, kIn | EPOLLOUT, 400, 500).spin(7, EPOLLOUT, 3000, 500);
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+}
+
 TEST(SpinRuns, AListenerOutOfDescriptorsStaysOneWhenItCanAcceptAgain)
 {
     Scenario s;  // beanstalkd at its limit: EP205 says it all, whether the run goes on or has ended
