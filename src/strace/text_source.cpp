@@ -96,6 +96,31 @@ struct Utf16 : TextSource::Decoder {
     bool complete() const override { return true; }
 };
 
+// What it is that cannot be read here, and what makes text of it; empty: nothing known.
+std::string packed_by(std::string_view head)
+{
+    struct Form {
+        std::string_view magic;
+        const char* name;
+        const char* command;
+    };
+    using namespace std::string_view_literals;
+    static constexpr Form kForms[] = {{"\xfd"
+                                       "7zXZ\0"sv,
+                                       "xz", "xz -dc"},
+                                      {"BZh"sv, "bzip2", "bzip2 -dc"},
+                                      {"PK\x03\x04"sv, "zip", "unzip -p"},
+                                      {"7z\xbc\xaf\x27\x1c"sv, "7-Zip", "7z x -so"},
+                                      {"\x04\x22\x4d\x18"sv, "lz4", "lz4 -dc"},
+                                      {"\x1f\x8b"sv, "gzip", "gzip -dc"},
+                                      {"\xff\xfe\0\0"sv, "UTF-32", "iconv -f UTF-32 -t UTF-8"},
+                                      {"\0\0\xfe\xff"sv, "UTF-32", "iconv -f UTF-32 -t UTF-8"}};
+    for (const Form& form : kForms)
+        if (head.starts_with(form.magic))
+            return fmt::format("this is {}: {} FILE | epaudit strace -", form.name, form.command);
+    return {};
+}
+
 bool utf16(const char* bytes, bool& big)
 {
     big = static_cast<unsigned char>(bytes[0]) == 0xfe || bytes[0] == 0;
@@ -169,9 +194,13 @@ TextSource::Filled TextSource::fill()
             Filled filled = raw_end_ == raw_.size() ? Filled::kMore : read_raw();
             if (filled == Filled::kIdle || (filled == Filled::kEnd && raw_begin_ == raw_end_))
                 return filled;
-            // Four bytes tell what it is; a shorter file is plain.
-            if (!began_ && raw_end_ < 4 && filled == Filled::kMore)
+            // Six bytes tell what it is; a shorter file is plain.
+            if (!began_ && raw_end_ < 6 && filled == Filled::kMore)
                 continue;
+            if (!began_ && raw_end_ >= 2 && memcmp(raw_.data(), "\x1f\x8b", 2) != 0)
+                trouble_ = packed_by({raw_.data(), raw_end_});
+            if (!trouble_.empty())
+                return Filled::kEnd;
             if (!began_ && raw_end_ >= 2 && !memcmp(raw_.data(), "\x1f\x8b", 2))
                 decoder_ = std::make_unique<Gzip>();
             else if (!began_ && raw_end_ >= 4 && !memcmp(raw_.data(), "\x28\xb5\x2f\xfd", 4))
@@ -192,6 +221,12 @@ TextSource::Filled TextSource::fill()
         raw_begin_ += in;
         pending_ = decoder_ && out == room;  // there may be more in the decoder
         end_ += out;
+        if (decoder_ && out && !bytes_)  // packed twice
+            trouble_ = packed_by({text_.data(), out});
+        if (!trouble_.empty()) {
+            end_ = begin_;
+            return Filled::kEnd;
+        }
         bytes_ += out;
         if (out)
             return Filled::kMore;

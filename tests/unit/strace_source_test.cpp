@@ -85,6 +85,27 @@ std::string many_lines(size_t count)
     return text;
 }
 
+TEST_F(StraceSource, WhatItCannotUnpackItNames)
+{
+    using namespace std::string_literals;
+    const std::string rest(300, '\n');
+    const std::vector<std::pair<std::string, std::string>> forms = {{"\xfd"
+                                                                     "7zXZ\0\0"s,
+                                                                     "this is xz: xz -dc"},
+                                                                    {"BZh91AY&SY", "this is bzip2"},
+                                                                    {"PK\x03\x04\x14\0"s, "this is zip: unzip -p"},
+                                                                    {"\x04\x22\x4d\x18\x60\x40", "this is lz4"},
+                                                                    {"\xff\xfe\0\0e\0\0\0"s, "this is UTF-32"},
+                                                                    {gzip(gzip("epoll_wait(\n")), "this is gzip"},
+                                                                    {gzip("BZh91AY&SY"), "this is bzip2"}};
+    for (const auto& [head, says] : forms) {
+        const Read got = read(head + (head.starts_with("\x1f") ? "" : rest));
+        EXPECT_TRUE(got.lines.empty()) << says;
+        EXPECT_TRUE(got.trouble.starts_with(says)) << got.trouble;
+    }
+    EXPECT_EQ(read("PK\n").lines.size(), 1U);
+}
+
 TEST_F(StraceSource, ReadsPlainAndCompressedAlike)
 {
     std::string text = many_lines(200000);  // several buffers
