@@ -2,6 +2,7 @@
 // What is pasted as a log of strace and is the output of another tool.
 #include "src/strace/other_tool.h"
 
+#include <cctype>
 #include <map>
 
 #include "src/strace/shape.h"
@@ -10,6 +11,18 @@ namespace epaudit {
 namespace {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+// "@[redis]: 12", "@us[epoll_wait]:", "@total: 7". "@@ -1,7 +1,9 @@" is a patch's.
+bool is_map(std::string_view line)
+{
+    if (line.substr(0, 1) != "@")
+        return false;
+    size_t end = 1;
+    while (end < line.size() && (std::isalnum(static_cast<unsigned char>(line[end])) || line[end] == '_'))
+        end++;
+    const bool key = end < line.size() && line[end] == '[';
+    return key || (end > 1 && line.substr(end, 1) == ":");
+}
 
 }  // namespace
 
@@ -30,8 +43,8 @@ std::string other_tool(const std::vector<std::string>& head, std::string& hint)
             votes["perf script, trace-cmd or bpftrace"]++;
         if (has(line, "> epoll_") || has(line, "< epoll_") || has(line, ") > ") || has(line, ") < res="))
             votes["sysdig"]++;
-        if (has(line, "Attaching ") || (line.substr(0, 2) == "@[" && has(line, "]: ")) || line.substr(0, 1) == "@")
-            votes["bpftrace"] += has(line, "probe") || line.substr(0, 1) == "@" ? 2 : 0;
+        if ((has(line, "Attaching ") && has(line, "probe")) || is_map(line))
+            votes["bpftrace"] += 2;
         if (has(line, "SYS_epoll") || has(line, "@SYS(") || has(line, "->epoll_") || has(line, "<no return ...>"))
             votes["ltrace"]++;
         if (size_t at = line.find("epoll_wait("); at != std::string_view::npos) {

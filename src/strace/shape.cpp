@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "src/books/call_names.h"
 #include "src/strace/arguments.h"
@@ -62,6 +63,18 @@ bool is_of_kind(std::string_view prefix, std::string_view kind)
         space = false;
     }
     return (!space || next_is(' ')) && at == kind.size();
+}
+
+// Numbers in a column: counts of uniq -c, or pids of a log that was indented? Pids are few, and none is small; counts do not
+// come again and again, and what has a time stamp of its own is seldom repeated.
+bool are_pids(const std::vector<uint64_t>& numbers, bool stamped, bool again)
+{
+    constexpr uint64_t kSmallest = 10;
+    constexpr size_t kFewLines = 8, kEach = 4;
+    if (numbers.empty() || *std::min_element(numbers.begin(), numbers.end()) < kSmallest)
+        return false;
+    const size_t different = std::set<uint64_t>(numbers.begin(), numbers.end()).size();
+    return stamped || (different * kEach <= numbers.size() && (again || numbers.size() >= kFewLines));
 }
 
 // The number a line begins with. False: none.
@@ -215,15 +228,35 @@ void LogShape::learn_words(const std::vector<std::string>& head)
                 (uneven * 3 > breaks || spaced == breaks);
 }
 
+// "L12: ", or the pid of a logger that is started for each line: a name that no other line has is none.
+void LogShape::learn_names(const std::vector<std::string>& head)
+{
+    constexpr size_t kFewest = 4;
+    size_t named = 0;
+    std::set<std::string, std::less<>> names;
+    for (const std::string& raw : head) {
+        std::string buffer;
+        const std::string_view text = encoding_.decode(raw, buffer);
+        const std::string_view prefix = text.substr(0, std::min(find_call(text), text.size()));
+        if (const NamedPrefix name = find_source(prefix); name.begin < name.end && prefix.size() < text.size()) {
+            names.emplace(prefix.substr(name.begin, name.end - name.begin));
+            named++;
+        }
+    }
+    nameless_ = named >= kFewest && names.size() * 4 > named * 3;
+}
+
 void LogShape::learn(const std::vector<std::string>& head)
 {
     learn_width(head);
     learn_quote(head);
     learn_words(head);
     encoding_.learn(head);
+    learn_names(head);
     std::map<Prefix, unsigned> prefixes;
     std::vector<uint64_t> numbers;
-    bool columns = true, twins = false, indented = true;
+    bool columns = true, twins = false, indented = true, stamped = false, again = false;
+    std::set<std::string, std::less<>> calls;
     std::string_view before;
     for (const std::string& raw : head) {
         std::string buffer;
@@ -240,6 +273,8 @@ void LogShape::learn(const std::vector<std::string>& head)
             columns = indented = false;
         columns &= end == 7 && text[std::min(end, text.size() - 1)] == ' ';
         indented &= spaces > 0;
+        stamped |= end < call && leader_length(text.substr(end + 1)) > 0;
+        again |= !calls.emplace(text.substr(call)).second;
         twins |= text.substr(call) == before;
         before = std::string_view(raw).substr(raw.size() - std::min(raw.size(), text.size() - call));
     }
@@ -247,7 +282,7 @@ void LogShape::learn(const std::vector<std::string>& head)
     for (size_t i = 1; i < numbers.size(); i++)
         steps += numbers[i] == numbers[i - 1] + 1;
     numbered_ = numbers.size() >= 3 && steps * 10 >= (numbers.size() - 1) * 9;
-    counted_ = !numbered_ && columns && indented && !twins && !numbers.empty();
+    counted_ = !numbered_ && columns && indented && !twins && !numbers.empty() && !are_pids(numbers, stamped, again);
     for (const auto& [prefix, count] : prefixes) {
         if ((prefix.before.empty() && !prefix.named) || (count < 2 && head.size() >= 4))
             continue;
@@ -256,9 +291,9 @@ void LogShape::learn(const std::vector<std::string>& head)
     }
 }
 
-LogShape::Prefix LogShape::kind(std::string_view prefix)
+LogShape::Prefix LogShape::kind(std::string_view prefix) const
 {
-    const NamedPrefix name = find_source(prefix);
+    const NamedPrefix name = nameless_ ? NamedPrefix{} : find_source(prefix);
     if (name.begin == name.end)
         return {kind_of_prefix(prefix), "", false};
     return {kind_of_prefix(prefix.substr(0, name.begin)), kind_of_prefix(prefix.substr(name.end)), true};
@@ -285,10 +320,12 @@ std::string_view LogShape::without_prefix(std::string_view text, Around& around)
     uint64_t number = 0;
     size_t spaces = 0, end = 0;
     const bool leads = first_number(text, number, spaces, end);
-    if (leads && (numbered_ || counted_ || text[end] == '\t'))
+    // "4242\t1700000000.1 ": tabs in place of the spaces between pid and time; `cat -n` indents its numbers.
+    const bool pid = leads && !numbered_ && spaces == 0 && end + 1 < call && leader_length(text) == call;
+    if (leads && (numbered_ || counted_ || (text[end] == '\t' && !pid)))
         from = end + 1;
     for (size_t at = from; at < call; at++) {
-        const bool boundary = at == from || prefix[at - 1] == ' ' || prefix[at - 1] == '\t';
+        const bool boundary = at == from || std::strchr(" \t:`+>", prefix[at - 1]);
         if (boundary && leader_length(text.substr(at)) == call - at)
             return text.substr(at);
     }

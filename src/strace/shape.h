@@ -41,6 +41,7 @@ private:
     void learn_width(const std::vector<std::string>& head);
     void learn_quote(const std::vector<std::string>& head);
     void learn_words(const std::vector<std::string>& head);
+    void learn_names(const std::vector<std::string>& head);
     std::string_view without_prefix(std::string_view text, Around& around) const;
 
     // The kinds of what stands before and behind the name of the log, if there is one.
@@ -52,7 +53,7 @@ private:
             return std::tie(before, after, named) < std::tie(other.before, other.after, other.named);
         }
     };
-    static Prefix kind(std::string_view prefix);
+    Prefix kind(std::string_view prefix) const;
 
     LogEncoding encoding_;
     bool numbered_ = false;  // lines begin with their number
@@ -61,7 +62,8 @@ private:
     bool at_words_ = false;
     std::string quote_;  // signs that all lines begin with
     std::vector<Prefix> prefixes_;
-    bool named_ = false;  // some of them have names
+    bool named_ = false;     // some of them have names
+    bool nameless_ = false;  // what looks like a name changes from line to line
 };
 
 // "last message repeated 53 times", "message repeated 53 times: [ ... ]" of a system log; 0: it does not say so.

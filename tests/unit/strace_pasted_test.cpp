@@ -433,6 +433,51 @@ TEST(Pasted, ACallWithoutItsEndIsALossInTheMiddle)
     }
 }
 
+// Two spaces and a pid of five digits are as wide as a count of uniq -c, three and one of four digits as well.
+TEST(Pasted, AnIndentedPidIsNoCount)
+{
+    std::string all, stamped;
+    for (int i = 0; i < 40; i++)
+        for (const std::string& line : split(kWork)) {
+            all += "48211 " + line + "\n";
+            char stamp[48];
+            snprintf(stamp, sizeof stamp, "48211 17000000%02d.000001 ", i);
+            stamped += stamp + line + "\n";
+        }
+    for (const std::string& text : {all, stamped}) {
+        const Decorate indented = [](const std::string& line, unsigned) { return "  " + line; };
+        const PastedAnswer plain = judge(text), judged = judge(text, indented);
+        EXPECT_TRUE(judged.quiet()) << judged.told;
+        EXPECT_EQ(judged.runs.size(), plain.runs.size());
+    }
+    // A short one, of events that come once: as a count, each would stand for 48,211.
+    const std::string event = "epoll_wait(9, [{EPOLLOUT, {u32=31, u64=31}}], 512, -1) = 1\n";
+    EXPECT_TRUE(judge("  48211 1700000000.000001 " + event).quiet());
+    EXPECT_TRUE(judge("  48211 10:00:00.000001 " + event + "  48212 10:00:00.000002 " + event).quiet());
+}
+
+// The pid before a time stamp is kept, whatever stands before it: without it, threads would be mixed.
+TEST(Pasted, ThePidIsKeptBehindWhatStandsBeforeIt)
+{
+    std::string both;
+    for (int i = 0; i < 300; i++) {
+        char stamp[48];
+        snprintf(stamp, sizeof stamp, "%06d ", i);
+        both += "70  1700000000." + std::string(stamp) + "epoll_wait(9,  <unfinished ...>\n71  1700000000." + stamp +
+                "recvfrom(31,  <unfinished ...>\n70  1700000000." + stamp +
+                "<... epoll_wait resumed>[{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n71  1700000000." + stamp +
+                "<... recvfrom resumed>\"GET /\", 2048, 0, NULL, NULL) = 5\n";
+    }
+    for (const char* prefix : {"", "+", "x.log:", "`", "<code>", "* `", "12. `", "\t"}) {
+        PastedAnswer judged = judge(both, [&](const std::string& line, unsigned) { return prefix + line; });
+        EXPECT_TRUE(judged.quiet()) << prefix << judged.told;
+        EXPECT_EQ(judged.lost, 0U) << prefix;
+    }
+    PastedAnswer judged = judge(both, [](std::string line, unsigned) { return line.replace(2, 2, "\t"); });
+    EXPECT_TRUE(judged.quiet()) << judged.told;
+    EXPECT_EQ(judged.lost, 0U);
+}
+
 // What uniq -c made: one line stands for many, in bounded time.
 TEST(Pasted, CountedLinesStandForManyWithinBounds)
 {
@@ -444,8 +489,8 @@ TEST(Pasted, CountedLinesStandForManyWithinBounds)
     Auditor auditor(Profile::kProduction, make_rules());
     StraceImport log(auditor, 64);
     for (unsigned i = 0; i < 500; i++)
-        log.line(i % 2 ? "  48211 epoll_wait(9, [{EPOLLERR, {u32=31, u64=31}}], 512, -1) = 1"
-                       : "  48211 epoll_wait(9, [{EPOLLHUP, {u32=31, u64=31}}], 512, -1) = 1");
+        log.line("  " + std::to_string(48000 + i * 7 % 997) + " epoll_wait(9, [{" + (i % 2 ? "EPOLLERR" : "EPOLLHUP") +
+                 ", {u32=31, u64=31}}], 512, -1) = 1");
     log.finish();
     EXPECT_EQ(log.lines(), 500U);
     EXPECT_LT(log.counts().calls, 50000U + 500U * 201U + 1U);
@@ -470,6 +515,7 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
                           "92 10:00:00.124 0 nginx (881) < epoll_wait res=1\n"))
                   .other_tool,
               "sysdig");
+    EXPECT_EQ(judge("@@ -0,0 +1,9 @@\n+" + kWork).other_tool, "");
     EXPECT_EQ(judge("Attaching 2 probes...\n@calls[epoll_wait]: 88123\n@calls[read]: 3\n").other_tool, "bpftrace");
     EXPECT_EQ(judge(times(100, kEnd)).other_tool, "");
 }

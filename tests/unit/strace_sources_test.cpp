@@ -108,6 +108,19 @@ TEST(Sources, OneProgramIsNotSplit)
     EXPECT_EQ(judged.runs[0].returns, 300U);
 }
 
+TEST(Sources, ANameThatChangesWithEachLineIsNone)
+{
+    unsigned n = 0;
+    const std::vector<std::function<std::string()>> prefixes = {
+        [&] { return "L" + std::to_string(++n) + ": "; }, [&] { return "x.c-" + std::to_string(++n) + ": "; },
+        [&] { return "May  1 10:00:00 web1 strace[" + std::to_string(4000 + ++n) + "]: "; },
+        [&] { return "<30>1 2026-03-01T08:00:00Z host strace " + std::to_string(4000 + ++n) + " - - "; }};
+    for (const auto& prefix : prefixes) {
+        PastedAnswer judged = judge(spin(300), [&](const std::string& line, unsigned) { return prefix() + line; });
+        EXPECT_GE(judged.level("EP204"), Level::kLikely) << prefix() << judged.told;
+    }
+}
+
 TEST(Sources, ThreadsInFilesOfTheirOwnAreNotBlamedForEachOther)
 {
     // strace -ff: one thread waits, another takes what came; their files stand one after another.
