@@ -124,7 +124,10 @@ std::optional<int> python_line(std::string_view bytes, int first_line, int64_t o
         if (!(head & 0x80))
             return std::nullopt;
         const unsigned kind = head >> 3 & 15;
-        line += lines_on(table, kind);
+        const int64_t lines = lines_on(table, kind);
+        if (lines > INT32_MAX || lines < -INT32_MAX)  // many of 59 bits each would be too much for the sum
+            return std::nullopt;
+        line += lines;
         at += ((head & 7) + 1) * kUnit;
         if (offset < at)
             return kind != kNone && line > 0 && line <= INT32_MAX ? std::optional(static_cast<int>(line))

@@ -68,6 +68,10 @@ TEST(Python, ABrokenTableTellsNothing)
         python_line(table.substr(0, size), 1, 1 << 20);
     EXPECT_FALSE(python_line(std::string(64, '\xff'), 1, 4)) << "no line at all";
     EXPECT_FALSE(python_line("\xf0\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x3f", INT32_MAX, 0)) << "beyond all lines";
+    std::string leaps;
+    for (int entry = 0; entry < 40; entry++)
+        leaps += "\xe8\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x3f";  // 2^59 lines back
+    EXPECT_FALSE(python_line(leaps, 1, 1 << 20)) << "more than 64 bits hold (found by the fuzzer)";
 }
 
 // The memory of a process, and in it what 3.12 makes of a function. Everything else is not mapped.

@@ -234,7 +234,9 @@ TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
             return static_cast<double>(clock() - then) / CLOCKS_PER_SEC;
         };
         const double first = cost();
-        const double later = std::min({cost(), cost(), cost()});
+        double later = cost();  // the least of many: whoever shares the caches adds to all, and not always the same
+        for (int more = 0; more < 11; more++)
+            later = std::min(later, cost());
         RecordProperty(std::string(one.rule) + "_first_ms", static_cast<int>(first * 1000));
         RecordProperty(std::string(one.rule) + "_later_ms", static_cast<int>(later * 1000));
         EXPECT_LT(later, first * 2 / 3) << one.rule << ": first " << first << " s, later " << later << " s";
