@@ -32,8 +32,8 @@ extern struct python_threads_table python_threads SEC(".maps");
 /* The walk in hand. In memory, where a verifier keeps no count of what each step could have been. */
 struct python_view {
     struct python_offsets o;
-    u64 raw[16];  /* a frame */
-    u64 at;       /* address of the next one outwards; 0: there is none */
+    u64 raw[16];     /* a frame */
+    u64 at;          /* address of the next one outwards; 0: there is none */
     u64 interpreter; /* whose threads come next, */
     u64 thread;      /* and the one to go on with */
     u32 found;
@@ -158,13 +158,12 @@ __noinline int python_step(u32 copy)
     return 1;
 }
 
-/* The innermost Python frames, at most so many, into python_views[copy]: how many there are. In line, since its callers are
- * called by six others already, and eight are the most. */
-static __always_inline u32 walk_python(u32 copy, u32 tgid, u32 tid, u32 most)
+/* The innermost Python frames, at most so many, into `v`, which is python_views[copy]: how many there are. In line, since its
+ * callers are called by six others already, and eight are the most. */
+static __always_inline u32 walk_python(struct python_view *v, u32 copy, u32 tgid, u32 tid, u32 most)
 {
     const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
-    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
-    if (!o || !v)
+    if (!o)
         return 0;
     v->o = *o;
     v->found = 0;

@@ -285,7 +285,7 @@ static __always_inline u64 mix_python(u64 hash, u32 copy, u32 tgid, u32 tid)
     struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
     if (!v)
         return hash;
-    u32 found = walk_python(copy, tgid, tid, SITE_PYTHON);
+    u32 found = walk_python(v, copy, tgid, tid, SITE_PYTHON);
     for (u32 i = 0; i < SITE_PYTHON; i++)
         if (i < found)
             hash = mix(mix(hash, v->frame[i].code), v->frame[i].instr);

@@ -63,7 +63,7 @@ __noinline int take_stack(u32 which, u32 role)
     s->tid = c->posting.tid;
     s->fd = c->posting.fd;
     s->role = role;
-    s->pythons = walk_python(copy, c->posting.tgid, c->posting.tid, PYTHON_FRAMES);
+    s->pythons = v ? walk_python(v, copy, c->posting.tgid, c->posting.tid, PYTHON_FRAMES) : 0;
     if (v && s->pythons)
         bpf_probe_read_kernel(s->python, sizeof(s->python), v->frame);
     __builtin_memset(s->registers, 0, sizeof(s->registers));

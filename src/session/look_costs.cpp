@@ -17,6 +17,14 @@ void LookCosts::add(uint64_t ns)
     dearest_ = std::max(dearest_, ns);
 }
 
+uint64_t LookCosts::lately() const
+{
+    if (newest_.empty())
+        return 0;
+    const uint64_t last = newest_[(looks_ - 1) % kKept];
+    return looks_ == 1 ? last : std::min(last, newest_[(looks_ - 2) % kKept]);
+}
+
 std::string LookCosts::text() const
 {
     if (newest_.empty())

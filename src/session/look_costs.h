@@ -13,6 +13,8 @@ class LookCosts {
 public:
     // ns of CPU time of the newest one.
     void add(uint64_t ns);
+    // ns of the cheaper one of the last two: that one was dear may be the machine's doing. 0: there was none.
+    uint64_t lately() const;
     // "12 looks: 3.2 ms of CPU time each (median of the newest 8), 80.0 ms the dearest"
     std::string text() const;
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/session/outputs.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <sstream>
 
@@ -141,13 +139,13 @@ Result<> announce_ready(const AuditOptions& options)
 {
     if (options.ready_file.empty())
         return Done{};
-    auto target = resolve_links(options.ready_file);
-    if (!target)
-        return target.error();
-    const Descriptor ready(::open(target->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666));
-    const int error = ready ? write_whole(ready.get(), fmt::format("{}\n", getpid())) : errno;
-    return error ? Result<>(usage_error(fmt::format("cannot write {}: {}", options.ready_file, strerror(error))))
-                 : Done{};
+    auto ready = NewFile::open(options.ready_file);
+    if (!ready)
+        return ready.error();
+    int error = ready->write(fmt::format("{}\n", getpid()));
+    if (!error)
+        error = ready->finish();
+    return error ? Result<>(cannot_write(*ready, error)) : Done{};
 }
 
 Result<int> conclude(Judge& judge, Outputs& outputs, Report& report)

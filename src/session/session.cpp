@@ -177,7 +177,7 @@ Result<bool> Session::tick(std::vector<int>& gone)
     uint64_t now = monotonic_ns();
     uint64_t patience = lively_ || live_->suspicious() ? kTickMs * NSEC_PER_MSEC : kCalmNs;
     const Thrift& thrift = engine_->judge().profile() == Profile::kTest ? kThriftInTests : kThrift;
-    patience = std::min(std::max(patience, std::min(look_cost_, cost_before_) * thrift.factor), thrift.longest_ns);
+    patience = std::min(std::max(patience, look_costs_.lately() * thrift.factor), thrift.longest_ns);
     show_progress();
     if (!budget_ || budget_->attached())
         cost_.tick(*live_);
@@ -276,10 +276,7 @@ Result<> Session::look(bool counters, bool last)
                           static_cast<double>(looked_ - before);
         postings_ = postings;
     }
-    const auto cost = static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9);
-    cost_before_ = cost_before_ ? look_cost_ : cost;
-    look_cost_ = cost;
-    look_costs_.add(cost);
+    look_costs_.add(static_cast<uint64_t>((own_cpu_seconds() - spent) * 1e9));
     return told;
 }
 

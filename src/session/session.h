@@ -90,8 +90,6 @@ private:
     std::set<Subject> looked_long_;                 // windows were kept open for these
     uint64_t woken_at_ = 0;                         // by an exec
     uint64_t looked_ = 0;
-    uint64_t look_cost_ = 0;    // ns of CPU time that the last look took,
-    uint64_t cost_before_ = 0;  // and the one before
     LookCosts look_costs_;
     uint64_t shown_ = 0;     // when the progress line was
     uint64_t postings_ = 0;  // at the last look that counted them

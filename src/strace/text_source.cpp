@@ -96,6 +96,8 @@ struct Utf16 : TextSource::Decoder {
     bool complete() const override { return true; }
 };
 
+constexpr std::string_view kGzip = "\x1f\x8b";
+
 // What it is that cannot be read here, and what makes text of it; empty: nothing known.
 std::string packed_by(std::string_view head)
 {
@@ -112,7 +114,7 @@ std::string packed_by(std::string_view head)
                                       {"PK\x03\x04"sv, "zip", "unzip -p"},
                                       {"7z\xbc\xaf\x27\x1c"sv, "7-Zip", "7z x -so"},
                                       {"\x04\x22\x4d\x18"sv, "lz4", "lz4 -dc"},
-                                      {"\x1f\x8b"sv, "gzip", "gzip -dc"},
+                                      {kGzip, "gzip", "gzip -dc"},
                                       {"\xff\xfe\0\0"sv, "UTF-32", "iconv -f UTF-32 -t UTF-8"},
                                       {"\0\0\xfe\xff"sv, "UTF-32", "iconv -f UTF-32 -t UTF-8"}};
     for (const Form& form : kForms)
@@ -178,6 +180,20 @@ TextSource::Filled TextSource::read_raw()
     }
 }
 
+// By its first bytes.
+void TextSource::begin()
+{
+    const std::string_view head(raw_.data(), raw_end_);
+    bool big = false;
+    began_ = true;
+    if (head.starts_with(kGzip))
+        decoder_ = std::make_unique<Gzip>();
+    else if (head.starts_with("\x28\xb5\x2f\xfd"))
+        decoder_ = std::make_unique<Zstd>();
+    else if (trouble_ = packed_by(head); trouble_.empty() && head.size() >= 4 && utf16(head.data(), big))
+        decoder_ = std::make_unique<Utf16>(big);
+}
+
 // More text behind end_. What is before begin_ may be thrown away.
 TextSource::Filled TextSource::fill()
 {
@@ -197,17 +213,10 @@ TextSource::Filled TextSource::fill()
             // Six bytes tell what it is; a shorter file is plain.
             if (!began_ && raw_end_ < 6 && filled == Filled::kMore)
                 continue;
-            if (!began_ && raw_end_ >= 2 && memcmp(raw_.data(), "\x1f\x8b", 2) != 0)
-                trouble_ = packed_by({raw_.data(), raw_end_});
+            if (!began_)
+                begin();
             if (!trouble_.empty())
                 return Filled::kEnd;
-            if (!began_ && raw_end_ >= 2 && !memcmp(raw_.data(), "\x1f\x8b", 2))
-                decoder_ = std::make_unique<Gzip>();
-            else if (!began_ && raw_end_ >= 4 && !memcmp(raw_.data(), "\x28\xb5\x2f\xfd", 4))
-                decoder_ = std::make_unique<Zstd>();
-            else if (bool big = false; !began_ && raw_end_ >= 4 && utf16(raw_.data(), big))
-                decoder_ = std::make_unique<Utf16>(big);
-            began_ = true;
         }
         const size_t room = text_.size() - end_;
         size_t in = raw_end_ - raw_begin_, out = room;

@@ -41,6 +41,7 @@ private:
     enum class Filled { kMore, kIdle, kEnd };
     Filled fill();
     Filled read_raw();
+    void begin();
 
     Descriptor file_;
     int fd_ = -1;

@@ -12,8 +12,12 @@ ElfContents::ElfContents(Elf* elf) : elf_(elf)
         return;
     for (size_t i = 0; i < std::min<size_t>(count, 256); i++) {
         GElf_Phdr header;
-        if (gelf_getphdr(elf, static_cast<int>(i), &header) && header.p_type == PT_LOAD && header.p_filesz)
+        if (!gelf_getphdr(elf, static_cast<int>(i), &header))
+            continue;
+        if (header.p_type == PT_LOAD && header.p_filesz)
             loads_.push_back(header);
+        if (header.p_type == PT_GNU_EH_FRAME && !unwinding_)
+            unwinding_ = header;
     }
 }
 

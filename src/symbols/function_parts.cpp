@@ -74,19 +74,13 @@ std::vector<uint64_t> jumps_out_of(const std::vector<uint8_t>& code, uint64_t ad
 
 // Bytes: version (1), how the pointer to .eh_frame is written, how the count is (3: 4 bytes), how the table is (0x3b: 4
 // bytes each, signed, from the section's start on); that pointer, the count, then for each: where its code begins, and its entry.
-std::vector<uint64_t> code_starts(Elf* elf, const ElfContents& contents)
+std::vector<uint64_t> code_starts(const ElfContents& contents)
 {
     constexpr size_t kHead = 12, kEntry = 8;
     std::vector<uint64_t> starts;
-    size_t count = 0;
-    GElf_Phdr header{};
-    if (elf_getphdrnum(elf, &count))
+    if (!contents.unwinding())
         return starts;
-    for (size_t i = 0; i < std::min<size_t>(count, 256) && header.p_type != PT_GNU_EH_FRAME; i++)
-        if (!gelf_getphdr(elf, static_cast<int>(i), &header))
-            return starts;
-    if (header.p_type != PT_GNU_EH_FRAME)
-        return starts;
+    const GElf_Phdr& header = *contents.unwinding();
     const std::vector<uint8_t> table = contents.bytes(header.p_vaddr,
                                                       std::min(header.p_filesz, kHead + kMostStarts * kEntry));
     if (table.size() < kHead || table[0] != 1 || table[2] != 3 || table[3] != 0x3b)
@@ -97,10 +91,9 @@ std::vector<uint64_t> code_starts(Elf* elf, const ElfContents& contents)
     return starts;
 }
 
-std::vector<FunctionPart> other_parts(Elf* elf, const FunctionPart& part)
+std::vector<FunctionPart> other_parts(Elf* elf, const ElfContents& contents, const FunctionPart& part)
 {
-    const ElfContents contents(elf);
-    const std::vector<uint64_t> starts = code_starts(elf, contents);
+    const std::vector<uint64_t> starts = code_starts(contents);
     const std::vector<uint8_t> code = contents.bytes(part.first, std::min(part.second - part.first, kMostCode));
     std::map<uint64_t, std::set<uint64_t>> targets_of;  // by where the code begins
     for (uint64_t target : jumps_out_of(code, part.first, machine_of(elf)))

@@ -19,10 +19,10 @@ using FunctionPart = std::pair<uint64_t, uint64_t>;  // from, to
 std::vector<uint64_t> jumps_out_of(const std::vector<uint8_t>& code, uint64_t address, unsigned machine);
 
 // Addresses at which code with unwinding information of its own begins, in order (.eh_frame_hdr).
-std::vector<uint64_t> code_starts(Elf* elf, const ElfContents& contents);
+std::vector<uint64_t> code_starts(const ElfContents& contents);
 
 // The other parts of the function. Two of its jumps must agree on each, since one may be no jump at all; and one must lead
 // past its first instruction, where a call of another function in the last line of this one would lead.
-std::vector<FunctionPart> other_parts(Elf* elf, const FunctionPart& part);
+std::vector<FunctionPart> other_parts(Elf* elf, const ElfContents& contents, const FunctionPart& part);
 
 }  // namespace epaudit

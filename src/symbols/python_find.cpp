@@ -74,7 +74,7 @@ std::optional<PythonInterpreter> interpreter_of(Elf* elf, uint64_t bias)
     interpreter.code_type = found.objects["PyCode_Type"] ? found.objects["PyCode_Type"] + bias : 0;
     for (const FunctionPart& part : found.eval) {
         interpreter.eval.emplace_back(part.first + bias, part.second + bias);
-        for (const auto& [from, to] : other_parts(elf, part))
+        for (const auto& [from, to] : other_parts(elf, contents, part))
             interpreter.eval.emplace_back(from + bias, to + bias);
     }
     interpreter.debug_offsets = words_at(contents, runtime, kPythonDebugWords);

@@ -194,17 +194,17 @@ std::vector<std::string> StackBook::notes() const
             ": reading the map of another user's process, or of one with more privileges, takes CAP_SYS_PTRACE");
     if (failed_)
         notes.push_back(stacks(failed_) + ": the map of the process could not be read");
+    auto nameless = [](uint64_t n) {
+        return fmt::format("{} call stack{} without functions and lines: ", n, n == 1 ? " is" : "s are");
+    };
     if (userless_)
-        notes.push_back(
-            fmt::format("{} call stack{} without functions and lines: root does not read the symbols of a program, and "
-                        "the child that "
-                        "reads them could not change its user ({}): that takes CAP_SETUID and CAP_SETGID",
-                        userless_, userless_ == 1 ? " is" : "s are", strerror(userless_why_)));
+        notes.push_back(nameless(userless_) +
+                        fmt::format("root does not read the symbols of a program, and the child that reads them could "
+                                    "not change its user ({}): that takes CAP_SETUID and CAP_SETGID",
+                                    strerror(userless_why_)));
     if (nameless_)
-        notes.push_back(
-            fmt::format("{} call stack{} without functions and lines: whoever read the symbols of the program "
-                        "crashed, took too long or needed too much memory",
-                        nameless_, nameless_ == 1 ? " is" : "s are"));
+        notes.push_back(nameless(nameless_) +
+                        "whoever read the symbols of the program crashed, took too long or needed too much memory");
     return notes;
 }
 

@@ -36,6 +36,7 @@ struct Own {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     std::unique_ptr<Elf, decltype(&elf_end)> elf{(elf_version(EV_CURRENT), elf_begin(fd, ELF_C_READ_MMAP, nullptr)),
                                                  elf_end};
+    ElfContents contents{elf.get()};
     std::map<std::string, FunctionPart> functions;
 
     Own()
@@ -83,7 +84,7 @@ TEST(FunctionParts, WhatStrippingWouldHaveMadeNameless)
     ASSERT_NE(hot, own.functions.end());
     if (cold == own.functions.end())
         GTEST_SKIP() << "this compiler, with these options, leaves what is rare where it is";
-    const auto parts = other_parts(own.elf.get(), hot->second);
+    const auto parts = other_parts(own.elf.get(), own.contents, hot->second);
     ASSERT_EQ(parts.size(), 1u);
     EXPECT_EQ(parts[0].first, cold->second.first);
 }
@@ -101,7 +102,7 @@ TEST(FunctionParts, NothingThatIsAnothers)
     for (const auto& [name, range] : own.functions) {
         if (name.find(".cold") != std::string::npos || ++looked_at > 1500)
             continue;
-        for (const FunctionPart& part : other_parts(own.elf.get(), range))
+        for (const FunctionPart& part : other_parts(own.elf.get(), own.contents, range))
             EXPECT_TRUE(belongs.contains({range.first, part.first})) << name;
     }
     EXPECT_GT(looked_at, 1000u);

@@ -8,6 +8,7 @@ import typing
 import agreement
 import demos
 import differential
+import languages
 import servers
 import source_lines
 from harness import Final, Outcome, Skip, check, expectations
@@ -236,8 +237,7 @@ def python_line(record):
     """The line of the Python program, whose frames are none of the C stack, is told first."""
     result = outcome(record)
     check(result.rules() == ["EP201"], result.describe())
-    lines = (demos.ROOT / "tests/live/lines/lines.py").read_text(encoding="utf-8").splitlines()
-    expected = next(number for number, text in enumerate(lines, 1) if "# expect: EP201" in text)
+    expected = languages.expected_line(languages.LINES / "lines.py", "EP201")
     frames = [frame for finding in result.report["findings"] for stack in finding["evidence"]["stacks"]
               if stack["what"] == "armed here" for frame in stack["frames"] if frame.get("file", "").endswith("/lines.py")]
     check(frames and (frames[0]["function"], frames[0]["line"]) == ("arm_for_output", expected), f"{frames[:2]}: {result.describe()}")
