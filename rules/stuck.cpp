@@ -182,6 +182,14 @@ size_t Repeats::Hash::operator()(const Subject& subject) const
     return mixed(mixed(mixed(mixed(0, epoll), file), inode), pid);
 }
 
+void Repeats::begin()
+{
+    if (said_.size() > 2 * now_ + 64)
+        std::erase_if(said_, [&](const auto& one) { return one.second.audit != audit_; });
+    audit_++;
+    now_ = 0;
+}
+
 bool Repeats::same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts, uint64_t more)
 {
     const auto process = books.processes.find(entry.file.tgid);
@@ -191,9 +199,13 @@ bool Repeats::same(const Snapshot& books, const Entry& entry, Level level, const
     for (const std::string& doubt : doubts)
         said = mixed(said, std::hash<std::string>()(doubt));
     const Subject subject{entry.key.epoll, entry.file_id, entry.file.ino, entry.file.tgid};
-    said_[subject] = said;
-    auto before = before_.find(subject);
-    return books.more_follow && before != before_.end() && before->second == said;
+    Said& last = said_[subject];
+    if (last.audit != audit_) {  // a file may be registered under several numbers
+        last = {0, last.what, last.audit + 1 == audit_, audit_};
+        now_++;
+    }
+    last.what = said;
+    return books.more_follow && last.was_said && last.before == said;
 }
 
 void FromStart::mark(Finding& finding, const Entry& entry, const char* has)

@@ -103,7 +103,7 @@ private:
 class Repeats {
 public:
     // Once per audit, first.
-    void begin() { before_ = std::exchange(said_, {}); }
+    void begin();
     // The same was said of it at the audit before, and another one follows.
     // `more`: what else of it is in the finding.
     bool same(const Snapshot& books, const Entry& entry, Level level, const Doubts& doubts, uint64_t more = 0);
@@ -113,7 +113,16 @@ private:
     struct Hash {
         size_t operator()(const Subject& subject) const;
     };
-    std::unordered_map<Subject, size_t, Hash> said_, before_;
+    struct Said {
+        size_t what = 0;
+        size_t before = 0;      // at the audit before, if
+        bool was_said = false;  // it was said there
+        uint64_t audit = 0;     // the newest at which it was said
+    };
+    // Those of the audit before, of this one, and, until they are more than these, of older ones.
+    std::unordered_map<Subject, Said, Hash> said_;
+    uint64_t audit_ = 1;
+    size_t now_ = 0;  // so many were said at this audit
 };
 
 // Memory between audits, for verdicts about waiting.

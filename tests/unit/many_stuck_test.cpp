@@ -219,7 +219,8 @@ TEST(ManyStuck, NoRuleSaysTheSameTwice)
     }
 }
 
-// A look has 50 ms of processor time, with optimisation; a debug build or a sanitizer takes several times as long.
+// How long a look takes by the clock depends on whoever shares the caches of the machine: from 25 ms to twice that. What the
+// first took, which writes all of them, is taken by the same clock.
 TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
 {
     for (const Hanging& one : kHanging) {
@@ -239,9 +240,10 @@ TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
             later = std::min(later, cost());
         RecordProperty(std::string(one.rule) + "_first_ms", static_cast<int>(first * 1000));
         RecordProperty(std::string(one.rule) + "_later_ms", static_cast<int>(later * 1000));
-        EXPECT_LT(later, first * 2 / 3) << one.rule << ": first " << first << " s, later " << later << " s";
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
-        EXPECT_LT(later, 0.050) << one.rule;
+        EXPECT_LT(later, first / 3) << one.rule << ": first " << first << " s, later " << later << " s";
+#else
+        EXPECT_LT(later, first * 2 / 3) << one.rule << ": first " << first << " s, later " << later << " s";
 #endif
     }
 }
