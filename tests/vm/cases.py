@@ -243,6 +243,16 @@ def python_line(record):
     check(frames and (frames[0]["function"], frames[0]["line"]) == ("arm_for_output", expected), f"{frames[:2]}: {result.describe()}")
 
 
+def within_budget(record):
+    """Of a core that spins, two per cent buy a look now and then: the probes come off and on again, and what spins is found."""
+    result = outcome(record)
+    check(result.rules() == ["EP201"] and result.code == 1, result.describe())
+    seen = result.report["observation"]
+    check(seen["hooks"].startswith(record.hooks), "another hook set: " + result.describe())
+    budget = seen["budget"]
+    check(budget["attached_share"] < 0.9 and budget["longest_gap_s"] > 0, f"{budget}: {result.describe()}")
+
+
 def multipath(record):
     """A spin on a connection of multipath TCP is found, or it is said that this kernel does not tell of them, or has none."""
     result = outcome(record)
@@ -339,6 +349,7 @@ def plan(missing, only=(), cpus=1, label=""):
         return not only or any(word in name for word in only)
     cases = [
         Case("attach", "attach", " ".join(ATTACHED), together([(folder, "bug") for folder in attached])),
+        Case("budget", "budget", "busy-epollout", within_budget, busy=True),
         Case("selected", "selected", "busy-epollout", stops(["EP201"]), busy=True),
         *(Case("none", f"attach/{folder.name}", "", demo(folder, "bug", beside_others=True), source="attach") for folder in attached),
         Case("stops", "stops/signal", "signal", stops([])),
