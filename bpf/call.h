@@ -19,7 +19,7 @@
  * program on the same CPU cannot get in between: the kernel skips its run (prog->active), and its twin or
  * third, which have slots of their own, stands in (twins.h).
  */
-#define CALL_SLOTS 104 /* of firsts and twins */
+#define CALL_SLOTS 106 /* of firsts and twins */
 #define TWIN_OF(slot) ((slot) + CALL_SLOTS / 2)
 #define THIRD_OF(slot) ((slot) + CALL_SLOTS)
 #define CALL_ROWS THIRD_OF(2) /* the hooks that have a third are the first two */

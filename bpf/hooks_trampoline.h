@@ -90,6 +90,7 @@ EXIT_OF(preadv2, CALL_READV)
 EXIT_OF(recvfrom, CALL_RECVFROM)
 EXIT_OF(recvmsg, CALL_RECVMSG)
 EXIT_OF(recvmmsg, CALL_RECVMMSG)
+EXIT_OF(mq_timedreceive, CALL_READ) /* the same first three arguments */
 EXIT_OF(write, CALL_WRITE)
 EXIT_OF(pwrite64, CALL_WRITE)
 EXIT_OF(writev, CALL_WRITEV)

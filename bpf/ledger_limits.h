@@ -33,6 +33,8 @@
 #define LEDGER_BURST 8
 /* So many empty waits with timeout 0 by one thread, and it is worth knowing where it waits. */
 #define LEDGER_ZEROS 256
+/* A file of which nothing tells what was taken: from so many reports on it is shown, and what it is can be asked. */
+#define LEDGER_UNSEEN_REPORTS 1000
 /* EPOLLOUT armed level-triggered for this long, nothing written: worth a remark (EP201). */
 #define LEDGER_ARMED_NS (60 * NSEC_PER_SEC)
 /* So many duplicate deliveries of one file happen to anybody. */

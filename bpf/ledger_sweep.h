@@ -144,10 +144,16 @@ static __always_inline bool ledger_kept_long(const struct registration_row *r, c
     return since && since + LEDGER_KEPT_NS < now;
 }
 
+/* Of these files nothing tells what was taken. That one is reported all the time is all that can be said, and is. */
+static __always_inline bool ledger_reported_unseen(const struct registration_row *r, const struct file_row *f)
+{
+    return f->kind == FILE_OTHER && !(r->mask & (EV_ET | EV_ONESHOT)) && r->deliveries >= LEDGER_UNSEEN_REPORTS;
+}
+
 static __always_inline bool ledger_registration_matters(const struct registration_row *r, const struct file_row *f,
                                                         const struct file_state *s, bool ready, u64 now)
 {
-    if (r->run >= 64 || r->best_run >= 64 || r->flips)
+    if (r->run >= 64 || r->best_run >= 64 || r->flips || ledger_reported_unseen(r, f))
         return true;
     if (((r->mask & EV_EXCLUSIVE) && s->backlog) || ledger_armed_in_vain(r, f, s, now))
         return true;

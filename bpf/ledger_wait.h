@@ -37,8 +37,11 @@ static __always_inline bool ledger_progressed(const struct file_row *f, const st
 {
     if (!r->deliveries || f->moves != r->token_moves)
         return true;
-    if (f->kind == FILE_UNKNOWN || f->kind == FILE_OTHER || f->kind == FILE_EPOLL)
+    if (f->kind == FILE_UNKNOWN || f->kind == FILE_OTHER)
         return true;
+    if (f->kind == FILE_EPOLL) /* of an epoll in an epoll: somebody waited on the inner one */
+        return !(p->flags & POSTING_STATE) || (p->flags & POSTING_BLIND) || !p->state.io ||
+               p->state.io != r->token_io;
     if (!(p->flags & POSTING_STATE))
         return (p->flags & POSTING_BLIND) || ledger_found_empty(f, r, p);
     if (ledger_found_empty(f, r, p))

@@ -263,6 +263,9 @@ static __always_inline void read_input(struct file_state *s, struct file *file, 
     } else if (kind == FILE_TIMERFD) {
         s->io = READ((struct timerfd_ctx *)private, ticks);
         s->unread = s->io != 0;
+    } else if (kind == FILE_EPOLL) {
+        struct epoll_row *inner = books_epoll(NULL, (u64)private);
+        s->io = inner ? inner->waits + 1 : 0; /* 0: waited on by somebody who is not watched, for all we know */
     }
 }
 

@@ -16,6 +16,7 @@ std::string summary(const Entry& entry, const Spin&)
     case FILE_SIGNALFD: return "the signalfd is never read: the loop spins";
     case FILE_LISTENER: return "a waiting connection is never accepted: the loop spins";
     case FILE_PIDFD: return "the process has ended and its pidfd stays registered: the loop spins";
+    case FILE_EPOLL: return "nobody waits on the epoll that is registered in this one: the loop spins";
     default: return "input is reported and never consumed: the loop spins";
     }
 }
@@ -34,6 +35,10 @@ std::string fix(const Entry& entry, const Spin& spin)
         return "waitid(P_PIDFD) the process and close() its pidfd, or EPOLL_CTL_DEL it: a pidfd stays readable for "
                "good "
                "once its process has ended";
+    case FILE_EPOLL:
+        return "epoll_wait() on the inner epoll, with timeout 0, when it is reported, and handle its events; it stays "
+               "ready as "
+               "long as one of its files is";
     default: break;
     }
     if (spin.between & BETWEEN_READ_EAGAIN)
@@ -48,7 +53,7 @@ std::unique_ptr<Rule> make_unread_spin()
 {
     RuleInfo info{"EP202",
                   "unread-spin",
-                  "readiness never consumed (data, eventfd, timerfd, signalfd, pipe): the loop spins",
+                  "readiness never consumed (data, eventfd, timerfd, signalfd, pipe, inner epoll): the loop spins",
                   Level::kConfirmed,
                   spin_thresholds(),
                   {},

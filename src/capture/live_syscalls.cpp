@@ -32,6 +32,7 @@ constexpr CallEntry kCalls[] = {
     {SYS_recvfrom, CALL_RECVFROM},
     {SYS_recvmsg, CALL_RECVMSG},
     {SYS_recvmmsg, CALL_RECVMMSG},
+    {SYS_mq_timedreceive, CALL_READ},  // the same first three arguments
     {SYS_write, CALL_WRITE},
     {SYS_pwrite64, CALL_WRITE},
     {SYS_writev, CALL_WRITEV},

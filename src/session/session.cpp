@@ -266,6 +266,7 @@ Result<> Session::look(bool counters, bool last)
                           [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
     if (budget_)
         note_spinning(books->entries);
+    unjudged_.look(*books);
     engine_->auditor().look(*books);
     auto told = engine_->looked(std::move(*books));
     const uint64_t before = looked_;
@@ -330,6 +331,8 @@ Result<> Session::finish()
     ended_ = monotonic_ns();
     if (options_.verbose)
         say("epaudit: {}\n", look_costs_.text());
+    if (auto reason = unjudged_.reason())
+        inconclusive_.push_back(std::move(*reason));
     end_recording();
     live_.reset();
     return last;

@@ -19,6 +19,7 @@
 #include "src/session/options.h"
 #include "src/session/progress.h"
 #include "src/session/target.h"
+#include "src/session/unjudged.h"
 
 namespace epaudit {
 
@@ -99,6 +100,7 @@ private:
     bool may_end_ = false;
     std::vector<std::string> notes_;
     std::vector<InconclusiveReason> inconclusive_;
+    Unjudged unjudged_{path_of_descriptor};
 };
 
 template <typename Over>

@@ -74,6 +74,7 @@ void Interpreter::wait_enters(LogThread& thread, uint8_t call, std::string_view 
     thread.told.clear();
     thread.told_by = epoll->id;
     tell_naps(thread, *epoll, time);
+    epoll->epoll->waits++;
     posting p = blank(thread, POSTING_WAIT, time);
     p.epoll = epoll->id;
     p.epfd = fd.number;
@@ -173,6 +174,10 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
             p.flags |= POSTING_BLIND;
     } else {
         p.file_kind = file->kind;
+        if (file->epoll) {  // an epoll in an epoll: as the kernel's probes tell it
+            p.state.io = file->epoll->waits + 1;
+            p.flags |= POSTING_STATE;
+        }
         bool proven = proves_level(*file, event.events);
         if (!proven || blind(*c.thread.process, *file, event.events)) {
             p.flags |= POSTING_BLIND;

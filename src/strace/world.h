@@ -25,6 +25,7 @@ struct LogEpoll {
     uint32_t data_is_other = 0;
     static constexpr int64_t kNobody = -1, kSeveral = -2;
     int64_t polled_by = kNobody;  // the one thread that ever waited on it
+    uint64_t waits = 0;           // on it, begun
 
     bool data_names_fd() const { return data_is_fd >= 2 && data_is_fd > 4 * data_is_other; }
 };

@@ -26,7 +26,14 @@
 //   waiting connect-told        it is taken out when it was reported, and the server is slow to greet
 //   waiting no-room             answers until there is no room, and is asked again meanwhile: back-pressure
 //   waiting rate-limit          every client is paused for a while after each answer
+//   waiting queue-unread        a message queue is reported and never read: a spin that epaudit cannot tell from its right use
+//   waiting inner-unread        an epoll in an epoll: the outer tells of the inner, and nobody asks the inner
+//   waiting inner-read          the same, and the inner is asked and its pipe read, each ten milliseconds
+//   waiting raw-unread          a packet socket of a network of its own gets what its owner sends, and is never read
+//   waiting queue-read          a message each ten milliseconds, and each is read
 #include <fcntl.h>
+#include <mqueue.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -624,6 +631,72 @@ int connects(bool registered_before, bool wait_for_it)
     return 0;
 }
 
+// On Linux a queue is a descriptor, and epoll takes it.
+int queue(bool read)
+{
+    const std::string name = "/epaudit-waiting-" + std::to_string(getpid());
+    mq_attr limits{};
+    limits.mq_maxmsg = 4;
+    limits.mq_msgsize = 64;
+    const mqd_t jobs = must(mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0600, &limits), "mq_open");
+    mq_unlink(name.c_str());
+    const int epoll = new_epoll();
+    add(epoll, jobs, EPOLLIN);
+    must(mq_send(jobs, "job", 3, 0), "mq_send");
+    for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
+        epoll_event got{};
+        char job[64];
+        wait_for_one(epoll, got, -1);
+        if (!read)
+            continue;
+        must(static_cast<int>(mq_receive(jobs, job, sizeof(job), nullptr)), "mq_receive");
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        must(mq_send(jobs, "job", 3, 0), "mq_send");
+    }
+    return 0;
+}
+
+int inner(bool read)
+{
+    int ends[2];
+    must(pipe2(ends, O_CLOEXEC | O_NONBLOCK), "pipe2");
+    const int outer = new_epoll(), inner = new_epoll();
+    add(outer, inner, EPOLLIN);
+    add(inner, ends[0], EPOLLIN);
+    must(static_cast<int>(write(ends[1], "x", 1)), "write");
+    for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
+        epoll_event got{};
+        char byte;
+        wait_for_one(outer, got, -1);
+        if (!read)
+            continue;
+        wait_for_one(inner, got, 0);
+        must(static_cast<int>(::read(ends[0], &byte, 1)), "read");
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        must(static_cast<int>(write(ends[1], "x", 1)), "write");
+    }
+    return 0;
+}
+
+// AF_PACKET: of a kind that is not known.
+int raw_unread()
+{
+    const int tap = must(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL)), "socket");
+    const int epoll = new_epoll();
+    add(epoll, tap, EPOLLIN);
+    const int from = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(9);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    must(static_cast<int>(sendto(from, "x", 1, 0, reinterpret_cast<sockaddr*>(&to), sizeof(to))), "sendto");
+    for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
+        epoll_event got{};
+        wait_for_one(epoll, got, -1);
+    }
+    return 0;
+}
+
 int rate_limit()
 {
     int epoll = new_epoll();
@@ -689,6 +762,11 @@ int main(int argc, char** argv)
              Role{"connect-told", [] { return connects(false, true); }},
              Role{"no-room", no_room},
              Role{"rate-limit", rate_limit},
+             Role{"queue-unread", [] { return queue(false); }},
+             Role{"queue-read", [] { return queue(true); }},
+             Role{"inner-unread", [] { return inner(false); }},
+             Role{"inner-read", [] { return inner(true); }},
+             Role{"raw-unread", raw_unread},
          })
         if (role == known.name)
             return known.run();

@@ -14,8 +14,10 @@ MISTAKES = {
     "dropped": ("EP403", "confirmed"),
     "connect-untold": ("EP106", "likely"),
     "stalls": ("EP404", "confirmed"),
+    "inner-unread": ("EP202", "confirmed"),
 }
-PAUSES = ("blocked-first", "chunks", "lowat", "unix-chunks", "pool", "greeting", "connect-told", "no-room", "rate-limit")
+PAUSES = ("blocked-first", "chunks", "lowat", "unix-chunks", "pool", "greeting", "connect-told", "no-room", "rate-limit", "queue-read",
+          "inner-read")
 # Attached once they wait, with thresholds of seconds where the default is minutes.
 RULES = ("half-close-missed", "deaf-registration", "oneshot-not-rearmed", "et-read-not-drained", "et-accept-not-drained", "loop-stall",
          "write-stalled")
@@ -98,6 +100,18 @@ def hung_attached(role, rules):
     return test
 
 
+def of_unknown_kind(role, path):
+    """Nobody sees what is taken from such a file: no finding, and no claim that all is well."""
+
+    def test():
+        outcome = epaudit("run", "--", WAITING, role)
+        reasons = outcome.report["verdict"]["reasons"]
+        check(outcome.code == 4 and not outcome.rules(("risk", "likely", "confirmed")), outcome.describe())
+        check(len(reasons) == 1 and reasons[0]["why"] == "unjudged" and path in reasons[0]["text"], outcome.describe())
+
+    return test
+
+
 def register(suite):
     with suite.side_by_side(AT_ONCE):
         for role, (rule, level) in MISTAKES.items():
@@ -110,4 +124,6 @@ def register(suite):
             suite.run(f"waiting {role} hung from the start, attached", hung_attached(role, rules))
         for role in ("ghost", "ghost-ignored", "ghost-child"):
             suite.run(f"waiting {role}, attached", found_attached(role, "EP303", "confirmed"))
+        for role, path in (("queue-unread", "(/epaudit-waiting-"), ("raw-unread", "(socket:[")):
+            suite.run(f"waiting {role}", of_unknown_kind(role, path))
         suite.run("waiting hangs, attached", found_attached("hangs", "EP103", "likely"))

@@ -104,5 +104,32 @@ TEST(StraceMuseum, BlockingIsWhatItsOwnProcessMadeIt)
     EXPECT_EQ(slow_read(true), "EP103");
 }
 
+// An epoll (5) in an epoll (4), and a pipe in the inner one.
+Lines& nested(Lines& l)
+{
+    l.line(100, "epoll_create1(EPOLL_CLOEXEC) = 4 <0.000010>");
+    l.line(100, "epoll_create1(EPOLL_CLOEXEC) = 5 <0.000010>");
+    l.line(100, "pipe2([6, 7], O_NONBLOCK) = 0 <0.000010>");
+    l.line(100, "epoll_ctl(4, EPOLL_CTL_ADD, 5, {events=EPOLLIN, data={u32=5, u64=5}}) = 0 <0.000010>");
+    return l.line(100, "epoll_ctl(5, EPOLL_CTL_ADD, 6, {events=EPOLLIN, data={u32=6, u64=6}}) = 0 <0.000010>");
+}
+
+TEST(StraceMuseum, AnInnerEpollThatNobodyAsks)
+{
+    Lines l;
+    EXPECT_EQ(nested(l).told(100, "{u32=5, u64=5}", 20000).verdict(), "EP202");
+}
+
+TEST(StraceMuseum, AnInnerEpollThatIsAsked)
+{
+    Lines l;
+    nested(l);
+    for (int i = 0; i < 10000; i++)
+        l.told(100, "{u32=5, u64=5}", 1)
+            .line(100, "epoll_wait(5, [{events=EPOLLIN, data={u32=6, u64=6}}], 64, 0) = 1 <0.000010>")
+            .line(100, "read(6, \"x\", 1) = 1 <0.000010>");
+    EXPECT_EQ(l.verdict(), "none");
+}
+
 }  // namespace
 }  // namespace epaudit

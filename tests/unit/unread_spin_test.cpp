@@ -51,6 +51,26 @@ TEST(UnreadSpin, OneShotTakenByAnotherThreadIsQuiet)
     EXPECT_EQ(s.alarms(), "");
 }
 
+// Of an epoll the books have how often it was waited on, and one more; 0: by whom is not known.
+TEST(UnreadSpin, AnInnerEpollThatNobodyAsks)
+{
+    Scenario s;
+    s.add(5, kIn, FILE_EPOLL).state(5).io = 1;
+    s.spin(5, kIn, 3000, 500);
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+    EXPECT_EQ(s.finding("EP202").summary, "nobody waits on the epoll that is registered in this one: the loop spins");
+}
+
+TEST(UnreadSpin, AnInnerEpollThatIsAskedOrNotInSightIsQuiet)
+{
+    Scenario asked, unseen;
+    asked.add(5, kIn, FILE_EPOLL).state(5).io = 1;
+    asked.spin(5, kIn, 3000, 500, [](Scenario& t) { t.state(5).io++; });
+    EXPECT_EQ(asked.alarms(), "");
+    unseen.add(5, kIn, FILE_EPOLL).spin(5, kIn, 3000, 500);
+    EXPECT_EQ(unseen.alarms(), "");
+}
+
 TEST(UnreadSpin, EventfdReadIsQuiet)
 {
     Scenario s;
