@@ -35,6 +35,9 @@ public:
                 judge_waiting(books, id, epoll, settings, out);
         }
         std::erase_if(both_since_, [&](const auto& s) { return !books.epoll(s.first); });
+        std::erase_if(deeds_, [&](const auto& d) {
+            return !books.epoll(d.first.epoll) || !alive(books, d.first.owner) || !alive(books, d.first.doer);
+        });
     }
 
 private:
@@ -47,12 +50,27 @@ private:
                (at->second.state == RunState::kAlive || at->second.state == RunState::kStopped);
     }
 
-    // One process changed what the other had registered, or was told of a file that it does not have there.
-    static bool judge_deed(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings,
-                           std::vector<Finding>& out)
+    struct Deed {
+        uint64_t epoll = 0;
+        uint32_t owner = 0, doer = 0;
+        auto operator<=>(const Deed&) const = default;
+    };
+
+    // How long have both lived since? Counted from the first deed that was seen: the books keep the newest, and a busy
+    // program does it all the time.
+    bool both_outlive_it(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings)
     {
-        if (!e.foreign_at || e.foreign_at + settings.ns("alive_s") > books.time || !alive(books, e.foreign_owner) ||
-            !alive(books, e.foreign_tgid))
+        if (!e.foreign_at || !alive(books, e.foreign_owner) || !alive(books, e.foreign_tgid))
+            return false;
+        const uint64_t first = deeds_.emplace(Deed{id, e.foreign_owner, e.foreign_tgid}, e.foreign_at).first->second;
+        return first + settings.ns("alive_s") <= books.time;
+    }
+
+    // One process changed what the other had registered, or was told of a file that it does not have there.
+    bool judge_deed(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings,
+                    std::vector<Finding>& out)
+    {
+        if (!both_outlive_it(books, id, e, settings))
             return false;
         bool told = e.foreign_kind == POSTING_DELIVERED;
         const char* deed = e.foreign_kind == POSTING_DEL ? "removed" : "changed";
@@ -128,6 +146,7 @@ private:
     }
 
     std::map<uint64_t, uint64_t> both_since_;
+    std::map<Deed, uint64_t> deeds_;  // when the first was seen
 };
 
 }  // namespace

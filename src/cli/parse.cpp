@@ -96,12 +96,26 @@ void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
     app.add_option("--books-file", audit.books_file)->group("");  // for tests: the counts themselves
 }
 
-// What is wrong with it; CLI::PositiveNumber says so in 600 digits.
-std::string no_seconds(const std::string& text)
+// "90", "90s", "500ms", "10m", "2h": in seconds from then on; else what is wrong with it, where CLI::PositiveNumber would
+// print 600 digits.
+std::string take_duration(std::string& text)
 {
-    double seconds = 0;
-    const bool good = CLI::detail::lexical_cast(text, seconds) && seconds > 0 && std::isfinite(seconds);
-    return good ? "" : fmt::format("invalid duration '{}': a number of seconds is wanted", text);
+    constexpr std::pair<std::string_view, double> kUnits[] = {
+        {"ms", 0.001}, {"min", 60}, {"s", 1}, {"m", 60}, {"h", 3600}};
+    std::string number = text;
+    double unit = 1, seconds = 0;
+    for (const auto& [name, length] : kUnits) {
+        if (!text.ends_with(name))
+            continue;
+        number.resize(text.size() - name.size());
+        unit = length;
+        break;
+    }
+    const bool good = CLI::detail::lexical_cast(number, seconds) && seconds > 0 && std::isfinite(seconds * unit);
+    if (!good)
+        return fmt::format("invalid duration '{}': seconds are wanted, or a number with ms, s, m or h", text);
+    text = fmt::format("{}", seconds * unit);
+    return {};
 }
 
 void add_whom(CLI::App& app, AsWhom& whom)
@@ -125,10 +139,10 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
     add_policy_options(app, audit, raw);
     add_max_fds(app, audit);
     app.add_option("--duration", raw.duration,
-                   "end the observation after this many seconds; a command that was started for it gets SIGTERM, and "
-                   "SIGKILL 5 s later")
-        ->type_name("SECONDS")
-        ->check(CLI::Validator(no_seconds, ""));
+                   "end the observation after so many seconds, or as long as 500ms, 90s, 10m, 2h; a command that was "
+                   "started for it gets SIGTERM, and SIGKILL 5 s later")
+        ->type_name("TIME")
+        ->transform(CLI::Validator(take_duration, ""));
     app.add_option("--stack-bytes", audit.stack_bytes,
                    "bytes of user stack saved with a call that is evidence; 0: no source lines")
         ->type_name("N")

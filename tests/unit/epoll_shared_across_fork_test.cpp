@@ -47,6 +47,31 @@ TEST(EpollSharedAcrossFork, EventsOfTheParentComeToTheChild)
     EXPECT_EQ(s.finding("EP503").shape, "both wait on an inherited epoll");
 }
 
+TEST(EpollSharedAcrossFork, EventsThatComeToTheWrongProcessAllTheTime)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);  // a busy server: the newest is always a moment old
+        forked(s);
+        for (int i = 0; i < 400 && s.verdict("EP503") == "none"; i++)
+            s.after_ms(10).delivered_elsewhere(7, EPOLLIN).wait();
+        EXPECT_EQ(s.verdict("EP503"), "confirmed");
+    }
+}
+
+TEST(EpollSharedAcrossFork, ABusyDaemonWhoseParentExitsInTime)
+{
+    Scenario s(Profile::kProduction);
+    forked(s);
+    for (int i = 0; i < 100; i++) {
+        s.after_ms(10).delivered_elsewhere(7, EPOLLIN).wait();
+        EXPECT_EQ(s.verdict("EP503"), "none");
+    }
+    gone(s, kParent);
+    for (int i = 0; i < 400; i++)
+        s.after_ms(10).delivered_elsewhere(7, EPOLLIN).wait();
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
 TEST(EpollSharedAcrossFork, BothWaitAndBothGetEvents)
 {
     Scenario s;  // inherited connections: the number leads to the file on both sides
