@@ -2,13 +2,6 @@
 /* Calls that failed, and what a run of futile returns was like. Included by ledger.h. */
 #pragma once
 
-/* Errors that only ever come from outside, by way of sk_err, when they are told to a reader. */
-static __always_inline bool ledger_came_from_outside(s64 result)
-{
-    /* ENETDOWN, ENETUNREACH, ENETRESET, ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH */
-    return (result <= -100 && result >= -102) || result == -104 || (result <= -110 && result >= -113);
-}
-
 /*
  * A call that failed is no progress, however often it is made. But one that took a pending error (sk_err, handed out
  * once) changed the file: the error that was pending at the last delivery, or, where nobody knew (logs), one that a

@@ -39,7 +39,7 @@ static __always_inline bool ledger_progressed(const struct file_row *f, const st
         return true;
     if (f->kind == FILE_UNKNOWN || f->kind == FILE_OTHER)
         return true;
-    if (f->kind == FILE_EPOLL) /* of an epoll in an epoll: somebody waited on the inner one */
+    if (f->kind == FILE_EPOLL) /* somebody waited on it, or used a file in it */
         return !(p->flags & POSTING_STATE) || (p->flags & POSTING_BLIND) || !p->state.io ||
                p->state.io != r->token_io;
     if (!(p->flags & POSTING_STATE))

@@ -212,3 +212,10 @@ enum epoll_bit {
 /* ERESTARTSYS and friends: the call did not happen, it will be made again. */
 #define ERRNO_RESTART_FIRST 512
 #define ERRNO_RESTART_LAST 516
+
+/* Errors that only ever come from outside, by way of sk_err, when they are told to a reader. */
+static __always_inline bool ledger_came_from_outside(s64 result)
+{
+    /* ENETDOWN, ENETUNREACH, ENETRESET, ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH */
+    return (result <= -100 && result >= -102) || result == -104 || (result <= -110 && result >= -113);
+}

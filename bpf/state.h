@@ -243,6 +243,22 @@ static __always_inline void pipe_input(struct file_state *s, struct pipe_inode_i
     s->unread = head - tail;
 }
 
+/*
+ * Of an epoll in an epoll: how often it was waited on, and what was done about the first of its files that is ready, which
+ * may be read without asking the epoll. 0: nothing is ready any more, or somebody who is not watched has a part in it.
+ */
+static __always_inline u64 inner_token(struct eventpoll *ep)
+{
+    struct epoll_row *inner = books_epoll(NULL, (u64)ep);
+    struct list_head *head = (void *)ep + bpf_core_field_offset(ep->rdllist);
+    struct list_head *at = READ(head, next);
+    if (!inner || !at || at == head)
+        return 0;
+    struct epitem *item = (void *)at - bpf_core_field_offset(struct epitem, rdllink);
+    const struct file_row *f = books_file(NULL, (u64)READ(item, ffd.file));
+    return f ? (inner->waits + 1) << 32 | f->moves : 0;
+}
+
 /* What is there to consume, and the consuming half of the progress token. */
 static __always_inline void read_input(struct file_state *s, struct file *file, u8 kind)
 {
@@ -264,8 +280,7 @@ static __always_inline void read_input(struct file_state *s, struct file *file, 
         s->io = READ((struct timerfd_ctx *)private, ticks);
         s->unread = s->io != 0;
     } else if (kind == FILE_EPOLL) {
-        struct epoll_row *inner = books_epoll(NULL, (u64)private);
-        s->io = inner ? inner->waits + 1 : 0; /* 0: waited on by somebody who is not watched, for all we know */
+        s->io = inner_token(private);
     }
 }
 

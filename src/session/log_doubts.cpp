@@ -100,6 +100,10 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
         return {{Inconclusive::kUnjudged,
                  "calls of several threads or processes are mixed in this log, and nothing tells them apart",
                  "strace -f -o FILE writes the pid before each call"}};
+    if (!log.counts().waits && log.counts().epolls)
+        return {{Inconclusive::kUnjudged,
+                 "no call of epoll_wait() stands in this log: what was reported to the program is not known",
+                 "trace all calls (strace -f), or at least -e trace=%desc,%network"}};
     if (std::string text = looks_like(auditor, log); !text.empty())
         return {{Inconclusive::kTooShort, std::move(text), ""}};
     if (std::string text = mostly_unjudged(log); !text.empty())

@@ -75,6 +75,7 @@ void Interpreter::wait_enters(LogThread& thread, uint8_t call, std::string_view 
     thread.told_by = epoll->id;
     tell_naps(thread, *epoll, time);
     epoll->epoll->waits++;
+    counts_.waits++;
     posting p = blank(thread, POSTING_WAIT, time);
     p.epoll = epoll->id;
     p.epfd = fd.number;
@@ -152,6 +153,20 @@ void Interpreter::deliver_all(Call& c, std::string_view list, uint64_t id)
     deliver(c, *epoll, rest, false);
 }
 
+// How often an epoll in an epoll was waited on, and what was done about its files, which may be read without asking it.
+// 0: not known.
+uint64_t Interpreter::inner_token(const LogEpoll& inner)
+{
+    constexpr size_t kMost = 64;
+    if (inner.members.empty() || inner.members.size() > kMost)
+        return 0;
+    uint64_t token = inner.waits + 1;
+    for (const auto& [fd, id] : inner.members)
+        if (const LogFile* file = world_.file_by_id(id))
+            token += file->progress;
+    return token;
+}
+
 void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole)
 {
     posting p = blank(c.thread, POSTING_DELIVERED, c.time);
@@ -175,7 +190,7 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
     } else {
         p.file_kind = file->kind;
         if (file->epoll) {  // an epoll in an epoll: as the kernel's probes tell it
-            p.state.io = file->epoll->waits + 1;
+            p.state.io = inner_token(*file->epoll);
             p.flags |= POSTING_STATE;
         }
         bool proven = proves_level(*file, event.events);

@@ -50,6 +50,7 @@ struct LogCounts {
     uint64_t epolls = 0;        // instances, those that came and went included
     uint64_t blind = 0;         // events whose answer may lie outside the log
     uint64_t unattributed = 0;  // events of registrations made before the log began
+    uint64_t waits = 0;         // that begin
     uint64_t mixed = 0;         // processes that are several, and cannot be told apart
     uint64_t cut_lists = 0;     // returns of epoll_wait that print only part of their events
 };
@@ -109,6 +110,7 @@ private:
     bool wait_returns(Call& c);
     LogPlace place(const LogThread& thread, uint64_t epoll, int epfd) const;
     void deliver_all(Call& c, std::string_view list, uint64_t epoll);
+    uint64_t inner_token(const LogEpoll& inner);
     void deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole);
     void learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event);
     bool all_in_sight(Call& c, const LogFile& epoll, const PrintedEvent& event);

@@ -60,6 +60,9 @@ void Runs::start(const Process& process, const Epoll& epoll, Key& key, const Pri
             key.closed = true;
         }
     }
+    for (const Epoll& one : process.epolls)
+        if (key.candidate > 0 && one.place.epfd == key.candidate && one.place.epoll != epoll.place.epoll)
+            key.inner = one.place.epoll;
     key.common = event.events;
     key.count = 1;
     key.from = key.last = time;
@@ -154,13 +157,15 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
     Key* key = find(epoll, event.data);
     if (!key && epoll.keys.size() >= kMostKeys)
         return;
-    const bool over = key && (key->answered || !(key->common & event.events));
+    const bool answered = key && (key->answered || (key->answered_beside && !key->contact));
+    const bool over = answered || (key && !(key->common & event.events));
     if (!key || over) {
         if (over)
             end(epoll, *key, true);
         else
             key = &epoll.keys.emplace_back();
         start(process, epoll, *key, event, time);
+        epoll.has_inner |= key->inner != 0;
         if (!epoll.vanished.empty())
             process.contradictions += static_cast<uint32_t>(epoll.vanished.erase(event.data));
         process.started(epoll, *key);
@@ -173,7 +178,7 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
     key->last = time;
     key->contacts += key->contact;
     key->others += key->other_now;
-    key->contact = key->other_now = false;
+    key->contact = key->other_now = key->answered_beside = false;
     key->turns_alone &= alone;
 }
 
@@ -205,7 +210,7 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
 void Runs::cut_off(const Epoll& epoll)
 {
     for (const Key& key : epoll.keys)
-        end(epoll, key, key.answered);
+        end(epoll, key, key.answered || (key.answered_beside && !key.contact));
 }
 
 void Runs::gone(uint32_t pid)

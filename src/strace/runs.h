@@ -61,6 +61,7 @@ private:
         uint64_t data = 0;
         int candidate = -1;  // the fd that data may hold
         bool registered = false;
+        uint64_t inner = 0;   // it is an epoll itself, of this identity: calls on its files answer as well
         bool closed = false;  // registered and closed in the log, and told of since
         uint32_t mask = 0;    // when registered
         uint32_t common = 0;  // bits in every return of the run
@@ -75,8 +76,9 @@ private:
         uint32_t other_between = 0;
         int other_error = 0;
         bool answered = false;
-        uint64_t handoffs = 0;  // of the process, before this run
-        bool equal = true;      // all returns told of exactly the same
+        bool answered_beside = false;  // perhaps: by a call on an fd that was told of beside it
+        uint64_t handoffs = 0;         // of the process, before this run
+        bool equal = true;             // all returns told of exactly the same
         bool turns_alone = true;
         uint64_t from = 0, last = 0;
         bool settled() const;
@@ -103,6 +105,7 @@ private:
         std::map<uint64_t, int> vanished;  // by data: was at its end, and not told of; the fd
         uint64_t quiet = 0;                // touches of the process, when these zeros were counted
         bool unsettled = false;            // is among those of the process
+        bool has_inner = false;            // a key of it was an epoll itself
         // Of the keys since the newest return, as a call looks for its fd: one return may tell of many.
         bool listed = false;
         std::vector<int> candidates;
@@ -153,6 +156,9 @@ private:
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
     static void polled(Process& process, int epfd, bool took);
     Epoll* told_of(Process& process, int fd);
+    bool has_member(uint64_t epoll, int fd) const;
+    void touch_inner(Epoll& epoll, int fd, uint32_t kind) const;
+    static bool told_beside(const Epoll& epoll, int fd);
     void forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by);
     void close_number(uint64_t epoll, int fd, uint32_t pid, std::optional<uint32_t> closed_by);
     void enrol(uint64_t epoll, Interest& interest, int fd, const Member& member);
@@ -163,6 +169,7 @@ private:
     void moved(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value);
     void read(uint32_t pid, int fd, std::string_view text, int64_t value, bool message);
     void wrote(uint32_t pid, int fd, int64_t value);
+    void requested(uint32_t pid, int fd, std::string_view text, int64_t value);
     void note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value);
     // runs_told.cpp
     LogRun describe(const Epoll& epoll, const Key& key) const;
@@ -201,6 +208,7 @@ enum Touch : uint32_t {
     kGave = 4,        // output was taken
     kConnected = 16,  // asked whether it is, and it is
     kChanged = 8,     // anything else that may answer every event: closed, shut down, set anew
+    kErred = 32,      // a pending error was taken, by a call that returned it or as a message about it
 };
 
 }  // namespace epaudit

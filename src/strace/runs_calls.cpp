@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a call between two returns does to the runs.
 #include "bpf/ledger_limits.h"
+#include "bpf/posting.h"
 #include "src/strace/calls.h"
 #include "src/strace/runs.h"
 
 namespace epaudit {
+namespace {
+
+// Requests that take nothing: how much there is, and what things are called.
+bool only_looks(std::string_view request)
+{
+    return request.starts_with("FIO") || request.starts_with("TIOCINQ") || request.starts_with("TIOCOUTQ") ||
+           request.starts_with("SIOC") || request.starts_with("TCGETS") || request.starts_with("TIOCGWINSZ");
+}
+
+}  // namespace
 
 // Another thread was woken: it may be the one that answers.
 void Runs::hand_over(uint32_t pid)
@@ -23,8 +34,8 @@ void Runs::accepted(uint32_t pid, uint32_t tid, int fd, int64_t value)
         herd.empty += value == -ERRNO_EAGAIN;
         told->second.accepting = false;
     }
-    touch(pid, fd, value >= 0 ? kTook : kLooked, value < 0 ? BETWEEN_ACCEPT_ERROR : 0,
-          value < 0 ? static_cast<int>(-value) : 0);
+    const bool taken = value >= 0 || value == -ERRNO_ECONNABORTED;  // that one has left the queue as well
+    touch(pid, fd, taken ? kTook : kLooked, taken ? 0 : BETWEEN_ACCEPT_ERROR, taken ? 0 : static_cast<int>(-value));
 }
 
 // splice(), tee(), sendfile(): from one descriptor to another.
@@ -44,23 +55,41 @@ void Runs::moved(uint32_t pid, uint8_t call, int fd, std::string_view text, int6
 void Runs::read(uint32_t pid, int fd, std::string_view text, int64_t value, bool message)
 {
     const bool peek = has_flag(text, "MSG_PEEK");
+    if (value >= 0 && !peek && has_flag(text, "MSG_ERRQUEUE")) {
+        touch(pid, fd, kErred, 0, 0);
+        return;
+    }
     const uint32_t between = peek                     ? BETWEEN_PEEK
                              : value == 0 && message  ? 0
                              : value == 0             ? BETWEEN_READ_EOF
                              : value == -ERRNO_EAGAIN ? BETWEEN_READ_EAGAIN
                              : value < 0              ? BETWEEN_READ_ERROR
                                                       : 0;
-    touch(pid, fd, (value > 0 || (value == 0 && message)) && !peek ? kTook : kLooked, between,
-          value == -ERRNO_EBADF ? ERRNO_EBADF : 0);
+    const uint32_t erred = ledger_came_from_outside(value) ? uint32_t{kErred} : 0;
+    touch(pid, fd, erred | (((value > 0 || (value == 0 && message)) && !peek) ? uint32_t{kTook} : uint32_t{kLooked}),
+          between, value == -ERRNO_EBADF ? ERRNO_EBADF : 0);
 }
 
 void Runs::wrote(uint32_t pid, int fd, int64_t value)
 {
-    touch(pid, fd, value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked,
+    const uint32_t erred = ledger_came_from_outside(value) ? uint32_t{kErred} : 0;
+    touch(pid, fd, erred | (value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked),
           value == -ERRNO_EAGAIN ? BETWEEN_WRITE_EAGAIN
           : value < 0            ? BETWEEN_WRITE_ERROR
                                  : BETWEEN_WRITE,
           value == -ERRNO_EBADF ? ERRNO_EBADF : 0);
+}
+
+// Devices are served by ioctl() (DRM, V4L2, binder, USB): what such a call moves nobody knows, but that something was done.
+void Runs::requested(uint32_t pid, int fd, std::string_view text, int64_t value)
+{
+    Arguments arguments(text);
+    arguments.skip(1);
+    const std::string_view request = arguments.raw();
+    if (only_looks(request))
+        touch(pid, fd, kLooked, request.starts_with("FIONBIO") ? 0 : BETWEEN_PEEK, 0);
+    else
+        touch(pid, fd, value >= 0 ? kChanged : kLooked, value >= 0 ? 0 : BETWEEN_OTHER_ERROR, 0);
 }
 
 // Of a stream, a read that got less than it asked for got all.
@@ -126,7 +155,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         else  // a connect() that has succeeded
             touch(pid, fd.number, has_flag(text, "SO_ERROR") ? kConnected : kLooked, 0, 0);
         return;
-    case CALL_IOCTL: touch(pid, fd.number, kLooked, BETWEEN_PEEK, 0); return;
+    case CALL_IOCTL: requested(pid, fd.number, text, value); return;
     case CALL_FCNTL: return;
     case CALL_SPLICE:
     case CALL_TEE:

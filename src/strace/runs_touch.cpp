@@ -16,7 +16,7 @@ constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
 bool answers(uint32_t touch, uint32_t events)
 {
-    if (touch & kChanged)
+    if ((touch & kChanged) || ((touch & kErred) && (events & EV_ERR) && !(events & EV_HUP)))
         return true;
     if (!(events & ~(EV_HUP | EV_ERR)))
         return false;
@@ -29,7 +29,7 @@ bool answers(uint32_t touch, uint32_t events)
 bool may_answer(uint32_t touch, uint32_t events)
 {
     return ((touch & kTook) && (events & kInput)) || ((touch & (kGave | kConnected)) && (events & EV_OUT)) ||
-           (touch & kChanged);
+           (touch & kChanged) || ((touch & kErred) && (events & EV_ERR));
 }
 
 template <typename T>
@@ -127,7 +127,7 @@ void Runs::Epoll::list()
 }
 
 // Does a call on another fd than its own say anything about this run?
-bool Runs::Key::settled() const { return registered || contacts > 1 || (answered && other == -2); }
+bool Runs::Key::settled() const { return !inner && (registered || contacts > 1 || (answered && other == -2)); }
 
 // Some are visited twice: what a touch does must not depend on it.
 template <typename Visit>
@@ -181,6 +181,27 @@ Runs::Epoll* Runs::told_of(Process& process, int fd)
     return told != awaited_.end() && told->second.fd == fd ? process.find(told->second.epoll) : nullptr;
 }
 
+// Was this fd told of together with others? A call on it is about its own event, and not about that of one whose own
+// descriptor is used in the same turn.
+bool Runs::told_beside(const Epoll& epoll, int fd)
+{
+    return epoll.keys.size() > 1 &&
+           std::any_of(epoll.keys.begin(), epoll.keys.end(), [&](const Key& key) { return key.candidate == fd; });
+}
+
+bool Runs::has_member(uint64_t epoll, int fd) const
+{
+    auto interest = interests_.find(epoll);
+    return interest != interests_.end() && interest->second.members.count(fd);
+}
+
+void Runs::touch_inner(Epoll& epoll, int fd, uint32_t kind) const
+{
+    for (Key& key : epoll.keys)
+        if (key.inner && (kind & (kTook | kGave | kChanged)) && has_member(key.inner, fd))
+            key.answered = true;
+}
+
 void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error)
 {
     Process* user = process(pid);
@@ -195,9 +216,9 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
             key.error = error;
         key.answered |= answers(kind, key.common);
     };
-    auto other = [&](Key& key) {
-        if (fd > 2)
-            key.answered |= may_answer(kind, key.common);
+    auto other = [&](Key& key, bool beside) {
+        if (fd > 2 || key.candidate == fd)
+            (beside ? key.answered_beside : key.answered) |= may_answer(kind, key.common);
         key.other = key.other == -1 || key.other == fd ? fd : -2;
         key.other_now = true;
         key.other_between |= between;
@@ -207,13 +228,16 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
     auto one = [&](Epoll& epoll) {
         if (!epoll.vanished.empty())
             std::erase_if(epoll.vanished, [&](const auto& gone) { return gone.second == fd; });
+        if (epoll.has_inner)
+            touch_inner(epoll, fd, kind);
         const bool elsewhere = told && told != &epoll;
+        const bool beside = told_beside(epoll, fd);
         if (epoll.keys.size() <= kFewKeys) {
             for (Key& key : epoll.keys)
                 if (key.candidate == fd && (key.registered || fd > 0))
                     meant(key);
-                else if (!elsewhere && !key.settled())
-                    other(key);
+                else if (!elsewhere && !key.settled() && !(key.inner && key.registered))
+                    other(key, beside);
             return;
         }
         epoll.list();
@@ -226,7 +250,7 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
         for (size_t i = 0; i < epoll.loose.size();) {
             Key& key = epoll.keys[epoll.loose[i]];
             if (key.candidate != fd || fd <= 0)
-                other(key);
+                other(key, beside);
             if (!key.settled()) {
                 i++;
                 continue;

@@ -17,7 +17,7 @@ MISTAKES = {
     "inner-unread": ("EP202", "confirmed"),
 }
 PAUSES = ("blocked-first", "chunks", "lowat", "unix-chunks", "pool", "greeting", "connect-told", "no-room", "rate-limit", "queue-read",
-          "inner-read")
+          "inner-read", "inner-direct")
 # Attached once they wait, with thresholds of seconds where the default is minutes.
 RULES = ("half-close-missed", "deaf-registration", "oneshot-not-rearmed", "et-read-not-drained", "et-accept-not-drained", "loop-stall",
          "write-stalled")

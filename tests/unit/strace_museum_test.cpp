@@ -104,9 +104,11 @@ TEST(StraceMuseum, BlockingIsWhatItsOwnProcessMadeIt)
     EXPECT_EQ(slow_read(true), "EP103");
 }
 
-// An epoll (5) in an epoll (4), and a pipe in the inner one.
+// An epoll (5) in an epoll (4), and a pipe (6) in the inner one.
 Lines& nested(Lines& l)
 {
+    l.line(100, "execve(\"./server\", [\"server\"], 0x7ffc /* 10 vars */) = 0 <0.000100>");
+    l.line(100, "brk(NULL) = 0x55d000 <0.000010>");
     l.line(100, "epoll_create1(EPOLL_CLOEXEC) = 4 <0.000010>");
     l.line(100, "epoll_create1(EPOLL_CLOEXEC) = 5 <0.000010>");
     l.line(100, "pipe2([6, 7], O_NONBLOCK) = 0 <0.000010>");
@@ -120,6 +122,15 @@ TEST(StraceMuseum, AnInnerEpollThatNobodyAsks)
     EXPECT_EQ(nested(l).told(100, "{u32=5, u64=5}", 20000).verdict(), "EP202");
 }
 
+TEST(StraceMuseum, AnInnerEpollWhoseOnlyFileIsReadDirectly)
+{
+    Lines l;
+    nested(l);
+    for (int i = 0; i < 10000; i++)
+        l.told(100, "{u32=5, u64=5}", 1).line(100, "read(6, \"x\", 1) = 1 <0.000010>");
+    EXPECT_EQ(l.verdict(), "none");
+}
+
 TEST(StraceMuseum, AnInnerEpollThatIsAsked)
 {
     Lines l;
@@ -129,6 +140,74 @@ TEST(StraceMuseum, AnInnerEpollThatIsAsked)
             .line(100, "epoll_wait(5, [{events=EPOLLIN, data={u32=6, u64=6}}], 64, 0) = 1 <0.000010>")
             .line(100, "read(6, \"x\", 1) = 1 <0.000010>");
     EXPECT_EQ(l.verdict(), "none");
+}
+
+// Attached in the middle: what is registered is not in the log. A turn is a return and the calls after it.
+std::string after_turns(std::initializer_list<const char*> calls, int turns = 300)
+{
+    Lines l;
+    l.line(100, "read(3, \"x\", 64) = 1 <0.000010>").line(100, "recvfrom(3, \"x\", 64, 0, NULL, NULL) = 1 <0.000010>");
+    for (int i = 0; i < turns; i++)
+        for (const char* call : calls)
+            l.line(100, call);
+    return l.verdict();
+}
+
+TEST(StraceMuseum, AnErrorThatIsTakenEachTime)
+{
+    const char* told = "epoll_wait(4, [{events=EPOLLERR, data={u32=7, u64=7}}], 64, -1) = 1 <0.000010>";
+    EXPECT_EQ(
+        after_turns(
+            {told, "recvmsg(7, {msg_namelen=0}, MSG_ERRQUEUE) = 64 <0.000010>",
+             "recvmsg(7, {msg_namelen=0}, MSG_ERRQUEUE) = -1 EAGAIN (Resource temporarily unavailable) <0.000010>"}),
+        "none")
+        << "timestamps, MSG_ZEROCOPY";
+    EXPECT_EQ(after_turns({"sendto(7, \"q\", 1, 0, NULL, 0) = 1 <0.000010>", told,
+                           "recvfrom(7, 0x7ffc, 64, 0, NULL, NULL) = -1 ECONNREFUSED (Connection refused) <0.000010>"}),
+              "none")
+        << "nobody listens on the other side of a UDP socket";
+    EXPECT_EQ(
+        after_turns(
+            {told, "recvfrom(7, 0x7ffc, 64, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable) <0.000010>"}),
+        "EP204");
+}
+
+TEST(StraceMuseum, ADeviceThatIsServedByIoctl)
+{
+    const char* told = "epoll_wait(4, [{events=EPOLLIN, data={u32=7, u64=7}}], 64, -1) = 1 <0.000010>";
+    EXPECT_EQ(after_turns({told, "ioctl(7, VIDIOC_DQBUF, {type=V4L2_BUF_TYPE_VIDEO_CAPTURE}) = 0 <0.000010>"}), "none");
+    EXPECT_EQ(after_turns({told, "ioctl(7, FIONREAD, [12]) = 0 <0.000010>"}), "EP202");
+}
+
+TEST(StraceMuseum, AConnectionThatWasTakenAndIsGone)
+{
+    EXPECT_EQ(
+        after_turns(
+            {"epoll_wait(4, [{events=EPOLLIN, data={u32=7, u64=7}}], 64, -1) = 1 <0.000010>",
+             "accept4(7, NULL, NULL, SOCK_NONBLOCK) = -1 ECONNABORTED (Software caused connection abort) <0.000010>"}),
+        "none");
+}
+
+// A server that serves others well: what it does for one says nothing about the one that it is told of in vain beside it.
+TEST(StraceMuseum, AnEndThatIsReportedBesideAClientThatIsServed)
+{
+    const char* both =
+        "epoll_wait(4, [{events=EPOLLIN, data={u32=7, u64=7}}, {events=EPOLLIN, data={u32=8, u64=8}}], 64, -1) = 2 "
+        "<0.000010>";
+    const char *end = "read(7, \"\", 64) = 0 <0.000010>", *served = "read(8, \"x\", 64) = 1 <0.000010>";
+    EXPECT_EQ(after_turns({both, end, served}), "EP203");
+    EXPECT_EQ(after_turns({both, served, end}), "EP203");
+    EXPECT_EQ(after_turns({both, "read(7, \"x\", 64) = 1 <0.000010>", served}), "none");
+    EXPECT_EQ(after_turns({both, served}), "none") << "another thread may serve 7, or it is edge-triggered";
+}
+
+TEST(StraceMuseum, DataThatIsNoNumberOfAnFd)
+{
+    // Slots 7 and 8 hold fds 8 and 9.
+    const char* both =
+        "epoll_wait(4, [{events=EPOLLIN, data={u32=7, u64=7}}, {events=EPOLLIN, data={u32=8, u64=8}}], 64, -1) = 2 "
+        "<0.000010>";
+    EXPECT_EQ(after_turns({both, "read(8, \"x\", 64) = 1 <0.000010>", "read(9, \"x\", 64) = 1 <0.000010>"}), "none");
 }
 
 }  // namespace
