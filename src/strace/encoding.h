@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "src/strace/escapes.h"
+
 namespace epaudit {
 
 class LogEncoding {
@@ -16,14 +18,18 @@ public:
     std::string_view decode(std::string_view text, std::string& buffer) const;
 
 private:
+    void learn_key(const std::vector<std::string>& head);
+    void learn_strings(const std::vector<std::string>& head);
+
     bool markdown_ = false;
     bool entities_ = false;
     bool newlines_ = false;    // ends of lines are spelt "\\n"
     bool ends_shown_ = false;  // cat -A
     bool printable_ = false;   // quoted-printable: "=3D"
     bool strings_ = false;     // lines are strings of a list, a table, a record
-    bool doubled_ = false;     // whose quotes are escaped by doubling (CSV)
-    std::string json_;         // the key whose value is the line; empty: no JSON
+    Quoting quoting_ = Quoting::kEscaped;
+    bool tags_ = false;  // lines are words of a page
+    std::string json_;   // the key whose value is the line; empty: no JSON
 };
 
 }  // namespace epaudit

@@ -12,6 +12,8 @@ namespace {
 
 // Logs without time stamps are looked at so often.
 constexpr uint64_t kLinesPerLook = 20000;
+// Lines that are kept in memory until it is known how the log was pasted.
+constexpr size_t kMostHeld = 4096, kMostHeldBytes = 4 << 20;
 // Of a line that stands for many (uniq -c), so many are enough for any verdict.
 constexpr unsigned kRepeatsAtLeast = 200;
 
@@ -46,33 +48,55 @@ void StraceImport::whole_line(std::string_view text)
 {
     if (!joins(text))
         return;
-    if (learnt_) {
+    const bool complete = sample_.complete();
+    if (!complete)
+        sample_.add(text);
+    if (!holds_) {
+        if (!complete && sample_.complete())
+            learn();
         take(text);
         return;
     }
-    head_.emplace_back(text);
-    if (head_.size() >= LogShape::kHead)
+    held_lines_.emplace_back(text);
+    held_bytes_ += text.size();
+    if (sample_.complete() || held_lines_.size() >= kMostHeld || held_bytes_ >= kMostHeldBytes)
         learn();
 }
 
+// What is known so far may have to do: more lines are not to be had, or not now. Before the first call there is nothing to
+// learn from, and what comes is held again.
 void StraceImport::learn()
 {
-    if (learnt_)
-        return;
-    learnt_ = true;
-    shape_.learn(head_);
-    other_tool_ = epaudit::other_tool(head_, other_hint_);
-    for (const std::string& text : head_)
+    const bool more = sample_.lines().size() != learnt_from_;
+    if (holds_ || more)
+        other_tool_ = epaudit::other_tool(sample_.with_first_lines(), other_hint_);
+    if (more) {
+        shape_ = {};
+        shape_.learn(sample_.lines());
+        learnt_from_ = sample_.lines().size();
+        holds_ = false;
+    }
+    held_bytes_ = 0;
+    for (const std::string& text : std::exchange(held_lines_, {}))
         take(text);
-    head_.clear();
-    head_.shrink_to_fit();
 }
 
 void StraceImport::take(std::string_view text)
 {
-    LogShape::Around around;
     const bool full = shape_.width() && text.size() >= shape_.width();
-    text = shape_.clean(text, buffer_, around);
+    text = shape_.decode(text, buffer_);
+    // A whole log may have been one string of a document.
+    for (size_t end; (end = text.find('\n')) != std::string_view::npos;) {
+        decoded(text.substr(0, end), full);
+        text.remove_prefix(end + 1);
+    }
+    decoded(text, full);
+}
+
+void StraceImport::decoded(std::string_view text, bool full)
+{
+    LogShape::Around around;
+    text = shape_.clean(text, line_buffer_, around);
     if (const uint32_t before = sources_.current(); !around.source.empty()) {
         if (!sources_.select(around.source)) {
             refuse(Refusal::kTooMany);
@@ -90,7 +114,7 @@ void StraceImport::take(std::string_view text)
         return;
     const unsigned extra = repeats_of(around.repeat - 1);
     for (unsigned times = 0; times <= extra; times++)
-        all_of(text);
+        one(text);
     open_full_ = full;
 }
 
@@ -108,21 +132,7 @@ void StraceImport::again(unsigned times)
     const std::string text = last_;
     if (!text.empty())
         for (unsigned left = repeats_of(times); left > 0; left--)
-            all_of(text);
-}
-
-// A whole log may have been one string of a document.
-void StraceImport::all_of(std::string_view text)
-{
-    if (text.data() < buffer_.data() || text.data() >= buffer_.data() + buffer_.size()) {  // as it was in the log
-        one(text);
-        return;
-    }
-    for (size_t end; (end = text.find('\n')) != std::string_view::npos;) {
-        one(text.substr(0, end));
-        text.remove_prefix(end + 1);
-    }
-    one(text);
+            one(text);
 }
 
 void StraceImport::one(std::string_view text)
@@ -138,7 +148,8 @@ void StraceImport::one(std::string_view text)
         last_.assign(text);
     if (line.kind == LogLine::Kind::kEmpty || line.kind == LogLine::Kind::kStack)
         return;
-    if (line.kind == LogLine::Kind::kRefused && line.form == TimeForm::kNone) {
+    // The program's own output may begin with what looks like a time stamp: "10.0.0.7 - - [...]", "3.5 ms".
+    if (line.kind == LogLine::Kind::kRefused) {
         if (heading(text))
             return;
         if (const unsigned more = repeats(text)) {
@@ -172,7 +183,6 @@ void StraceImport::one(std::string_view text)
         denied_ |= is_denial(line.rest);
         message(line.rest);
         break;
-    case LogLine::Kind::kRefused: refuse(line.refusal); break;
     default: break;
     }
     while (!more_.empty()) {  // "read(7, ...) = 6 write(7, ...) = 6": a paste lost its line ends
@@ -184,7 +194,8 @@ void StraceImport::one(std::string_view text)
         if (line.kind == LogLine::Kind::kCall)
             call(line, now);
     }
-    if (endless_ && line.kind == LogLine::Kind::kCall && text.size() <= kLongestOpen)
+    if (endless_ && (line.kind == LogLine::Kind::kCall || line.kind == LogLine::Kind::kResumed) &&
+        text.size() <= kLongestOpen)
         open_.assign(text);
     if (!clock_.known() && lines_ - looked_at_line_ >= kLinesPerLook)
         pause();

@@ -11,6 +11,7 @@
 
 #include "src/strace/clock.h"
 #include "src/strace/interpreter.h"
+#include "src/strace/sample.h"
 #include "src/strace/shape.h"
 #include "src/strace/sources.h"
 
@@ -60,7 +61,7 @@ private:
     void whole_line(std::string_view text);
     bool joins(std::string_view& text);
     void take(std::string_view text);
-    void all_of(std::string_view text);
+    void decoded(std::string_view text, bool full);
     void one(std::string_view text);
     bool continues(std::string_view text);
     bool goes_on(std::string_view text, bool full);
@@ -97,10 +98,13 @@ private:
     Held held_;
     std::array<uint64_t, static_cast<size_t>(Refusal::kReasons)> refused_{};
     LogShape shape_;
-    std::vector<std::string> head_;  // the first lines, from which the shape is learnt
-    bool learnt_ = false;
+    LogSample sample_;                     // from which the shape is learnt
+    size_t learnt_from_ = 0;               // so many lines of it
+    std::vector<std::string> held_lines_;  // until the shape is known
+    size_t held_bytes_ = 0;
+    bool holds_ = true;
     unsigned repeats_left_ = 50000;  // that lines may stand for in full; a short log must not take for ever
-    std::string buffer_;
+    std::string buffer_, line_buffer_;
     std::string other_tool_, other_hint_;
     // The newest call, if it has no end yet: the program's own output may stand inside. At the end of a log that is no loss.
     bool endless_ = false;

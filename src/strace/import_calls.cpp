@@ -10,6 +10,18 @@ namespace {
 
 bool is_wait(uint8_t call) { return call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2; }
 
+// "epoll_ctl(epfd, EPOLL_CTL_MOD, fd, &ev);", "epoll_wait().": what a program's source, or somebody, says of a call. strace
+// prints values, and names of constants.
+bool is_source(std::string_view arguments)
+{
+    const size_t end = arguments.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.->&*");
+    if (end == 0)
+        return arguments.starts_with(")") && arguments.find('=') == std::string_view::npos;
+    const char first = arguments.empty() ? '0' : arguments.front();
+    return end != std::string_view::npos && (arguments[end] == ',' || arguments[end] == ')') &&
+           ((first >= 'a' && first <= 'z') || first == '&' || first == '*' || first == '_');
+}
+
 }  // namespace
 
 // Takes the next call off the end of this one. `left`: what stands behind the arguments.
@@ -45,6 +57,10 @@ void StraceImport::call(const LogLine& line, uint64_t now)
     }
     if (shape_.at_words() && text.ends_with("= -1"))  // its error is in the next line
         ends = false;
+    if (!ends && is_source(text)) {
+        refuse(Refusal::kNoCall);
+        return;
+    }
     endless_ = !ends && more_.empty();
     if (!ends)  // more of it may come
         return;
@@ -161,6 +177,7 @@ void StraceImport::resumes(const LogLine& line, uint64_t now)
     if (what != CALL_NONE && !joined)
         refuse(Refusal::kNoBeginning);
     if (what != CALL_NONE && joined) {
+        const size_t begun = thread->text.size();
         thread->text.append(line.rest);
         std::string text;
         text.swap(thread->text);  // a fork looks at the thread while its text is read
@@ -171,6 +188,12 @@ void StraceImport::resumes(const LogLine& line, uint64_t now)
             text.resize(text.size() - (line.rest.size() - size));
             whole = Arguments(text);
             ends = whole.result(result);
+        }
+        if (!ends && what != LOG_FORK) {  // more of it may come
+            text.resize(begun);
+            thread->text.swap(text);
+            endless_ = true;
+            return;
         }
         if (ends)
             complete(*thread, what, line.name, text, whole, result, now);

@@ -67,6 +67,11 @@ bool StraceImport::joins(std::string_view& text)
 // "write(1, \"hello\n\", 6hello", then ")                  = 6": the program wrote to where strace wrote.
 bool StraceImport::continues(std::string_view text)
 {
+    if (text.starts_with("= ") && without_spaces_behind(open_).ends_with(")")) {  // it was broken before its result
+        std::string whole = take_open();
+        one((whole += ' ') += text);
+        return true;
+    }
     const size_t close = text.find(')');
     size_t equal = close == std::string_view::npos ? close : text.find_first_not_of(' ', close + 1);
     if (close != 0 || equal == std::string_view::npos || text[equal] != '=')

@@ -221,6 +221,20 @@ LogLine resumed(LogLine line, std::string_view text)
     return line;
 }
 
+// How long the text is without "<unfinished ...>", and what somebody wrote behind it.
+size_t without_unfinished(std::string_view text)
+{
+    constexpr size_t kLongestRemark = 80;
+    const size_t from = text.size() - std::min(text.size(), kLongestRemark);
+    for (std::string_view tail : {kUnfinishedTail, kDetachedTail})
+        if (const size_t at = text.substr(from).rfind(tail); at != std::string_view::npos) {
+            const std::string_view remark = text.substr(from + at + tail.size());
+            if (remark.empty() || (remark.front() == ' ' && remark.find_first_of("\"=)") == std::string_view::npos))
+                return from + at;
+        }
+    return text.size();
+}
+
 LogLine call(LogLine line, std::string_view text)
 {
     size_t length = 0;
@@ -237,11 +251,9 @@ LogLine call(LogLine line, std::string_view text)
         line.rest = line.rest.substr(0, at);
         return line;
     }
-    for (std::string_view tail : {kUnfinishedTail, kDetachedTail}) {
-        if (line.rest.empty() || line.rest.back() != '>' || !ends_with(line.rest, tail))
-            continue;
+    if (const size_t end = without_unfinished(line.rest); end < line.rest.size()) {
         line.kind = Kind::kUnfinished;
-        line.rest.remove_suffix(tail.size());
+        line.rest = line.rest.substr(0, end);
     }
     return line;
 }

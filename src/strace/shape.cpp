@@ -65,31 +65,8 @@ bool is_of_kind(std::string_view prefix, std::string_view kind)
     return (!space || next_is(' ')) && at == kind.size();
 }
 
-// Numbers in a column: counts of uniq -c, or pids of a log that was indented? Pids are few, and none is small; counts do not
-// come again and again, and what has a time stamp of its own is seldom repeated.
-bool are_pids(const std::vector<uint64_t>& numbers, bool stamped, bool again)
-{
-    constexpr uint64_t kSmallest = 10;
-    constexpr size_t kFewLines = 8, kEach = 4;
-    if (numbers.empty() || *std::min_element(numbers.begin(), numbers.end()) < kSmallest)
-        return false;
-    const size_t different = std::set<uint64_t>(numbers.begin(), numbers.end()).size();
-    return stamped || (different * kEach <= numbers.size() && (again || numbers.size() >= kFewLines));
-}
-
-// The number a line begins with. False: none.
-bool first_number(std::string_view text, uint64_t& number, size_t& spaces, size_t& end)
-{
-    spaces = std::min(text.find_first_not_of(' '), text.size());
-    end = spaces;
-    number = 0;
-    while (end < text.size() && digit(text[end]) && number < 1'000'000'000)
-        number = number * 10 + static_cast<uint64_t>(text[end++] - '0');
-    return end > spaces && end < text.size() && std::strchr(" \t:|)-.>", text[end]);
-}
-
 // What only a page or a table puts behind a line.
-std::string_view without_tail(std::string_view text)
+std::string_view without_usual_tail(std::string_view text)
 {
     for (bool more = true; more;) {
         more = false;
@@ -105,9 +82,20 @@ std::string_view without_tail(std::string_view text)
     return text;
 }
 
-}  // namespace
-
-namespace {
+// strace never prints a tab: whatever carried the log put them in place of spaces.
+std::string_view without_tabs(std::string_view text, std::string& buffer)
+{
+    if (!std::memchr(text.data(), '\t', text.size()))
+        return text;
+    std::string plain;
+    for (char c : text) {
+        const bool space = c == '\t' || c == ' ';
+        if (!space || plain.empty() || plain.back() != ' ' || c == ' ')
+            plain += space ? ' ' : c;
+    }
+    buffer = std::move(plain);
+    return buffer;
+}
 
 constexpr std::string_view kMarkers[] = {"<... ", "+++ exited with", "+++ killed by", "--- SIG", "strace: Process "};
 
@@ -126,6 +114,21 @@ size_t find_marker(std::string_view text, size_t from, size_t end)
 }
 
 }  // namespace
+
+bool first_number(std::string_view text, uint64_t& number, size_t& spaces, size_t& end)
+{
+    spaces = std::min(text.find_first_not_of(' '), text.size());
+    end = spaces;
+    number = 0;
+    while (end < text.size() && digit(text[end]) && number < 1'000'000'000)
+        number = number * 10 + static_cast<uint64_t>(text[end++] - '0');
+    return end > spaces && end < text.size() && std::strchr(" \t:|)-.>", text[end]);
+}
+
+std::string_view without_spaces_behind(std::string_view text)
+{
+    return text.substr(0, text.find_last_not_of(" \t\r") + 1);
+}
 
 unsigned repeats(std::string_view text)
 {
@@ -158,137 +161,6 @@ size_t find_call(std::string_view text)
     }
     const size_t marker = find_marker(text, looked, text.size());
     return marker < text.size() ? marker : std::string_view::npos;
-}
-
-// Whether a call's line ends before its result: no ")" with a "=" behind it.
-static bool has_no_result(std::string_view text)
-{
-    if (text.find("<unfinished") != std::string_view::npos)
-        return false;
-    for (size_t at = text.find(')'); at != std::string_view::npos; at = text.find(')', at + 1))
-        if (const size_t next = text.find_first_not_of(' ', at + 1);
-            text.substr(at).find("= -1") + 4 != text.size() - at && next != std::string_view::npos && text[next] == '=')
-            return false;
-    return true;
-}
-
-// A width that several lines have, and none exceeds.
-void LogShape::learn_width(const std::vector<std::string>& head)
-{
-    constexpr size_t kNarrowest = 40, kFewest = 3;
-    size_t widest = 0, count = 0;
-    for (const std::string& line : head) {
-        count = line.size() > widest ? 0 : count;
-        widest = std::max(widest, line.size());
-        count += line.size() == widest;
-    }
-    width_ = widest >= kNarrowest && count >= kFewest ? widest : 0;
-}
-
-// What all lines begin with, of the signs by which mails, scripts and tables mark lines as somebody else's.
-void LogShape::learn_quote(const std::vector<std::string>& head)
-{
-    constexpr size_t kFewest = 4;
-    quote_.clear();
-    size_t lines = 0;
-    for (const std::string& line : head) {
-        if (line.empty())
-            continue;
-        const size_t signs = std::min(line.find_first_not_of(">#|*/; \t"), line.size());
-        if (lines++ == 0)
-            quote_ = line.substr(0, signs);
-        else
-            while (!line.starts_with(quote_))
-                quote_.pop_back();
-    }
-    if (lines < kFewest || quote_.find_first_not_of(" \t") == std::string::npos)
-        quote_.clear();
-}
-
-// Many calls without a result, each followed by a line that holds no call, and most of them narrower than the widest.
-void LogShape::learn_words(const std::vector<std::string>& head)
-{
-    constexpr size_t kWidest = 132, kFewest = 3;
-    size_t widest = 0, calls = 0, breaks = 0, uneven = 0, spaced = 0;
-    for (const std::string& line : head)
-        widest = std::max(widest, line.size());
-    for (size_t i = 0; i < head.size(); i++) {
-        if (find_call(head[i]) == std::string_view::npos)
-            continue;
-        calls++;
-        const std::string_view next = unquoted(i + 1 < head.size() ? std::string_view(head[i + 1])
-                                                                   : std::string_view());
-        if (!has_no_result(head[i]) || next.empty() || next[0] == ')' || find_call(next) != std::string_view::npos)
-            continue;
-        breaks++;
-        uneven += head[i].size() != widest;
-        spaced += head[i].back() == ',' && next[0] != ' ';
-    }
-    at_words_ = widest <= kWidest && breaks >= kFewest && breaks * 4 >= calls &&
-                (uneven * 3 > breaks || spaced == breaks);
-}
-
-// "L12: ", or the pid of a logger that is started for each line: a name that no other line has is none.
-void LogShape::learn_names(const std::vector<std::string>& head)
-{
-    constexpr size_t kFewest = 4;
-    size_t named = 0;
-    std::set<std::string, std::less<>> names;
-    for (const std::string& raw : head) {
-        std::string buffer;
-        const std::string_view text = encoding_.decode(raw, buffer);
-        const std::string_view prefix = text.substr(0, std::min(find_call(text), text.size()));
-        if (const NamedPrefix name = find_source(prefix); name.begin < name.end && prefix.size() < text.size()) {
-            names.emplace(prefix.substr(name.begin, name.end - name.begin));
-            named++;
-        }
-    }
-    nameless_ = named >= kFewest && names.size() * 4 > named * 3;
-}
-
-void LogShape::learn(const std::vector<std::string>& head)
-{
-    learn_width(head);
-    learn_quote(head);
-    learn_words(head);
-    encoding_.learn(head);
-    learn_names(head);
-    std::map<Prefix, unsigned> prefixes;
-    std::vector<uint64_t> numbers;
-    bool columns = true, twins = false, indented = true, stamped = false, again = false;
-    std::set<std::string, std::less<>> calls;
-    std::string_view before;
-    for (const std::string& raw : head) {
-        std::string buffer;
-        std::string_view text = encoding_.decode(raw, buffer);
-        const size_t call = find_call(text);
-        if (call == std::string_view::npos)
-            continue;
-        prefixes[kind(text.substr(0, call))]++;
-        uint64_t number = 0;
-        size_t spaces = 0, end = 0;
-        if (first_number(text, number, spaces, end) && end <= call)
-            numbers.push_back(number);
-        else
-            columns = indented = false;
-        columns &= end == 7 && text[std::min(end, text.size() - 1)] == ' ';
-        indented &= spaces > 0;
-        stamped |= end < call && leader_length(text.substr(end + 1)) > 0;
-        again |= !calls.emplace(text.substr(call)).second;
-        twins |= text.substr(call) == before;
-        before = std::string_view(raw).substr(raw.size() - std::min(raw.size(), text.size() - call));
-    }
-    unsigned steps = 0;
-    for (size_t i = 1; i < numbers.size(); i++)
-        steps += numbers[i] == numbers[i - 1] + 1;
-    numbered_ = numbers.size() >= 3 && steps * 10 >= (numbers.size() - 1) * 9;
-    counted_ = !numbered_ && columns && indented && !twins && !numbers.empty() && !are_pids(numbers, stamped, again);
-    for (const auto& [prefix, count] : prefixes) {
-        if ((prefix.before.empty() && !prefix.named) || (count < 2 && head.size() >= 4))
-            continue;
-        prefixes_.push_back(prefix);
-        named_ |= prefix.named;
-    }
 }
 
 LogShape::Prefix LogShape::kind(std::string_view prefix) const
@@ -339,18 +211,20 @@ std::string_view LogShape::without_prefix(std::string_view text, Around& around)
 std::string_view LogShape::clean(std::string_view text, std::string& buffer, Around& around) const
 {
     around = {};
-    text = encoding_.decode(text, buffer);
     if (!prefixes_.empty()) {
         uint64_t number = 0;
         size_t spaces = 0, end = 0;
         if (counted_ && first_number(text, number, spaces, end) && number > 0)
             around.repeat = static_cast<unsigned>(std::min<uint64_t>(number, kMostRepeats));
         text = without_prefix(text, around);
-        text = without_tail(text);
+        text = without_usual_tail(text);
         if (around.repeat > 1 && text.ends_with("]"))  // "message repeated 3 times: [ epoll_wait(...) = 1]"
             text.remove_suffix(1);
     }
-    return text;
+    if (!tail_.empty())
+        if (const std::string_view whole = without_spaces_behind(text); whole.ends_with(tail_))
+            text = whole.substr(0, whole.size() - tail_.size());
+    return without_tabs(text, buffer);
 }
 
 }  // namespace epaudit

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a log was pasted: what stands before its lines. Learnt from its first lines: a prefix is what many lines share
+// How a log was pasted: what stands before its lines. Learnt from a sample of them: a prefix is what many lines share
 // before a known call.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -14,15 +15,15 @@ namespace epaudit {
 
 class LogShape {
 public:
-    static constexpr size_t kHead = 64;  // lines it is learnt from
-
     void learn(const std::vector<std::string>& head);
     // What stood around the line.
     struct Around {
         unsigned repeat = 1;      // so many times in a row (uniq -c)
         std::string_view source;  // the name of the log that it is from; empty: the line does not say
     };
-    // The line as strace wrote it, as a piece of `text` or in `buffer`.
+    // What a document made of it undone: a piece of `text`, or in `buffer`. Several lines, if it kept them in one string.
+    std::string_view decode(std::string_view text, std::string& buffer) const { return encoding_.decode(text, buffer); }
+    // A decoded line as strace wrote it, as a piece of `text` or in `buffer`.
     std::string_view clean(std::string_view text, std::string& buffer, Around& around) const;
 
     // Where lines were broken; 0: they were not.
@@ -41,7 +42,10 @@ private:
     void learn_width(const std::vector<std::string>& head);
     void learn_quote(const std::vector<std::string>& head);
     void learn_words(const std::vector<std::string>& head);
-    void learn_names(const std::vector<std::string>& head);
+    void learn_names(const std::vector<std::string>& lines);
+    void learn_tail(const std::vector<std::string>& lines);
+    void learn_prefixes(const std::vector<std::string>& lines);
+    std::vector<std::string> decoded(const std::vector<std::string>& head) const;
     std::string_view without_prefix(std::string_view text, Around& around) const;
 
     // The kinds of what stands before and behind the name of the log, if there is one.
@@ -61,11 +65,15 @@ private:
     size_t width_ = 0;
     bool at_words_ = false;
     std::string quote_;  // signs that all lines begin with
+    std::string tail_;   // signs that most calls end with
     std::vector<Prefix> prefixes_;
     bool named_ = false;     // some of them have names
     bool nameless_ = false;  // what looks like a name changes from line to line
 };
 
+std::string_view without_spaces_behind(std::string_view text);
+// The number a line begins with. False: none.
+bool first_number(std::string_view text, uint64_t& number, size_t& spaces, size_t& end);
 // "last message repeated 53 times", "message repeated 53 times: [ ... ]" of a system log; 0: it does not say so.
 unsigned repeats(std::string_view text);
 // Where a known call, or the end of one, begins; npos: nowhere.
