@@ -30,10 +30,23 @@ bool eof_in_run(const Spin& spin)
     return told && (spin.between & RETURN_AT_END);
 }
 
+// Most of what was reported came to a process in which the number leads elsewhere: nothing that could be done there answers
+// it. That is EP503.
+bool told_to_strangers(const Snapshot& books, const Entry& entry, const Spin& spin)
+{
+    const epoll_row* epoll = books.epoll(entry.key.epoll);
+    return epoll && epoll->strangers >= LEDGER_RUN && epoll->strangers * 2ULL >= spin.returns;
+}
+
 SpinShape shape_of(const Snapshot& books, const Entry& entry, const Spin& spin)
 {
     if (is_ghost(entry) && !entry.fault.ghost_used && !may_be_anothers(books, entry))
         return SpinShape::kNone;  // nobody can consume or remove it: EP303
+    if (told_to_strangers(books, entry, spin))
+        return SpinShape::kNone;
+    if (spin.between &
+        BETWEEN_READ_EOF)  // the program has read the end, again and again: what came later is the same spin
+        return SpinShape::kEof;
     if (spin.events & EV_ERR)
         return SpinShape::kHupErr;
     if (eof_in_run(spin))

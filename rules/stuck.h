@@ -115,8 +115,8 @@ private:
     };
     struct Said {
         size_t what = 0;
-        size_t before = 0;      // at the audit before, if
-        bool was_said = false;  // it was said there
+        size_t before = 0;      // what was said at the audit before, if anything was
+        bool was_said = false;  // something was
         uint64_t audit = 0;     // the newest at which it was said
     };
     // Those of the audit before, of this one, and, until they are more than these, of older ones.

@@ -18,7 +18,8 @@ const RuleInfo kInfo{
     "parent and child change one another's registrations",
     Level::kConfirmed,
     {{"alive_s", 2, 0.5,
-      "seconds after the deed for which both processes must still live (a parent that forks and exits is fine)"},
+      "seconds after the first such deed for which both processes must still live (a parent that forks and exits is "
+      "fine)"},
      {"both_s", 10, 1, "seconds for which both must wait on the epoll and get events, to be likely", kPatience}},
     {},
     "a child that is not watched (attach without --follow-forks); registrations made before the audit began",

@@ -46,6 +46,18 @@ bool asleep(const epoll_row& e) { return e.stall_nap_ns >= LEDGER_NAP_NS || e.st
 
 std::string cause(const epoll_row& e) { return asleep(e) ? "in " + system_call_name(e.stall_call) : "on the CPU"; }
 
+// What kept it, and for how long. A batch may hold several sleeps, of which the longest is known.
+std::string kept_away(const epoll_row& e)
+{
+    const std::string lasted = duration_text(e.stall_ns);
+    if (!asleep(e))
+        return "busy on the CPU for " + lasted;
+    if (e.stall_nap_ns * 10 >= e.stall_ns * 9)
+        return fmt::format("blocked {} for {}", cause(e), lasted);
+    return fmt::format("away for {} ({} of it in one {})", lasted, duration_text(e.stall_nap_ns),
+                       system_call_name(e.stall_call));
+}
+
 const char* fix_for_call(int call)
 {
     switch (call) {
@@ -284,9 +296,9 @@ private:
         const thread_row* thread = books.thread(e.stall_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
         finding.level = *level;
-        finding.summary = fmt::format("the event loop was {} {} for {}{} {} {}", asleep(e) ? "blocked" : "busy",
-                                      cause(e), duration_text(e.stall_ns), books.state_known ? " while" : "; then",
-                                      clients_text(e.stall_kept), waited(books, e));
+        finding.summary = fmt::format("the event loop was {}{} {} {}", kept_away(e),
+                                      books.state_known ? " while" : "; then", clients_text(e.stall_kept),
+                                      waited(books, e));
         finding.shape = asleep(e) ? "blocked " + cause(e) : "handler on the CPU";
         finding.trigger = finding.shape;
         finding.count = e.stalls;

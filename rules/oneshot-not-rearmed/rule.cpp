@@ -217,7 +217,9 @@ private:
         }
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         if (!forsaken && (!epoll || !habit_known(*epoll, settings)))
-            doubts.push_back("the program does not re-arm others at once either");
+            doubts.push_back(epoll && epoll->rearms && epoll->rearms == epoll->rearms_fast
+                                 ? "too few others were re-armed to know whether it does so at once"
+                                 : "the program does not re-arm others at once either");
         doubt_blocked_output(books, entry, doubts);
         doubt_dependency(books, entry, touched, settings.ns("turn_s"), doubts);
         doubt_peeked(entry, doubts);

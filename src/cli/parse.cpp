@@ -100,8 +100,7 @@ void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 // print 600 digits.
 std::string take_duration(std::string& text)
 {
-    constexpr std::pair<std::string_view, double> kUnits[] = {
-        {"ms", 0.001}, {"min", 60}, {"s", 1}, {"m", 60}, {"h", 3600}};
+    constexpr std::pair<std::string_view, double> kUnits[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};
     std::string number = text;
     double unit = 1, seconds = 0;
     for (const auto& [name, length] : kUnits) {

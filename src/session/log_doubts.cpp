@@ -100,7 +100,7 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
         return {{Inconclusive::kUnjudged,
                  "calls of several threads or processes are mixed in this log, and nothing tells them apart",
                  "strace -f -o FILE writes the pid before each call"}};
-    if (!log.counts().waits && log.counts().epolls)
+    if (!log.counts().waits && log.counts().epolls && !log.holds_everything())
         return {{Inconclusive::kUnjudged,
                  "no call of epoll_wait() stands in this log: what was reported to the program is not known",
                  "trace all calls (strace -f), or at least -e trace=%desc,%network"}};

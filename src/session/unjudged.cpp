@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string_view>
 #include <system_error>
 
@@ -78,15 +79,29 @@ std::optional<InconclusiveReason> Unjudged::reason() const
         "strace -f -o FILE shows the calls, and `epaudit strace FILE` judges them"};
 }
 
+namespace {
+
+// Of a socket that a ring in shared memory belongs to (PACKET_RX_RING, AF_XDP) the map names it.
+bool is_mapped(uint32_t thread, const std::string& path)
+{
+    std::ifstream maps(fmt::format("/proc/{}/maps", thread));
+    for (std::string line; std::getline(maps, line);)
+        if (line.ends_with(path))
+            return true;
+    return false;
+}
+
+}  // namespace
+
 std::string path_of_descriptor(uint32_t pid, int fd)
 {
+    const uint32_t thread = living_thread(pid);
     std::error_code ignored;
-    std::string path =
-        std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", living_thread(pid), fd), ignored).string();
+    std::string path = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", thread, fd), ignored).string();
     constexpr std::string_view kUnlinked = " (deleted)";
     if (path.ends_with(kUnlinked))
         path.resize(path.size() - kUnlinked.size());
-    return path;
+    return is_mapped(thread, path) ? std::string() : path;
 }
 
 }  // namespace epaudit

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of a kind whose input nobody can see from outside: a POSIX message queue, a device. Reported thousands of times a
 // second while the program makes no call on them that the probes know, they are a spin, or taken in a way that is not watched
-// (mq_receive(), ioctl(), shared memory). Which of both cannot be said, and so not that nothing is wrong either.
+// (ioctl(), shared memory). Which of both cannot be said, and so not that nothing is wrong either.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,9 @@ public:
 private:
     struct Seen {
         uint64_t at = 0;          // ns
-        uint32_t deliveries = 0;  // until then, and so the other
-        uint32_t calls = 0;
-        uint64_t ns = 0;  // for which it was reported like this, in one stretch
+        uint32_t deliveries = 0;  // until then
+        uint32_t calls = 0;       // until then
+        uint64_t ns = 0;          // for which it was reported like this, in one stretch
         uint64_t reported = 0;
     };
     struct Worst {
@@ -49,7 +49,7 @@ private:
     Worst worst_;
 };
 
-// By /proc/PID/fd.
+// By /proc/PID/fd; empty also where the process has mapped it, and may take what is there without a call.
 std::string path_of_descriptor(uint32_t pid, int fd);
 
 }  // namespace epaudit

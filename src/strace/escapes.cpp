@@ -34,6 +34,7 @@ char entity(std::string_view text, size_t& length)
 // of its own.
 size_t tag_length(std::string_view text)
 {
+    text = text.substr(0, 1024);  // none is longer
     size_t end = text.starts_with("</") ? 2 : 1;
     const size_t name = end;
     while (end < text.size() && ((text[end] >= 'a' && text[end] <= 'z') || (text[end] >= 'A' && text[end] <= 'Z')))

@@ -67,13 +67,13 @@ void StraceImport::whole_line(std::string_view text)
 // learn from, and what comes is held again.
 void StraceImport::learn()
 {
-    const bool more = sample_.lines().size() != learnt_from_;
+    const bool more = sample_.taken() != learnt_from_;
     if (holds_ || more)
         other_tool_ = epaudit::other_tool(sample_.with_first_lines(), other_hint_);
     if (more) {
         shape_ = {};
         shape_.learn(sample_.lines());
-        learnt_from_ = sample_.lines().size();
+        learnt_from_ = sample_.taken();
         holds_ = false;
     }
     held_bytes_ = 0;

@@ -43,6 +43,7 @@ public:
     // strace could not attach, or not trace what it started.
     bool denied() const { return denied_; }
     World& world() { return interpreter_.world(); }
+    bool holds_everything() const { return interpreter_.sight().everything; }
     bool holds_io() const { return interpreter_.sight().any_io(); }
     // It was made by us: no call that matters is left out.
     void is_whole() { interpreter_.sight().everything = true; }

@@ -10,18 +10,6 @@ namespace {
 
 bool is_wait(uint8_t call) { return call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2; }
 
-// "epoll_ctl(epfd, EPOLL_CTL_MOD, fd, &ev);", "epoll_wait().": what a program's source, or somebody, says of a call. strace
-// prints values, and names of constants.
-bool is_source(std::string_view arguments)
-{
-    const size_t end = arguments.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.->&*");
-    if (end == 0)
-        return arguments.starts_with(")") && arguments.find('=') == std::string_view::npos;
-    const char first = arguments.empty() ? '0' : arguments.front();
-    return end != std::string_view::npos && (arguments[end] == ',' || arguments[end] == ')') &&
-           ((first >= 'a' && first <= 'z') || first == '&' || first == '*' || first == '_');
-}
-
 }  // namespace
 
 // Takes the next call off the end of this one. `left`: what stands behind the arguments.

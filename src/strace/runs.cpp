@@ -26,6 +26,8 @@ Runs::Process* Runs::process(uint32_t pid)
 Runs::Epoll& Runs::at(Process& process, const LogPlace& place)
 {
     Epoll* epoll = process.find(place.epoll);
+    if (!epoll || epoll->place.epfd != place.epfd)
+        process.numbers[place.epfd] = place.epoll;
     if (!epoll)
         return process.add(place);
     epoll->place = place;
@@ -60,9 +62,10 @@ void Runs::start(const Process& process, const Epoll& epoll, Key& key, const Pri
             key.closed = true;
         }
     }
-    for (const Epoll& one : process.epolls)
-        if (key.candidate > 0 && one.place.epfd == key.candidate && one.place.epoll != epoll.place.epoll)
-            key.inner = one.place.epoll;
+    if (key.candidate > 0)
+        if (auto inner = process.numbers.find(key.candidate);
+            inner != process.numbers.end() && inner->second != epoll.place.epoll)
+            key.inner = inner->second;
     key.common = event.events;
     key.count = 1;
     key.from = key.last = time;

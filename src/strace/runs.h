@@ -124,6 +124,7 @@ private:
         std::vector<uint32_t> unsettled;                       // calls on any fd may say something about their keys
         std::unordered_map<int, std::vector<uint32_t>> by_fd;  // may hold a key of this candidate; sorted
         std::unordered_map<uint64_t, uint32_t> by_id;
+        std::unordered_map<int, uint64_t> numbers;  // of its epolls, and which epoll that is
 
         static constexpr size_t kFew = 4;
         bool indexed() const { return epolls.size() > kFew; }
@@ -208,6 +209,7 @@ enum Touch : uint32_t {
     kGave = 4,        // output was taken
     kConnected = 16,  // asked whether it is, and it is
     kChanged = 8,     // anything else that may answer every event: closed, shut down, set anew
+    kServed = 64,     // an ioctl() of which nobody knows what it did
     kErred = 32,      // a pending error was taken, by a call that returned it or as a message about it
 };
 

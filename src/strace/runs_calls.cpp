@@ -12,7 +12,8 @@ namespace {
 bool only_looks(std::string_view request)
 {
     return request.starts_with("FIO") || request.starts_with("TIOCINQ") || request.starts_with("TIOCOUTQ") ||
-           request.starts_with("SIOC") || request.starts_with("TCGETS") || request.starts_with("TIOCGWINSZ");
+           request.starts_with("SIOC") || request.starts_with("TCGET") || request.starts_with("TIOCG") ||
+           request.starts_with("TIOCMGET") || request.starts_with("TUNGET");
 }
 
 }  // namespace
@@ -85,11 +86,13 @@ void Runs::requested(uint32_t pid, int fd, std::string_view text, int64_t value)
 {
     Arguments arguments(text);
     arguments.skip(1);
-    const std::string_view request = arguments.raw();
+    std::string_view request = arguments.raw();
+    if (const size_t name = request.find("/* "); name != std::string_view::npos)  // strace -X verbose
+        request.remove_prefix(name + 3);
     if (only_looks(request))
         touch(pid, fd, kLooked, request.starts_with("FIONBIO") ? 0 : BETWEEN_PEEK, 0);
     else
-        touch(pid, fd, value >= 0 ? kChanged : kLooked, value >= 0 ? 0 : BETWEEN_OTHER_ERROR, 0);
+        touch(pid, fd, value >= 0 ? kServed : kLooked, value >= 0 ? 0 : BETWEEN_OTHER_ERROR, 0);
 }
 
 // Of a stream, a read that got less than it asked for got all.

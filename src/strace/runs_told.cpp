@@ -22,10 +22,10 @@ Cause cause_of(const LogRun& run)
         return Cause::kGhost;
     if (run.between & BETWEEN_ACCEPT_ERROR)
         return run.error == ERRNO_EAGAIN ? Cause::kNone : Cause::kAccept;
-    if (e & EV_ERR)
-        return Cause::kHupErr;
     if (run.between & BETWEEN_READ_EOF)
         return Cause::kEof;
+    if (e & EV_ERR)
+        return Cause::kHupErr;
     if (e & EV_HUP)
         return Cause::kHupErr;
     if (e & EV_RDHUP)

@@ -16,7 +16,7 @@ constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
 bool answers(uint32_t touch, uint32_t events)
 {
-    if ((touch & kChanged) || ((touch & kErred) && (events & EV_ERR) && !(events & EV_HUP)))
+    if ((touch & (kChanged | kServed)) || ((touch & kErred) && (events & EV_ERR) && !(events & EV_HUP)))
         return true;
     if (!(events & ~(EV_HUP | EV_ERR)))
         return false;
@@ -28,8 +28,9 @@ bool answers(uint32_t touch, uint32_t events)
 // The same for a call on another fd than the one that is meant, if it is not certain which one is.
 bool may_answer(uint32_t touch, uint32_t events)
 {
-    return ((touch & kTook) && (events & kInput)) || ((touch & (kGave | kConnected)) && (events & EV_OUT)) ||
-           (touch & kChanged) || ((touch & kErred) && (events & EV_ERR));
+    return ((touch & (kTook | kServed)) && (events & kInput)) ||
+           ((touch & (kGave | kServed | kConnected)) && (events & EV_OUT)) || (touch & kChanged) ||
+           ((touch & kErred) && (events & EV_ERR));
 }
 
 template <typename T>
@@ -127,7 +128,7 @@ void Runs::Epoll::list()
 }
 
 // Does a call on another fd than its own say anything about this run?
-bool Runs::Key::settled() const { return !inner && (registered || contacts > 1 || (answered && other == -2)); }
+bool Runs::Key::settled() const { return registered || contacts > 1 || (answered && other == -2); }
 
 // Some are visited twice: what a touch does must not depend on it.
 template <typename Visit>
@@ -141,7 +142,8 @@ void Runs::Process::visit(int fd, const Visit& one)
     for (size_t i = 0; i < unsettled.size();) {
         Epoll& epoll = epolls[unsettled[i]];
         one(epoll);
-        if (!std::all_of(epoll.keys.begin(), epoll.keys.end(), [](const Key& key) { return key.settled(); })) {
+        if (!std::all_of(epoll.keys.begin(), epoll.keys.end(),
+                         [](const Key& key) { return key.settled() && !key.inner; })) {
             i++;
             continue;
         }
@@ -198,7 +200,7 @@ bool Runs::has_member(uint64_t epoll, int fd) const
 void Runs::touch_inner(Epoll& epoll, int fd, uint32_t kind) const
 {
     for (Key& key : epoll.keys)
-        if (key.inner && (kind & (kTook | kGave | kChanged)) && has_member(key.inner, fd))
+        if (key.inner && (kind & (kTook | kGave | kServed | kErred | kChanged)) && has_member(key.inner, fd))
             key.answered = true;
 }
 
@@ -236,7 +238,7 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
             for (Key& key : epoll.keys)
                 if (key.candidate == fd && (key.registered || fd > 0))
                     meant(key);
-                else if (!elsewhere && !key.settled() && !(key.inner && key.registered))
+                else if (!elsewhere && !key.settled())
                     other(key, beside);
             return;
         }

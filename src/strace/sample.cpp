@@ -14,13 +14,21 @@ bool has(std::string_view text, std::string_view part) { return text.find(part) 
 // says of epoll has no brackets, or no result.
 bool may_be_epoll(std::string_view line)
 {
-    return has(line, "epoll") &&
-           (has(line, "resumed") || has(line, "unfinished") || (has(line, "(") && has(line, "=")));
+    const size_t at = line.find("epoll");
+    if (at == std::string_view::npos)
+        return false;
+    if (has(line, "resumed") || has(line, "unfinished"))
+        return true;
+    const size_t arguments = line.find('(', at);
+    return arguments != std::string_view::npos && has(line, "=") && !is_source(line.substr(arguments + 1));
 }
 
 bool may_be_call(std::string_view line)
 {
-    return may_be_epoll(line) || has(line, ") =") || find_call(line) != std::string_view::npos;
+    if (may_be_epoll(line) || has(line, ") ="))
+        return true;
+    const size_t at = find_call(line);
+    return at != std::string_view::npos && !is_source(line.substr(line.find('(', at) + 1));
 }
 
 }  // namespace
@@ -29,8 +37,10 @@ void LogSample::add(std::string_view line)
 {
     constexpr size_t kNear = 6;  // a call that was broken takes so many lines
     const bool first = first_.size() < kLines;
-    if (first)
+    if (first) {
         first_.emplace_back(line);
+        bytes_ += line.size();
+    }
     if (complete())
         return;
     const bool epoll = may_be_epoll(line);
@@ -45,6 +55,8 @@ void LogSample::add(std::string_view line)
     if (epoll && first_epoll_ == kNone)
         first_epoll_ = lines_.size();
     lines_.emplace_back(line);
+    bytes_ += line.size();
+    taken_++;
     within_first_ += first;
     // A beginning without epoll says less: it may have come another way.
     if (complete() && first_epoll_ >= kLines) {

@@ -144,6 +144,18 @@ unsigned repeats(std::string_view text)
     return end && text.substr(end).starts_with(kTail) ? std::min(number, kMostRepeats) : 0;
 }
 
+// "epoll_ctl(epfd, EPOLL_CTL_MOD, fd, &ev);", "epoll_wait().": what a program's source, or somebody, says of a call. strace
+// prints values, and names of constants.
+bool is_source(std::string_view arguments)
+{
+    const size_t end = arguments.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.->&*");
+    if (end == 0)
+        return arguments.size() > 1 && arguments.front() == ')' && arguments.find('=') == std::string_view::npos;
+    const char first = arguments.empty() ? '0' : arguments.front();
+    return end != std::string_view::npos && (arguments[end] == ',' || arguments[end] == ')') &&
+           ((first >= 'a' && first <= 'z') || first == '&' || first == '*' || first == '_');
+}
+
 size_t find_call(std::string_view text)
 {
     size_t looked = 0;

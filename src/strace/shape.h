@@ -78,5 +78,7 @@ bool first_number(std::string_view text, uint64_t& number, size_t& spaces, size_
 unsigned repeats(std::string_view text);
 // Where a known call, or the end of one, begins; npos: nowhere.
 size_t find_call(std::string_view text);
+// Does what stands behind the bracket of a call come from a program's source, or from somebody's prose?
+bool is_source(std::string_view arguments);
 
 }  // namespace epaudit

@@ -17,6 +17,16 @@ TEST(EofSpin, ReadOfNothingIgnored)
     EXPECT_EQ(s.finding("EP203").shape, "read = 0 between returns");
 }
 
+TEST(EofSpin, AResetInTheMiddleMakesNoSecondFault)
+{
+    Scenario s;  // of a socket that has ended, read() goes on returning 0, and the error stays
+    auto reads_the_end = [](Scenario& t) { t.read(7, 0); };
+    s.add(7, kIn, FILE_TCP).peer_closes(7).spin(7, kIn, 3000, 500, reads_the_end);
+    EXPECT_EQ(s.alarms(), "EP203 confirmed");
+    s.reset(7).spin(7, kIn | EPOLLHUP | EPOLLERR, 3000, 500, reads_the_end);
+    EXPECT_EQ(s.alarms(), "EP203 confirmed");
+}
+
 TEST(EofSpin, RdhupIgnored)
 {
     Scenario s;  // beanstalkd #144: nothing reads, unread data or not

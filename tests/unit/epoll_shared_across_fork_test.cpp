@@ -56,6 +56,11 @@ TEST(EpollSharedAcrossFork, EventsThatComeToTheWrongProcessAllTheTime)
             s.after_ms(10).delivered_elsewhere(7, EPOLLIN).wait();
         EXPECT_EQ(s.verdict("EP503"), "confirmed");
     }
+    Scenario s;
+    forked(s);
+    for (int i = 0; i < 3000; i++)
+        s.after_ms(1).delivered_elsewhere(7, EPOLLIN).wait();
+    EXPECT_EQ(s.alarms(), "EP503 confirmed") << "that it spins is the same fault";
 }
 
 TEST(EpollSharedAcrossFork, ABusyDaemonWhoseParentExitsInTime)

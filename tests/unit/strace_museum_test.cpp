@@ -210,5 +210,29 @@ TEST(StraceMuseum, DataThatIsNoNumberOfAnFd)
     EXPECT_EQ(after_turns({both, "read(8, \"x\", 64) = 1 <0.000010>", "read(9, \"x\", 64) = 1 <0.000010>"}), "none");
 }
 
+TEST(StraceMuseum, AnInnerEpollThatNobodyAsksBesideClientsThatAreServed)
+{
+    for (int clients : {2, 6}) {
+        Lines l;
+        nested(l);
+        std::string events = "{events=EPOLLIN, data={u32=5, u64=5}}";
+        for (int fd = 20; fd < 20 + clients; fd++)
+            events += fmt::format(", {{events=EPOLLIN, data={{u32={0}, u64={0}}}}}", fd);
+        for (int i = 0; i < 3000; i++) {
+            l.line(100, fmt::format("epoll_wait(4, [{}], 64, 1000) = {} <0.000010>", events, clients + 1));
+            for (int fd = 20; fd < 20 + clients; fd++)
+                l.line(100, fmt::format("read({}, \"x\", 64) = 1 <0.000010>", fd));
+        }
+        EXPECT_EQ(l.verdict(), "EP202") << clients;
+    }
+}
+
+TEST(StraceMuseum, AHangUpThatAnotherDevicesRequestsDoNotAnswer)
+{
+    EXPECT_EQ(after_turns({"epoll_wait(4, [{events=EPOLLHUP, data={u32=7, u64=7}}], 64, -1) = 1 <0.000010>",
+                           "ioctl(12, DRM_IOCTL_MODE_PAGE_FLIP, 0x7ffc) = 0 <0.000010>"}),
+              "EP204");
+}
+
 }  // namespace
 }  // namespace epaudit

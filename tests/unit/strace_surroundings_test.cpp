@@ -2,7 +2,7 @@
 // A log stands in something: a report's prose, the program's own output, a document.
 #include <fmt/format.h>
 
-#include "tests/unit/pasted.h"
+#include "tests/unit/spoilt.h"
 
 namespace epaudit {
 namespace {
@@ -12,14 +12,6 @@ std::string prose(unsigned lines)
     std::string all;
     for (unsigned i = 0; i < lines; i++)
         all += fmt::format("We have a problem with our server since version 1.{} of it (see above)\n", i);
-    return all;
-}
-
-std::string escaped(const std::string& line)
-{
-    std::string all;
-    for (char c : line)
-        (all += c == '"' || c == '\\' ? "\\" : "") += c;
     return all;
 }
 
@@ -75,6 +67,33 @@ TEST(Surroundings, WhatOnlyLaterLinesShowIsLearnt)
     const PastedAnswer judged = judge(log + times(150, loop));
     EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
     EXPECT_EQ(judged.lost, 0U);
+}
+
+// A start of thousands of calls, as runtimes have it, is more than is held.
+TEST(Surroundings, ALongStartOfTheProgramIsNoSampleOfItsLoop)
+{
+    std::string log;
+    for (unsigned i = 0; i < 5000; i++)
+        log += fmt::format("brk(NULL) = {:#x}\n", 0x55000 + i);
+    for (const auto& [name, carry] : carriers()) {
+        std::string text = log;
+        for (const std::string& line : split(times(150, kEnd)))
+            text += carry(line, 7) + "\n";
+        EXPECT_NE(judge(text).told.find("EP203"), std::string::npos) << name;
+    }
+}
+
+// A report that shows the program as well.
+TEST(Surroundings, TheSourceOfTheProgramIsNoLogOfIt)
+{
+    const std::string source =
+        "    int n = epoll_wait(epfd, events, 64, -1);\n    epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);\n";
+    for (const auto& [name, carry] : carriers()) {
+        std::string text = times(60, source);
+        for (const std::string& line : split(times(150, kEnd)))
+            text += carry(line, 7) + "\n";
+        EXPECT_NE(judge(text).told.find("EP203"), std::string::npos) << name;
+    }
 }
 
 // The beginning was pasted as it was, the rest as a table.
