@@ -20,14 +20,10 @@ constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 // CPU time is the thread's own; in a run shared by several threads it cannot be compared.
 bool one_thread_waits(const Snapshot& books, uint64_t epoll) { return books.loops().of(epoll).threads <= 1; }
 
-// The end of the stream is what is reported: the program read 0 and was told again, or there is nothing but
-// the end to read.
-bool eof_in_run(const Spin& spin)
+// The end of the stream is what is reported: there is nothing else to read.
+bool told_of_end(const Spin& spin)
 {
-    bool told = spin.events & (EV_IN | EV_RDNORM | EV_RDHUP);
-    if (spin.between & BETWEEN_READ_EOF)
-        return true;
-    return told && (spin.between & RETURN_AT_END);
+    return (spin.events & (EV_IN | EV_RDNORM | EV_RDHUP)) && (spin.between & RETURN_AT_END);
 }
 
 // Most of what was reported came to a process in which the number leads elsewhere: nothing that could be done there answers
@@ -49,7 +45,7 @@ SpinShape shape_of(const Snapshot& books, const Entry& entry, const Spin& spin)
         return SpinShape::kEof;
     if (spin.events & EV_ERR)
         return SpinShape::kHupErr;
-    if (eof_in_run(spin))
+    if (told_of_end(spin))
         return SpinShape::kEof;
     if ((spin.events & EV_HUP) && !(spin.events & kInput))
         return SpinShape::kHupErr;

@@ -60,9 +60,10 @@ void Unjudged::measure(const Snapshot& books, const Entry& entry, Seen& seen)
     if (seen.ns < kLongEnough || seen.ns <= worst_.ns)
         return;
     // Rings in shared memory (anon_inode:[io_uring], [perf_event], bpf maps) are read without a call: nothing to be suspected.
-    std::string path = leads_to_(entry.file.tgid, entry.key.fd);
-    if (path.starts_with('/') || path.starts_with("socket:"))
-        worst_ = {seen.ns, seen.reported, entry.key.fd, entry.file.tgid, std::move(path)};
+    if (!seen.path)
+        seen.path = leads_to_(entry.file.tgid, entry.key.fd);
+    if (seen.path->starts_with('/') || seen.path->starts_with("socket:"))
+        worst_ = {seen.ns, seen.reported, entry.key.fd, entry.file.tgid, *seen.path};
 }
 
 std::optional<InconclusiveReason> Unjudged::reason() const

@@ -33,6 +33,7 @@ private:
         uint32_t calls = 0;       // until then
         uint64_t ns = 0;          // for which it was reported like this, in one stretch
         uint64_t reported = 0;
+        std::optional<std::string> path{};  // asked for once: that reads the process's map of memory
     };
     struct Worst {
         uint64_t ns = 0;

@@ -160,8 +160,7 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
     Key* key = find(epoll, event.data);
     if (!key && epoll.keys.size() >= kMostKeys)
         return;
-    const bool answered = key && (key->answered || (key->answered_beside && !key->contact));
-    const bool over = answered || (key && !(key->common & event.events));
+    const bool over = key && (key->is_answered() || !(key->common & event.events));
     if (!key || over) {
         if (over)
             end(epoll, *key, true);
@@ -213,7 +212,7 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
 void Runs::cut_off(const Epoll& epoll)
 {
     for (const Key& key : epoll.keys)
-        end(epoll, key, key.answered || (key.answered_beside && !key.contact));
+        end(epoll, key, key.is_answered());
 }
 
 void Runs::gone(uint32_t pid)

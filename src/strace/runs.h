@@ -82,6 +82,7 @@ private:
         bool turns_alone = true;
         uint64_t from = 0, last = 0;
         bool settled() const;
+        bool is_answered() const { return answered || (answered_beside && !contact); }
     };
     struct Member {
         uint64_t data = 0;

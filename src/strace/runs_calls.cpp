@@ -8,6 +8,9 @@
 namespace epaudit {
 namespace {
 
+// A pending error is handed out once.
+uint32_t erred(int64_t value) { return ledger_came_from_outside(value) ? uint32_t{kErred} : 0; }
+
 // Requests that take nothing: how much there is, and what things are called.
 bool only_looks(std::string_view request)
 {
@@ -66,15 +69,14 @@ void Runs::read(uint32_t pid, int fd, std::string_view text, int64_t value, bool
                              : value == -ERRNO_EAGAIN ? BETWEEN_READ_EAGAIN
                              : value < 0              ? BETWEEN_READ_ERROR
                                                       : 0;
-    const uint32_t erred = ledger_came_from_outside(value) ? uint32_t{kErred} : 0;
-    touch(pid, fd, erred | (((value > 0 || (value == 0 && message)) && !peek) ? uint32_t{kTook} : uint32_t{kLooked}),
+    touch(pid, fd,
+          erred(value) | (((value > 0 || (value == 0 && message)) && !peek) ? uint32_t{kTook} : uint32_t{kLooked}),
           between, value == -ERRNO_EBADF ? ERRNO_EBADF : 0);
 }
 
 void Runs::wrote(uint32_t pid, int fd, int64_t value)
 {
-    const uint32_t erred = ledger_came_from_outside(value) ? uint32_t{kErred} : 0;
-    touch(pid, fd, erred | (value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked),
+    touch(pid, fd, erred(value) | (value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked),
           value == -ERRNO_EAGAIN ? BETWEEN_WRITE_EAGAIN
           : value < 0            ? BETWEEN_WRITE_ERROR
                                  : BETWEEN_WRITE,

@@ -72,6 +72,8 @@ Runs::Epoll& Runs::Process::add(const LogPlace& place)
 
 void Runs::Process::remove(Epoll& epoll)
 {
+    if (auto at = numbers.find(epoll.place.epfd); at != numbers.end() && at->second == epoll.place.epoll)
+        numbers.erase(at);
     if (!indexed()) {
         epolls.erase(epolls.begin() + (&epoll - epolls.data()));
         return;

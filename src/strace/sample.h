@@ -19,7 +19,6 @@ public:
     }
     // Lines that it ever took, of which it may have dropped some.
     size_t taken() const { return taken_; }
-    bool empty() const { return lines_.empty(); }
     const std::vector<std::string>& lines() const { return lines_; }
     // The log's first lines, whatever they are, and the sample: another tool may have written it.
     std::vector<std::string> with_first_lines() const;

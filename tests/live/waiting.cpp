@@ -30,7 +30,7 @@
 //   waiting inner-unread        an epoll in an epoll: the outer tells of the inner, and nobody asks the inner
 //   waiting inner-read          the same, and the inner is asked and its pipe read, each ten milliseconds
 //   waiting inner-direct        the inner is not asked, its only pipe is read at once: thousands of times per s
-//   waiting raw-unread          a packet socket of a network of its own gets what its owner sends, and is never read
+//   waiting raw-unread          a packet socket gets what its owner sends over loopback, and is never read
 //   waiting queue-read          a message each ten milliseconds, and each is read
 #include <fcntl.h>
 #include <mqueue.h>

@@ -44,6 +44,16 @@ inline std::vector<std::string> split(const std::string& text)
     return lines;
 }
 
+// As a terminal or a mail of this width breaks its lines.
+inline std::string wrapped(const std::string& text, size_t width)
+{
+    std::string broken;
+    for (const std::string& line : split(text))
+        for (size_t at = 0; at < line.size(); at += width)
+            broken += line.substr(at, width) + "\n";
+    return broken;
+}
+
 inline std::string times(unsigned count, const std::string& text)
 {
     std::string all;

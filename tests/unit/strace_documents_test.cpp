@@ -116,11 +116,7 @@ TEST(Documents, ABrokenEndOfACallIsJoined)
         "[pid 71] <... epoll_wait resumed>[{EPOLLIN|EPOLLHUP, {u32=31, u64=31}}], 64, -1) = 1\n"
         "[pid 72] <... futex resumed>) = 0\n";
     for (size_t width : {82U, 80U, 72U, 64U, 60U}) {
-        std::string broken;
-        for (const std::string& line : split(times(150, loop)))
-            for (size_t at = 0; at < line.size(); at += width)
-                broken += line.substr(at, width) + "\n";
-        const PastedAnswer judged = judge(broken);
+        const PastedAnswer judged = judge(wrapped(times(150, loop), width));
         EXPECT_GE(judged.level("EP204"), Level::kLikely) << width << "\n" << judged.told;
         EXPECT_EQ(judged.lost, 0U) << width;
     }

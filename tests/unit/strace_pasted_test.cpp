@@ -412,11 +412,7 @@ TEST(Pasted, BrokenLinesAreJoined)
         "epoll_wait(9, [{events=EPOLLIN|EPOLLRDHUP, data={u32=31, u64=31}}], 512, -1) = 1\n"
         "recvfrom(31, \"\", 2048, MSG_DONTWAIT|MSG_NOSIGNAL|MSG_TRUNC, NULL, NULL)      = 0\n";
     for (size_t width : {79U, 72U, 66U, 60U, 48U}) {
-        std::string broken;
-        for (const std::string& line : split(times(150, loop)))
-            for (size_t at = 0; at < line.size(); at += width)
-                broken += line.substr(at, width) + "\n";
-        PastedAnswer judged = judge(broken);
+        const PastedAnswer judged = judge(wrapped(times(150, loop), width));
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
         EXPECT_EQ(judged.lost, 0U) << width;
     }

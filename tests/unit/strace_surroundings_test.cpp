@@ -102,12 +102,8 @@ TEST(Surroundings, TheBeginningMayHaveComeAnotherWay)
     std::string log;
     for (unsigned i = 0; i < 90; i++)
         log += fmt::format("openat(AT_FDCWD, \"/lib/x{}.so\", O_RDONLY|O_CLOEXEC) = 3\n", i);
-    for (const std::string& line : split(times(150, kEnd))) {
-        log += "10:00,web,\"";
-        for (char c : line)
-            log += c == '"' ? "\"\"" : std::string(1, c);
-        log += "\"\n";
-    }
+    for (const std::string& line : split(times(150, kEnd)))
+        log += "10:00,web,\"" + replaced(line, "\"", "\"\"") + "\"\n";
     EXPECT_GE(judge(log).level("EP203"), Level::kLikely);
 }
 
