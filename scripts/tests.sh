@@ -148,12 +148,15 @@ record_corpus() {
 }
 
 # count_python NAME CODE: counts what the last line of build/NAME.log sums up, "NAME: N passed, N failed, N skipped".
+# Each that failed has a line of its own there: FAILED NAME: WHY, or one that says " s  FAILED: WHY" after its time.
 count_python() {
-    local name=$1 code=$2 line
+    local name=$1 code=$2 line named
     line=$(tail -n 1 "build/$name.log")
     if [[ $line =~ ^$name:\ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
         add "${BASH_REMATCH[@]:1}"
-        mapfile -t -O "${#FAILURES[@]}" FAILURES < <(grep -E "^FAILED | s  FAILED: " "build/$name.log" || true)
+        mapfile -t named < <(grep -E "^FAILED | s  FAILED: " "build/$name.log" || true)
+        FAILURES+=("${named[@]}")
+        if [[ ${#named[@]} -lt ${BASH_REMATCH[2]} ]]; then FAILURES+=("tests/$name: ${BASH_REMATCH[2]} failed, ${#named[@]} say which"); fi
         if [[ $code -eq 0 || ${BASH_REMATCH[2]} -gt 0 ]]; then return; fi
     fi
     fail "tests/$name ended with exit code $code"

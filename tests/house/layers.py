@@ -64,7 +64,7 @@ def try_case(where, name, file, text, expected):
         else:
             path.write_text(before)
     right = code == 0 and not said if expected is None else code == 1 and expected in said
-    print(f"{'ok  ' if right else 'FAIL'} {name}" + ("" if right else f": exit {code}: {said.strip()}"))
+    print(f"ok  {name}" if right else f"FAILED {name}: exit {code}: {said.strip()}")
     return right
 
 

@@ -140,7 +140,7 @@ def main():
     try:
         soak(minutes * 60)
     except AssertionError as error:
-        print(f"soak: FAILED: {error}\nsoak: 0 passed, 1 failed, 0 skipped", flush=True)
+        print(f"FAILED soak: {error}\nsoak: 0 passed, 1 failed, 0 skipped", flush=True)
         return 1
     print("soak: 1 passed, 0 failed, 0 skipped", flush=True)
     return 0
