@@ -104,9 +104,8 @@ int MappedFiles::read()
 
 void MappedFiles::take(std::string_view text)
 {
-    text_.clear();
-    ranges_.clear();
-    while (!text.empty() && text_.size() < kLongestKept) {
+    auto map = std::make_unique<Map>();
+    while (!text.empty() && map->text.size() < kLongestKept) {
         const std::string_view line = text.substr(0, text.find('\n'));
         text.remove_prefix(std::min(text.size(), line.size() + 1));
         Line mapped;
@@ -114,16 +113,32 @@ void MappedFiles::take(std::string_view text)
             continue;
         const bool file = mapped.name.starts_with('/');
         if (file || mapped.code)
-            text_.append(line).push_back('\n');
+            map->text.append(line).push_back('\n');
         if (file)
-            ranges_[mapped.start] = {mapped.end, mapped.inode, std::string(mapped.name)};
+            map->ranges[mapped.start] = {mapped.end, mapped.inode, std::string(mapped.name)};
     }
-    code_ = CodeMap(text_);
+    map_ = keep_once(std::move(map));
+}
+
+// Each is known for as long as somebody has it.
+std::shared_ptr<const MappedFiles::Map> MappedFiles::keep_once(std::unique_ptr<Map> map)
+{
+    static std::map<std::string_view, std::weak_ptr<const Map>> kept;
+    auto [at, fresh] = kept.try_emplace(map->text);
+    if (!fresh)
+        return at->second.lock();
+    map->code = CodeMap(map->text);
+    std::shared_ptr<const Map> shared(map.release(), [](const Map* last) {
+        kept.erase(last->text);
+        delete last;
+    });
+    at->second = shared;
+    return shared;
 }
 
 bool MappedFiles::read_code(uint64_t address, void* into, size_t size) const
 {
-    const CodeRange* range = code_.find(address);
+    const CodeRange* range = map_->code.find(address);
     if (!range || size > kMostCodeBytes || size > range->end - address)
         return false;
     return read_memory(address, into, size);
@@ -140,8 +155,8 @@ Descriptor MappedFiles::root() const { return root_of(pid_); }
 
 Descriptor MappedFiles::open(uint64_t base, std::string& path) const
 {
-    auto at = ranges_.find(base);
-    if (at == ranges_.end())
+    auto at = map_->ranges.find(base);
+    if (at == map_->ranges.end())
         return {};
     const auto& [start, range] = *at;
     const std::string exe = fmt::format("/proc/{}/exe", pid_);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,10 +23,10 @@ public:
     // Of `text`, as the kernel writes it. At most some MB are kept.
     void take(std::string_view text);
     // Its lines that name files or hold code.
-    const std::string& text() const { return text_; }
+    const std::string& text() const { return map_->text; }
     // The very file where its process lives and we may ask for that, else by its name. Always a regular one.
     Descriptor open(uint64_t base, std::string& path) const;
-    const CodeMap& code() const { return code_; }
+    const CodeMap& code() const { return map_->code; }
     // All of it or nothing; what is not executed, or more than an instruction or two, is not read: whoever asks may have been
     // taken over, and would like to see more.
     bool read_code(uint64_t address, void* into, size_t size) const;
@@ -34,17 +35,26 @@ public:
     // Of the process, as a place from which to look (O_PATH): whoever has it may open what he may.
     Descriptor root() const;
 
+    // Whether both know one and the same map, which is kept once.
+    bool same_map(const MappedFiles& other) const { return map_ == other.map_; }
+
 private:
     struct Range {
         uint64_t end = 0;
         uint64_t inode = 0;
         std::string name;
     };
+    struct Map {
+        std::string text;
+        CodeMap code;
+        std::map<uint64_t, Range> ranges;  // by start
+    };
+
+    // The children that a server forks have its map, to the letter: that of a hundred of them takes no more than one.
+    static std::shared_ptr<const Map> keep_once(std::unique_ptr<Map> map);
 
     uint32_t pid_;
-    std::string text_;
-    CodeMap code_;
-    std::map<uint64_t, Range> ranges_;  // by start
+    std::shared_ptr<const Map> map_ = std::make_shared<const Map>();
 };
 
 }  // namespace epaudit

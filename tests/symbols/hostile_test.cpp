@@ -346,5 +346,26 @@ TEST(MappedFiles, ReadsWhatTheKernelWrites)
     EXPECT_FALSE(files.open(0x3000, path)) << "only what is mapped is opened, by where it is";
 }
 
+// A server that forks for each request had a copy of its map kept for each child whose stacks were: megabytes of the same.
+TEST(MappedFiles, ChildrenThatHaveTheMapOfTheirParentShareIt)
+{
+    const std::string text = "1000-2000 r-xp 00000000 08:01 42 /lib/a.so\n";
+    MappedFiles parent(1), other(3);
+    other.take("1000-2000 r-xp 00000000 08:01 43 /lib/a.so\n");
+    parent.take(text);
+    {
+        MappedFiles child(2);
+        child.take(text + "5000-6000 rw-p 00000000 00:00 0 [heap]\n");  // of which nothing is kept
+        EXPECT_TRUE(child.same_map(parent));
+        EXPECT_FALSE(child.same_map(other));
+        child.take(other.text());
+        EXPECT_TRUE(child.same_map(other)) << "it has loaded what the other has";
+        parent.take("");
+    }
+    parent.take(text);
+    EXPECT_EQ(parent.text(), text) << "known again, after nobody had it";
+    EXPECT_TRUE(parent.code().find(0x1000));
+}
+
 }  // namespace
 }  // namespace epaudit
