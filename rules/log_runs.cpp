@@ -48,12 +48,8 @@ Level level_of(const Snapshot& books, const LogRun& run, const Settings& setting
         return Level::kLikely;
     const double seconds = static_cast<double>(run.ns) / NSEC_PER_SEC;
     const bool fast = seconds >= 1 && static_cast<double>(run.returns) >= 1000 * seconds;
-    return fast && settings["returns"] <= static_cast<double>(run.returns) ? Level::kConfirmed : Level::kLikely;
-}
-
-double needed(const LogRun& run, const Settings& settings)
-{
-    return run.cause == Cause::kStall ? settings["stalls"] : run.cause == Cause::kHerd ? 8 : settings["returns"];
+    return fast && log_run_needs(run, settings) <= static_cast<double>(run.returns) ? Level::kConfirmed
+                                                                                    : Level::kLikely;
 }
 
 // The books know it, and say more.
@@ -63,8 +59,8 @@ bool known_better(const Snapshot& books, const LogRun& run, const Settings& sett
         for (const Entry& entry : *list)
             if (entry.key.epoll == run.epoll && entry.key.fd == run.fd &&
                 (run.cause == Cause::kGhost
-                     ? entry.fault.ghost_told && entry.fault.ghost_told >= settings["told_likely"] &&
-                           entry.file.ghost_at + settings.ns("exists_s") <= books.time
+                     ? entry.fault.ghost_told && entry.fault.ghost_told >= settings[kGhostToldLikely] &&
+                           entry.file.ghost_at + settings.ns(kGhostExistsS) <= books.time
                      : run.cause < Cause::kAccept && run.cause > Cause::kNone && find_spin(books, entry, settings)))
                 return true;
     return false;
@@ -110,6 +106,19 @@ void describe(Finding& finding, const Snapshot& books, const LogRun& run)
 
 }  // namespace
 
+double log_run_needs(const LogRun& run, const Settings& settings)
+{
+    switch (run.cause) {
+    case Cause::kOut:
+    case Cause::kUnread:
+    case Cause::kEof:
+    case Cause::kHupErr: return settings[kSpinReturns];
+    case Cause::kHerd: return 8;
+    case Cause::kStall: return settings[kStalls];
+    default: return settings[kLogReturns];
+    }
+}
+
 std::string log_run_rule(const LogRun& run)
 {
     static constexpr const char* kRules[] = {"",      "EP201", "EP202", "EP203", "EP204",
@@ -140,7 +149,7 @@ void judge_log_runs(const RuleInfo& info, const Snapshot& books, const Settings&
         // With time stamps the books tell a stall from what only looks like one.
         if (run.cause == Cause::kStall && (books.times_known || run.doubt))
             continue;
-        if (log_run_rule(run) != info.id || static_cast<double>(run.returns) < needed(run, settings) ||
+        if (log_run_rule(run) != info.id || static_cast<double>(run.returns) < log_run_needs(run, settings) ||
             known_better(books, run, settings))
             continue;
         Finding finding = begin_epoll_finding(info, books, run.epoll, run.pid);

@@ -10,7 +10,19 @@
 
 namespace epaudit {
 
-// Adds the findings of this rule. Its threshold "returns" decides, whatever the length of the log.
+// Of the rules that judge such runs: what decides about a log, beside kSpinReturns of the spins.
+inline constexpr Threshold kLogReturns{"returns", 100, 100,
+                                       "in a log without more to go by: returns of epoll_wait in a row that show it"};
+inline constexpr Threshold kStalls{"stalls", 3, 3, "such stalls in the window, to be likely"};
+inline constexpr Threshold kGhostExistsS{"exists_s", 1, 1, "seconds the registration must outlive its descriptor",
+                                         kPatience};
+inline constexpr Threshold kGhostToldLikely{"told_likely", 2, 2,
+                                            "events delivered for the closed number, to be likely"};
+
+// So many returns make it a finding, in the settings of the rule that it belongs to.
+double log_run_needs(const LogRun& run, const Settings& settings);
+
+// Adds the findings of this rule. log_run_needs() decides, whatever the length of the log.
 // `advice`: how such a run is mended.
 using LogRunAdvice = std::function<std::string(const LogRun&)>;
 void judge_log_runs(const RuleInfo& info, const Snapshot& books, const Settings& settings, const LogRunAdvice& advice,

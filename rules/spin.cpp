@@ -4,16 +4,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 #include "bpf/ledger_limits.h"
 #include "rules/evidence.h"
 #include "rules/log_runs.h"
+#include "rules/sharers.h"
 #include "src/books/describe.h"
 
 namespace epaudit {
 namespace {
+
+constexpr Threshold kPerS{"per_s", 100, 100, "wake-ups without work per second that the run must reach"};
+constexpr Threshold kSeconds{"seconds", 1, 1, "seconds the run must last", kPatience};
+constexpr Threshold kConfirmPerS{"confirm_per_s", 1000, 1000,
+                                 "wake-ups without work per second from which it is confirmed"};
+constexpr Threshold kConfirmCpu{"confirm_cpu", 0.1, 0.1, "share of a core from which it is confirmed"};
 
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
@@ -62,9 +68,9 @@ bool is_spin(const Snapshot& books, const Spin& spin, const Settings& settings)
 {
     // Without time stamps the run itself must do: nothing legitimate was ever seen above 3 returns.
     if (!books.times_known)
-        return spin.returns >= settings["returns"];
-    return spin.returns >= settings["returns"] && spin.seconds >= settings["seconds"] &&
-           spin.per_s >= settings["per_s"];
+        return spin.returns >= settings[kSpinReturns];
+    return spin.returns >= settings[kSpinReturns] && spin.seconds >= settings[kSeconds] &&
+           spin.per_s >= settings[kPerS];
 }
 
 // Input that comes ends a run on EPOLLOUT, and so does the error of a peer that goes away: reported once, it is not
@@ -142,54 +148,6 @@ Spin all_runs(const Snapshot& books, const Entry& entry)
     return spin;
 }
 
-constexpr std::pair<uint32_t, const char*> kBetweenNames[] = {{BETWEEN_READ_EOF, "read = 0"},
-                                                              {BETWEEN_READ_EAGAIN, "read = EAGAIN"},
-                                                              {BETWEEN_READ_ERROR, "read failed"},
-                                                              {BETWEEN_WRITE, "write"},
-                                                              {BETWEEN_WRITE_EAGAIN, "write = EAGAIN"},
-                                                              {BETWEEN_WRITE_ERROR, "write failed"},
-                                                              {BETWEEN_ACCEPT_ERROR, "accept failed"},
-                                                              {BETWEEN_OTHER_ERROR, "a call failed"},
-                                                              {BETWEEN_IN_VAIN, "a call that changes nothing"},
-                                                              {BETWEEN_PEEK, "MSG_PEEK or FIONREAD"},
-                                                              {BETWEEN_MOD, "epoll_ctl(MOD)"},
-                                                              {BETWEEN_MOD_SAME, "epoll_ctl(MOD) to the same mask"},
-                                                              {BETWEEN_DEL_FAILED, "epoll_ctl(DEL) failed"},
-                                                              {BETWEEN_URING, "io_uring_enter"}};
-
-// Those that such a bit stands for; NULL where no error was kept (the file has several registrations).
-const failed_calls* failed_by(const run_calls& calls, uint32_t bit)
-{
-    const failed_calls* failed = bit == BETWEEN_READ_ERROR    ? &calls.failed[FAILED_READ]
-                                 : bit == BETWEEN_WRITE_ERROR ? &calls.failed[FAILED_WRITE]
-                                 : bit == BETWEEN_OTHER_ERROR ? &calls.failed[FAILED_OTHER]
-                                                              : nullptr;
-    return failed && failed->count ? failed : nullptr;
-}
-
-std::string failed_text(const failed_calls& failed)
-{
-    const char* call = failed.kind == POSTING_READ      ? "read"
-                       : failed.kind == POSTING_WRITE   ? "write"
-                       : failed.kind == POSTING_ACCEPT  ? "accept"
-                       : failed.kind == POSTING_CONNECT ? "connect"
-                                                        : "shutdown";
-    return fmt::format("{} = {}", call, errno_text(failed.error));
-}
-
-// `calls`: names the errors; NULL where they are not known.
-std::string between_text(uint32_t between, const run_calls* calls)
-{
-    std::string text;
-    for (const auto& [bit, name] : kBetweenNames) {
-        if (!(between & bit))
-            continue;
-        const failed_calls* failed = calls ? failed_by(*calls, bit) : nullptr;
-        text += (text.empty() ? "" : ", ") + (failed ? failed_text(*failed) : std::string(name));
-    }
-    return text.empty() ? "nothing between returns" : text + " between returns";
-}
-
 }  // namespace
 
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
@@ -207,40 +165,38 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
     return spin;
 }
 
-std::vector<Threshold> spin_thresholds()
+namespace {
+
+// So many times what makes a run, and nearly all the time that was watched: a spin, if it had been watched for longer.
+constexpr double kManyRuns = 10, kBriefWatch = 3;
+// What comes before and after the run, and when it began, are not known.
+constexpr double kSparedS = 5;
+
+std::optional<Spin> brief_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
 {
-    return {{"returns", 100, 100, "consecutive wake-ups without work that make a run"},
-            {"per_s", 100, 100, "wake-ups without work per second that the run must reach"},
-            {"seconds", 1, 1, "seconds the run must last", kPatience},
-            {"confirm_per_s", 1000, 1000, "wake-ups without work per second from which it is confirmed"},
-            {"confirm_cpu", 0.1, 0.1, "share of a core from which it is confirmed"}};
+    if (!entry.key.epoll || books.more_follow || !books.times_known || books.time <= books.began)
+        return std::nullopt;
+    Spin spin = all_runs(books, entry);
+    const double watched = static_cast<double>(books.time - books.began) / NSEC_PER_SEC;
+    if (watched > kBriefWatch * settings[kSeconds] || spin.returns < kManyRuns * settings[kSpinReturns] ||
+        spin.returns < settings[kPerS] * watched)
+        return std::nullopt;
+    spin.events = usual_events(entry.registration, spin);
+    spin.shape = shape_of(books, entry, spin);
+    return spin;
 }
 
-uint32_t usual_calls(const run_calls& calls)
+InconclusiveReason too_brief(const Entry& entry, const Spin& spin, const Settings& settings)
 {
-    uint32_t usual = 0;
-    for (uint32_t bit = 0; bit < BETWEEN_KINDS; bit++) {
-        if (calls.after[bit] && calls.after[bit] * 10U >= calls.returns)
-            usual |= 1U << bit;
-    }
-    return usual;
+    return {Inconclusive::kTooShort,
+            fmt::format("fd {} ({}) was reported {} times without work, for less time than a verdict takes",
+                        entry.key.fd, kind_name(entry.file.kind), spin.returns),
+            fmt::format("watch for {:g} s", settings[kSeconds] + kSparedS)};
 }
 
-std::string between_text(uint32_t between) { return between_text(between, nullptr); }
+}  // namespace
 
-std::string between_text(const run_calls& calls) { return between_text(usual_calls(calls), &calls); }
-
-std::string answer_text(const run_calls& calls)
-{
-    std::string text;
-    uint32_t usual = usual_calls(calls);
-    for (uint32_t bit : {BETWEEN_READ_ERROR, BETWEEN_WRITE_ERROR, BETWEEN_OTHER_ERROR}) {
-        const failed_calls* failed = usual & bit ? failed_by(calls, bit) : nullptr;
-        if (failed)
-            text += fmt::format("{}{}, {} times", text.empty() ? "" : "; ", failed_text(*failed), failed->count);
-    }
-    return text;
-}
+std::vector<Threshold> spin_thresholds() { return {kSpinReturns, kPerS, kSeconds, kConfirmPerS, kConfirmCpu}; }
 
 namespace {
 
@@ -267,50 +223,13 @@ Coverage SpinRule::coverage(const Sight& sight) const
     return {};
 }
 
-namespace {
-
-constexpr size_t kMostNamed = 8;
-
-bool shares_data(const Entry& entry) { return entry.registration.flags & REGISTRATION_SHARED; }
-
-void name_candidates(Finding& finding, const std::vector<const Entry*>& candidates)
-{
-    std::string names;
-    for (const Entry* one : std::span(candidates).first(std::min(candidates.size(), kMostNamed)))
-        names += fmt::format("{}{} fd {}", names.empty() ? "" : ", ", kind_name(one->file.kind), one->key.fd);
-    if (candidates.size() > kMostNamed)
-        names += fmt::format(" and {} more", candidates.size() - kMostNamed);
-    finding.fd = {};
-    add_fact(finding, "which fd",
-             fmt::format("not known: {} have the same data, {:#x}", names, candidates.front()->registration.data));
-}
-
-}  // namespace
-
-const std::vector<const Entry*>& Sharers::of(const Entry& entry)
-{
-    static const std::vector<const Entry*> kNone;
-    if (!shares_data(entry))
-        return kNone;
-    if (!std::exchange(counted_, true))
-        count();
-    return groups_[{entry.key.epoll, entry.registration.data, entry.buried}];
-}
-
-void Sharers::count()
-{
-    for (const std::vector<Entry>* entries : {&books_.entries, &books_.buried})
-        for (const Entry& one : *entries)
-            if (shares_data(one))
-                groups_[{one.key.epoll, one.registration.data, one.buried}].push_back(&one);
-    for (auto& [group, all] : groups_)
-        std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->key.fd < b->key.fd; });
-}
-
 void SpinRule::judge(const Snapshot& books, const Entry& entry, Sharers& sharers, const Settings& settings,
                      std::vector<Finding>& out) const
 {
     std::optional<Spin> spin = find_spin(books, entry, settings);
+    const bool brief = !spin;
+    if (brief)
+        spin = brief_spin(books, entry, settings);
     if (!spin || spin->shape != advice_.shape)
         return;
     const std::vector<const Entry*>& candidates = sharers.of(entry);
@@ -322,8 +241,10 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, Sharers& sharers
     if (candidates.size() > 1)
         name_candidates(finding, candidates);
     bool dear = books.times_known &&
-                (spin->per_s >= settings["confirm_per_s"] || spin->cpu_share >= settings["confirm_cpu"]);
-    finding.level = dear ? Level::kConfirmed : Level::kLikely;
+                (spin->per_s >= settings[kConfirmPerS] || spin->cpu_share >= settings[kConfirmCpu]);
+    finding.level = brief ? Level::kRisk : dear ? Level::kConfirmed : Level::kLikely;
+    if (brief)
+        finding.inconclusive = too_brief(entry, *spin, settings);
     finding.count = spin->returns;
     finding.summary = advice_.summary(entry, *spin);
     finding.fix = advice_.fix(entry, *spin);

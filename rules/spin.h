@@ -4,9 +4,7 @@
 // costs, and which one rule it belongs to.
 #pragma once
 
-#include <map>
 #include <optional>
-#include <tuple>
 #include <vector>
 
 #include "src/audit/rule.h"
@@ -44,6 +42,8 @@ struct SpinAdvice {
     std::string (*fix)(const Entry& entry, const Spin& spin);
 };
 
+inline constexpr Threshold kSpinReturns{"returns", 100, 100, "consecutive wake-ups without work that make a run"};
+
 std::vector<Threshold> spin_thresholds();
 
 // enum between_bit: what came before a tenth of the returns, and more. The rest happens in any long run.
@@ -54,23 +54,7 @@ std::string between_text(uint32_t between);  // where only the bits are known
 // "write = EPIPE, 412000 times"; empty where failing calls are not what answers the returns.
 std::string answer_text(const run_calls& calls);
 
-// Where data does not tell which registration an event was about, a run counts for all that may be meant: those that
-// have the same data in the same epoll. There may be thousands of them: they are found in one pass, when somebody asks.
-class Sharers {
-public:
-    explicit Sharers(const Snapshot& books) : books_(books) {}
-    // By number; none: its data is its own.
-    const std::vector<const Entry*>& of(const Entry& entry);
-
-private:
-    void count();
-
-    using Group = std::tuple<uint64_t, uint64_t, bool>;  // epoll, data, buried
-
-    const Snapshot& books_;
-    bool counted_ = false;
-    std::map<Group, std::vector<const Entry*>> groups_;
-};
+class Sharers;
 
 class SpinRule : public Rule {
 public:

@@ -15,6 +15,13 @@
 
 namespace epaudit {
 
+// Of several rules about what waits.
+inline constexpr Threshold kIdleWindowS{"idle_window_s", 60, 60,
+                                        "seconds within which a thread counts as one of the loop's"};
+inline constexpr Threshold kHandoffTurnS{
+    "turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"};
+inline constexpr Threshold kGraceS{"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"};
+
 using Doubts = std::vector<std::string>;
 
 // An edge with unread input was left unanswered on purpose, on this file or another of the set.

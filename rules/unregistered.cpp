@@ -147,7 +147,7 @@ std::optional<Finding> Unregistered::judge(const RuleInfo& rule, const Snapshot&
 {
     Sight& sight = sights_[{s.file, s.ino}];
     const uint64_t since = patience_.since(s.tgid, sight.since);
-    const uint64_t patience = settings.ns("unregistered_s");
+    const uint64_t patience = settings.ns(kUnregisteredS);
     if (!s.waiting || since + patience > looked_at_)
         return std::nullopt;
     Doubts doubts = doubts_of(books, s, sight, patience);
@@ -199,7 +199,7 @@ void Unregistered::audit(const RuleInfo& rule, const Snapshot& books, const Sett
         }
     }
     for (Finding& finding : found) {
-        if (finding.level == Level::kLikely && sure[finding.pid] >= settings["sockets"])
+        if (finding.level == Level::kLikely && sure[finding.pid] >= settings[kSockets])
             finding.level = Level::kConfirmed;
         out.push_back(std::move(finding));
     }

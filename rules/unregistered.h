@@ -12,6 +12,11 @@
 
 namespace epaudit {
 
+// EP106 lists them among its own; the second decides about its other sockets as well.
+inline constexpr Threshold kUnregisteredS{"unregistered_s", 30, 3, "the same, for what is registered nowhere",
+                                          kPatience};
+inline constexpr Threshold kSockets{"sockets", 3, 3, "such sockets of one process at once, to be confirmed"};
+
 class Unregistered {
 public:
     // `from_start` is told of those that hang since before the observation; its settle() comes after.

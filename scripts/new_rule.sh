@@ -60,6 +60,8 @@ write_rule() {
 namespace epaudit {
 namespace {
 
+constexpr Threshold kSeconds{"seconds", 5, 1, "seconds it must last"};
+
 class @CAMEL@ : public Rule {
 public:
     const RuleInfo& info() const override { return info_; }
@@ -85,7 +87,7 @@ private:
                          "@NAME@",
                          "what it says, in one line",
                          Level::kLikely,
-                         {{"seconds", 5, 1, "seconds it must last"}},
+                         {kSeconds},
                          {Seam::kState},
                          "what it cannot see"};
 };

@@ -11,19 +11,22 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP205",
-    "accept-spin",
-    "accept fails (EMFILE ...), the backlog stays, the loop spins",
-    Level::kConfirmed,
-    {{"returns", 100, 100, "in a log without more to go by: returns of epoll_wait in a row that show it"},
-     {"window_s", 1, 1, "seconds over which failing accepts are counted", kPatience},
-     {"turns_per_s", 100, 100, "deliveries of the listener per second, each answered by a failing accept"},
-     {"burst_per_s", 1000, 1000, "failing accepts per second that a handler makes without waiting in between"},
-     {"accepted_share", 0.1, 0.1, "accepts that succeed, to failing ones, from which descriptors are found"}},
-    {},
-    "a shortage seen only through calls other than accept (open, socket, connect)",
-    {StackRole::kAccept, StackRole::kArmed}};
+constexpr Threshold kWindowS{"window_s", 1, 1, "seconds over which failing accepts are counted", kPatience};
+constexpr Threshold kTurnsPerS{"turns_per_s", 100, 100,
+                               "deliveries of the listener per second, each answered by a failing accept"};
+constexpr Threshold kBurstPerS{"burst_per_s", 1000, 1000,
+                               "failing accepts per second that a handler makes without waiting in between"};
+constexpr Threshold kAcceptedShare{"accepted_share", 0.1, 0.1,
+                                   "accepts that succeed, to failing ones, from which descriptors are found"};
+
+const RuleInfo kInfo{"EP205",
+                     "accept-spin",
+                     "accept fails (EMFILE ...), the backlog stays, the loop spins",
+                     Level::kConfirmed,
+                     {kLogReturns, kWindowS, kTurnsPerS, kBurstPerS, kAcceptedShare},
+                     {},
+                     "a shortage seen only through calls other than accept (open, socket, connect)",
+                     {StackRole::kAccept, StackRole::kArmed}};
 
 struct Failures {
     uint32_t turns = 0;
@@ -62,7 +65,7 @@ public:
             if (f.kind != FILE_LISTENER || !f.accept_errors)
                 continue;
             auto span = windows_.note({entry.file_id, f.ino}, {entry.fault.fail_turns, f.accept_errors, f.accepts},
-                                      books.time, settings.ns("window_s"));
+                                      books.time, settings.ns(kWindowS));
             Spinning spinning;
             if (span)
                 spinning = measure(entry, span->then, span->seconds);
@@ -97,9 +100,9 @@ private:
     {
         double errors = f.accept_errors - then.errors;
         double accepts = f.accepts - then.accepts;
-        if (accepts > settings["accepted_share"] * errors)
+        if (accepts > settings[kAcceptedShare] * errors)
             return false;  // sheds with a spare descriptor, or others close theirs
-        return s.turns_per_s >= settings["turns_per_s"] || (s.in_handler && s.errors_per_s >= settings["burst_per_s"]);
+        return s.turns_per_s >= settings[kTurnsPerS] || (s.in_handler && s.errors_per_s >= settings[kBurstPerS]);
     }
 
     static void report(const Snapshot& books, const Entry& entry, const Spinning& s, bool spins,

@@ -30,6 +30,8 @@ std::string fix(const Entry&, const Spin& spin)
            "only after a write() was cut short or returned EAGAIN";
 }
 
+constexpr Threshold kArmedS{"armed_s", 60, 60, "seconds of EPOLLOUT with nothing written, worth a remark; 60 at least"};
+
 // Beside the spin: EPOLLOUT armed for long and nothing written. It rides along with useful events, or the loop is
 // slow; a spin is only a matter of load.
 class BusyEpollout : public SpinRule {
@@ -43,7 +45,7 @@ public:
             const registration_row& r = entry.registration;
             bool in_vain = entry.key.epoll && entry.state.sk_state == SK_ESTABLISHED && (entry.live_mask & EV_OUT) &&
                            ledger_armed_in_vain(&r, &entry.file, &entry.state, books.time) &&
-                           std::max(r.armed_at, entry.file.wrote_at) + settings.ns("armed_s") <= books.time;
+                           std::max(r.armed_at, entry.file.wrote_at) + settings.ns(kArmedS) <= books.time;
             if (in_vain)
                 remark(books, entry, out);
         }
@@ -69,7 +71,7 @@ private:
 std::vector<Threshold> thresholds()
 {
     std::vector<Threshold> all = spin_thresholds();
-    all.push_back({"armed_s", 60, 60, "seconds of EPOLLOUT with nothing written, worth a remark; 60 at least"});
+    all.push_back(kArmedS);
     return all;
 }
 

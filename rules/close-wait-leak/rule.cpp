@@ -17,24 +17,28 @@ namespace {
 constexpr uint8_t kCloseWait = 8;
 constexpr uint8_t kClosed = 7;  // of a connection: reset
 constexpr uint32_t kWindows = 3;
-constexpr uint32_t kSpins = 100;  // EP203's default; a spin that young is not yet a leak either
+// By default EP203 speaks from then on; a spin that young is not yet a leak either.
+constexpr auto kSpins = static_cast<uint32_t>(kSpinReturns.production);
 
-const RuleInfo kInfo{
-    "EP302",
-    "close-wait-leak",
-    "EOF known, socket never closed; CLOSE_WAIT grows",
-    Level::kConfirmed,
-    {{"leak_s", 300, 2, "seconds since the program learnt of the peer's close, and since it last sent anything",
-      kPatience},
-     {"sockets", 10, 10, "such sockets in one process from which it is a leak"},
-     {"resets", 3, 3, "the same, of sockets that a reset has ended"},
-     {"burst_s", 1800, 4,
-      "seconds after which so many are a leak though the number does not grow, if nobody can have them"},
-     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"},
-     {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row while the old ones stay"}},
-    {Seam::kState},
-    "sockets that were never registered with an epoll since the audit began",
-    {StackRole::kRead, StackRole::kArmed}};
+constexpr Threshold kLeakS{"leak_s", 300, 2,
+                           "seconds since the program learnt of the peer's close, and since it last sent anything",
+                           kPatience};
+constexpr Threshold kSockets{"sockets", 10, 10, "such sockets in one process from which it is a leak"};
+constexpr Threshold kResets{"resets", 3, 3, "the same, of sockets that a reset has ended"};
+constexpr Threshold kBurstS{
+    "burst_s", 1800, 4,
+    "seconds after which so many are a leak though the number does not grow, if nobody can have them"};
+constexpr Threshold kWindowS{"window_s", 60, 1,
+                             "seconds of one window; the number must grow in 3 in a row while the old ones stay"};
+
+const RuleInfo kInfo{"EP302",
+                     "close-wait-leak",
+                     "EOF known, socket never closed; CLOSE_WAIT grows",
+                     Level::kConfirmed,
+                     {kLeakS, kSockets, kResets, kBurstS, kHandoffTurnS, kWindowS},
+                     {Seam::kState},
+                     "sockets that were never registered with an epoll since the audit began",
+                     {StackRole::kRead, StackRole::kArmed}};
 
 bool knows_and_keeps(const Entry& entry)
 {
@@ -115,13 +119,13 @@ public:
         for (std::span<const Entry> file : by_file(books.entries)) {
             const Entry& entry = file.front();
             if (!(knows_and_keeps(entry) || was_reset(entry)) || spins(file) || books.stopped(entry.file.tgid) ||
-                since(entry) + settings.ns("leak_s") > books.time)
+                since(entry) + settings.ns(kLeakS) > books.time)
                 continue;
             if (!was_reset(entry))
                 members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
             kept[entry.file.tgid].push_back(&entry);
         }
-        growth_.note(members, books.time, settings.ns("window_s"));
+        growth_.note(members, books.time, settings.ns(kWindowS));
         note_late(kept);
         if (!books.processes.empty())  // a log names them at its end
             std::erase_if(late_, [&](uint32_t pid) { return !books.processes.count(pid); });
@@ -158,16 +162,16 @@ private:
                    const Settings& settings) const
     {
         auto old = std::count_if(entries.begin(), entries.end(), [&](const Entry* entry) {
-            return was_reset(*entry) == reset && since(*entry) + settings.ns("burst_s") <= books.time &&
-                   nobody_has(books, *entry, settings.ns("turn_s"));
+            return was_reset(*entry) == reset && since(*entry) + settings.ns(kBurstS) <= books.time &&
+                   nobody_has(books, *entry, settings.ns(kHandoffTurnS));
         });
-        return !late_.count(pid) && static_cast<double>(old) >= settings[reset ? "resets" : "sockets"];
+        return !late_.count(pid) && static_cast<double>(old) >= settings[reset ? kResets : kSockets];
     }
 
     void report(const Snapshot& books, uint32_t pid, const std::vector<const Entry*>& entries, const Settings& settings,
                 std::vector<Finding>& out)
     {
-        bool leak = static_cast<double>(entries.size()) >= settings["sockets"] && growth_.grew(pid);
+        bool leak = static_cast<double>(entries.size()) >= settings[kSockets] && growth_.grew(pid);
         bool ended = abandoned(books, pid, entries, false, settings);
         bool resets = abandoned(books, pid, entries, true, settings);
         for (const Entry* entry : entries) {

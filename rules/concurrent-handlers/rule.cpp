@@ -7,16 +7,18 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP501",
-    "concurrent-handlers",
-    "two threads read one stream at once",
-    Level::kConfirmed,
-    {{"overlaps", 2, 2, "pairs of reads, both inside the call at the same time and both with bytes, to be confirmed"},
-     {"misses", 10, 10, "such pairs of which one found nothing, to be likely"}},
-    {Seam::kWakeups},
-    "reads that overlap without either of them having to wait for the other",
-    {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
+constexpr Threshold kOverlaps{
+    "overlaps", 2, 2, "pairs of reads, both inside the call at the same time and both with bytes, to be confirmed"};
+constexpr Threshold kMisses{"misses", 10, 10, "such pairs of which one found nothing, to be likely"};
+
+const RuleInfo kInfo{"EP501",
+                     "concurrent-handlers",
+                     "two threads read one stream at once",
+                     Level::kConfirmed,
+                     {kOverlaps, kMisses},
+                     {Seam::kWakeups},
+                     "reads that overlap without either of them having to wait for the other",
+                     {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
 
 class ConcurrentHandlers : public Rule {
 public:
@@ -47,9 +49,9 @@ private:
     static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const fault_row& x = entry.fault;
-        bool confirmed = x.clashes >= settings["overlaps"];
+        bool confirmed = x.clashes >= settings[kOverlaps];
         // Level-triggered input is reported to every thread that asks until it is read: that is EP402's matter.
-        bool missed = (entry.registration.mask & EV_ET) && x.clash_misses >= settings["misses"];
+        bool missed = (entry.registration.mask & EV_ET) && x.clash_misses >= settings[kMisses];
         if (!confirmed && !missed)
             return;
         Finding finding = begin_finding(kInfo, books, entry);

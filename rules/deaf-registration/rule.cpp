@@ -19,21 +19,22 @@ namespace {
 constexpr uint32_t kInput = EV_IN | EV_RDNORM;
 constexpr uint16_t kConnectUntold = FILE_CONNECTING | FILE_CONNECT_ASKED;
 
+constexpr Threshold kDeafS{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd", kPatience};
+constexpr Threshold kFromStartS{"from_start_s", 30, 1,
+                                "the same, for input of an fd that was registered when the observation began"};
+constexpr Threshold kConnectS{"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd",
+                              kPatience};
+constexpr Threshold kFastShare{
+    "fast_share", 0.9, 0.9,
+    "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "
+    "does so at once"};
+
 const RuleInfo kInfo{
     "EP106",
     "deaf-registration",
     "registered only for what cannot come, while input waits",
     Level::kConfirmed,
-    {{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd", kPatience},
-     {"from_start_s", 30, 1, "the same, for input of an fd that was registered when the observation began"},
-     {"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd", kPatience},
-     {"unregistered_s", 30, 3, "the same, for what is registered nowhere", kPatience},
-     {"sockets", 3, 3, "such sockets of one process at once, to be confirmed"},
-     {"fast_share", 0.9, 0.9,
-      "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "
-      "does so at once"},
-     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"},
-     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
+    {kDeafS, kFromStartS, kConnectS, kUnregisteredS, kSockets, kFastShare, kHandoffTurnS, kIdleWindowS},
     {Seam::kState},
     "programs that pause all their clients on purpose after answering them look the same at likely",
     {StackRole::kArmed, StackRole::kWait}};
@@ -116,7 +117,7 @@ public:
         }
         std::erase_if(stands_, [&](const auto& s) { return s.second.seen_at != books.time; });
         for (const Case& one : found)
-            report(books, one, sure[one.entry->file.tgid] >= settings["sockets"], out);
+            report(books, one, sure[one.entry->file.tgid] >= settings[kSockets], out);
         unregistered_.audit(kInfo, books, settings, from_start_, out);
         from_start_.settle(kInfo, books, first, out);
     }
@@ -139,7 +140,7 @@ private:
         uint64_t touched = early ? entry.registration.added_at : std::max({f.attempt_at, f.wrote_at, f.armed_at});
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, touched));
         bool timer_gone = patience_.no_timer_pending(books, entry, touched);
-        if (since + settings.ns(early ? "from_start_s" : "deaf_s") > books.time)
+        if (since + settings.ns(early ? kFromStartS : kDeafS) > books.time)
             return std::nullopt;
         Doubts doubts;
         if (!resumes_at_once(books, entry, settings))
@@ -148,7 +149,7 @@ private:
         doubt_blocked_output(books, entry, doubts);
         doubt_peeked(entry, doubts);
         doubt_timer(timer_gone, doubts);
-        bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+        bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS));
         if (early)
             doubts.emplace_back(kPastUnknown);
         else
@@ -162,7 +163,7 @@ private:
     {
         const file_row& f = entry.file;
         uint64_t since = patience_.since(f.tgid, std::max({f.stuck_at, f.armed_at, f.attempt_at}));
-        if (since + settings.ns("deaf_s") > books.time)
+        if (since + settings.ns(kDeafS) > books.time)
             return std::nullopt;
         Doubts doubts;
         if (untouched_from_start(entry))
@@ -191,7 +192,7 @@ private:
         uint64_t touched = std::max({f.attempt_at, f.wrote_at, f.armed_at});
         uint64_t since = patience_.since(f.tgid, std::max(stand.at, touched));
         bool timer_gone = patience_.no_timer_pending(books, entry, touched);
-        if (since + settings.ns("connect_s") > books.time)
+        if (since + settings.ns(kConnectS) > books.time)
             return std::nullopt;
         Doubts doubts;
         doubt_thread(books, entry, touched, settings, doubts);
@@ -203,7 +204,7 @@ private:
     static bool resumes_at_once(const Snapshot& books, const Entry& entry, const Settings& settings)
     {
         const epoll_row* epoll = books.epoll(entry.key.epoll);
-        return epoll && epoll->resumes_fast >= settings["fast_share"] * epoll->resumes;
+        return epoll && epoll->resumes_fast >= settings[kFastShare] * epoll->resumes;
     }
 
     // The thread that last had it must be one of the loop's, have gone back to waiting, and have woken nobody.
@@ -217,7 +218,7 @@ private:
         else if (thread->wait_at < touched)
             doubts.push_back("the thread that last had it has not waited again: it may still be at work");
         else
-            doubt_handoff(*thread, touched, settings.ns("turn_s"), doubts);
+            doubt_handoff(*thread, touched, settings.ns(kHandoffTurnS), doubts);
     }
 
     static void describe(Finding& finding, const Case& one)

@@ -10,16 +10,18 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kWindowS{"window_s", 5, 2, "seconds over which deliveries are compared", kPatience};
+constexpr Threshold kShare{"share", 0.5, 0.3, "duplicates to deliveries in the window, over the fds of an epoll"};
+constexpr Threshold kDuplicates{"duplicates", 100, 20, "duplicates in the window, of which a thread found nothing"};
+constexpr Threshold kPerS{"per_s", 10, 10, "such duplicates per second"};
+constexpr Threshold kConfirmPerS{"confirm_per_s", 1000, 1000, "the same, to be confirmed"};
+
 const RuleInfo kInfo{
     "EP402",
     "duplicate-delivery",
     "one level-triggered event handed to several threads of one epoll",
     Level::kConfirmed,
-    {{"window_s", 5, 2, "seconds over which deliveries are compared", kPatience},
-     {"share", 0.5, 0.3, "duplicates to deliveries in the window, over the fds of an epoll"},
-     {"duplicates", 100, 20, "duplicates in the window, of which a thread found nothing"},
-     {"per_s", 10, 10, "such duplicates per second"},
-     {"confirm_per_s", 1000, 1000, "the same, to be confirmed"}},
+    {kWindowS, kShare, kDuplicates, kPerS, kConfirmPerS},
     {Seam::kState},
     "fds whose input grew between the two deliveries; listeners (EP401) and wake-up descriptors are left out",
     {StackRole::kArmed, StackRole::kWait}};
@@ -54,7 +56,7 @@ public:
                 continue;
             auto span = windows_.note({entry.file_id, f.ino},
                                       {f.duplicates, entry.fault.duplicates_wasted, r.deliveries}, books.time,
-                                      settings.ns("window_s"));
+                                      settings.ns(kWindowS));
             if (!span || f.duplicates == span->then.duplicates)
                 continue;
             Group& group = groups[entry.key.epoll];
@@ -86,12 +88,11 @@ private:
         // One thread of each pair is right to come: only those that found nothing count.
         double useless = std::min(group.duplicates, group.wasted);
         double per_s = useless / group.seconds;
-        if (useless < settings["duplicates"] || per_s < settings["per_s"] ||
-            useless < settings["share"] * group.deliveries)
+        if (useless < settings[kDuplicates] || per_s < settings[kPerS] || useless < settings[kShare] * group.deliveries)
             return;
         Finding finding = begin_finding(kInfo, books, *group.example);
         finding.subject_file = 0;  // it is about the epoll that the threads share
-        finding.level = per_s >= settings["confirm_per_s"] ? Level::kConfirmed : Level::kLikely;
+        finding.level = per_s >= settings[kConfirmPerS] ? Level::kConfirmed : Level::kLikely;
         finding.summary = "several threads wait on one epoll and are told of the same input: all but one find nothing";
         finding.shape = "level-triggered without EPOLLONESHOT, shared by threads";
         finding.count = group.example->file.duplicates;

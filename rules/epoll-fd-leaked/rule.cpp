@@ -10,11 +10,13 @@ namespace {
 // Many programs close what they were not meant to have as the first thing they do, and only a look tells.
 constexpr uint64_t kGraceNs = 500 * NSEC_PER_MSEC;
 
+constexpr Threshold kLeaks{"leaks", 1, 1, "programs that were started with the epoll fd open"};
+
 const RuleInfo kInfo{"EP603",
                      "epoll-fd-leaked",
                      "epoll fd without CLOEXEC survived exec",
                      Level::kRisk,
-                     {{"leaks", 1, 1, "programs that were started with the epoll fd open"}},
+                     {kLeaks},
                      {},
                      "children that are not watched (attach without --follow-forks)",
                      {StackRole::kCreated}};
@@ -27,7 +29,7 @@ public:
     {
         for (const auto& [id, e] : books.epolls) {
             uint32_t asked = e.leaks && e.leaked_at + kGraceNs > books.time ? e.leaks - 1 : e.leaks;
-            if (!asked || asked < settings["leaks"])
+            if (!asked || asked < settings[kLeaks])
                 continue;
             auto heir = books.processes.find(e.leaked_tgid);
             std::string program = heir == books.processes.end() ? "" : heir->second.comm;

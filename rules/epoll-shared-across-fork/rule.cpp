@@ -12,15 +12,18 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kAliveS{"alive_s", 2, 0.5,
+                            "seconds after the first such deed for which both processes must still live (a parent that "
+                            "forks and exits is fine)"};
+constexpr Threshold kBothS{"both_s", 10, 1,
+                           "seconds for which both must wait on the epoll and get events, to be likely", kPatience};
+
 const RuleInfo kInfo{
     "EP503",
     "epoll-shared-across-fork",
     "parent and child change one another's registrations",
     Level::kConfirmed,
-    {{"alive_s", 2, 0.5,
-      "seconds after the first such deed for which both processes must still live (a parent that forks and exits is "
-      "fine)"},
-     {"both_s", 10, 1, "seconds for which both must wait on the epoll and get events, to be likely", kPatience}},
+    {kAliveS, kBothS},
     {},
     "a child that is not watched (attach without --follow-forks); registrations made before the audit began",
     {StackRole::kChanged, StackRole::kWait}};
@@ -64,7 +67,7 @@ private:
         if (!e.foreign_at || !alive(books, e.foreign_owner) || !alive(books, e.foreign_tgid))
             return false;
         const uint64_t first = deeds_.emplace(Deed{id, e.foreign_owner, e.foreign_tgid}, e.foreign_at).first->second;
-        return first + settings.ns("alive_s") <= books.time;
+        return first + settings.ns(kAliveS) <= books.time;
     }
 
     // One process changed what the other had registered, or was told of a file that it does not have there.
@@ -107,7 +110,7 @@ private:
     {
         std::set<uint32_t> waiting;
         for (const auto& [tid, t] : books.threads) {
-            bool recent = t.waiting || t.return_at + settings.ns("both_s") > books.time;
+            bool recent = t.waiting || t.return_at + settings.ns(kBothS) > books.time;
             if (t.epoll == id && recent && alive(books, t.tgid))
                 waiting.insert(t.tgid);
         }
@@ -116,7 +119,7 @@ private:
             return;
         }
         uint64_t since = both_since_.emplace(id, books.time).first->second;
-        if (since + settings.ns("both_s") > books.time)
+        if (since + settings.ns(kBothS) > books.time)
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, e.tgid);
         finding.level = Level::kLikely;

@@ -11,21 +11,24 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP102",
-    "et-accept-not-drained",
-    "edge-triggered listener left with a backlog",
-    Level::kConfirmed,
-    {{"left_passes", 3, 3, "successive edges whose accepts left a connection older than 200 ms waiting"},
-     {"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps", kPatience},
-     {"untried_s", 30, 2, "seconds a backlog must wait when the loop was told and has never called accept()"},
-     {"starved_s", 2, 1, "seconds a backlog must wait after accept failed for want of descriptors"},
-     {"from_start_s", 30, 1, "the same, for a backlog that was there when the observation began"},
-     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
-     {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
-    {Seam::kState, Seam::kReadiness},
-    "listeners shared with programs that are not watched",
-    {StackRole::kAccept, StackRole::kArmed, StackRole::kWait}};
+constexpr Threshold kLeftPasses{"left_passes", 3, 3,
+                                "successive edges whose accepts left a connection older than 200 ms waiting"};
+constexpr Threshold kStallS{"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps", kPatience};
+constexpr Threshold kUntriedS{"untried_s", 30, 2,
+                              "seconds a backlog must wait when the loop was told and has never called accept()"};
+constexpr Threshold kStarvedS{"starved_s", 2, 1,
+                              "seconds a backlog must wait after accept failed for want of descriptors"};
+constexpr Threshold kFromStartS{"from_start_s", 30, 1,
+                                "the same, for a backlog that was there when the observation began"};
+
+const RuleInfo kInfo{"EP102",
+                     "et-accept-not-drained",
+                     "edge-triggered listener left with a backlog",
+                     Level::kConfirmed,
+                     {kLeftPasses, kStallS, kUntriedS, kStarvedS, kFromStartS, kIdleWindowS, kGraceS},
+                     {Seam::kState, Seam::kReadiness},
+                     "listeners shared with programs that are not watched",
+                     {StackRole::kAccept, StackRole::kArmed, StackRole::kWait}};
 
 constexpr const char* kFix =
     "call accept4() until it returns EAGAIN after each edge, or register the listener without EPOLLET";
@@ -87,7 +90,7 @@ private:
     void judge_passes(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
-        if (!(entry.registration.mask & EV_ET) || f.left_passes < settings["left_passes"])
+        if (!(entry.registration.mask & EV_ET) || f.left_passes < settings[kLeftPasses])
             return;
         Doubts doubts;
         if (f.eventless_io)
@@ -112,8 +115,8 @@ private:
         uint64_t since = patience_.since(f.tgid, first);
         bool timer_gone = patience_.no_timer_pending(books, entry, first);
         const thread_row* told = books.thread(entry.registration.delivered_tid);
-        if (since + settings.ns("untried_s") > books.time || !told || !sole_registration(books, entry) ||
-            books.stopped(f.tgid) || !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+        if (since + settings.ns(kUntriedS) > books.time || !told || !sole_registration(books, entry) ||
+            books.stopped(f.tgid) || !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
             return;
         Doubts doubts;
         doubt_others_ignored(books, entry, doubts);
@@ -140,18 +143,18 @@ private:
         const file_row& f = entry.file;
         bool early = hung_from_start(entry);
         if (!(early || left_behind(entry)) || !sole_registration(books, entry) || books.stopped(f.tgid) ||
-            entry.registration.added_at + settings.ns("grace_s") > books.time)
+            entry.registration.added_at + settings.ns(kGraceS) > books.time)
             return;
         uint64_t left = early ? entry.registration.added_at : f.left_at;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, left));
         bool timer_gone = patience_.no_timer_pending(books, entry, left);
         // The flag falls at the next delivery: until then the newest pass ended for want of descriptors.
         bool starved = (f.between & BETWEEN_ACCEPT_ERROR) && !(f.flags & FILE_SAW_EAGAIN);
-        if (since + settings.ns(early     ? "from_start_s"
-                                : starved ? "starved_s"
-                                          : "stall_s") >
+        if (since + settings.ns(early     ? kFromStartS
+                                : starved ? kStarvedS
+                                          : kStallS) >
                 books.time ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
             return;
         Doubts doubts;
         doubt_ignored_edges(books, entry, doubts);

@@ -12,13 +12,16 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kSleeps{"sleeps", 2, 2, "calls on one fd that slept 10 ms and more, to be confirmed"};
+constexpr Threshold kHangS{"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself",
+                           kPatience};
+
 const RuleInfo kInfo{
     "EP103",
     "et-blocking-fd",
     "edge-triggered on a blocking fd: the drain loop hangs the thread",
     Level::kConfirmed,
-    {{"sleeps", 2, 2, "calls on one fd that slept 10 ms and more, to be confirmed"},
-     {"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself", kPatience}},
+    {kSleeps, kHangS},
     {},
     "calls by threads that do not wait on the fd's epoll; with trampoline probes also Unix streams and pipes",
     {StackRole::kRead, StackRole::kArmed}};
@@ -72,7 +75,7 @@ private:
     {
         const file_row& f = entry.file;
         const fault_row& x = entry.fault;
-        bool hangs = hang.ns >= settings.ns("hang_s");  // one that began just now may still find data
+        bool hangs = hang.ns >= settings.ns(kHangS);  // one that began just now may still find data
         if (!x.sleep_calls || !(entry.registration.mask & EV_ET) || entry.key.epoll != f.home ||
             (f.flags & FILE_NONBLOCK))
             return;
@@ -86,8 +89,7 @@ private:
         // One that has not waited since the observation began was taken for the loop because nobody else was there.
         bool elsewhere = loop.polled && loop.guessed;
         bool guessed = (f.flags & FILE_SEEDED) && !loop.polled;
-        Level sure = sleeps >= settings["sleeps"] || longest >= settings.ns("hang_s") ? Level::kConfirmed
-                                                                                      : Level::kLikely;
+        Level sure = sleeps >= settings[kSleeps] || longest >= settings.ns(kHangS) ? Level::kConfirmed : Level::kLikely;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = !sleeps || owned || elsewhere ? Level::kRisk : guessed ? Level::kLikely : sure;
         describe(finding, books, entry, sleeps, longest, hangs ? hang.tid : 0);

@@ -14,19 +14,20 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kRescuesPerFd{"rescues_per_fd", 2, 2,
+                                  "times left-over input of one fd was read only when more arrived"};
+constexpr Threshold kRescuesPerEpoll{"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"};
+constexpr Threshold kStallS{"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps", kPatience};
+constexpr Threshold kFromStartS{"from_start_s", 30, 1, "the same, for what was there when the observation began"};
+constexpr Threshold kShared{"shared", 3, 3,
+                            "connections with the same data and untouched input, to be sure that it is why"};
+
 const RuleInfo kInfo{
     "EP101",
     "et-read-not-drained",
     "edge-triggered data left unread, nobody will be told again",
     Level::kConfirmed,
-    {{"rescues_per_fd", 2, 2, "times left-over input of one fd was read only when more arrived"},
-     {"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"},
-     {"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps", kPatience},
-     {"from_start_s", 30, 1, "the same, for what was there when the observation began"},
-     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"},
-     {"shared", 3, 3, "connections with the same data and untouched input, to be sure that it is why"},
-     {"turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"},
-     {"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"}},
+    {kRescuesPerFd, kRescuesPerEpoll, kStallS, kFromStartS, kIdleWindowS, kShared, kHandoffTurnS, kGraceS},
     {Seam::kState, Seam::kReadiness},
     "input held back on purpose by a program without any history; proxies, until more data arrives",
     {StackRole::kRead, StackRole::kArmed, StackRole::kWait}};
@@ -115,8 +116,8 @@ private:
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         if (!entry.file.rescues || !(entry.registration.mask & EV_ET))
             return;
-        bool enough = entry.file.rescues >= settings["rescues_per_fd"] ||
-                      (epoll && epoll->rescues >= settings["rescues_per_epoll"]);
+        bool enough = entry.file.rescues >= settings[kRescuesPerFd] ||
+                      (epoll && epoll->rescues >= settings[kRescuesPerEpoll]);
         Doubts doubts;
         doubt_eventless_io(books, entry, doubts);
         doubt_peeked(entry, doubts);
@@ -147,13 +148,13 @@ private:
         const file_row& f = entry.file;
         bool early = hung_from_start(entry);
         if (!(early || left_behind(entry)) || !none_tells_again(books, entry) || books.stopped(f.tgid) ||
-            entry.registration.added_at + settings.ns("grace_s") > books.time)
+            entry.registration.added_at + settings.ns(kGraceS) > books.time)
             return;
         uint64_t left = early ? entry.registration.added_at : f.left_at;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, left));
         bool timer_gone = patience_.no_timer_pending(books, entry, left);
-        if (since + settings.ns(early ? "from_start_s" : "stall_s") > books.time ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")) ||
+        if (since + settings.ns(early ? kFromStartS : kStallS) > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)) ||
             stalls_.settled(books, entry, last_reader(entry)))
             return;
         Doubts doubts;
@@ -194,15 +195,14 @@ private:
                         std::vector<Finding>& out)
     {
         const file_row& f = entry.file;
-        if (static_cast<double>(alike) < settings["shared"] || books.stopped(f.tgid))
+        if (static_cast<double>(alike) < settings[kShared] || books.stopped(f.tgid))
             return;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, f.armed_at));
         bool timer_gone = patience_.no_timer_pending(books, entry, f.armed_at);
-        if (since + settings.ns("stall_s") > books.time ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+        if (since + settings.ns(kStallS) > books.time || !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
             return;
         Doubts doubts;
-        doubt_unplaced(books, entry, f.armed_at, settings.ns("turn_s"), timer_gone, doubts);
+        doubt_unplaced(books, entry, f.armed_at, settings.ns(kHandoffTurnS), timer_gone, doubts);
         const Level level = doubts.empty() ? Level::kLikely : Level::kRisk;
         if (repeats_.same(books, entry, level, doubts))
             return;
@@ -222,8 +222,8 @@ private:
     void judge_calls(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         uint64_t since = patience_.since(entry.file.tgid, entry.file.consumed_at);
-        if (!books.times_known || !ended_full(entry) || since + settings.ns("stall_s") > books.time ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+        if (!books.times_known || !ended_full(entry) || since + settings.ns(kStallS) > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
             return;
         Doubts doubts;
         doubt_eventless_io(books, entry, doubts);

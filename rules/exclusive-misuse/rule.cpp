@@ -13,17 +13,22 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kUnresolvedS{"unresolved_s", 1, 1,
+                                 "seconds after a forbidden epoll_ctl without a successful one on the fd"};
+constexpr Threshold kDropped{"dropped", 3, 3,
+                             "files of one epoll that were closed after a forbidden EPOLL_CTL_MOD, to be confirmed"};
+constexpr Threshold kStuckS{"stuck_s", 1, 1, "seconds connections wait behind a busy worker while another one sleeps"};
+constexpr Threshold kEpisodes{"episodes", 3, 3, "times that this happened, to be confirmed"};
+constexpr Threshold kMixedS{"mixed_s", 10, 2, "seconds a file is exclusive in some epolls and plain in others",
+                            kPatience};
+constexpr Threshold kMixedWasted{"mixed_wasted", 100, 100, "wasted wake-ups meanwhile, to be worth a remark"};
+
 const RuleInfo kInfo{
     "EP403",
     "exclusive-misuse",
     "EPOLLEXCLUSIVE with MOD/ONESHOT/RDHUP, mixed with plain, stuck behind a busy winner",
     Level::kConfirmed,
-    {{"unresolved_s", 1, 1, "seconds after a forbidden epoll_ctl without a successful one on the fd"},
-     {"dropped", 3, 3, "files of one epoll that were closed after a forbidden EPOLL_CTL_MOD, to be confirmed"},
-     {"stuck_s", 1, 1, "seconds connections wait behind a busy worker while another one sleeps"},
-     {"episodes", 3, 3, "times that this happened, to be confirmed"},
-     {"mixed_s", 10, 2, "seconds a file is exclusive in some epolls and plain in others", kPatience},
-     {"mixed_wasted", 100, 100, "wasted wake-ups meanwhile, to be worth a remark"}},
+    {kUnresolvedS, kDropped, kStuckS, kEpisodes, kMixedS, kMixedWasted},
     {Seam::kState, Seam::kWakeups},
     "EPOLLEXCLUSIVE in a single epoll, where it does nothing, and uneven load among workers are not told",
     {StackRole::kArmed}};
@@ -73,7 +78,7 @@ private:
                                 std::vector<Finding>& out)
     {
         const fault_row& x = file.front().fault;
-        if (!x.exclusive_at || x.exclusive_at + settings.ns("unresolved_s") > books.time)
+        if (!x.exclusive_at || x.exclusive_at + settings.ns(kUnresolvedS) > books.time)
             return;
         auto at = std::find_if(file.begin(), file.end(),
                                [&](const Entry& e) { return e.key.epoll == x.exclusive_epoll; });
@@ -101,7 +106,7 @@ private:
     static void judge_dropped(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Settings& settings,
                               std::vector<Finding>& out)
     {
-        if (epoll.exclusive_drops < settings["dropped"])
+        if (epoll.exclusive_drops < settings[kDropped])
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
         finding.trigger = trigger_text(EV_EXCLUSIVE);
@@ -149,7 +154,7 @@ private:
         bool all = std::all_of(file.begin(), file.end(),
                                [&](const Entry& e) { return e.key.epoll && exclusive(e) && e.chain <= file.size(); });
         if (f.kind != FILE_LISTENER || !entry.state.backlog || !f.stuck_at || file.size() < 2 || !all ||
-            f.stuck_at + settings.ns("stuck_s") > books.time)
+            f.stuck_at + settings.ns(kStuckS) > books.time)
             return;
         Standoff who = standoff(books, file, f.stuck_at);
         if (!who.busy || !who.idle)
@@ -159,7 +164,7 @@ private:
         memory.stuck_since = f.stuck_at;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.subject_epoll = 0;
-        finding.level = memory.episodes >= settings["episodes"] ? Level::kConfirmed : Level::kLikely;
+        finding.level = memory.episodes >= settings[kEpisodes] ? Level::kConfirmed : Level::kLikely;
         finding.summary =
             "connections wait behind the one worker that was woken and is busy, while another worker sleeps";
         finding.shape = "EPOLLEXCLUSIVE woke one waiter for several connections";
@@ -194,7 +199,7 @@ private:
             memory.wasted_then = entry.file.wasted_wakes;
         }
         uint32_t wasted = entry.file.wasted_wakes - memory.wasted_then;
-        if (memory.mixed_at + settings.ns("mixed_s") > books.time || wasted < settings["mixed_wasted"])
+        if (memory.mixed_at + settings.ns(kMixedS) > books.time || wasted < settings[kMixedWasted])
             return;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.subject_epoll = 0;

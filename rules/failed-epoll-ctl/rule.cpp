@@ -15,17 +15,21 @@ namespace {
 
 constexpr uint32_t kInputBits = EV_IN | EV_RDNORM | EV_RDHUP;
 
-const RuleInfo kInfo{
-    "EP601",
-    "failed-epoll-ctl",
-    "an epoll_ctl failed, was not recovered from, and the fd is not reported any more",
-    Level::kConfirmed,
-    {{"unseen_s", 5, 1, "seconds for which readiness that was asked for in vain must have been there", kPatience},
-     {"at_once_s", 1, 0.2, "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it"},
-     {"refusals", 100, 100, "failures in a row, none of them made up for, from which it is a risk without harm"}},
-    {Seam::kState},
-    "failures on fds that are of no known kind; an fd that a thread takes up later without epoll",
-    {StackRole::kRefused, StackRole::kArmed}};
+constexpr Threshold kUnseenS{"unseen_s", 5, 1,
+                             "seconds for which readiness that was asked for in vain must have been there", kPatience};
+constexpr Threshold kAtOnceS{"at_once_s", 1, 0.2,
+                             "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it"};
+constexpr Threshold kRefusals{"refusals", 100, 100,
+                              "failures in a row, none of them made up for, from which it is a risk without harm"};
+
+const RuleInfo kInfo{"EP601",
+                     "failed-epoll-ctl",
+                     "an epoll_ctl failed, was not recovered from, and the fd is not reported any more",
+                     Level::kConfirmed,
+                     {kUnseenS, kAtOnceS, kRefusals},
+                     {Seam::kState},
+                     "failures on fds that are of no known kind; an fd that a thread takes up later without epoll",
+                     {StackRole::kRefused, StackRole::kArmed}};
 
 bool no_room(const fault_row& x) { return x.refused_errno == ENOSPC || x.refused_errno == ENOMEM; }
 
@@ -106,12 +110,12 @@ private:
     {
         const file_row& f = entry.file;
         uint64_t refused = patience_.since(f.tgid, f.refused_at);
-        if (no_room(entry.fault) && refused + settings.ns("at_once_s") <= books.time)
+        if (no_room(entry.fault) && refused + settings.ns(kAtOnceS) <= books.time)
             return Level::kConfirmed;
         uint64_t since = true_since(entry, missing);
-        if (since && patience_.since(f.tgid, since) + settings.ns("unseen_s") <= books.time)
+        if (since && patience_.since(f.tgid, since) + settings.ns(kUnseenS) <= books.time)
             return Level::kConfirmed;
-        return entry.fault.refusals >= settings["refusals"] ? std::optional(Level::kRisk) : std::nullopt;
+        return entry.fault.refusals >= settings[kRefusals] ? std::optional(Level::kRisk) : std::nullopt;
     }
 
     // Nothing ever got into the epoll, and its threads wait for that without end. A signal may be what they wait for, or
@@ -130,7 +134,7 @@ private:
                 return;
             since = std::max(since, t.wait_at);
         }
-        if (!since || patience_.since(e.tgid, since) + settings.ns("unseen_s") > books.time)
+        if (!since || patience_.since(e.tgid, since) + settings.ns(kUnseenS) > books.time)
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, e.tgid);
         finding.level = Level::kRisk;

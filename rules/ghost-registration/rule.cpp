@@ -14,18 +14,17 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP303",
-    "ghost-registration",
-    "fd closed, description alive through dup/fork: events keep coming, DEL cannot work",
-    Level::kConfirmed,
-    {{"returns", 100, 100, "in a log without more to go by: returns of epoll_wait in a row that show it"},
-     {"exists_s", 1, 1, "seconds the registration must outlive its descriptor", kPatience},
-     {"told_likely", 2, 2, "events delivered for the closed number, to be likely"},
-     {"told", 10, 10, "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"}},
-    {},
-    "numbers closed before we attached and not reported since; those closed by another process",
-    {StackRole::kArmed, StackRole::kWait}};
+constexpr Threshold kTold{"told", 10, 10,
+                          "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"};
+
+const RuleInfo kInfo{"EP303",
+                     "ghost-registration",
+                     "fd closed, description alive through dup/fork: events keep coming, DEL cannot work",
+                     Level::kConfirmed,
+                     {kLogReturns, kGhostExistsS, kGhostToldLikely, kTold},
+                     {},
+                     "numbers closed before we attached and not reported since; those closed by another process",
+                     {StackRole::kArmed, StackRole::kWait}};
 
 double cpu_share(const registration_row& r)
 {
@@ -46,9 +45,9 @@ bool spins(const registration_row& r) { return r.run >= LEDGER_RUN || r.best_run
 Level level_of(const Entry& entry, const Settings& settings)
 {
     const fault_row& x = entry.fault;
-    if (x.ghost_errors || (x.ghost_told >= settings["told"] && (seen_closing(entry) || spins(entry.registration))))
+    if (x.ghost_errors || (x.ghost_told >= settings[kTold] && (seen_closing(entry) || spins(entry.registration))))
         return Level::kConfirmed;
-    return x.ghost_told >= settings["told_likely"] ? Level::kLikely : Level::kRisk;
+    return x.ghost_told >= settings[kGhostToldLikely] ? Level::kLikely : Level::kRisk;
 }
 
 std::string closed_text(const Snapshot& books, const Entry& entry)
@@ -69,7 +68,7 @@ public:
         judge_log_runs(
             kInfo, books, settings, [](const LogRun&) { return kFix; }, out);
         for (const Entry& entry : books.entries) {
-            if (is_ghost(entry) && entry.file.ghost_at + settings.ns("exists_s") <= books.time)
+            if (is_ghost(entry) && entry.file.ghost_at + settings.ns(kGhostExistsS) <= books.time)
                 judge(books, entry, settings, out);
         }
     }

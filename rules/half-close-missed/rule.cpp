@@ -17,22 +17,26 @@ namespace {
 constexpr uint32_t kWindows = 3;
 constexpr uint32_t kTells = EV_IN | EV_RDNORM | EV_RDHUP;
 
-const RuleInfo kInfo{
-    "EP301",
-    "half-close-missed",
-    "the peer closed and this registration can never learn it (no RDHUP, no IN)",
-    Level::kConfirmed,
-    {{"half_close_s", 300, 2, "seconds since the peer's close, and since anybody touched the fd, when nobody asked",
-      kPatience},
-     {"short_read_s", 10, 2, "the same, when the end of the stream came with the last data under EPOLLET"},
-     {"from_start_s", 30, 2, "the same, when the edge came before the observation began"},
-     {"held_s", 300, 30, "the same, when a thread that never waits on the epoll touched the fd last: it may hold it"},
-     {"sockets", 10, 10, "such sockets in one process from which it is confirmed, if they keep growing"},
-     {"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row"},
-     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
-    {Seam::kState},
-    "connections that a program has taken out of every epoll; reads planned by a timer",
-    {StackRole::kArmed}};
+constexpr Threshold kHalfCloseS{"half_close_s", 300, 2,
+                                "seconds since the peer's close, and since anybody touched the fd, when nobody asked",
+                                kPatience};
+constexpr Threshold kShortReadS{"short_read_s", 10, 2,
+                                "the same, when the end of the stream came with the last data under EPOLLET"};
+constexpr Threshold kFromStartS{"from_start_s", 30, 2, "the same, when the edge came before the observation began"};
+constexpr Threshold kHeldS{"held_s", 300, 30,
+                           "the same, when a thread that never waits on the epoll touched the fd last: it may hold it"};
+constexpr Threshold kSockets{"sockets", 10, 10,
+                             "such sockets in one process from which it is confirmed, if they keep growing"};
+constexpr Threshold kWindowS{"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row"};
+
+const RuleInfo kInfo{"EP301",
+                     "half-close-missed",
+                     "the peer closed and this registration can never learn it (no RDHUP, no IN)",
+                     Level::kConfirmed,
+                     {kHalfCloseS, kShortReadS, kFromStartS, kHeldS, kSockets, kWindowS, kIdleWindowS},
+                     {Seam::kState},
+                     "connections that a program has taken out of every epoll; reads planned by a timer",
+                     {StackRole::kArmed}};
 
 constexpr const char* kEdgeFix =
     "under EPOLLET read until EAGAIN or 0 even after a short read, or ask for EPOLLRDHUP; then close() the fd once "
@@ -65,7 +69,7 @@ bool short_read(const Snapshot& books, const Entry& entry, const Settings& setti
     bool taken = f.consumed_at >= f.edge_at && f.last_read > 0 && static_cast<uint32_t>(f.last_read) < f.last_asked &&
                  !entry.state.unread;
     return edge && one_edge && taken && !entry.ready && epoll && !epoll->eventless_io && !f.eventless_io &&
-           !f.ignored_edges && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+           !f.ignored_edges && books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS));
 }
 
 // The edge that reported the end came before we looked.
@@ -74,7 +78,7 @@ bool edge_before(const Snapshot& books, const Entry& entry, const Settings& sett
     const epoll_row* epoll = books.epoll(entry.key.epoll);
     bool edge = (entry.live_mask & EV_ET) && (entry.live_mask & kTells) && !(entry.live_mask & EV_RDHUP);
     return edge && !entry.ready && untouched_from_start(entry) && epoll && !epoll->eventless_io &&
-           books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+           books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS));
 }
 
 // Told of something, and nobody has looked since: it is in a queue (slapd and its thread pool).
@@ -112,7 +116,7 @@ public:
                 members[entry.file.tgid].insert({entry.file_id, entry.file.ino});
             cases[entry.file.tgid].push_back({&entry, way, books.time - since, against});
         }
-        growth_.note(members, books.time, settings.ns("window_s"));
+        growth_.note(members, books.time, settings.ns(kWindowS));
         for (auto& [pid, group] : cases)
             report(books, pid, group, settings, out);
         told_.settle();
@@ -145,11 +149,11 @@ private:
                                                             : Way::kNone;
     }
 
-    static const char* patience_for(Way way, const Entry& entry)
+    static const Threshold& patience_for(Way way, const Entry& entry)
     {
         if (way == Way::kEdgeBefore && (entry.state.flags & STATE_EOF_UNREAD))
-            return "from_start_s";
-        return way == Way::kShortRead ? "short_read_s" : "half_close_s";
+            return kFromStartS;
+        return way == Way::kShortRead ? kShortReadS : kHalfCloseS;
     }
 
     static Objection objection(const Snapshot& books, std::span<const Entry> file, uint64_t age,
@@ -163,9 +167,9 @@ private:
             return {"it was told of input and has not looked since: the fd may be waiting for a thread of a pool"};
         if (!std::all_of(file.begin(), file.end(), past_known)) {
             bool untouched = std::all_of(file.begin(), file.end(), untouched_from_start);
-            return {kPastUnknown, false, untouched && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"))};
+            return {kPastUnknown, false, untouched && books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS))};
         }
-        if (age < settings.ns("held_s") && !serves_loop(books, last_toucher(entry), entry.key.epoll))
+        if (age < settings.ns(kHeldS) && !serves_loop(books, last_toucher(entry), entry.key.epoll))
             return {"the thread that touched it last never waits on this epoll: it may come back", true};
         return {};
     }
@@ -204,7 +208,7 @@ private:
     void report(const Snapshot& books, uint32_t pid, const std::vector<Case>& cases, const Settings& settings,
                 std::vector<Finding>& out)
     {
-        bool leak = static_cast<double>(cases.size()) >= settings["sockets"] && growth_.grew(pid);
+        bool leak = static_cast<double>(cases.size()) >= settings[kSockets] && growth_.grew(pid);
         for (const Case& c : cases) {
             bool doubted = c.objection.text && !(leak && c.objection.fades);
             Level level = doubted ? Level::kRisk : leak ? Level::kConfirmed : Level::kLikely;

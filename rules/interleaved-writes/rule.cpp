@@ -8,11 +8,13 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kWrites{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"};
+
 const RuleInfo kInfo{"EP502",
                      "interleaved-writes",
                      "another thread writes into the middle of a partly sent message",
                      Level::kLikely,
-                     {{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"}},
+                     {kWrites},
                      {},
                      "messages sent with writev() or sendmsg(), and blocking sockets whose send() sleeps in the middle",
                      {StackRole::kWrite, StackRole::kArmed}};
@@ -43,7 +45,7 @@ private:
     static void judge(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
     {
         const fault_row& x = entry.fault;
-        if (x.mixed < settings["writes"])
+        if (x.mixed < settings[kWrites])
             return;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.level = Level::kLikely;

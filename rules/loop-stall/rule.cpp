@@ -18,16 +18,18 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kWindowS{"window_s", 60, 60, "seconds over which stalls of 100 ms and more are counted"};
+constexpr Threshold kConfirmStalls{"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"};
+constexpr Threshold kConfirmS{"confirm_s", 1, 1, "seconds of one stall from which it is confirmed", kPatience};
+constexpr Threshold kLastsS{"lasts_s", 10, 3, "the same for a stall that has not ended: likely before"};
+constexpr Threshold kFromStartS{"from_start_s", 30, 1,
+                                "seconds nobody polls from the beginning while clients are ready"};
+
 const RuleInfo kInfo{"EP404",
                      "loop-stall",
                      "nobody polls while sockets are ready; names the blocking call",
                      Level::kConfirmed,
-                     {{"window_s", 60, 60, "seconds over which stalls of 100 ms and more are counted"},
-                      {"stalls", 3, 3, "such stalls in the window, to be likely"},
-                      {"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"},
-                      {"confirm_s", 1, 1, "seconds of one stall from which it is confirmed", kPatience},
-                      {"lasts_s", 10, 3, "the same for a stall that has not ended: likely before"},
-                      {"from_start_s", 30, 1, "seconds nobody polls from the beginning while clients are ready"}},
+                     {kWindowS, kStalls, kConfirmStalls, kConfirmS, kLastsS, kFromStartS},
                      {Seam::kReadiness, Seam::kWakeups},
                      "connections over UNIX sockets, and the source of a stall on the CPU",
                      {StackRole::kBlocked, StackRole::kWait}};
@@ -125,7 +127,7 @@ public:
                 samples.push_back({books.began, 0, 0, 0, 0});
             if (samples.back().stalls != epoll.stalls || samples.back().starves != epoll.starves)
                 samples.push_back({books.time, epoll.stalls, epoll.stalls_asleep, epoll.stalled_ns, epoll.starves});
-            while (samples.size() > 1 && samples[1].time + settings.ns("window_s") <= books.time)
+            while (samples.size() > 1 && samples[1].time + settings.ns(kWindowS) <= books.time)
                 samples.pop_front();
             if (!judge(books, id, epoll, samples.front(), settings, out))
                 remark(books, id, epoll, samples.front(), settings, out);
@@ -158,21 +160,21 @@ private:
     // A handler that sleeps a little for each of many events sleeps long before others are told.
     static bool sleeps_on(const LastingStall& stall, const Settings& settings)
     {
-        return stall.doing == LastingStall::Doing::kSleeps && stall.slept_ns >= settings.ns("lasts_s");
+        return stall.doing == LastingStall::Doing::kSleeps && stall.slept_ns >= settings.ns(kLastsS);
     }
 
     static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, const Settings& settings)
     {
-        const bool lasts = stall.own_ns() >= settings.ns("lasts_s");
+        const bool lasts = stall.own_ns() >= settings.ns(kLastsS);
         // Computing once for long is no habit (see below), until it does not seem to end.
         if (stall.doing == LastingStall::Doing::kComputes)
             return lasts && stall.clients >= 2 && (e.flags & EPOLL_STREAM) ? std::optional(Level::kLikely)
                                                                            : std::nullopt;
-        if (stall.nap_ns < settings.ns("confirm_s") && !sleeps_on(stall, settings))
+        if (stall.nap_ns < settings.ns(kConfirmS) && !sleeps_on(stall, settings))
             return std::nullopt;
         if (stall.doing == LastingStall::Doing::kWaits || !(e.flags & EPOLL_STREAM))
             return Level::kRisk;
-        const bool at_once = stall.doing == LastingStall::Doing::kSleeps && stall.nap_ns >= settings.ns("confirm_s");
+        const bool at_once = stall.doing == LastingStall::Doing::kSleeps && stall.nap_ns >= settings.ns(kConfirmS);
         return lasts && at_once ? Level::kConfirmed : Level::kLikely;
     }
 
@@ -191,11 +193,11 @@ private:
     {
         if (!books.state_known)
             return;
-        const auto stall = find_lasting(books, id, e, settings.ns("confirm_s"));
+        const auto stall = find_lasting(books, id, e, settings.ns(kConfirmS));
         const auto level = stall ? level_of(*stall, e, settings) : std::nullopt;
         if (level)
             tell_lasting(books, id, e, *stall, *level, out);
-        const auto early = ready_from_start(books, id, e, settings.ns("from_start_s"));
+        const auto early = ready_from_start(books, id, e, settings.ns(kFromStartS));
         if (!early.empty())
             tell_early(books, *early.front(), early.size(), out);
     }
@@ -245,7 +247,7 @@ private:
     static std::optional<Level> level_of(const Snapshot& books, const epoll_row& e, uint32_t stalls,
                                          const Settings& settings)
     {
-        bool often = stalls >= settings["stalls"];
+        bool often = stalls >= settings[kStalls];
         // A thread pool that makes the loop wait for a free worker looks like this too, and means it.
         if (asleep(e) && e.stall_call == SYS_futex)
             return often ? std::optional(Level::kRisk) : std::nullopt;
@@ -255,8 +257,8 @@ private:
         if (!(e.flags & EPOLL_STREAM))
             return often ? std::optional(Level::kRisk) : std::nullopt;
         // Loading code, filling caches: once is no habit. A blocking call of a second is one time too many.
-        bool lasting = e.stall_ns >= settings.ns("confirm_s") && (asleep(e) || often);
-        if (lasting || stalls >= settings["confirm_stalls"])
+        bool lasting = e.stall_ns >= settings.ns(kConfirmS) && (asleep(e) || often);
+        if (lasting || stalls >= settings[kConfirmStalls])
             return Level::kConfirmed;
         return often ? std::optional(Level::kLikely) : std::nullopt;
     }
@@ -266,7 +268,7 @@ private:
                        const Settings& settings, std::vector<Finding>& out)
     {
         uint32_t starves = e.starves - then.starves;
-        if (starves < settings["stalls"])
+        if (starves < settings[kStalls])
             return;
         const thread_row* thread = books.thread(e.starve_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);

@@ -12,12 +12,15 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kFlips{"flips", 2, 2, "MODs of one registration that switch between edge- and level-triggered"};
+constexpr Threshold kDroppedFds{"dropped_fds", 3, 3,
+                                "fds of one kind that were added with EPOLLET and lost it by a MOD"};
+
 const RuleInfo kInfo{"EP602",
                      "mixed-trigger-modes",
                      "one registration flips between ET and LT",
                      Level::kInfo,
-                     {{"flips", 2, 2, "MODs of one registration that switch between edge- and level-triggered"},
-                      {"dropped_fds", 3, 3, "fds of one kind that were added with EPOLLET and lost it by a MOD"}},
+                     {kFlips, kDroppedFds},
                      {},
                      "flips made by DEL and ADD, or by way of an empty mask",
                      {StackRole::kArmed}};
@@ -38,14 +41,14 @@ public:
         for (const Entry& entry : books.entries) {
             if (!entry.key.epoll || !entry.registration.flips)
                 continue;
-            if (entry.registration.flips >= settings["flips"])
+            if (entry.registration.flips >= settings[kFlips])
                 tell(books, entry, "the registration is switched back and forth between edge- and level-triggered",
                      "EPOLLET on and off by EPOLL_CTL_MOD", entry.registration.flips, out);
             else if (lost_edge(entry))
                 dropped[{entry.key.epoll, entry.file.kind}].push_back(&entry);
         }
         for (const auto& [group, entries] : dropped) {
-            if (static_cast<double>(entries.size()) >= settings["dropped_fds"])
+            if (static_cast<double>(entries.size()) >= settings[kDroppedFds])
                 tell(books, *entries.front(), "fds added with EPOLLET lose it when they are re-armed",
                      "EPOLLET in the ADD, not in the MOD", entries.size(), out);
         }

@@ -12,20 +12,24 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kStallS{"stall_s", 10, 1, "seconds input must wait, untouched, on a fired registration", kPatience};
+constexpr Threshold kFromStartS{"from_start_s", 30, 1, "the same, for one that had fired when the observation began"};
+constexpr Threshold kFailedS{"failed_s", 1, 1, "the same, when a re-arm was tried and failed"};
+constexpr Threshold kFastShare{"fast_share", 0.9, 0.9,
+                               "share of re-arms within 1 s from which the program counts as one that re-arms at once"};
+constexpr Threshold kHabit{"habit", 10, 3, "re-arms needed to know that habit"};
+constexpr Threshold kNeverRearmed{"never_rearmed", 3, 2,
+                                  "firings without a single re-arm that show a program which never does"};
+constexpr Threshold kAbandoned{"abandoned", 3, 3, "fired fds closed with their input untouched"};
+constexpr Threshold kTurnS{"turn_s", 3600, 0.1,
+                           "seconds after the last touch within which a write elsewhere may be what it waits for"};
+
 const RuleInfo kInfo{
     "EP104",
     "oneshot-not-rearmed",
     "ONESHOT fired and nobody re-armed it while data waits",
     Level::kConfirmed,
-    {{"stall_s", 10, 1, "seconds input must wait, untouched, on a fired registration", kPatience},
-     {"from_start_s", 30, 1, "the same, for one that had fired when the observation began"},
-     {"failed_s", 1, 1, "the same, when a re-arm was tried and failed"},
-     {"fast_share", 0.9, 0.9, "share of re-arms within 1 s from which the program counts as one that re-arms at once"},
-     {"habit", 10, 3, "re-arms needed to know that habit"},
-     {"never_rearmed", 3, 2, "firings without a single re-arm that show a program which never does"},
-     {"abandoned", 3, 3, "fired fds closed with their input untouched"},
-     {"turn_s", 3600, 0.1, "seconds after the last touch within which a write elsewhere may be what it waits for"},
-     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
+    {kStallS, kFromStartS, kFailedS, kFastShare, kHabit, kNeverRearmed, kAbandoned, kTurnS, kIdleWindowS},
     {Seam::kState},
     "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely",
     {StackRole::kArmed, StackRole::kWait}};
@@ -77,8 +81,8 @@ bool rearm_failed(const Entry& entry)
 bool habit_known(const epoll_row& epoll, const Settings& settings)
 {
     if (!epoll.rearms)
-        return epoll.fired >= settings["never_rearmed"];
-    return epoll.rearms >= settings["habit"] && epoll.rearms_fast >= settings["fast_share"] * epoll.rearms;
+        return epoll.fired >= settings[kNeverRearmed];
+    return epoll.rearms >= settings[kHabit] && epoll.rearms_fast >= settings[kFastShare] * epoll.rearms;
 }
 
 class OneshotNotRearmed : public Rule {
@@ -113,9 +117,9 @@ private:
         bool failed = rearm_failed(entry);
         bool called = goes_on(entry, books.time);
         bool early = untouched_from_start(entry);
-        if (since + settings.ns(failed  ? "failed_s"
-                                : early ? "from_start_s"
-                                        : "stall_s") >
+        if (since + settings.ns(failed  ? kFailedS
+                                : early ? kFromStartS
+                                        : kStallS) >
                 books.time ||
             stalls_.settled(books, entry, last_handler(entry)))
             return;
@@ -124,7 +128,7 @@ private:
             doubt_blocked_output(books, entry, doubts);
         else if (!failed)
             collect_doubts(books, entry, called, forsaken(books, entry, settings), settings, doubts);
-        bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns("idle_window_s"));
+        bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS));
         if (early)
             doubts.emplace_back(kPastUnknown);
         const Level level = failed ? Level::kConfirmed : doubts.empty() ? Level::kLikely : Level::kRisk;
@@ -158,11 +162,11 @@ private:
         const uint64_t touched = std::max({f.attempt_at, f.wrote_at, f.armed_at});
         const uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, touched));
         bool timer_gone = patience_.no_timer_pending(books, entry, touched);
-        if (books.stopped(f.tgid) || !news_waits(entry) || since + settings.ns("stall_s") > books.time ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+        if (books.stopped(f.tgid) || !news_waits(entry) || since + settings.ns(kStallS) > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
             return;
         Doubts doubts;
-        doubt_unplaced(books, entry, touched, settings.ns("turn_s"), timer_gone, doubts);
+        doubt_unplaced(books, entry, touched, settings.ns(kTurnS), timer_gone, doubts);
         const Level level = doubts.empty() ? Level::kLikely : Level::kRisk;
         if (repeats_.same(books, entry, level, doubts))
             return;
@@ -186,7 +190,7 @@ private:
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         bool timer_gone = patience_.no_timer_pending(books, entry, last_touch(entry));
         if (!epoll || entry.file.kind != FILE_LISTENER || !(epoll->flags & EPOLL_STREAM) || !timer_gone ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+            !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
             return false;
         const size_t threads = books.waiters(entry.key.epoll);
         return epoll->registrations == 1 || (threads > 1 && epoll->registrations <= threads);
@@ -211,7 +215,7 @@ private:
         if (!thread || thread->wait_at < touched)
             doubts.push_back("the thread that last had it has not waited again: it may still be at work");
         if (called) {  // nobody holds a wake-up back for an answer, and it is a habit of its own
-            if (thread && thread->handoff_at >= touched && thread->handoff_at - touched <= settings.ns("turn_s"))
+            if (thread && thread->handoff_at >= touched && thread->handoff_at - touched <= settings.ns(kTurnS))
                 doubts.push_back("its thread woke another thread since, which may be at work on it");
             return;
         }
@@ -221,7 +225,7 @@ private:
                                  ? "too few others were re-armed to know whether it does so at once"
                                  : "the program does not re-arm others at once either");
         doubt_blocked_output(books, entry, doubts);
-        doubt_dependency(books, entry, touched, settings.ns("turn_s"), doubts);
+        doubt_dependency(books, entry, touched, settings.ns(kTurnS), doubts);
         doubt_peeked(entry, doubts);
     }
 
@@ -242,8 +246,8 @@ private:
     static void judge_abandoned(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Settings& settings,
                                 std::vector<Finding>& out)
     {
-        if (epoll.unarmed_closes < settings["abandoned"] ||
-            (epoll.rearms && epoll.rearms_fast < settings["fast_share"] * epoll.rearms))
+        if (epoll.unarmed_closes < settings[kAbandoned] ||
+            (epoll.rearms && epoll.rearms_fast < settings[kFastShare] * epoll.rearms))
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
         finding.trigger = trigger_text(EV_ONESHOT);

@@ -11,18 +11,20 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kInfo{
-    "EP605",
-    "polling-timeout",
-    "short timeouts that nearly always return nothing stand in for a wake-up",
-    Level::kInfo,
-    {{"window_s", 10, 2, "seconds over which returns are compared", kPatience},
-     {"per_s", 20, 20, "waits per second that time out within 50 ms"},
-     {"share", 0.9, 0.9, "share of all returns that they are"},
-     {"same", 0.9, 0.9, "share of them with the same timeout as the one before: a clock's timeouts vary"}},
-    {},
-    "clocks with a fixed period (a frame, a tick) look the same; what the loop polls for is not known",
-    {StackRole::kWait}};
+constexpr Threshold kWindowS{"window_s", 10, 2, "seconds over which returns are compared", kPatience};
+constexpr Threshold kPerS{"per_s", 20, 20, "waits per second that time out within 50 ms"};
+constexpr Threshold kShare{"share", 0.9, 0.9, "share of all returns that they are"};
+constexpr Threshold kSame{"same", 0.9, 0.9,
+                          "share of them with the same timeout as the one before: a clock's timeouts vary"};
+
+const RuleInfo kInfo{"EP605",
+                     "polling-timeout",
+                     "short timeouts that nearly always return nothing stand in for a wake-up",
+                     Level::kInfo,
+                     {kWindowS, kPerS, kShare, kSame},
+                     {},
+                     "clocks with a fixed period (a frame, a tick) look the same; what the loop polls for is not known",
+                     {StackRole::kWait}};
 
 struct Sample {
     uint64_t returns = 0;
@@ -40,7 +42,7 @@ public:
     {
         for (const auto& [id, e] : books.epolls) {
             Sample now = sample(books, id, e);
-            auto span = windows_.note({id, e.created_at}, now, books.time, settings.ns("window_s"));
+            auto span = windows_.note({id, e.created_at}, now, books.time, settings.ns(kWindowS));
             if (span && waited_on(books, id))
                 judge(books, id, e, span->then, now, span->seconds, settings, out);
         }
@@ -81,8 +83,8 @@ private:
     {
         double polls = now.short_timeouts - then.short_timeouts;
         double all = static_cast<double>(now.returns - then.returns + now.timeouts - then.timeouts);
-        if (polls < settings["per_s"] * seconds || polls < settings["share"] * all ||
-            now.ticks - then.ticks < settings["same"] * polls)
+        if (polls < settings[kPerS] * seconds || polls < settings[kShare] * all ||
+            now.ticks - then.ticks < settings[kSame] * polls)
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, e.tgid);
         finding.level = Level::kInfo;

@@ -7,13 +7,16 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kWakeups{"wakeups", 1000, 64, "writes by the process into its own pipe (64 at least)"};
+constexpr Threshold kOwnShare{"own_share", 1, 1,
+                              "share of all wake-ups through the pipe that came from the process itself"};
+constexpr Threshold kBytes{"bytes", 1, 1, "bytes read per write: more than that is a message, not a wake-up"};
+
 const RuleInfo kInfo{"EP604",
                      "self-pipe-wakeup",
                      "a pipe wakes the loop where an eventfd would do",
                      Level::kInfo,
-                     {{"wakeups", 1000, 64, "writes by the process into its own pipe (64 at least)"},
-                      {"own_share", 1, 1, "share of all wake-ups through the pipe that came from the process itself"},
-                      {"bytes", 1, 1, "bytes read per write: more than that is a message, not a wake-up"}},
+                     {kWakeups, kOwnShare, kBytes},
                      {Seam::kReadiness},
                      "bytes that mean something (a signal's number): an eventfd cannot carry them, a signalfd might",
                      {StackRole::kWrite, StackRole::kRead, StackRole::kArmed}};
@@ -42,10 +45,10 @@ private:
     {
         const registration_row& r = entry.registration;
         const file_row& f = entry.file;
-        if (!r.tgid || r.self_readies < settings["wakeups"] || !f.reads || !(r.mask & EV_IN))
+        if (!r.tgid || r.self_readies < settings[kWakeups] || !f.reads || !(r.mask & EV_IN))
             return false;
-        return r.self_readies >= settings["own_share"] * r.readies &&
-               static_cast<double>(f.bytes_in) <= settings["bytes"] * r.self_readies;
+        return r.self_readies >= settings[kOwnShare] * r.readies &&
+               static_cast<double>(f.bytes_in) <= settings[kBytes] * r.self_readies;
     }
 
     static Finding describe(const Snapshot& books, const Entry& entry)

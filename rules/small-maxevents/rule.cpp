@@ -9,15 +9,18 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kWindowS{"window_s", 5, 2, "seconds it must last", kPatience};
+constexpr Threshold kMaxevents{"maxevents", 8, 8, "largest maxevents that counts as small"};
+constexpr Threshold kFullShare{"full_share", 0.9, 0.9, "share of returns that fill the batch"};
+constexpr Threshold kCrowdedShare{"crowded_share", 0.9, 0.9,
+                                  "share of looks at the ready list that found four batches and more"};
+constexpr Threshold kReturnsPerS{"returns_per_s", 1000, 100, "returns of epoll_wait per second"};
+
 const RuleInfo kInfo{"EP405",
                      "small-maxevents",
                      "every batch is full: maxevents is too small",
                      Level::kInfo,
-                     {{"window_s", 5, 2, "seconds it must last", kPatience},
-                      {"maxevents", 8, 8, "largest maxevents that counts as small"},
-                      {"full_share", 0.9, 0.9, "share of returns that fill the batch"},
-                      {"crowded_share", 0.9, 0.9, "share of looks at the ready list that found four batches and more"},
-                      {"returns_per_s", 1000, 100, "returns of epoll_wait per second"}},
+                     {kWindowS, kMaxevents, kFullShare, kCrowdedShare, kReturnsPerS},
                      {Seam::kState},
                      "files kept waiting by priorities above epoll; the kernel itself takes turns, so nobody starves",
                      {StackRole::kWait}};
@@ -40,7 +43,7 @@ public:
             if (!epoll.ready_looks)
                 continue;
             Batches now{epoll.returns, epoll.events, epoll.full_batches, epoll.ready_looks, epoll.ready_crowded};
-            auto span = windows_.note({id, epoll.created_at}, now, books.time, settings.ns("window_s"));
+            auto span = windows_.note({id, epoll.created_at}, now, books.time, settings.ns(kWindowS));
             if (span)
                 judge(books, id, epoll, span->then, now, span->seconds, settings, out);
         }
@@ -55,8 +58,8 @@ private:
         double full = static_cast<double>(now.full - then.full);
         double looks = now.looks - then.looks;
         double crowded = now.crowded - then.crowded;
-        if (epoll.max_asked > settings["maxevents"] || returns < settings["returns_per_s"] * seconds ||
-            full < settings["full_share"] * returns || looks < 1 || crowded < settings["crowded_share"] * looks)
+        if (epoll.max_asked > settings[kMaxevents] || returns < settings[kReturnsPerS] * seconds ||
+            full < settings[kFullShare] * returns || looks < 1 || crowded < settings[kCrowdedShare] * looks)
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
         finding.level = Level::kInfo;

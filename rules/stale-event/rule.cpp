@@ -8,12 +8,14 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kFailed{"failed", 2, 2, "calls on such an fd that failed with EBADF or ENOTSOCK, to be confirmed"};
+
 const RuleInfo kInfo{
     "EP504",
     "stale-event",
     "an event of a batch is handled after its fd was closed",
     Level::kConfirmed,
-    {{"failed", 2, 2, "calls on such an fd that failed with EBADF or ENOTSOCK, to be confirmed"}},
+    {kFailed},
     {},
     "stale pointers (data.ptr used after free), and a number that was reused for another socket in between",
     {StackRole::kStale, StackRole::kWait}};
@@ -40,7 +42,7 @@ private:
     {
         const thread_row* thread = books.thread(e.stale_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
-        finding.level = e.stale_ios >= settings["failed"] ? Level::kConfirmed : Level::kRisk;
+        finding.level = e.stale_ios >= settings[kFailed] ? Level::kConfirmed : Level::kRisk;
         finding.fd.number = e.stale_fd;
         finding.summary = "an event was handled after its fd had been closed earlier in the same batch";
         finding.shape = fmt::format("delivered, closed unhandled, then {} = {}", call_of(e.stale_kind),

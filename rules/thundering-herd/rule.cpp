@@ -18,20 +18,24 @@ namespace {
 // A thread that returned this recently still counts as one of the crowd.
 constexpr uint64_t kCrowdNs = 5 * NSEC_PER_SEC;
 
+constexpr Threshold kWindowS{"window_s", 5, 2, "seconds over which wake-ups are compared", kPatience};
+constexpr Threshold kWaste{"waste", 0.5, 0.5, "share of wake-ups that found nothing to do"};
+constexpr Threshold kWaiters{"waiters", 5, 5, "threads that wait on epolls with this file, to be likely or more"};
+constexpr Threshold kHerdWaste{"herd_waste", 0.8, 0.8,
+                               "share of wake-ups that found nothing to do, to be likely or more"};
+constexpr Threshold kWasted{"wasted", 100, 100, "wasted wake-ups in the window, to be likely or more"};
+constexpr Threshold kConfirmCpu{"confirm_cpu", 0.05, 0, "share of a core that they cost, to be confirmed"};
+constexpr Threshold kLikelyCpu{"likely_cpu", 0.02, 0, "share of a core that they cost, to be likely"};
+constexpr Threshold kOwnShare{"own_share", 0.25, 0,
+                              "share of the CPU time of the waiters' processes that they cost, to be likely or more"};
+constexpr Threshold kRiskPerS{"risk_per_s", 10, 10, "wasted wake-ups per second from which it is worth a remark"};
+
 const RuleInfo kInfo{
     "EP401",
     "thundering-herd",
     "one connection wakes many waiters; no EPOLLEXCLUSIVE, no SO_REUSEPORT",
     Level::kConfirmed,
-    {{"window_s", 5, 2, "seconds over which wake-ups are compared", kPatience},
-     {"waste", 0.5, 0.5, "share of wake-ups that found nothing to do"},
-     {"waiters", 5, 5, "threads that wait on epolls with this file, to be likely or more"},
-     {"herd_waste", 0.8, 0.8, "share of wake-ups that found nothing to do, to be likely or more"},
-     {"wasted", 100, 100, "wasted wake-ups in the window, to be likely or more"},
-     {"confirm_cpu", 0.05, 0, "share of a core that they cost, to be confirmed"},
-     {"likely_cpu", 0.02, 0, "share of a core that they cost, to be likely"},
-     {"own_share", 0.25, 0, "share of the CPU time of the waiters' processes that they cost, to be likely or more"},
-     {"risk_per_s", 10, 10, "wasted wake-ups per second from which it is worth a remark"}},
+    {kWindowS, kWaste, kWaiters, kHerdWaste, kWasted, kConfirmCpu, kLikelyCpu, kOwnShare, kRiskPerS},
     {Seam::kWakeups},
     "wake-ups by timeout or signal in the same moment; a shared listener used with poll() or accept() alone",
     {StackRole::kArmed, StackRole::kWait}};
@@ -81,7 +85,7 @@ public:
                 continue;
             Sample now{entry.file.wakes, entry.file.wasted_wakes, entry.file.wasted_cpu,
                        process_cpu(books, crowd(books, epolls_of(file)))};
-            auto span = windows_.note({entry.file_id, entry.file.ino}, now, books.time, settings.ns("window_s"));
+            auto span = windows_.note({entry.file_id, entry.file.ino}, now, books.time, settings.ns(kWindowS));
             if (span)
                 judge(books, file, span->then, span->seconds, settings, out);
         }
@@ -159,19 +163,19 @@ private:
     static std::optional<Level> level_of(const Herd& herd, const Settings& settings)
     {
         // Of several threads that wait on one epoll the kernel wakes one (ep->wq: exclusive waiters).
-        if (herd.epolls < 2 || herd.wakes <= 0 || herd.wasted < settings["waste"] * herd.wakes)
+        if (herd.epolls < 2 || herd.wakes <= 0 || herd.wasted < settings[kWaste] * herd.wakes)
             return std::nullopt;
         // Cost alone does not tell: what a futile wake-up costs depends on the machine and, a little, on being watched.
         // Of n sleepers n-1 find nothing, so a small herd stays small whatever it is measured with.
-        bool large = herd.waiters >= settings["waiters"] && herd.wasted >= settings["herd_waste"] * herd.wakes;
-        bool dear = herd.own_share < 0 || herd.own_share >= settings["own_share"];
-        if (large && dear && herd.wasted >= settings["wasted"]) {
-            if (herd.cpu_share >= settings["confirm_cpu"])
+        bool large = herd.waiters >= settings[kWaiters] && herd.wasted >= settings[kHerdWaste] * herd.wakes;
+        bool dear = herd.own_share < 0 || herd.own_share >= settings[kOwnShare];
+        if (large && dear && herd.wasted >= settings[kWasted]) {
+            if (herd.cpu_share >= settings[kConfirmCpu])
                 return Level::kConfirmed;
-            if (herd.cpu_share >= settings["likely_cpu"])
+            if (herd.cpu_share >= settings[kLikelyCpu])
                 return Level::kLikely;
         }
-        if (herd.wasted >= settings["risk_per_s"] * herd.seconds)
+        if (herd.wasted >= settings[kRiskPerS] * herd.seconds)
             return Level::kRisk;
         return std::nullopt;
     }

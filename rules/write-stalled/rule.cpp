@@ -14,18 +14,25 @@
 namespace epaudit {
 namespace {
 
+constexpr Threshold kStallS{"stall_s", 10, 1,
+                            "seconds there must have been room, with nothing sent, while the loop sleeps", kPatience};
+constexpr Threshold kSockets{"sockets", 3, 3,
+                             "such sockets of one process at once, each with a tail for sure, to be confirmed"};
+constexpr Threshold kLateWrites{"late_writes", 2, 2,
+                                "tails that went out only because something else rang, to be confirmed"};
+constexpr Threshold kLostRests{"lost_rests", 3, 3,
+                               "times that other bytes were sent in place of a rest, to be confirmed"};
+constexpr Threshold kGivenUp{"given_up", 3, 1,
+                             "connections closed because a write found no room, when none was ever waited for"};
+constexpr Threshold kFromStartS{"from_start_s", 30, 1,
+                                "the same, for output that was stuck when the observation began"};
+
 const RuleInfo kInfo{
     "EP105",
     "write-stalled",
     "output cut short by EAGAIN and no EPOLLOUT to resume it",
     Level::kConfirmed,
-    {{"stall_s", 10, 1, "seconds there must have been room, with nothing sent, while the loop sleeps", kPatience},
-     {"sockets", 3, 3, "such sockets of one process at once, each with a tail for sure, to be confirmed"},
-     {"late_writes", 2, 2, "tails that went out only because something else rang, to be confirmed"},
-     {"lost_rests", 3, 3, "times that other bytes were sent in place of a rest, to be confirmed"},
-     {"given_up", 3, 1, "connections closed because a write found no room, when none was ever waited for"},
-     {"from_start_s", 30, 1, "the same, for output that was stuck when the observation began"},
-     {"idle_window_s", 60, 60, "seconds within which a thread counts as one of the loop's"}},
+    {kStallS, kSockets, kLateWrites, kLostRests, kGivenUp, kFromStartS, kIdleWindowS},
     {Seam::kState},
     "programs that drop a whole message on EAGAIN look the same at likely; io_uring sends on Unix sockets; attached: "
     "output cut short before, if the buffer had drained by then",
@@ -94,7 +101,7 @@ public:
         for (const auto& [id, epoll] : books.epolls)
             judge_given_up(books, id, epoll, settings, out);
         for (const Stall& stall : stalls)
-            report(books, stall, sure[stall.entry->file.tgid] >= settings["sockets"], out);
+            report(books, stall, sure[stall.entry->file.tgid] >= settings[kSockets], out);
         from_start_.settle(kInfo, books, first, out);
     }
 
@@ -120,7 +127,7 @@ private:
         if (!x.lost_rests || !entry.key.epoll || !is_stream_socket(entry))
             return;
         Finding finding = begin_finding(kInfo, books, entry);
-        finding.level = x.lost_rests >= settings["lost_rests"] ? Level::kConfirmed : Level::kLikely;
+        finding.level = x.lost_rests >= settings[kLostRests] ? Level::kConfirmed : Level::kLikely;
         finding.summary = "a write was cut short, and its rest was never sent: the next one sent other bytes";
         finding.shape = "other bytes in place of the rest";
         finding.count = x.lost_rests;
@@ -132,7 +139,7 @@ private:
     static void judge_given_up(const Snapshot& books, uint64_t id, const epoll_row& epoll, const Settings& settings,
                                std::vector<Finding>& out)
     {
-        if (epoll.gone_on || epoll.given_up < settings["given_up"])
+        if (epoll.gone_on || epoll.given_up < settings[kGivenUp])
             return;
         Finding finding = begin_epoll_finding(kInfo, books, id, epoll.tgid);
         finding.level = Level::kLikely;
@@ -147,7 +154,7 @@ private:
                            std::vector<Finding>& out)
     {
         const epoll_row* epoll = books.epoll(entry.key.epoll);
-        if (entry.fault.late_writes < settings["late_writes"] || !entry.key.epoll)
+        if (entry.fault.late_writes < settings[kLateWrites] || !entry.key.epoll)
             return;
         bool plans = !epoll || epoll->eventless_writes;
         Finding finding = begin_finding(kInfo, books, entry);
@@ -172,8 +179,8 @@ private:
         uint64_t since = patience_.since(f.tgid, std::max({entry.fault.writable_at, f.out_cut_at, f.armed_at}));
         bool timer_gone = patience_.no_timer_pending(books, entry, f.out_cut_at);
         const bool early = full_from_start(entry);
-        if (since + settings.ns(early ? "from_start_s" : "stall_s") > books.time ||
-            !books.loop_idle(entry.key.epoll, settings.ns("idle_window_s")))
+        if (since + settings.ns(early ? kFromStartS : kStallS) > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
             return;
         const epoll_row* epoll = books.epoll(entry.key.epoll);
         Doubts doubts;

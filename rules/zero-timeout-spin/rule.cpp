@@ -15,25 +15,31 @@ namespace {
 // Gaps between two waits below 2^kShortGap us count as nothing done.
 constexpr unsigned kShortGap = 5;
 
-const RuleInfo kInfo{
-    "EP206",
-    "zero-timeout-spin",
-    "epoll_wait(0) in a tight loop",
-    Level::kLikely,
-    {{"returns", 100, 100, "in a log without more to go by: returns of epoll_wait in a row that show it"},
-     {"window_s", 5, 2, "seconds it must last", kPatience},
-     {"empty_per_s", 1000, 1000, "waits per second with timeout 0 that find nothing"},
-     {"share", 0.95, 0.95, "share of such waits among all of the thread"},
-     {"cpu", 0.9, 0.1, "share of a core that the thread burns"},
-     {"idle_share", 0.9, 0.9, "share of the gaps between two waits that are shorter than 32 us: no work is done there"},
-     {"bursts_per_s", 5, 5, "rows per second of 8 and more such waits that end in a wait with a timeout"},
-     {"waited_s", 10, 1, "seconds that the thread was seen to spend in waits with a timeout, before"},
-     {"waited", 10, 10, "how many such waits it made"},
-     {"for_good_s", 30, 2, "seconds since the last of them: then the loop has lost its timeout, and it is likely"},
-     {"no_busy_poll", 0, 0, "1: this program is not meant to poll busily, so it is likely and not a remark"}},
-    {Seam::kState},
-    "deliberate busy polling looks the same; work of less than 32 us between two waits",
-    {StackRole::kWait}};
+constexpr Threshold kWindowS{"window_s", 5, 2, "seconds it must last", kPatience};
+constexpr Threshold kEmptyPerS{"empty_per_s", 1000, 1000, "waits per second with timeout 0 that find nothing"};
+constexpr Threshold kShare{"share", 0.95, 0.95, "share of such waits among all of the thread"};
+constexpr Threshold kCpu{"cpu", 0.9, 0.1, "share of a core that the thread burns"};
+constexpr Threshold kIdleShare{
+    "idle_share", 0.9, 0.9, "share of the gaps between two waits that are shorter than 32 us: no work is done there"};
+constexpr Threshold kBurstsPerS{"bursts_per_s", 5, 5,
+                                "rows per second of 8 and more such waits that end in a wait with a timeout"};
+constexpr Threshold kWaitedS{"waited_s", 10, 1,
+                             "seconds that the thread was seen to spend in waits with a timeout, before"};
+constexpr Threshold kWaited{"waited", 10, 10, "how many such waits it made"};
+constexpr Threshold kForGoodS{"for_good_s", 30, 2,
+                              "seconds since the last of them: then the loop has lost its timeout, and it is likely"};
+constexpr Threshold kNoBusyPoll{"no_busy_poll", 0, 0,
+                                "1: this program is not meant to poll busily, so it is likely and not a remark"};
+
+const RuleInfo kInfo{"EP206",
+                     "zero-timeout-spin",
+                     "epoll_wait(0) in a tight loop",
+                     Level::kLikely,
+                     {kLogReturns, kWindowS, kEmptyPerS, kShare, kCpu, kIdleShare, kBurstsPerS, kWaitedS, kWaited,
+                      kForGoodS, kNoBusyPoll},
+                     {Seam::kState},
+                     "deliberate busy polling looks the same; work of less than 32 us between two waits",
+                     {StackRole::kWait}};
 
 constexpr const char* kSteadyFix =
     "wait with the time to the next timer as timeout, -1 if there is none, and let an eventfd wake the loop for other "
@@ -69,7 +75,7 @@ public:
             if (!t.zeros || !epoll)
                 continue;
             Zeros now = sample(t, *epoll);
-            auto span = windows_.note({t.tgid, tid, t.epoll}, now, books.time, settings.ns("window_s"));
+            auto span = windows_.note({t.tgid, tid, t.epoll}, now, books.time, settings.ns(kWindowS));
             if (span && now.zeros > span->then.zeros && now.returns > span->then.returns)
                 judge(books, t, tid, *epoll, span->then, now, span->seconds, settings, out);
         }
@@ -92,8 +98,8 @@ private:
     // It is no busy poller: it waited, often and long, and then never again.
     static bool lost_its_timeout(const thread_row& t, uint64_t now, const Settings& settings)
     {
-        return t.zero_since && t.zero_since + settings.ns("for_good_s") <= now && t.timed_waits >= settings["waited"] &&
-               t.timed_ns >= settings.ns("waited_s");
+        return t.zero_since && t.zero_since + settings.ns(kForGoodS) <= now && t.timed_waits >= settings[kWaited] &&
+               t.timed_ns >= settings.ns(kWaitedS);
     }
 
     static void judge(const Snapshot& books, const thread_row& t, uint32_t tid, const epoll_row& epoll,
@@ -107,14 +113,14 @@ private:
                          ? static_cast<double>(now.cpu - then.cpu) / static_cast<double>(now.at - then.at)
                          : 0;
         double bursts = (now.bursts - then.bursts) / seconds;
-        bool steady = per_s >= settings["empty_per_s"] && share >= settings["share"] && cpu >= settings["cpu"] &&
+        bool steady = per_s >= settings[kEmptyPerS] && share >= settings[kShare] && cpu >= settings[kCpu] &&
                       static_cast<double>(now.short_gaps - then.short_gaps) >=
-                          settings["idle_share"] * static_cast<double>(now.gaps - then.gaps);
-        if (!steady && bursts < settings["bursts_per_s"])
+                          settings[kIdleShare] * static_cast<double>(now.gaps - then.gaps);
+        if (!steady && bursts < settings[kBurstsPerS])
             return;
         bool lost = steady && lost_its_timeout(t, books.time, settings);
         Finding finding = begin_epoll_finding(kInfo, books, t.epoll, t.tgid);
-        finding.level = lost || (steady && settings["no_busy_poll"] > 0) ? Level::kLikely : Level::kInfo;
+        finding.level = lost || (steady && settings[kNoBusyPoll] > 0) ? Level::kLikely : Level::kInfo;
         finding.summary =
             lost     ? "the loop used to wait, and now polls with timeout 0 for good, though nothing comes"
             : steady ? "the loop polls with timeout 0 and nearly always finds nothing"

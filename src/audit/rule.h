@@ -24,13 +24,27 @@ public:
     // False: no such threshold. `origin` is where the value comes from: "--set", "epaudit.toml:12".
     bool set(const std::string& name, double value, const std::string& origin = "--set");
     std::string origin(const std::string& name) const;  // "default" unless it was set
-    double operator[](const char* name) const;          // check-fails on a name the rule does not declare
-    uint64_t ns(const char* name) const;                // a threshold given in seconds, as ns
+    // Asked for each registration at each look. Check-fails on a threshold that is none of the rule's.
+    double operator[](const Threshold& threshold) const
+    {
+        // The constant that the rule lists is mostly the one that it asks for: no need to read the name.
+        for (const Value& known : values_)
+            if (known.name == threshold.name)
+                return known.value;
+        return by_text(threshold);
+    }
+    uint64_t ns(const Threshold& threshold) const;  // a threshold given in seconds, as ns
     Profile profile() const { return profile_; }
 
 private:
+    struct Value {
+        const char* name;  // of the rule's own constant
+        double value;
+    };
+    double by_text(const Threshold& threshold) const;
+
     Profile profile_;
-    std::vector<std::pair<std::string, double>> values_;
+    std::vector<Value> values_;
     std::map<std::string, std::string> origins_;
 };
 

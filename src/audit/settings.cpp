@@ -14,15 +14,15 @@ namespace epaudit {
 Settings::Settings(const RuleInfo& info, Profile profile) : profile_(profile)
 {
     for (const Threshold& t : info.thresholds)
-        values_.emplace_back(t.name, profile == Profile::kTest ? t.test : t.production);
+        values_.push_back({t.name, profile == Profile::kTest ? t.test : t.production});
 }
 
 bool Settings::set(const std::string& name, double value, const std::string& origin)
 {
-    auto at = std::find_if(values_.begin(), values_.end(), [&](const auto& v) { return v.first == name; });
+    auto at = std::find_if(values_.begin(), values_.end(), [&](const Value& v) { return name == v.name; });
     if (at == values_.end())
         return false;
-    at->second = value;
+    at->value = value;
     origins_[name] = origin;
     return true;
 }
@@ -33,20 +33,20 @@ std::string Settings::origin(const std::string& name) const
     return at == origins_.end() ? "default" : at->second;
 }
 
-double Settings::operator[](const char* name) const
+// The same name may have several addresses: whether equal texts become one is up to the linker.
+double Settings::by_text(const Threshold& threshold) const
 {
-    for (const auto& [known, value] : values_) {
-        if (known == name)
-            return value;
-    }
-    // A typing error in a rule, found by its first test.
-    say("epaudit: internal error: rule asks for undeclared threshold '{}'\n", name);
+    for (const Value& known : values_)
+        if (std::string_view(known.name) == threshold.name)
+            return known.value;
+    // Missing in the rule's list, found by its first test.
+    say("epaudit: internal error: rule asks for undeclared threshold '{}'\n", threshold.name);
     std::abort();
 }
 
-uint64_t Settings::ns(const char* name) const
+uint64_t Settings::ns(const Threshold& threshold) const
 {
-    double seconds = (*this)[name];
+    double seconds = (*this)[threshold];
     // --set accepts any number; beyond 2^63 ns the conversion would be undefined.
     return static_cast<uint64_t>(std::clamp(seconds, 0.0, 9e9) * NSEC_PER_SEC);
 }
@@ -67,7 +67,7 @@ double Rule::patience(const Settings& settings) const
     double longest = 0;
     for (const Threshold& threshold : info().thresholds)
         if (threshold.patience)
-            longest = std::max(longest, settings[threshold.name]);
+            longest = std::max(longest, settings[threshold]);
     return longest;
 }
 

@@ -15,7 +15,7 @@ enum class Profile {
     kTest,        // run: seen from birth, small load
 };
 
-// A named number that decides. Set with --set <rule>.<name>=<value>; shown by `explain`.
+// A named number that decides: a constant beside its rule. Set with --set <rule>.<name>=<value>; shown by `explain`.
 struct Threshold {
     const char* name;
     double production;

@@ -302,16 +302,29 @@ std::string loss_remedy(const std::string& name)
     return loss ? loss->remedy : Loss{}.remedy;
 }
 
+namespace {
+
+// Ticks of /proc are too coarse for processes that do nearly nothing.
+bool uses_cpu(const WatchingCost& cost) { return cost.watched >= 0.01; }
+
+std::string percent_text(double share) { return fmt::format("{:.{}f} %", share * 100, share < 0.1 ? 1 : 0); }
+
+}  // namespace
+
 std::string cost_text(const WatchingCost& cost)
 {
-    // Ticks of /proc are too coarse for processes that do nearly nothing.
-    constexpr double kUses = 0.01;
-    auto percent = [](double cores) { return fmt::format("{:.{}f} %", cores * 100, cores < 0.1 ? 1 : 0); };
-    std::string text = fmt::format("{} of a core: probes {}, epaudit itself {}", percent(cost.probes + cost.own),
-                                   percent(cost.probes), percent(cost.own));
-    if (cost.watched >= kUses)
-        text += fmt::format("; what is watched uses {}: {} of that", percent(cost.watched), percent(cost.share()));
+    std::string text = fmt::format("{} of a core: probes {}, epaudit itself {}", percent_text(cost.probes + cost.own),
+                                   percent_text(cost.probes), percent_text(cost.own));
+    if (uses_cpu(cost))
+        text += fmt::format("; what is watched uses {}: {} of that", percent_text(cost.watched),
+                            percent_text(cost.share()));
     return text;
+}
+
+std::string short_cost_text(const WatchingCost& cost)
+{
+    return uses_cpu(cost) ? percent_text(cost.share()) + " of what is watched"
+                          : percent_text(cost.probes + cost.own) + " of a core";
 }
 
 std::string budget_text(const WatchingBudget& budget)

@@ -41,6 +41,7 @@ std::pair<std::string, std::string> measure_text(const Measure& measure);  // {"
 // "1 %: the probes were attached 6 % of the time, and never away for more than 7.8 s"
 std::string budget_text(const WatchingBudget& budget);
 std::string cost_text(const WatchingCost& cost);                 // what watching costs
+std::string short_cost_text(const WatchingCost& cost);           // "2.4 % of what is watched"
 std::string loss_text(const std::string& name, uint64_t count);  // what a lost counter means
 std::string loss_remedy(const std::string& name);                // what to do about it
 

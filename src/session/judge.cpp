@@ -298,7 +298,7 @@ std::string Judge::text() const
             text += row("  level at most", level_name(at->second), where("levels", false));
         const Settings* settings = auditor_->settings(info.id);
         for (const Threshold& threshold : info.thresholds)
-            text += row(fmt::format("  {}", threshold.name), fmt::format("{:g}", (*settings)[threshold.name]),
+            text += row(fmt::format("  {}", threshold.name), fmt::format("{:g}", (*settings)[threshold]),
                         settings->origin(threshold.name));
     }
     for (const ProcessMatch& process : config.processes)

@@ -57,7 +57,7 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
         const RuleInfo* rule = spin && !run.ended ? rule_of(auditor, rules, run) : nullptr;
         if (!rule || run.returns < (met(run) ? kNotableMet : kNotable) || run.returns <= longest.returns)
             continue;
-        const double least = (*auditor.settings(rule->id))["returns"];
+        const double least = log_run_needs(run, *auditor.settings(rule->id));
         if (!run.doubt && static_cast<double>(run.returns) >= least)
             continue;  // it is a finding
         longest = run;

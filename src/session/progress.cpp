@@ -24,8 +24,14 @@ size_t terminal_width()
 
 std::string progress_text(const ProgressFacts& facts)
 {
-    return fmt::format("{}  {} events/s  {}  {}", seconds_text(facts.seconds), number_text(facts.postings_per_s),
-                       plural(facts.registrations, "registration"), plural(facts.findings, "finding"));
+    std::string text = fmt::format("{}  {} events/s  {}  {}", seconds_text(facts.seconds),
+                                   number_text(facts.postings_per_s), plural(facts.registrations, "registration"),
+                                   plural(facts.findings, "finding"));
+    if (facts.cost)
+        text += "  costs " + short_cost_text(*facts.cost);
+    if (facts.detached)
+        text += "  not watching now: budget";
+    return text;
 }
 
 Progress::Progress(bool wanted)

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "src/report/report.h"
 
 namespace epaudit {
 
@@ -13,9 +16,11 @@ struct ProgressFacts {
     double postings_per_s = 0;
     uint64_t registrations = 0;
     size_t findings = 0;
+    std::optional<WatchingCost> cost;  // so far; none: not measured yet
+    bool detached = false;             // to keep the budget
 };
 
-// "12.3 s  45,210 events/s  37 registrations  1 finding"
+// "12.3 s  45,210 events/s  37 registrations  1 finding  costs 2.4 % of a core", or what it costs of what is watched.
 std::string progress_text(const ProgressFacts& facts);
 
 class Progress {

@@ -281,14 +281,21 @@ Result<> Session::look(bool counters, bool last)
     return told;
 }
 
+std::optional<WatchingCost> Session::cost_until(uint64_t now)
+{
+    if (budget_)
+        cost_.attached_share(budget_->attached_share(now));
+    return cost_.measured(own_cpu_seconds() - cpu_at_begin_, static_cast<double>(now - began_) / 1e9);
+}
+
 void Session::show_progress()
 {
     const uint64_t now = monotonic_ns();
     if (!progress_.on() || now - shown_ < 500 * NSEC_PER_MSEC)
         return;
     shown_ = now;
-    progress_.show(
-        {static_cast<double>(now - began_) / 1e9, postings_per_s_, engine_->registrations_seen(), engine_->findings()});
+    progress_.show({static_cast<double>(now - began_) / 1e9, postings_per_s_, engine_->registrations_seen(),
+                    engine_->findings(), cost_until(now), budget_ && !budget_->attached()});
 }
 
 void Session::begin_recording(const std::vector<std::string>& command, const std::vector<uint32_t>& pids)
@@ -352,9 +359,7 @@ Report Session::make_report(std::vector<std::string> command, std::vector<uint32
     observation.notes = notes_;
     observation.inconclusive = inconclusive_;
     observation.tool_cpu_seconds = own_cpu_seconds() - cpu_at_begin_;
-    if (budget_)
-        cost_.attached_share(budget_->attached_share(ended_));
-    observation.cost = cost_.measured(observation.tool_cpu_seconds, observation.seconds);
+    observation.cost = cost_until(ended_);
     if (budget_)
         observation.budget = WatchingBudget{budget_->share(), budget_->attached_share(ended_),
                                             static_cast<double>(budget_->longest_gap()) / 1e9};

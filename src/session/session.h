@@ -64,6 +64,7 @@ private:
     Result<> open_window();
     void note_spinning(const std::vector<Entry>& entries);
     bool spins_anew() const;
+    std::optional<WatchingCost> cost_until(uint64_t now);  // since the beginning
     void show_progress();
     Report make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
                        const std::optional<ExitStatus>& child);

@@ -14,8 +14,10 @@
 namespace epaudit {
 namespace {
 
-const RuleInfo kFirst{
-    "EP901", "first-rule", "", Level::kConfirmed, {{"per_s", 100, 10, ""}, {"stall_s", 5, 1, ""}}, {Seam::kState}, ""};
+constexpr Threshold kPerS{"per_s", 100, 10, ""};
+constexpr Threshold kStallS{"stall_s", 5, 1, ""};
+
+const RuleInfo kFirst{"EP901", "first-rule", "", Level::kConfirmed, {kPerS, kStallS}, {Seam::kState}, ""};
 const RuleInfo kSecond{"EP902", "second-rule", "", Level::kLikely, {}, {Seam::kReadiness, Seam::kWakeups}, ""};
 
 // Says at each audit what the test put on its list.
@@ -410,16 +412,40 @@ TEST(Fingerprint, DiffersByRuleProgramKindAndTrigger)
 TEST_F(AuditorTest, SetByIdAndByName)
 {
     ASSERT_TRUE(auditor_.set("first-rule.per_s=250"));
-    EXPECT_EQ((*auditor_.settings("EP901"))["per_s"], 250);
+    EXPECT_EQ((*auditor_.settings("EP901"))[kPerS], 250);
     ASSERT_TRUE(auditor_.set("EP901.stall_s=0.5"));
-    EXPECT_EQ(auditor_.settings("first-rule")->ns("stall_s"), 500 * NSEC_PER_MSEC);
+    EXPECT_EQ(auditor_.settings("first-rule")->ns(kStallS), 500 * NSEC_PER_MSEC);
+}
+
+// What is no Threshold does not compile: a name's typing error least of all.
+template <typename Name>
+concept NamesThreshold = requires(const Settings& settings, Name name)
+{
+    settings[name];
+}
+|| requires(const Settings& settings, Name name) { settings.ns(name); };
+static_assert(NamesThreshold<Threshold>);
+static_assert(!NamesThreshold<const char*> && !NamesThreshold<std::string>);
+
+// The same text elsewhere in memory, as the linker may leave it.
+TEST(Settings, ThresholdsAreKnownByTextWhereTheAddressDiffers)
+{
+    char name[] = "per_s";
+    EXPECT_EQ(Settings(kFirst, Profile::kTest)[(Threshold{name, 0, 0, ""})], 10);
+}
+
+TEST(SettingsDeathTest, AThresholdOfAnotherRuleIsRefused)
+{
+    const Settings second(kSecond, Profile::kTest);
+    EXPECT_DEATH(second[kPerS], "undeclared threshold 'per_s'");
+    EXPECT_DEATH(second.ns(kStallS), "undeclared threshold 'stall_s'");
 }
 
 TEST_F(AuditorTest, ProfilesChooseTheDefaults)
 {
-    EXPECT_EQ((*auditor_.settings("EP901"))["per_s"], 100);
+    EXPECT_EQ((*auditor_.settings("EP901"))[kPerS], 100);
     Auditor test(Profile::kTest, rules());
-    EXPECT_EQ((*test.settings("EP901"))["per_s"], 10);
+    EXPECT_EQ((*test.settings("EP901"))[kPerS], 10);
 }
 
 TEST_F(AuditorTest, SetErrorsSayWhatToDo)
@@ -441,7 +467,7 @@ TEST_F(AuditorTest, SetErrorsSayWhatToDo)
     for (const char* bad : {"", "EP901", "EP901.per_s", "per_s=1", "EP901.per_s=", "EP901.per_s=1x", "EP901.per_s=-1",
                             "EP901.per_s=nan", "EP901.per_s=inf", "=.", ".="})
         complain(bad);
-    EXPECT_EQ((*auditor_.settings("EP901"))["per_s"], 100);
+    EXPECT_EQ((*auditor_.settings("EP901"))[kPerS], 100);
 }
 
 TEST_F(AuditorTest, SelectAndIgnore)

@@ -50,6 +50,26 @@ TEST(BusyEpollout, BelowTheRateIsQuiet)
     EXPECT_EQ(s.verdict("EP201"), "none");
 }
 
+// Attached for 0.9 s, or a log of that length: to call that clean would be wrong, and there is nothing to compare it with.
+TEST(BusyEpollout, AllOfAWatchThatIsShorterThanASecondIsInconclusive)
+{
+    Scenario s;
+    s.add(7, kOut, FILE_TCP).spin(7, kOut, 1800, 500);
+    const Finding finding = s.finding("EP201");
+    EXPECT_EQ(finding.level, Level::kRisk);
+    ASSERT_TRUE(finding.inconclusive);
+    const std::string words = finding.inconclusive->words();
+    EXPECT_TRUE(words.starts_with("fd 7 (tcp) was reported 1")) << words;
+    EXPECT_TRUE(words.ends_with(" times without work, for less time than a verdict takes: watch for 6 s")) << words;
+}
+
+TEST(BusyEpollout, AFewReturnsInAShortWatchAreQuiet)
+{
+    Scenario s;
+    s.add(7, kOut, FILE_TCP).spin(7, kOut, 900, 1000);
+    EXPECT_EQ(s.verdict("EP201"), "none");
+}
+
 TEST(BusyEpollout, ShorterThanASecondIsQuiet)
 {
     Scenario s;

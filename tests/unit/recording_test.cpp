@@ -286,7 +286,11 @@ TEST(Recording, ReplayFindsWhatWasFound)
 TEST(Recording, OtherThresholdsJudgeTheSameRecordingAnew)
 {
     const std::string file = sample_recording(2500);
-    EXPECT_TRUE(replayed(file, {"unread-spin.seconds=60"}).findings.empty());
+    const Outcome outcome = replayed(file, {"unread-spin.seconds=60"});
+    ASSERT_EQ(outcome.findings.size(), 1U);
+    EXPECT_EQ(outcome.findings[0].level, Level::kRisk) << "it lasts two seconds and a half";
+    ASSERT_TRUE(outcome.findings[0].inconclusive);
+    EXPECT_EQ(outcome.findings[0].inconclusive->remedy, "watch for 65 s");
 }
 
 TEST(Recording, EveryLengthIsReadAndTheLossIsCountedOnce)
