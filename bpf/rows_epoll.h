@@ -99,7 +99,7 @@ struct epoll_row {
     u8 foreign_kind;     /* POSTING_MOD, POSTING_DEL or POSTING_DELIVERED */
     u8 foreign_file_kind;
     u8 stale_kind;       /* EP504: POSTING_READ, POSTING_WRITE or POSTING_ACCEPT */
-    u8 swept;            /* as in file_row */
+    u8 stale_pad;
     /* EP504: calls on a number whose file was closed in the same pass, with its event not yet acted on */
     u64 stale_told_at;
     u64 stale_closed_at;

@@ -98,8 +98,7 @@ struct file_row {
     u32 clash_a;      /* two threads now inside a read of it; 0: none. Here, because they are seen where no row can */
     u32 clash_b;      /* be made (sched_waking holds the lock of a run queue) */
     u8 clash_got;     /* enum clash_bit */
-    u8 swept;         /* the walk in pieces that saw this row last (walk_piece.generation) */
-    u8 pad[2];
+    u8 pad[3];
 };
 
 /*

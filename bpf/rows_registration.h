@@ -53,7 +53,7 @@ struct run_calls {
 /*
  * By registration_key; made by ADD (or the seed), gone with DEL, with the epoll, or with the file's last descriptor.
  * Written by the ledger: ctl calls (ledger_ctl.h), deliveries and the runs made of them (ledger_wait.h), reads and writes
- * (ledger_io.h); by the sweep: REGISTRATION_READY and `swept`. Read by the ledger, the sweep and the rules.
+ * (ledger_io.h); by the sweep: REGISTRATION_READY. Read by the ledger, the sweep and the rules.
  * Always: while `open` is 0 nothing but the key counts; run_* is the present run of futile returns, or the last one until
  * the next begins; best_run_* is a run that ended.
  */
@@ -93,7 +93,7 @@ struct registration_row {
     u32 delivered_tid;
     u32 ctl_tid;
     u16 flags;        /* enum registration_flag */
-    u8 swept;         /* as in file_row */
+    u8 flags_pad;
     u8 open;          /* 1: filled in, and on the index. 0: another CPU is about to do so */
 
     u32 flips;            /* MODs that switched between edge- and level-triggered */

@@ -9,7 +9,7 @@
 /*
  * By thread id; made when it first waits or touches a registered file, gone when the thread ends.
  * Written by the ledger, mostly in the thread's own calls, and by wake-ups (woken_*), which happen in another's; by the sweep:
- * `stopped`, stopped_at and `swept`. Read by the ledger, the sweep and, through the books, the rules.
+ * `stopped` and stopped_at. Read by the ledger, the sweep and, through the books, the rules.
  * Always: wait_at is not earlier than return_at while `waiting`; stale_fds are of the batch of stale_pass alone.
  */
 struct thread_row {
@@ -60,8 +60,7 @@ struct thread_row {
     s32 stale_fds[STALE_FDS];
     u32 stale_next;
     u8 stopped;      /* the sweep found it stopped, traced or frozen */
-    u8 swept;        /* as in file_row */
-    u8 stale_pad[2];
+    u8 stale_pad[3];
     u64 nap_until;   /* EP404: end of the sleep of nap_ns */
     u64 stopped_ns;  /* since base_at: stopped, not asleep */
     u64 stopped_at;  /* newest moment at which it was known to be stopped; 0: never */

@@ -98,7 +98,6 @@ struct LiveCapture::Impl {
     bool kprobe_readiness = false;
     bool timeout_in_ms = false;
     std::string why_not_trampolines;
-    std::array<uint32_t, 4> walks{};             // in pieces, so far; by Table
     bool trampolines_are_dangerous = false;      // refused by us, not by the kernel
     std::string why_not_iterators;               // empty: iterators walk the tables (live_walk.h)
     std::map<std::string, std::string> refused;  // program -> why it is not loaded, though it belongs to the set

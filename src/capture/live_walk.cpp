@@ -3,17 +3,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace epaudit {
 namespace {
 
-// A piece keeps its CPU to itself: 4,096 rows take some 7 ms at worst. Smaller ones would pass over the same rows more
-// often. The ring is read between two pieces.
-constexpr uint32_t kRowsOfPiece = 4096;
-// A piece that finds so few has seen the rest; a target that adds rows all the time would never let one find none.
-constexpr uint32_t kFewRows = 64;
+// Keys that are listed at once. Their rows come along, and are not needed: some 300 KB.
+constexpr uint32_t kKeysListed = 512;
+static_assert(kKeysListed % WALK_KEYS == 0);
+// Read after each piece.
 constexpr uint32_t kRingBytes = 1 << 20;
 
 struct Walker {
@@ -67,17 +67,63 @@ bool walk_by_iterator(LiveCapture::Impl& impl, Table table, std::string& out)
     return true;
 }
 
-bool walk_in_pieces(LiveCapture::Impl& impl, Table table, const bpf_program* program, std::string& out)
+// The keys of a table, so many at a time, for whoever walks through it.
+class Keys {
+public:
+    explicit Keys(const bpf_map* map)
+        : map_(map),
+          size_(bpf_map__key_size(map)),
+          keys_(size_t{kKeysListed} * size_, 0),
+          rows_(size_t{kKeysListed} * bpf_map__value_size(map), 0)
+    {
+    }
+
+    // Lists the next ones. False: it cannot be done, see errno.
+    bool list()
+    {
+        listed_ = kKeysListed;
+        const int error = bpf_map_lookup_batch(bpf_map__fd(map_), begun_ ? &place_ : nullptr, &place_, keys_.data(),
+                                               rows_.data(), &listed_, nullptr);
+        begun_ = true;
+        ended_ = error == -ENOENT;
+        errno = error && !ended_ ? -error : 0;
+        return !errno;
+    }
+    bool ended() const { return ended_; }
+    uint32_t listed() const { return listed_; }
+
+    // Those from `first` on, where the programs read them; how many there are.
+    uint32_t hand_over(LiveCapture::Impl& impl, uint32_t first) const
+    {
+        const uint32_t count = std::min<uint32_t>(listed_ - first, WALK_KEYS);
+        auto& memory = *impl.skeleton->bss;
+        const char* from = keys_.data() + size_t{first} * size_;
+        if (size_ == sizeof(registration_key)) {
+            memcpy(memory.walk_registrations, from, size_t{count} * size_);
+            return count;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            memory.walk_ids[i] = 0;  // a thread's number is shorter than the others
+            memcpy(&memory.walk_ids[i], from + size_t{i} * size_, size_);
+        }
+        return count;
+    }
+
+private:
+    const bpf_map* map_;
+    uint32_t size_;
+    std::string keys_, rows_;
+    uint32_t place_ = 0;  // a bucket, where the next ones begin
+    bool begun_ = false, ended_ = false;
+    uint32_t listed_ = 0;
+};
+
+// Looks at the rows of keys that have been handed over, in as many pieces as the ring makes necessary.
+bool look_at_rows(LiveCapture::Impl& impl, const bpf_program* program, uint32_t count)
 {
-    walk_piece piece{};
-    // Rows begin with 0; those of a walk long ago were seen by later ones.
-    auto& walks = impl.walks[static_cast<size_t>(table)];
-    const uint32_t generation = walks++ % 255 + 1;
-    // It is filled where it is: of thousands of connections that is tens of megabytes, several times a second.
-    impl.swept_bytes.swap(out);
-    unsigned few = 0;
+    walk_piece piece{0, count, kRingBytes / 2, 0};
     do {
-        piece = {generation, kRowsOfPiece, kRingBytes / 2, 0};
+        piece.first = piece.next;
         if (!run(program, &piece))
             return false;
         // Or the next piece would find the ring as full, and end at once.
@@ -85,10 +131,24 @@ bool walk_in_pieces(LiveCapture::Impl& impl, Table table, const bpf_program* pro
             errno = -taken;
             return false;
         }
-        few += piece.looked < kFewRows;
-    } while (piece.looked && few < 2);
-    out.swap(impl.swept_bytes);
+    } while (piece.next < count);
     return true;
+}
+
+bool walk_in_pieces(LiveCapture::Impl& impl, const Walker& walker, std::string& out)
+{
+    // It is filled where it is: of thousands of connections that is tens of megabytes, several times a second.
+    impl.swept_bytes.swap(out);
+    bool ok = true;
+    for (Keys keys(walker.map); ok && !keys.ended();) {
+        ok = keys.list();
+        for (uint32_t at = 0, count = 0; ok && at < keys.listed(); at += count) {
+            count = keys.hand_over(impl, at);
+            ok = look_at_rows(impl, walker.piece, count);
+        }
+    }
+    out.swap(impl.swept_bytes);
+    return ok;
 }
 
 }  // namespace
@@ -132,7 +192,7 @@ bool walk(LiveCapture::Impl& impl, Table table, std::string& out)
     out.clear();
     if (impl.why_not_iterators.empty())
         return walk_by_iterator(impl, table, out);
-    if (!walk_in_pieces(impl, table, walker(*impl.skeleton, table).piece, out))
+    if (!walk_in_pieces(impl, walker(*impl.skeleton, table), out))
         return false;
     return table != Table::kFiles || run(impl.skeleton->progs.walk_end, nullptr);
 }

@@ -23,7 +23,8 @@ TEST(Progress, OfWhatIsIdleTheCostIsThatOfACore)
 
 TEST(Progress, SaysWhenNothingIsSeen)
 {
-    EXPECT_EQ(progress_text({1, 0, 1, 0, {}, true}), "1.0 s  0 events/s  1 registration  0 findings  not watching now: budget");
+    EXPECT_EQ(progress_text({1, 0, 1, 0, {}, true}),
+              "1.0 s  0 events/s  1 registration  0 findings  not watching now: budget");
 }
 
 }  // namespace

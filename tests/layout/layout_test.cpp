@@ -233,7 +233,6 @@ TEST_F(LayoutTest, FileRow)
     EXPECT_FIELD(file_row, clash_a);
     EXPECT_FIELD(file_row, clash_b);
     EXPECT_FIELD(file_row, clash_got);
-    EXPECT_FIELD(file_row, swept);
     EXPECT_FIELD(file_row, pad);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
@@ -351,7 +350,7 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, delivered_tid);
     EXPECT_FIELD(registration_row, ctl_tid);
     EXPECT_FIELD(registration_row, flags);
-    EXPECT_FIELD(registration_row, swept);
+    EXPECT_FIELD(registration_row, flags_pad);
     EXPECT_FIELD(registration_row, open);
     EXPECT_FIELD(registration_row, flips);
     EXPECT_FIELD(registration_row, delivered_unread);
@@ -454,7 +453,7 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, foreign_kind);
     EXPECT_FIELD(epoll_row, foreign_file_kind);
     EXPECT_FIELD(epoll_row, stale_kind);
-    EXPECT_FIELD(epoll_row, swept);
+    EXPECT_FIELD(epoll_row, stale_pad);
     EXPECT_FIELD(epoll_row, stale_told_at);
     EXPECT_FIELD(epoll_row, stale_closed_at);
     EXPECT_FIELD(epoll_row, stale_at);
@@ -542,7 +541,6 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, stale_fds);
     EXPECT_FIELD(thread_row, stale_next);
     EXPECT_FIELD(thread_row, stopped);
-    EXPECT_FIELD(thread_row, swept);
     EXPECT_FIELD(thread_row, stale_pad);
     EXPECT_FIELD(thread_row, nap_until);
     EXPECT_FIELD(thread_row, stopped_ns);
@@ -778,10 +776,10 @@ TEST_F(LayoutTest, InspectItem)
 TEST_F(LayoutTest, WalkPiece)
 {
     EXPECT_SIZE(walk_piece);
-    EXPECT_FIELD(walk_piece, generation);
-    EXPECT_FIELD(walk_piece, rows);
+    EXPECT_FIELD(walk_piece, first);
+    EXPECT_FIELD(walk_piece, end);
     EXPECT_FIELD(walk_piece, bytes);
-    EXPECT_FIELD(walk_piece, looked);
+    EXPECT_FIELD(walk_piece, next);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

@@ -2,12 +2,14 @@
 """A server with 200,000 registrations and 1,000 threads does not feel that epaudit attaches (scale.cpp), and one whose 20,000
 connections hang is looked at as cheaply as the others (crowd.cpp)."""
 import contextlib
+import json
+import pathlib
 import re
 import resource
 import subprocess
 import time
 
-from harness import BUILD, SPEED, Started, check, epaudit
+from harness import BUILD, SPEED, Started, check, end, epaudit, programs_of, wait_for
 
 REGISTRATIONS, THREADS = 200_000, 1_000
 FILES = 18_000  # registered in several epolls each: not everywhere may a process have more descriptors
@@ -17,6 +19,8 @@ ATTACH_SECONDS = 3
 # the epoll's lock for 10,000 with 18,000 registrations in one epoll, and for ten times as long with all of them.
 NOISE_US = 50_000
 HANG = 20_000
+# A piece of a walk keeps its CPU to itself (WALK_KEYS in bpf/probes.h).
+PIECE_NS = 1_000_000
 
 
 @contextlib.contextmanager
@@ -80,6 +84,45 @@ def many_that_hang():
     check(many < 24 * max(few, 0.5), f"a look takes {many} ms of CPU time; with an eighth of them {few} ms")
 
 
+@contextlib.contextmanager
+def run_times():
+    """The kernel notes how long programs run."""
+    switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
+    before = switch.read_text()
+    switch.write_text("1")
+    try:
+        yield
+    finally:
+        switch.write_text(before)
+
+
+def time_of_pieces(pid):
+    """(ns, pieces) of walks through the table of files so far."""
+    ours = programs_of(pid)
+    listing = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True, text=True)
+    walks = [p for p in json.loads(listing.stdout) if p["id"] in ours and p.get("name") == "walk_file_rows"]
+    return walks[0].get("run_time_ns", 0), walks[0].get("run_cnt", 0)
+
+
+def walks_give_way():
+    """Where tables are walked through in pieces, none begins at the first row again, over what others have looked at."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    count = min(HANG, most - 100)
+    crowd = subprocess.Popen(["prlimit", f"--nofile={most}:{most}", str(BUILD / "tests/crowd"), str(count)], stdout=subprocess.PIPE)
+    try:
+        crowd.stdout.readline()  # they hang
+        with run_times():
+            tool = Started("attach", "-p", crowd.pid, "--walk-in-pieces", "--profile", "test", "--max-fds", 4 * HANG)
+            pid = tool.process.pid
+            wait_for(lambda: time_of_pieces(pid)[1] > 3 * count / 128, 60, "three walks")
+            took, pieces = time_of_pieces(pid)
+        outcome = tool.interrupt()
+    finally:
+        end(crowd)
+    check(took / pieces < PIECE_NS * SPEED, f"{pieces} pieces took {took / pieces / 1e6:.2f} ms each; {outcome.describe()}")
+
+
 def register(suite):
     suite.run("scale: 200,000 registrations, 1,000 threads", attaches_unnoticed)
     suite.run("scale: 20,000 connections that hang", many_that_hang)
+    suite.run("scale: a walk in pieces gives way", walks_give_way)
