@@ -233,6 +233,12 @@ void FromStart::settle(const RuleInfo& rule, const Snapshot& books, size_t first
     before_ = std::exchange(marked_, {});
 }
 
+size_t Patience::Hash::operator()(const Place& place) const
+{
+    const auto& [epoll, file, fd] = place;
+    return mixed(mixed(mixed(0, epoll), file), static_cast<uint64_t>(fd));
+}
+
 void Patience::look(const Snapshot& books)
 {
     for (const auto& [pid, process] : books.processes) {

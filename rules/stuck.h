@@ -151,7 +151,11 @@ private:
         uint64_t seen_at = 0;
     };
     std::map<uint32_t, uint64_t> stopped_at_;
-    std::map<std::tuple<uint64_t, uint64_t, int32_t>, Sight> sights_;
+    using Place = std::tuple<uint64_t, uint64_t, int32_t>;  // epoll, file, number
+    struct Hash {
+        size_t operator()(const Place& place) const;
+    };
+    std::unordered_map<Place, Sight, Hash> sights_;  // there may be tens of thousands
 };
 
 }  // namespace epaudit
