@@ -88,6 +88,11 @@ def go(flags):
     return build
 
 
+def c(program):
+    """As people ship it: optimised, without frame pointers."""
+    subprocess.run(["cc", "-O2", "-g", "-fomit-frame-pointer", "-pthread", "-o", program, LINES / "lines.c"], check=True, timeout=60)
+
+
 def rust(program):
     if not shutil.which("rustc"):
         raise Skip("Rust is not installed")
@@ -97,32 +102,40 @@ def rust(program):
         subprocess.run(base, check=True, timeout=120)
 
 
-def node_named():
-    """V8 tells where a function begins, not where it calls."""
+def of_node(rule_and_role, *flags):
+    """The source and its stack; of EP201 by way of an addon, for which a compiler is enough."""
     if not shutil.which("node"):
         raise Skip("node is not installed")
-    source = LINES / "lines.js"
+    source = LINES / ("output.js" if rule_and_role == OUTPUT else "lines.js")
     with tempfile.TemporaryDirectory() as directory:
-        log = ("--no-logfile-per-isolate", f"--logfile={directory}/log")  # the second flag would make it write one here
-        stack = stack_of(SLEEP, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", *log, source, duration="7")
+        words, addon = [source], os.path.join(directory, "addon.node")
+        if rule_and_role == OUTPUT:
+            subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-pthread", "-o", addon, LINES / "addon.c"], check=True, timeout=60)
+            words.append(addon)
+        # --interpreted-frames-native-stack would make it write a log where it stands
+        log = ("--no-logfile-per-isolate", f"--logfile={directory}/log") if flags else ()
+        return source, stack_of(rule_and_role, "node", *flags, *log, *words, duration="7")
+
+
+def node_named(rule_and_role, function):
+    """V8 tells where a function begins, not where it calls."""
+    source, stack = of_node(rule_and_role, "--perf-basic-prof", "--interpreted-frames-native-stack")
     frame = first_of(stack, source)
-    check(frame["function"] == "refresh" and frame["line"] == expected_line(source, "EP404"), f"{stack}")
+    check(frame["function"] == function and frame["line"] == expected_line(source, rule_and_role[0]), f"{stack}")
     check(frame.get("guessed") and frame.get("at_start"), f"{frame}")
     check(any(frame["function"] == "_start" for frame in stack["frames"]), f"the stack ends early: {stack}")
 
 
-def node_nameless():
-    if not shutil.which("node"):
-        raise Skip("node is not installed")
-    stack = stack_of(SLEEP, "node", LINES / "lines.js", duration="7")
+def node_nameless(rule_and_role):
+    _, stack = of_node(rule_and_role)
     check("--perf-basic-prof" in stack.get("hint", ""), f"no hint: {stack}")
 
 
 class Asked:
     """As a user would: a JVM is asked for its perf map until that names what has been compiled by now."""
 
-    def __init__(self, pid):
-        self.pid, self.over = pid, threading.Event()
+    def __init__(self, pid, method, named):
+        self.pid, self.method, self.named, self.over = pid, method, named, threading.Event()
         self.thread = threading.Thread(target=self.ask)
         self.thread.start()
 
@@ -132,7 +145,8 @@ class Asked:
             if not pid or subprocess.run(["jcmd", pid, "Compiler.perfmap"], capture_output=True, timeout=20).returncode:
                 continue
             names = pathlib.Path(f"/tmp/perf-{pid}.map")
-            if names.exists() and "Lines.handle" in names.read_text(encoding="utf-8"):
+            if names.exists() and self.method in names.read_text(encoding="utf-8"):
+                self.named.touch()
                 return
 
     def __enter__(self):
@@ -156,12 +170,15 @@ def java(named, rule_and_role=SLEEP):
             return
         script, pid = pathlib.Path(directory, "run.sh"), pathlib.Path(directory, "pid")
         script.write_text(f'echo $$ > {pid}\nexec "$@"\n', encoding="utf-8")
-        with Asked(pid):
-            stack = stack_of(SLEEP, "sh", script, *words, "-Xcomp", "-XX:CompileCommand=quiet",
-                             "-XX:CompileCommand=compileonly,Lines::*", "-XX:CompileCommand=dontinline,Lines::handle",
-                             "-XX:+PreserveFramePointer", "Lines", "sleep",
-                             duration="8")
-        check(any("Lines.handle" in frame["function"] for frame in stack["frames"]), f"no Lines.handle: {stack}")
+        method = "loop" if rule_and_role == OUTPUT else "handle"
+        before = pathlib.Path(directory, "named")  # select() arms once: what the map names by then is all that counts
+        with Asked(pid, f"Lines.{method}", before):
+            stack = stack_of(rule_and_role, "sh", script, *words, "-Xcomp", "-XX:CompileCommand=quiet",
+                             "-XX:CompileCommand=compileonly,Lines::*",
+                             f"-XX:CompileCommand=dontinline,Lines::{method}", "-XX:+PreserveFramePointer", "Lines",
+                             *(["output", before] if rule_and_role == OUTPUT else ["sleep"]),
+                             duration="12" if rule_and_role == OUTPUT else "8")
+        check(any(f"Lines.{method}" in frame["function"] for frame in stack["frames"]), f"no Lines.{method}: {stack}")
 
 
 def python_x_perf():
@@ -176,14 +193,19 @@ def python_x_perf():
 
 
 def register(suite):
+    suite.run("languages: C, EP201", lambda: compiled(c, LINES / "lines.c", OUTPUT, "^arm_for_output$"))
+    suite.run("languages: C, EP404", lambda: compiled(c, LINES / "lines.c", SLEEP, "^handle$"))
     for name, flags in (("Go", []), ("stripped Go", ["-ldflags", "-s -w"])):
         suite.run(f"languages: {name}, EP201", lambda f=flags: compiled(go(f), LINES / "lines.go", OUTPUT, "armForOutput"))
         suite.run(f"languages: {name}, EP404", lambda f=flags: compiled(go(f), LINES / "lines.go", SLEEP, "handle"))
     suite.run("languages: Rust, EP201", lambda: compiled(rust, LINES / "lines.rs", OUTPUT, "server::Loop.*arm_for_output"))
     suite.run("languages: Rust, EP404", lambda: compiled(rust, LINES / "lines.rs", SLEEP, "server::Loop.*handle"))
-    suite.run("languages: node with a perf map", node_named)
-    suite.run("languages: node without one", node_nameless)
+    suite.run("languages: node with a perf map", lambda: node_named(SLEEP, "refresh"))
+    suite.run("languages: node with a perf map, EP201", lambda: node_named(OUTPUT, "watch"))
+    suite.run("languages: node without one", lambda: node_nameless(SLEEP))
+    suite.run("languages: node without one, EP201", lambda: node_nameless(OUTPUT))
     suite.run("languages: Java with a perf map", lambda: java(True))
+    suite.run("languages: Java with a perf map, EP201", lambda: java(True, OUTPUT))
     suite.run("languages: Java without one", lambda: java(False))
     suite.run("languages: Java without one, EP201", lambda: java(False, OUTPUT))
     suite.run("languages: Python -X perf", python_x_perf)
