@@ -9,6 +9,7 @@
 #include <limits>
 #include <set>
 
+#include "src/audit/placed.h"
 #include "src/evidence/fingerprint.h"
 #include "src/support/nearest.h"
 
@@ -192,11 +193,13 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
     complete_process(finding, books);
     Subject subject{finding.rule, finding.subject_epoll, finding.subject_file, finding.pid,
                     finding.subject_file ? finding.subject_ino : 0};
+    const Slot* slot = find(finding.rule);
+    const RuleInfo* info = slot ? &slot->rule->info() : nullptr;
     auto at = kept_.find(subject);
     if (at != kept_.end() && !replaces(finding, at->second)) {
         if (at->second.stacks.empty() && !finding.stacks.empty()) {
             at->second.stacks = std::move(finding.stacks);
-            at->second.fingerprint = fingerprint(at->second);
+            at->second.fingerprint = fingerprint_by(at->second, info);
         }
         return;
     }
@@ -204,7 +207,7 @@ void Auditor::keep(Finding&& finding, const Snapshot& books)
         finding.first_at = books.time;
     if (at != kept_.end())
         complete_from(finding, at->second);
-    finding.fingerprint = fingerprint(finding);
+    finding.fingerprint = fingerprint_by(finding, info);
     const std::string kind = placeless_fingerprint(finding);
     Merged& merged = merged_[kind];
     merged.said_at = books.time;

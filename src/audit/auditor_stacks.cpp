@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "src/audit/auditor.h"
-#include "src/evidence/fingerprint.h"
+#include "src/audit/placed.h"
 #include "src/evidence/place.h"
 
 namespace epaudit {
@@ -86,7 +86,7 @@ void Auditor::add_stacks(const Snapshot& books)
                 news = attach(finding, info, *at->second, *books.call_sites);
         }
         if (news)
-            finding.fingerprint = fingerprint(finding);
+            finding.fingerprint = fingerprint_by(finding, &info);
     }
     add_helpers(*books.call_sites);
 }

@@ -25,7 +25,8 @@ constexpr const char* kHint = "write it anew with --write-baseline";
 
 BaselineEntry entry_of(const Finding& finding)
 {
-    const Frame* frame = naming_frame(finding);
+    const bool placed = finding.fingerprint != placeless_fingerprint(finding);  // by no other stack than that one
+    const Frame* frame = placed ? naming_frame(finding) : nullptr;
     auto text = [](const std::string& raw) { return with_valid_utf8(raw, kNoText); };  // as JSON can hold it
     return {finding.fingerprint,
             finding.rule,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/audit/auditor.h"
+#include "src/audit/baseline.h"
 
 #include <gtest/gtest.h>
 
@@ -603,6 +604,54 @@ TEST(AuditorStacks, ASecondCallerShowsAHelper)
     EXPECT_EQ(guilty_frame(then)->function, "main");
     EXPECT_EQ(then.fingerprint, first.fingerprint);
     EXPECT_EQ(auditor.findings().size(), 1U);
+}
+
+// The stack of the epoll_ctl is there at once, that of the write comes when somebody writes again, which may be never.
+class WrittenLate : public CallSites {
+public:
+    const Stack* find(StackRole role, const sweep_record&) override
+    {
+        if (role == StackRole::kWrite)
+            return written_ ? &write_ : nullptr;
+        return role == StackRole::kArmed ? &armed_ : nullptr;
+    }
+    bool written_ = false;
+
+private:
+    Stack armed_{"armed here", {{"on_accept", "server.c", 21}}};
+    Stack write_{"last written here", {{"send_reply", "server.c", 60}}};
+};
+
+TEST(AuditorStacks, NoOtherStackStandsInForTheGuiltyWrite)
+{
+    const RuleInfo info{"EP903", "third-rule", "", Level::kLikely, {}, {}, "", {StackRole::kWrite, StackRole::kArmed}};
+    std::vector<Finding> list(1);
+    list[0].rule = "EP903";
+    list[0].level = Level::kLikely;
+    list[0].subject_epoll = 5;
+    std::vector<std::unique_ptr<Rule>> rules;
+    rules.push_back(std::make_unique<Parrot>(info, list));
+    Auditor auditor(Profile::kTest, std::move(rules));
+    Snapshot books;
+    books.epolls[5].created_at = 40;
+    auto sites = std::make_shared<WrittenLate>();
+    books.call_sites = sites;
+    auditor.look(books);
+    const Finding early = auditor.findings().at(0);
+    ASSERT_EQ(early.stacks.size(), 1u);
+    EXPECT_EQ(guilty_frame(early)->function, "on_accept") << "the best place to look at, so far";
+    EXPECT_EQ(early.fingerprint, placeless_fingerprint(early)) << "or this run has one, and the next another";
+    auto baseline = Baseline::parse(baseline_text({early}), "early");
+    ASSERT_TRUE(baseline);
+    sites->written_ = true;
+    auditor.look(books);
+    const Finding late = auditor.findings().at(0);
+    EXPECT_EQ(guilty_frame(late)->function, "send_reply");
+    EXPECT_EQ(late.fingerprint, fingerprint(late));
+    EXPECT_TRUE(baseline->covers(late)) << "the same fault, whose stack had not come when the baseline was written";
+    auto again = Baseline::parse(baseline_text({late}), "late");
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->covers(early));
 }
 
 }  // namespace
