@@ -17,6 +17,7 @@ import against  # noqa: E402
 import bystanders  # noqa: E402
 import costs  # noqa: E402
 import doc  # noqa: E402
+import python_stacks  # noqa: E402
 import sources  # noqa: E402
 import throughput  # noqa: E402
 from harness import BUILD, Skip  # noqa: E402
@@ -107,6 +108,12 @@ def source_line_rows(table, results):
         table.add(f"kernel ns for source lines, {what}", costs, "" if loops is arming else "0, +- 10 ns or 5 %", None if loops is arming else unseen)
 
 
+def python_row(table, seen):
+    value = f"{seen['median_ns']:,.0f} ns ({seen['least_ns']:,}..{seen['most_ns']:,}, n={seen['taken']})" if seen else "not measured: no CPython from 3.11 on"
+    table.add(f"a wanted stack of a Python program, {python_stacks.DEPTH} frames", value, "<= 15,000 ns",
+              seen["median_ns"] <= python_stacks.BUDGET_NS if seen else None)
+
+
 def idle_rows(table, results):
     for files, r in results.items():
         table.add(f"epaudit's CPU, {files:,} idle descriptors", f"{r['cpu']:.2%} of a core", "<= 2 %", r["cpu"] <= 0.02)
@@ -136,6 +143,8 @@ def measure(options, say):
     results["postings"] = costs.postings(options["repeats"])
     say("processes that are not watched")
     results["bystanders"] = bystanders.measure(options["bystanders"])
+    say("a stack of a Python program")
+    results["python_stack"] = python_stacks.measure() if sys.version_info >= (3, 11) else None
     say("spin to finding")
     results["spin"] = [costs.spin() for _ in range(options["spins"])]
     results["idle"] = {}
@@ -173,6 +182,7 @@ def main():
     bystander_rows(table, results["bystanders"])
     posting_rows(table, results["postings"])
     source_line_rows(table, results["postings"])
+    python_row(table, results["python_stack"])
     idle_rows(table, results["idle"])
     worst = max(s["seconds"] for s in results["spin"])
     table.add("spin to finding (test profile)", f"{worst:.2f} s (worst of {len(results['spin'])})", "<= 2 s", worst <= 2)
