@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 #include <strings.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <iostream>
 
@@ -12,9 +14,12 @@
 #include "src/capture/live.h"
 #include "src/cli/options.h"
 #include "src/finding/explain.h"
+#include "src/report/page.h"
 #include "src/report/rules_list.h"
+#include "src/report/words.h"
 #include "src/support/capabilities.h"
 #include "src/support/nearest.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
 namespace {
@@ -41,6 +46,29 @@ bool same(std::string_view a, std::string_view b)
     return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
+void explain(const RuleInfo& info)
+{
+    const bool styled = wants_colour("auto", STDOUT_FILENO);
+    const size_t width = text_width(STDOUT_FILENO);
+    std::cout << page_text(explain_text(info.name), width, styled) << '\n' << page_text("## Thresholds", width, styled);
+    size_t names = 0;
+    for (const Threshold& threshold : info.thresholds)
+        names = std::max(names, std::string_view(threshold.name).size());
+    auto row = [&](std::string_view name, std::string_view production, std::string_view test,
+                   std::string_view meaning) {
+        std::string head = fmt::format("  {:<{}}  {:>10}  {:>8}  ", name, names, production, test);
+        for (const std::string& line : wrap(meaning, width - head.size())) {
+            fmt::print(std::cout, "{}{}\n", head, line);
+            head.assign(head.size(), ' ');
+        }
+    };
+    row("name", "production", "test", "meaning");
+    for (const Threshold& threshold : info.thresholds)
+        row(threshold.name, fmt::format("{:g}", threshold.production), fmt::format("{:g}", threshold.test),
+            threshold.meaning);
+    fmt::print(std::cout, "\nSet one with --set {}.NAME=VALUE.\n", info.name);
+}
+
 // "EP2": those of a hundred.
 bool is_family(std::string_view name) { return name.size() == 3 && same(name.substr(0, 2), "EP"); }
 
@@ -54,8 +82,11 @@ Result<int> rules_command(const CatalogueOptions& options)
         listing.push_back({rule->info(), coverage(*rule)});
     if (options.format == "json")
         write_rules_json(listing, std::cout);
-    else
-        write_rules_text(listing, Options{}, std::cout);
+    else {
+        Options shown;
+        shown.width = static_cast<unsigned>(text_width(STDOUT_FILENO));
+        write_rules_text(listing, shown, std::cout);
+    }
     return 0;
 }
 
@@ -67,18 +98,16 @@ Result<int> explain_command(const CatalogueOptions& options)
         const RuleInfo& info = rule->info();
         known.insert(known.end(), {info.id, info.name});
         if (is_family(options.rule) && same(options.rule, std::string_view(info.id).substr(0, options.rule.size()))) {
-            fmt::print(std::cout, "{}  {:<26}{}\n", info.id, info.name, info.says);
+            std::string head = fmt::format("{}  {:<26}", info.id, info.name);
+            for (const std::string& line : wrap(info.says, text_width(STDOUT_FILENO) - head.size())) {
+                fmt::print(std::cout, "{}{}\n", head, line);
+                head.assign(head.size(), ' ');
+            }
             family = true;
         }
         if (!same(options.rule, info.id) && !same(options.rule, info.name))
             continue;
-        std::cout << explain_text(info.name);
-        fmt::print(std::cout, "\n## Thresholds\n\n{:<24} {:>12} {:>12}   {}\n", "name", "production", "test",
-                   "meaning");
-        for (const Threshold& threshold : info.thresholds)
-            fmt::print(std::cout, "{:<24} {:>12g} {:>12g}   {}\n", threshold.name, threshold.production, threshold.test,
-                       threshold.meaning);
-        fmt::print(std::cout, "\nSet one with --set {}.NAME=VALUE.\n", info.name);
+        explain(info);
         return 0;
     }
     if (family)

@@ -71,6 +71,7 @@ OptionRow row_of(const CLI::Option& option)
         row.names.push_back(row.value);
     row.kind = takes ? kind_of(row) : ValueKind::kNone;
     row.description = option.get_description();
+    row.group = option.get_group();
     row.required = option.get_required();
     return row;
 }

@@ -23,6 +23,7 @@ struct OptionRow {
     std::vector<std::string> choices;  // all there are, where the parser accepts no other
     std::string initial;               // what holds when it is not given, where that is one value
     std::string description;
+    std::string group;  // under which --help shows it
     bool positional = false;
     bool required = false;
     bool value_optional = false;

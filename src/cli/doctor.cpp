@@ -15,6 +15,7 @@
 #include "src/cli/options.h"
 #include "src/support/capabilities.h"
 #include "src/support/proc.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
 namespace {
@@ -126,7 +127,7 @@ Result<int> doctor_command(const CatalogueOptions& options)
     if (options.format == "json")
         write_doctor_json(diagnosis, std::cout);
     else
-        write_doctor_text(diagnosis, std::cout);
+        write_doctor_text(diagnosis, text_width(STDOUT_FILENO), std::cout);
     return static_cast<int>(diagnosis.chosen.empty() ? Exit::kCannotObserve : Exit::kClean);
 }
 

@@ -6,28 +6,24 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
+#include <sstream>
 
 #include "src/capture/live_inspect.h"
 #include "src/cli/options.h"
 #include "src/cli/who.h"
 #include "src/report/inspect.h"
+#include "src/report/words.h"
 #include "src/session/target.h"
 #include "src/support/clock.h"
 #include "src/support/say.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
 namespace {
-
-bool wants_colour(const InspectOptions& options)
-{
-    if (options.color != "auto")
-        return options.color == "always";
-    return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-}
 
 // Ctrl-C ends a watch, and is no failure.
 Descriptor take_signals()
@@ -99,30 +95,65 @@ private:
     std::unique_ptr<ProcessScan> scan_;
 };
 
+// Looks one below the other, or, at a terminal that can, each in the place of the one before, on a screen of its own: what
+// was on the terminal is there again afterwards, and below it the last look.
 class Screen {
 public:
     explicit Screen(const InspectOptions& options)
-        : json_(options.format == "json"), redraw_(options.watch && isatty(STDOUT_FILENO) && !json_)
+        : json_(options.format == "json"), redraw_(options.watch && is_capable_terminal(STDOUT_FILENO) && !json_)
     {
-        style_.colour = wants_colour(options);
+        style_.colour = wants_colour(options.color, STDOUT_FILENO);
         style_.watching = options.watch.has_value();
+        if (redraw_)
+            std::cout << ansi::kScreenOn << ansi::kWrapOff;
+    }
+    Screen(const Screen&) = delete;
+    Screen& operator=(const Screen&) = delete;
+    ~Screen()
+    {
+        if (redraw_)
+            std::cout << ansi::kWrapOn << ansi::kScreenOff << last_ << std::flush;
     }
 
     void show(const InterestLook& look)
     {
-        if (redraw_)
-            std::cout << "\x1b[H\x1b[2J";
+        std::ostringstream text;
         if (json_)
-            write_inspect_json(look, style_, std::cout);
+            write_inspect_json(look, style_, text);
         else
-            write_inspect_text(look, style_, std::cout);
+            write_inspect_text(look, style_, text);
+        last_ = text.str();
+        if (redraw_)
+            draw();
+        else
+            std::cout << last_;
         std::cout.flush();
     }
 
 private:
+    // What has no room below is counted: it could not be scrolled to.
+    void draw() const
+    {
+        const size_t rows = std::max<size_t>(terminal_size(STDOUT_FILENO, {80, 24}).rows, 2);
+        const auto lines = static_cast<size_t>(std::count(last_.begin(), last_.end(), '\n'));
+        const size_t shown = lines < rows ? lines : rows - 1;
+        std::string_view rest = last_;
+        std::cout << ansi::kHome;
+        for (size_t row = 0; row < shown; ++row) {
+            const size_t end = rest.find('\n');
+            std::cout << rest.substr(0, end) << ansi::kRestOfLine << '\n';
+            rest.remove_prefix(end + 1);
+        }
+        std::cout << ansi::kRestOfScreen;
+        if (shown < lines)
+            std::cout << plural(lines - shown, "more line")
+                      << ": make the window taller, or press Ctrl-C for all of them";
+    }
+
     InspectStyle style_;
     bool json_;
     bool redraw_;
+    std::string last_;
 };
 
 // Until a signal, the reader or the processes end it.

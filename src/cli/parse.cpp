@@ -4,19 +4,23 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
+#include <algorithm>
 #include <exception>
 #include <iostream>
+#include <limits>
 #include <map>
 
 #include "src/cli/completion.h"
+#include "src/cli/help.h"
 #include "src/cli/misuse.h"
 #include "src/cli/options.h"
 #include "src/cli/parse_who.h"
+#include "src/cli/values.h"
 #include "src/report/words.h"
 #include "src/session/budget.h"
 #include "src/session/outputs.h"
 #include "src/support/say.h"
+#include "src/support/terminal.h"
 #include "src/support/version.h"
 
 namespace epaudit {
@@ -25,12 +29,12 @@ namespace {
 constexpr const char* kAbout =
     "Watches a running program and says, with evidence, where it misuses epoll.\n"
     "A process that is attached to gets no signal, is not stopped and not traced with ptrace, unless --source strace "
-    "is\n"
+    "is "
     "asked for. A command that `run` or `record` started is ended with SIGTERM when the observation ends before it "
     "does.";
 
 constexpr const char* kFooter =
-    "Exit codes: 0 no finding at or above --fail-on, 1 findings, 2 usage or configuration error,\n"
+    "Exit codes: 0 no finding at or above --fail-on, 1 findings, 2 usage or configuration error, "
     "3 could not observe, 4 inconclusive: nothing found, but that cannot be claimed; the verdict says why.";
 
 // What CLI11 fills in; turned into AuditOptions afterwards.
@@ -43,13 +47,12 @@ struct RawOptions {
 };
 
 // Which rules look, how patiently, and what of it counts.
-void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+void add_rule_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
 {
     app.add_option("--fail-on", raw.fail_on,
                    "exit 1 from this level on: confirmed, likely, risk, never (default: likely)")
         ->type_name("LEVEL")
-        ->check(CLI::IsMember({"confirmed", "likely", "risk", "never"}));
-    app.add_flag("--coverage", audit.coverage, "also say rule by rule what a log cannot show");
+        ->check(one_of({"confirmed", "likely", "risk", "never"}));
     app.add_flag("--risks", audit.risks, "also show potential problems (risk) and notes (info)");
     app.add_option("--profile", audit.profile_name,
                    "thresholds: production (patient), test (small load, seen from birth), or one of epaudit.toml")
@@ -69,6 +72,13 @@ void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
     app.add_option("--config", audit.config, "configuration (default: epaudit.toml in the working directory)")
         ->type_name("FILE");
     app.add_flag("--no-config", audit.no_config, "read no configuration");
+}
+
+// What becomes of what they find.
+void add_policy_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
+{
+    add_rule_options(app, audit, raw);
+    app.add_flag("--coverage", audit.coverage, "also say rule by rule what a log cannot show");
     app.add_option("--baseline", audit.baseline, "findings in this file are known and do not count")->type_name("FILE");
     app.add_option("--write-baseline", audit.write_baseline,
                    "write what is found to this file (- is standard output), to be known from now on")
@@ -90,31 +100,10 @@ void add_report_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         ->take_all();
     app.add_option("--color", audit.color, "auto, always or never")
         ->type_name("WHEN")
-        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->check(one_of({"auto", "always", "never"}))
         ->capture_default_str();
     app.add_flag("-q,--quiet", audit.quiet, "no progress lines on stderr");
     app.add_option("--books-file", audit.books_file)->group("");  // for tests: the counts themselves
-}
-
-// "90", "90s", "500ms", "10m", "2h": in seconds from then on; else what is wrong with it, where CLI::PositiveNumber would
-// print 600 digits.
-std::string take_duration(std::string& text)
-{
-    constexpr std::pair<std::string_view, double> kUnits[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};
-    std::string number = text;
-    double unit = 1, seconds = 0;
-    for (const auto& [name, length] : kUnits) {
-        if (!text.ends_with(name))
-            continue;
-        number.resize(text.size() - name.size());
-        unit = length;
-        break;
-    }
-    const bool good = CLI::detail::lexical_cast(number, seconds) && seconds > 0 && std::isfinite(seconds * unit);
-    if (!good)
-        return fmt::format("invalid duration '{}': seconds are wanted, or a number with ms, s, m or h", text);
-    text = fmt::format("{}", seconds * unit);
-    return {};
 }
 
 void add_whom(CLI::App& app, AsWhom& whom)
@@ -128,7 +117,7 @@ void add_max_fds(CLI::App& app, AuditOptions& audit)
     app.add_option("--max-fds", audit.max_fds,
                    "most open files and registrations to keep track of; more are counted, not watched")
         ->type_name("N")
-        ->check(CLI::Range(16u, 16u << 20))
+        ->check(whole_number(16, 16u << 20))
         ->capture_default_str();
 }
 
@@ -141,11 +130,11 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
                    "end the observation after so many seconds, or as long as 500ms, 90s, 10m, 2h; a command that was "
                    "started for it gets SIGTERM, and SIGKILL 5 s later")
         ->type_name("TIME")
-        ->transform(CLI::Validator(take_duration, ""));
+        ->transform(duration(0, std::numeric_limits<double>::max()));
     app.add_option("--stack-bytes", audit.stack_bytes,
                    "bytes of user stack saved with a call that is evidence; 0: no source lines")
         ->type_name("N")
-        ->check(CLI::Range(0u, 65536u))
+        ->check(whole_number(0, 65536))
         ->capture_default_str();
     app.add_flag_callback(
         "--source-text", [&audit] { audit.source_text_given = true; },
@@ -155,7 +144,7 @@ void add_audit_options(CLI::App& app, AuditOptions& audit, RawOptions& raw)
         "--no-source-text", [&audit] { audit.source_text_given = false; }, "show none (default for processes)");
     app.add_option("--hooks", audit.hooks, "probes: auto, trampoline (fentry/fexit) or tracepoint")
         ->type_name("SET")
-        ->check(CLI::IsMember({"auto", "trampoline", "tracepoint"}))
+        ->check(one_of({"auto", "trampoline", "tracepoint"}))
         ->capture_default_str();
     app.add_flag("--verbose", audit.verbose, "print libbpf's messages, and at the end what looking took");
     app.add_option("--ready-file", audit.ready_file)->group("");        // for tests: made once hooks are on
@@ -166,7 +155,7 @@ void add_source_option(CLI::App& app, AuditOptions& audit, const char* says)
 {
     app.add_option("--source", audit.source, std::string("what is watched with: ") + says)
         ->type_name("SOURCE")
-        ->check(CLI::IsMember({"auto", "bpf", "strace"}))
+        ->check(one_of({"auto", "bpf", "strace"}))
         ->capture_default_str();
 }
 
@@ -183,7 +172,7 @@ void add_record_options(CLI::App& app, RecordOptions& record, RawOptions& raw)
     app.add_option("--ring", record.audit.ring_mib,
                    "size of the ring buffer in MiB (default: 16 to 256, by the memory there is)")
         ->type_name("MIB")
-        ->check(CLI::Range(1u, 1024u));
+        ->check(whole_number(1, 1024));
     add_audit_options(app, record.audit, raw);
     app.add_option("command", record.command, "the program and its arguments")->type_name("CMD");
     app.positionals_at_end(true);
@@ -200,6 +189,8 @@ Result<> finish(const RawOptions& raw, AuditOptions& audit)
         audit.gate.reset();
     else if (audit.gate_given)
         audit.gate = levels.at(raw.fail_on);
+    if (audit.no_config && !audit.config.empty())
+        return usage_error("--config and --no-config contradict each other", "give one of them");
     if (raw.duration > 0)
         audit.duration = raw.duration;
     if (!raw.budget.empty()) {
@@ -235,7 +226,7 @@ CLI::App* add_completion(CLI::App& app, CompletionOptions& completion)
     CLI::App* one = app.add_subcommand("completion", "print a completion script for a shell");
     one->add_option("shell", completion.shell, "bash, zsh or fish")
         ->type_name("SHELL")
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+        ->check(one_of({"bash", "zsh", "fish"}));
     one->add_flag("--table", completion.table)->group("");
     return one;
 }
@@ -261,19 +252,17 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& inspect)
     CLI::App* one = app.add_subcommand("inspect",
                                        "show the interest lists of running processes as the kernel has them now");
     add_who_options(*one, inspect.who, true);
-    one->add_option("--format", inspect.format, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
+    one->add_option("--format", inspect.format, "text or json")->check(one_of({"text", "json"}))->capture_default_str();
     one->add_option_function<double>(
            "--watch", [&inspect](double seconds) { inspect.watch = seconds; },
-           "look again and again, mark what has changed; every second, or so many")
+           "look again and again, mark what has changed; every second, or as often as this: 500ms, 10s, 1m")
         ->expected(0, 1)
         ->default_str(kWatchSeconds)
-        ->type_name("SECONDS")
-        ->check(CLI::Range(0.05, 86400.0));
+        ->type_name("TIME")
+        ->transform(duration(0.05, 86400));
     one->add_option("--color", inspect.color, "auto, always or never")
         ->type_name("WHEN")
-        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->check(one_of({"auto", "always", "never"}))
         ->capture_default_str();
     one->add_flag("--verbose", inspect.verbose, "print libbpf's messages");
     one->footer("Exit codes: 0 shown, 2 usage error, 3 could not look, or no epoll, 4 shown, but incomplete.");
@@ -300,7 +289,10 @@ int parse_and_run(int argc, char** argv)
 {
     CLI::App app(kAbout, "epaudit");
     app.footer(kFooter);
-    app.set_version_flag("--version", "epaudit " + version_text());
+    app.formatter_fn([](const CLI::App* one, const std::string&, CLI::AppFormatMode) {
+        return help_text(*one, text_width(STDOUT_FILENO));
+    });
+    app.set_version_flag("-V,--version", "epaudit " + version_text());
     app.require_subcommand(1);
 
     RunOptions run;
@@ -340,7 +332,7 @@ int parse_and_run(int argc, char** argv)
     CLI::App* list_app = app.add_subcommand("list", "who would be watched: processes that use epoll; touches nobody");
     add_who_options(*list_app, list.who, true);
     list_app->add_option("--format", list.format, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
+        ->check(one_of({"text", "json"}))
         ->capture_default_str();
 
     StraceOptions strace;
@@ -369,25 +361,28 @@ int parse_and_run(int argc, char** argv)
     CatalogueOptions catalogue;
     CLI::App* rules_app = app.add_subcommand("rules", "list the rules");
     rules_app->add_option("--format", catalogue.format, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
+        ->check(one_of({"text", "json"}))
         ->capture_default_str();
     CLI::App* doctor_app = app.add_subcommand("doctor",
                                               "what this kernel and these privileges allow, and what would help");
     doctor_app->add_option("--format", catalogue.format, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
+        ->check(one_of({"text", "json"}))
         ->capture_default_str();
     AuditOptions config;
     RawOptions raw_config;
     bool show = true;
     CLI::App* config_app = app.add_subcommand("config", "what is in force, and from where");
     config_app->add_flag("--show", show, "print it (this is what the command does)");
-    add_policy_options(*config_app, config, raw_config);
+    add_rule_options(*config_app, config, raw_config);
     CLI::App* explain_app = app.add_subcommand("explain", "what a rule means, how it knows, how to fix it");
     explain_app->add_option("rule", catalogue.rule, "id or name: EP201, busy-epollout")->required()->type_name("RULE");
 
     CompletionOptions completion;
     CLI::App* completion_app = add_completion(app, completion);
 
+    const std::vector<std::string> known = command_names(app);
+    if (argc > 1 && *argv[1] != '-' && std::find(known.begin(), known.end(), argv[1]) == known.end())
+        return complain(no_command(app, argv[1]));  // also before --help
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& done) {  // --help, --version

@@ -10,6 +10,12 @@ Result<int> record_command(const RecordOptions& options)
     if (!options.command.empty() == (!options.who.empty() || (options.command.empty() && whose)))
         return usage_error("record needs a command or a process, and not both",
                            "epaudit record -o FILE -- CMD, or epaudit record -o FILE -p PID");
+    if (options.command.empty() && options.wait_all)
+        return usage_error("--wait-all goes with a command: a process that is attached to is watched until it ends",
+                           "for its descendants: --follow-forks");
+    if (!options.command.empty() && options.follow_forks)
+        return usage_error("--follow-forks goes with -p: what a command starts is watched anyway",
+                           "to go on until all of them have ended: --wait-all");
     if (options.command.empty()) {
         WhoOptions who = options.who;
         if (whose)

@@ -15,18 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* status_text(Status status)
-{
-    switch (status) {
-    case Status::kAvailable: return "available";
-    case Status::kDegraded: return "degraded";
-    case Status::kUnavailable: break;
-    }
-    return "unavailable";
-}
-
 // Programs that are as they should be are counted, the others named.
-void write_hook_set(const HookSetLine& set, bool chosen, std::ostream& out)
+void write_hook_set(const HookSetLine& set, bool chosen, size_t width, std::ostream& out)
 {
     auto attached = std::count_if(set.programs.begin(), set.programs.end(),
                                   [](const HookLine& p) { return p.attached; });
@@ -35,7 +25,7 @@ void write_hook_set(const HookSetLine& set, bool chosen, std::ostream& out)
                    set.programs.size());
     if (!set.usable) {
         std::string label = set.name;
-        for (const std::string& line : wrap("not usable: " + set.reason, 84)) {
+        for (const std::string& line : wrap("not usable: " + set.reason, width - 14)) {
             fmt::print(out, "  {:<12}{}\n", label, line);
             label.clear();
         }
@@ -46,36 +36,39 @@ void write_hook_set(const HookSetLine& set, bool chosen, std::ostream& out)
             fmt::print(out, "  {:<12}  {}: {}\n", "", program.section, program.reason);
 }
 
-void write_rules(const Diagnosis& diagnosis, std::ostream& out)
+void write_rules(const Diagnosis& diagnosis, size_t width, std::ostream& out)
 {
     for (const RuleCoverage& rule : diagnosis.coverage) {
         std::string text = fmt::format("{} {}", rule.rule, rule.name);
-        fmt::print(out, "  {:<32}{}{}\n", text, status_text(rule.status),
-                   rule.reason.empty() ? "" : ": " + rule.reason);
+        const std::string status = status_name(rule.status) + (rule.reason.empty() ? "" : ": " + rule.reason);
+        for (const std::string& line : wrap(status, width - 34)) {
+            fmt::print(out, "  {:<32}{}\n", text, line);
+            text.clear();
+        }
     }
 }
 
 }  // namespace
 
-void write_doctor_text(const Diagnosis& diagnosis, std::ostream& out)
+void write_doctor_text(const Diagnosis& diagnosis, size_t width, std::ostream& out)
 {
     fmt::print(out, "epaudit {}\n\nsystem\n", diagnosis.version);
     for (const auto& [name, value] : diagnosis.system)
         fmt::print(out, "  {:<26}{}\n", name, value);
     fmt::print(out, "\nprobes\n");
     for (const HookSetLine& set : diagnosis.hook_sets)
-        write_hook_set(set, set.name == diagnosis.chosen, out);
+        write_hook_set(set, set.name == diagnosis.chosen, width, out);
     if (!diagnosis.chosen.empty())
         fmt::print(out, "  {:<12}{}\n", "state",
                    diagnosis.why_not_iterators.empty()
                        ? "read through BPF iterators"
                        : "read by programs that epaudit runs; iterators are refused: " + diagnosis.why_not_iterators);
     fmt::print(out, "\nrules\n");
-    write_rules(diagnosis, out);
+    write_rules(diagnosis, width, out);
     if (!diagnosis.advice.empty())
         fmt::print(out, "\nwhat would improve it\n");
     for (const Advice& advice : diagnosis.advice) {
-        for (const std::string& line : wrap(advice.problem, 96))
+        for (const std::string& line : wrap(advice.problem, width - 2))
             fmt::print(out, "  {}\n", line);
         if (!advice.command.empty())
             fmt::print(out, "    {}\n", advice.command);
@@ -101,7 +94,7 @@ void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out)
     }
     for (const RuleCoverage& rule : diagnosis.coverage)
         rules.push_back(
-            {{"rule", rule.rule}, {"name", rule.name}, {"status", status_text(rule.status)}, {"reason", rule.reason}});
+            {{"rule", rule.rule}, {"name", rule.name}, {"status", status_name(rule.status)}, {"reason", rule.reason}});
     for (const Advice& one : diagnosis.advice)
         advice.push_back({{"problem", one.problem}, {"command", one.command}});
     Json all{{"schema", "epaudit-doctor/1"},

@@ -42,7 +42,7 @@ struct Diagnosis {
     std::vector<Advice> advice;
 };
 
-void write_doctor_text(const Diagnosis& diagnosis, std::ostream& out);
+void write_doctor_text(const Diagnosis& diagnosis, size_t width, std::ostream& out);
 void write_doctor_json(const Diagnosis& diagnosis, std::ostream& out);
 
 }  // namespace epaudit

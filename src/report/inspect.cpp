@@ -12,6 +12,7 @@
 #include "src/books/describe.h"
 #include "src/report/markup.h"
 #include "src/report/words.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
 namespace {
@@ -93,7 +94,7 @@ private:
     {
         if (!style_.colour)
             return "";
-        return row.mark == '+' ? "\x1b[32m" : row.mark == '-' ? "\x1b[31m" : row.mark == '~' ? "\x1b[33m" : "";
+        return row.mark == '+' ? ansi::kGreen : row.mark == '-' ? ansi::kRed : row.mark == '~' ? ansi::kYellow : "";
     }
 
     void line(const Row& row)
@@ -110,7 +111,7 @@ private:
         text += ' ' + row.state;
         text.erase(text.find_last_not_of(' ') + 1);
         const char* on = colour(row);
-        fmt::print(out_, "{}{}{}\n", on, text, *on ? "\x1b[0m" : "");
+        fmt::print(out_, "{}{}{}\n", on, text, *on ? ansi::kReset : "");
     }
 
     const InterestLook& look_;

@@ -11,6 +11,7 @@
 
 #include "src/report/verdict.h"
 #include "src/report/words.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
 
@@ -82,7 +83,7 @@ private:
         std::string head = padded(label, kLabel);
         for (const std::string& line : wrap(text, width_ - kLabel)) {
             if (options_.colour && colour != nullptr)
-                fmt::print(out_, "{}{}{}\x1b[0m\n", head, colour, line);
+                fmt::print(out_, "{}{}{}{}\n", head, colour, line, ansi::kReset);
             else
                 fmt::print(out_, "{}{}\n", head, line);
             head = std::string(kLabel, ' ');
@@ -192,8 +193,8 @@ private:
     const char* verdict_colour() const
     {
         if (verdict_.state == State::kFindings)
-            return "\x1b[1;31m";
-        return verdict_.state == State::kClean ? "\x1b[1;32m" : "\x1b[1;33m";
+            return ansi::kBoldRed;
+        return verdict_.state == State::kClean ? ansi::kBoldGreen : ansi::kBoldYellow;
     }
 
     static constexpr size_t kCommandMax = 60;

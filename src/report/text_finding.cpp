@@ -11,6 +11,7 @@
 #include "src/report/text.h"
 #include "src/report/timeline.h"
 #include "src/report/words.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
 
@@ -29,25 +30,19 @@ std::string upper(std::string text)
 const char* colour_of(Level level)
 {
     switch (level) {
-    case Level::kConfirmed: return "\x1b[1;31m";
-    case Level::kLikely: return "\x1b[1;33m";
-    case Level::kRisk: return "\x1b[36m";
+    case Level::kConfirmed: return ansi::kBoldRed;
+    case Level::kLikely: return ansi::kBoldYellow;
+    case Level::kRisk: return ansi::kCyan;
     case Level::kInfo: break;
     }
-    return "\x1b[2m";
+    return ansi::kDim;
 }
 
 std::string cut(const std::string& line, size_t width)
 {
     if (columns(line) <= width)
         return line;
-    std::string out;
-    for (const char c : line) {
-        if (columns(out) >= width - 4 && (static_cast<unsigned char>(c) & 0xc0) != 0x80)
-            break;
-        out += c;
-    }
-    return out + " ...";
+    return std::string(cut_to_columns(line, width - 4)) + " ...";
 }
 
 class Block {
@@ -82,7 +77,7 @@ private:
 
         std::vector<std::string> head = fill(parts, width_, kMargin);
         if (colour_)
-            head[0] = colour_of(finding_.level) + level + "\x1b[0m" + head[0].substr(level.size());
+            head[0] = colour_of(finding_.level) + level + ansi::kReset + head[0].substr(level.size());
         for (const std::string& line : head)
             out_ << line << '\n';
     }

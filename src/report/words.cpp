@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "src/report/report.h"
+#include "src/support/terminal.h"
 #include "src/support/utf8.h"
 
 namespace epaudit {
@@ -22,17 +23,10 @@ bool is_control(std::string_view sequence)
     return sequence.size() == 2 && lead == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0;  // C1
 }
 
-// Byte offset of the character number `count`.
-size_t offset_of(std::string_view text, size_t count)
+// Bytes of a word that is too long for a line: as many as fit, but never none.
+size_t piece_of(std::string_view word, size_t room)
 {
-    size_t at = 0;
-    while (at < text.size() && count > 0) {
-        ++at;
-        while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
-            ++at;
-        --count;
-    }
-    return at;
+    return std::max(cut_to_columns(word, room).size(), first_glyph(word).bytes);
 }
 
 void wrap_paragraph(const std::string& text, size_t width, std::vector<std::string>& out)
@@ -52,7 +46,7 @@ void wrap_paragraph(const std::string& text, size_t width, std::vector<std::stri
             line += ' ';
         }
         while (columns(line) + columns(word) > width) {
-            const size_t cut = offset_of(word, width - columns(line));
+            const size_t cut = piece_of(word, width - columns(line));
             out.push_back(line + word.substr(0, cut));
             word.erase(0, cut);
             line = indent;
@@ -123,8 +117,13 @@ std::string untabbed(std::string_view line)
 
 size_t columns(std::string_view text)
 {
-    return static_cast<size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+    size_t sum = 0;
+    while (!text.empty()) {
+        const Glyph glyph = first_glyph(text);
+        sum += glyph.columns;
+        text.remove_prefix(glyph.bytes);
+    }
+    return sum;
 }
 
 std::string padded(std::string_view text, size_t width)

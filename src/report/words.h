@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the text report sets numbers, names and paragraphs. Text in, text out; widths count characters.
+// How the text report sets numbers, names and paragraphs. Text in, text out; widths are columns of a terminal.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ std::string untabbed(std::string_view line);  // a source line with its tabs, ev
 size_t columns(std::string_view text);
 std::string padded(std::string_view text, size_t width);
 
-// Lines of at most `width` characters; longer words are broken. A newline starts a paragraph, its leading
+// Lines of at most `width` columns; longer words are broken. A newline starts a paragraph, its leading
 // spaces are kept. The text is cleaned.
 std::vector<std::string> wrap(std::string_view text, size_t width);
 

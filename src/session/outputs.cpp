@@ -13,16 +13,10 @@
 #include "src/session/files.h"
 #include "src/session/judge.h"
 #include "src/support/nearest.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
 namespace {
-
-bool wants_colour(const AuditOptions& options)
-{
-    if (options.color == "auto")
-        return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    return options.color == "always";
-}
 
 Error cannot_write(const NewFile& file, int error)
 {
@@ -54,7 +48,7 @@ Result<Output> parse_output(const std::string& spec)
 Result<Outputs> Outputs::open(const AuditOptions& options)
 {
     Outputs outputs;
-    outputs.colour_ = wants_colour(options);
+    outputs.colour_ = wants_colour(options.color, STDOUT_FILENO);
     std::vector<Output> wanted = options.outputs;
     if (wanted.empty())
         wanted.push_back({"text", ""});
@@ -121,7 +115,9 @@ Result<> Outputs::progress(const RateSample* sample, const std::vector<Finding>&
 Result<> Outputs::write(Report& report)
 {
     for (Target& target : targets_) {
-        report.options.colour = is_standard_output(target.file.path()) && colour_;
+        const bool shown = is_standard_output(target.file.path());
+        report.options.colour = shown && colour_;
+        report.options.width = shown ? static_cast<unsigned>(text_width(STDOUT_FILENO)) : Options().width;
         std::ostringstream text;
         if (target.stream)
             text << target.stream->end(report);

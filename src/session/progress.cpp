@@ -2,25 +2,13 @@
 #include "src/session/progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <cstdlib>
-#include <cstring>
 
 #include "src/report/words.h"
 #include "src/support/say.h"
+#include "src/support/terminal.h"
 
 namespace epaudit {
-namespace {
-
-size_t terminal_width()
-{
-    winsize size{};
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-}  // namespace
 
 std::string progress_text(const ProgressFacts& facts)
 {
@@ -34,25 +22,22 @@ std::string progress_text(const ProgressFacts& facts)
     return text;
 }
 
-Progress::Progress(bool wanted)
-{
-    const char* terminal = getenv("TERM");
-    on_ = wanted && isatty(STDERR_FILENO) && !(terminal && strcmp(terminal, "dumb") == 0);
-}
+Progress::Progress(bool wanted) { on_ = wanted && is_capable_terminal(STDERR_FILENO); }
 
 void Progress::show(const ProgressFacts& facts)
 {
     if (!on_)
         return;
     // Cut, because a line that wraps cannot be taken back with one carriage return.
-    say("\r\x1b[K{}", ("epaudit: " + progress_text(facts)).substr(0, terminal_width() - 1));
+    const size_t columns = terminal_size(STDERR_FILENO, {80, 0}).columns;
+    say("{}{}", ansi::kLineAgain, cut_to_columns("epaudit: " + progress_text(facts), columns - 1));
     shown_ = true;
 }
 
 void Progress::clear()
 {
     if (shown_)
-        say("\r\x1b[K");
+        say_text(ansi::kLineAgain);
     shown_ = false;
 }
 

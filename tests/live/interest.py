@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """epaudit inspect: what it says of an interest list, against /proc/PID/fdinfo and ss as independent witnesses."""
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 
 from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, Skip, check, epaudit, programs_of, wait_for
 from servers import answers, nginx, redis
@@ -225,6 +229,36 @@ def watch_ends_with_target():
     check(tool.returncode == 0 and not err, f"exit {tool.returncode}: {err}\n{out}")
 
 
+def watch_at_a_terminal():
+    """On a screen of its own: what could be scrolled to is left alone, and the last look stays. What has no room is counted."""
+    for term in ("xterm", "dumb"):
+        with Kinds() as target:
+            ours, its = pty.openpty()
+            fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 80, 0, 0))
+            words = [EPAUDIT, "inspect", "--watch=100ms", "-p", str(target.pid)]
+            with subprocess.Popen(words, stdin=its, stdout=its, stderr=its, env=os.environ | {"TERM": term}) as tool:
+                os.close(its)
+                out = b""
+                while out.count(b"kinds[") < 2:
+                    out += os.read(ours, 65536)
+                tool.send_signal(signal.SIGINT)
+                try:
+                    while piece := os.read(ours, 65536):
+                        out += piece
+                except OSError:  # EIO: it has ended
+                    pass
+                check(tool.wait(10) == 0, f"{term}: exit {tool.returncode}")
+            os.close(ours)
+        check(b"\x1b[3J" not in out and b"\x1b[2J" not in out, f"{term}: the terminal is cleared")
+        if term == "dumb":
+            check(b"\x1b" not in out, f"{out[:200]!r}")
+            continue
+        head, _, last = out.rpartition(b"\x1b[?1049l")
+        check(head.startswith(b"\x1b[?1049h") and head.count(b"\x1b[?1049h") == 1, f"{out[:80]!r}")
+        check(b" more lines: make the window taller" in head and head.count(b"\x1b[H") >= 2, f"{head[-300:]!r}")
+        check(b"kinds[" in last and last.count(b"\n") > 8, f"what stays: {last!r}")
+
+
 def refusals():
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
         outcome = epaudit("inspect", "-p", other.pid, json_report=False)
@@ -272,6 +306,7 @@ def register(suite):
     suite.run("inspect without ptrace", without_ptrace)
     suite.run("inspect watching", watching)
     suite.run("inspect watch ends with target", watch_ends_with_target)
+    suite.run("inspect watch at a terminal", watch_at_a_terminal)
     suite.run("inspect refusals", refusals)
     suite.run("inspect redis", server_test(redis, 20))
     suite.run("inspect nginx", server_test(nginx, 20))

@@ -229,7 +229,7 @@ def catalogue():
     for rule in listing["rules"]:
         for word in (rule["id"], rule["name"]):
             text = epaudit("explain", word, json_report=False)
-            check(text.code == 0 and text.out.startswith(f"# {rule['id']} {rule['name']}"), text.out[:200])
+            check(text.code == 0 and text.out.startswith(f"{rule['id']} {rule['name']}\n"), text.out[:200])
     for words in (("--version",), ("--help",), ("run", "--help"), ("rules",)):
         outcome = epaudit(*words, json_report=False)
         check(outcome.code == 0 and outcome.out, f"{words}: {outcome.code}")
@@ -237,7 +237,7 @@ def catalogue():
                         (("explain", "ep201"), ("explain", "EP201"))):
         check(epaudit(*words, json_report=False).out == epaudit(*same, json_report=False).out, f"{words}")
     family = epaudit("explain", "ep2", json_report=False)
-    check(family.code == 0 and [line[:5] for line in family.out.splitlines()] == [i for i in ids if i.startswith("EP2")], family.out)
+    check(family.code == 0 and [line[:5] for line in family.out.splitlines() if line.startswith("EP")] == [i for i in ids if i.startswith("EP2")], family.out)
 
 
 def whom_it_signals():
