@@ -181,7 +181,7 @@ run_watching() {
             say "skipped tests/$suite: all of it watches programs from the kernel: $reason"
             add 0 0 1
         else
-            run_python "$suite" as_root python3 "tests/$suite/run.py" ${options[$suite]:-}
+            run_python "$suite" as_root python3 "tests/$suite/run.py" ${options[$suite]:+"${options[$suite]}"}
         fi
     done
     if [[ -n $reason ]]; then
@@ -255,6 +255,8 @@ run_tests() {
     fi
     say "== tests/formats"
     run_python formats python3 tests/formats/check.py
+    say "== tests/golden"
+    run_python golden python3 tests/golden/run.py
     say "== tests/house"
     run_python house python3 tests/house/layers.py
     test_packages

@@ -4,13 +4,62 @@
 #include <iostream>
 #include <utility>
 
+#include "src/report/doctor.h"
 #include "src/report/formats.h"
 #include "tests/unit/sample_recording.h"
 #include "tests/unit/sample_report.h"
 
+namespace {
+
+using namespace epaudit;
+
+// What doctor says of a kernel that refuses some, and of one that refuses all.
+Diagnosis diagnosis_of(bool refused)
+{
+    Diagnosis one;
+    one.version = "1.2.3";
+    one.system = {{"kernel", "6.1.0-sample"},
+                  {"BTF", "/sys/kernel/btf/vmlinux"},
+                  {"CAP_BPF", refused ? "no (load BPF programs)" : "yes"}};
+    one.hook_sets = {
+        {"trampoline",
+         false,
+         "fexit on __x64_sys_read: Operation not permitted, as on kernels built without them; tracepoints do the same",
+         {}},
+        {"tracepoint",
+         !refused,
+         refused ? "CAP_BPF and CAP_PERFMON are missing" : "",
+         {{"on_read", "tracepoint/syscalls/sys_exit_read", true, ""},
+          {"on_wakeup", "raw_tp/sched_wakeup", false, "No such file or directory"}}}};
+    one.coverage = {
+        {"EP101", "et-read-not-drained", Status::kAvailable, ""},
+        {"EP404", "loop-stall", Status::kDegraded,
+         "when a thread was woken is not seen, so a stall is counted from the time at which it was asked for"},
+        {"EP503", "epoll-shared-across-fork", Status::kUnavailable, "no probe sees forks"}};
+    if (refused) {
+        one.why_not_iterators = "Operation not permitted";
+        one.advice = {{"epaudit needs CAP_BPF and CAP_PERFMON:", "sudo epaudit doctor"}};
+    } else {
+        one.chosen = "tracepoint";
+    }
+    return one;
+}
+
+bool write_diagnoses(const std::string& directory)
+{
+    bool good = true;
+    for (const auto& [name, refused] : {std::pair{"doctor", false}, {"doctor-refused", true}}) {
+        std::ofstream out(directory + "/" + name + ".page", std::ios::binary);
+        write_doctor_text(diagnosis_of(refused), 80, out);
+        good = out.flush() && good;
+    }
+    return good;
+}
+
+}  // namespace
+
 int main(int argc, char** argv)
 {
-    using namespace epaudit;
     if (argc != 2) {
         std::cerr << "usage: write_samples DIRECTORY\n";
         return 2;
@@ -27,6 +76,10 @@ int main(int argc, char** argv)
                 return 1;
             }
         }
+    }
+    if (!write_diagnoses(argv[1])) {
+        std::cerr << "cannot write to " << argv[1] << "\n";
+        return 1;
     }
     std::ofstream recording(std::string(argv[1]) + "/sample.rec", std::ios::binary);
     recording << sample_recording(2500, 64 << 10);

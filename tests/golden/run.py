@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every text that people read is as tests/golden has it: run.py [--renew] [NAME...]. No root: privileges are given up.
+
+--renew writes the files anew instead. What differs from run to run, and from machine to machine, is replaced: see SCRUBBED.
+"""
+import difflib
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("EPAUDIT_BUILD", ROOT / "build"))
+GOLDEN = pathlib.Path(__file__).resolve().parent
+NOBODY = 65534
+SCRUBBED = (
+    (re.compile(r"^epaudit \d\S*( \([^)]*\))?$", re.M), "epaudit VERSION"),
+    (re.compile(re.escape(str(ROOT)) + "/"), ""),
+)
+
+
+def without_privileges():
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+def environment(settings):
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH")}
+    return kept | {"TERM": "xterm-256color"} | settings
+
+
+def in_pipe(words, settings):
+    done = subprocess.run([BUILD / "epaudit", *words], cwd=ROOT, env=environment(settings), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=without_privileges, check=False)
+    return done.returncode, done.stdout
+
+
+def at_terminal(words, columns, settings):
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([BUILD / "epaudit", *words], cwd=ROOT, env=environment(settings), stdin=its, stdout=its,
+                               stderr=its, preexec_fn=without_privileges, start_new_session=True)
+    os.close(its)
+    out = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # EIO: the last who had it open has ended
+            piece = b""
+        if not piece:
+            break
+        out += piece
+    os.close(ours)
+    return process.wait(), out.replace(b"\r\n", b"\n")
+
+
+def shown(words, how):
+    kind, *settings = how.split(",")
+    settings = dict(setting.split("=", 1) for setting in settings)
+    if kind == "pipe":
+        code, out = in_pipe(words, settings)
+    else:
+        code, out = at_terminal(words, int(kind.removeprefix("tty:")), settings)
+    text = out.decode("utf-8").replace("\x1b", "\\e").replace("\r", "\\r")
+    for pattern, instead in SCRUBBED:
+        text = pattern.sub(instead, text)
+    return f"$ {' '.join(['epaudit', *words])}\n{text}exit code {code}\n"
+
+
+def cases():
+    for line in (GOLDEN / "cases.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, how, *words = line.split()
+            yield name, lambda words=words, how=how: shown(words, how)
+    table = subprocess.run([BUILD / "epaudit", "completion", "--table"], capture_output=True, check=True).stdout
+    for command in json.loads(table)["commands"]:
+        words = [command["name"], "--help"]
+        yield f"help-{command['name']}", lambda words=words: shown(words, "pipe")
+    samples = BUILD / "tests/epaudit_samples"
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run([samples, directory], check=True)
+        for path in sorted([*pathlib.Path(directory).glob("*.text"), *pathlib.Path(directory).glob("*.page")]):
+            yield f"sample-{path.stem}", lambda path=path: path.read_bytes().decode("utf-8").replace("\x1b", "\\e")
+
+
+def differs(name, text, file):
+    if not file.exists():
+        return f"{file.relative_to(ROOT)} is not there; ./dev golden writes it"
+    then = file.read_bytes().decode("utf-8")
+    lines = difflib.unified_diff(then.splitlines(), text.splitlines(), "as it was", "as it is", lineterm="", n=1)
+    return "" if then == text else "\n".join([f"differs; ./dev golden {name} renews it", *list(lines)[:30]])
+
+
+def main(arguments):
+    renew = "--renew" in arguments
+    only = [word for word in arguments if word != "--renew"]
+    passed, failed, known = 0, 0, set()
+    for name, make in cases():
+        file = GOLDEN / f"{name}.txt"
+        known.add(file)
+        if only and not any(word in name for word in only):
+            continue
+        text = make()
+        if renew:
+            file.write_bytes(text.encode("utf-8"))
+        elif wrong := differs(name, text, file):
+            failed += 1
+            print(f"FAILED {name}: {wrong}")
+            continue
+        passed += 1
+    for file in sorted(set(GOLDEN.glob("*.txt")) - known - {GOLDEN / "cases.txt"}):
+        if renew:
+            file.unlink()
+        else:
+            failed += 1
+            print(f"FAILED {file.stem}: no case makes it; ./dev golden takes it away")
+    print(f"golden: {passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
