@@ -15,6 +15,8 @@ REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core u
     gunicorn python3-gevent python3-uvloop python3-tornado python3-trio python3-twisted
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # What ./dev package needs, and what tests its results.
+# What ./dev lint runs; where it cannot be installed, lint says so and does without.
+LINT_PACKAGES=(clang-format clang-tidy cppcheck shellcheck)
 PACKAGE_PACKAGES=(scdoc umoci dpkg-dev file)
 PACKAGE_TEST_PACKAGES=(lintian mandoc man-db crun runc zsh fish bash-completion make curl python3-yaml)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.
@@ -80,11 +82,12 @@ install_packages() {
     done
 }
 
-# All that is needed; with `build` or `package`, only what these need.
+# All that is needed; with `build`, `lint` or `package`, only what these need.
 setup() {
     local missing wanted=("${BUILD_PACKAGES[@]}") tools=("${BUILD_TOOLS[@]}")
     case ${1:-all} in
         build) ;;
+        lint) wanted+=("${LINT_PACKAGES[@]}") ;;
         package)
             wanted+=("${PACKAGE_PACKAGES[@]}")
             tools+=(scdoc umoci dpkg-deb dpkg-shlibdeps)
