@@ -248,6 +248,7 @@ new_rule() {
     write_unit_test
     write_demo bug "// expect: $ID likely"
     write_demo fixed "// expect: none"
+    if command -v clang-format >/dev/null; then clang-format -i "demo_bugs/$NAME"/*.cpp; fi
     say ""
     say "It builds as it is. ./dev test fails until the rule, the unit test and the mistake in bug.cpp are written."
 }

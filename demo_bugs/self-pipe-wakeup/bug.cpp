@@ -36,7 +36,8 @@ class Wakeup {
 
   void raise() {
     const char token = 1;
-    if (write(ends_[1], &token, 1) < 0 && errno != EAGAIN) demo::die("write");  // expect: EP604 info, last written here
+    if (write(ends_[1], &token, 1) < 0 && errno != EAGAIN)  // expect: EP604 info, last written here
+      demo::die("write");
   }
 
   void clear() {

@@ -69,7 +69,8 @@ int main(int argc, char** argv) {
     }
     if (line[0] == 'r') {
       char byte = 0;
-      if (write(backend[0], &byte, 1) != 1 || read(backend[0], &byte, 1) != 1) break;  // expect: EP404 likely
+      if (write(backend[0], &byte, 1) != 1 || read(backend[0], &byte, 1) != 1)  // expect: EP404 likely
+        break;
     }
     send(ev.data.fd, "ok\n", 3, MSG_NOSIGNAL);
   }

@@ -82,7 +82,8 @@ class ReportServer {
   void flush(Session& session) {
     while (!session.unsent.empty()) {
       const ssize_t n = send(session.fd, session.unsent.data(), session.unsent.size(), MSG_NOSIGNAL);
-      if (n < 0 && errno == EAGAIN) break;  // expect: EP105 confirmed
+      if (n < 0 && errno == EAGAIN)  // expect: EP105 confirmed
+        break;
       if (n < 0) {
         disconnect(session);
         return;
