@@ -13,14 +13,14 @@
 
 #define ADDRESSES_32BIT (1ULL << 32)
 
-static __always_inline bool is_32bit(struct task_struct *task)
+static __always_inline bool is_32bit(struct task_struct* task)
 {
-    struct mm_struct *mm = READ(task, mm);
+    struct mm_struct* mm = READ(task, mm);
     u64 size = mm ? (u64)READ(mm, task_size) : 0;
     return size && size <= ADDRESSES_32BIT;
 }
 
-static __always_inline void count_32bit(struct task_struct *task, u32 tgid)
+static __always_inline void count_32bit(struct task_struct* task, u32 tgid)
 {
     books_stat(NULL, STAT_PROCESSES_32BIT);
     if (facts.tgid_32bit)
@@ -30,7 +30,7 @@ static __always_inline void count_32bit(struct task_struct *task, u32 tgid)
 }
 
 /* Its program may be another one than before. */
-static __always_inline void meet_program(struct task_struct *task, struct process_row *row, u32 tgid)
+static __always_inline void meet_program(struct task_struct* task, struct process_row* row, u32 tgid)
 {
     bool was = row->flags & PROCESS_32BIT;
     bool is = is_32bit(task);

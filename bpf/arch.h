@@ -15,7 +15,7 @@
 #define EPOLL_EVENT_SIZE 12
 #define EPOLL_EVENT_DATA 4
 
-static __always_inline s64 call_number(struct pt_regs *regs) { return (s64)regs->orig_ax; }
+static __always_inline s64 call_number(struct pt_regs* regs) { return (s64)regs->orig_ax; }
 
 #define call_argument0(regs) ((u64)(regs)->di)
 #define call_argument1(regs) ((u64)(regs)->si)
@@ -30,7 +30,7 @@ static __always_inline s64 call_number(struct pt_regs *regs) { return (s64)regs-
 #define probe_call_argument3(regs) BPF_CORE_READ(regs, r10)
 #define probe_call_argument4(regs) BPF_CORE_READ(regs, r8)
 
-static __always_inline s64 probe_call_number(struct pt_regs *regs) { return (s64)BPF_CORE_READ(regs, orig_ax); }
+static __always_inline s64 probe_call_number(struct pt_regs* regs) { return (s64)BPF_CORE_READ(regs, orig_ax); }
 
 /* Where the user's code stands, by a probe read. USER_REGISTERS: words of struct pt_regs as user space knows it. */
 #define user_instruction(regs) ((u64)READ(regs, ip))
@@ -51,7 +51,7 @@ static __always_inline bool ends_in_call(u64 code)
 #define probe_argument3(regs) ((u64)(regs)->cx)
 
 /* 32-bit calls have another table of numbers; they are counted, not looked at. */
-static __always_inline bool is_compat(struct task_struct *task)
+static __always_inline bool is_compat(struct task_struct* task)
 {
     return READ(task, thread_info.status) & TS_COMPAT_BIT;
 }
@@ -69,16 +69,16 @@ struct pt_regs___call {
 #define EPOLL_EVENT_SIZE 16
 #define EPOLL_EVENT_DATA 8
 
-static __always_inline s64 call_number(struct pt_regs *regs)
+static __always_inline s64 call_number(struct pt_regs* regs)
 {
-    return BPF_CORE_READ((struct pt_regs___call *)regs, syscallno);
+    return BPF_CORE_READ((struct pt_regs___call*)regs, syscallno);
 }
 
-#define call_argument0(r) BPF_CORE_READ((struct pt_regs___call *)(r), orig_x0)
-#define call_argument1(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[1])
-#define call_argument2(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[2])
-#define call_argument3(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[3])
-#define call_argument4(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[4])
+#define call_argument0(r) BPF_CORE_READ((struct pt_regs___call*)(r), orig_x0)
+#define call_argument1(r) BPF_CORE_READ((struct pt_regs___call*)(r), regs[1])
+#define call_argument2(r) BPF_CORE_READ((struct pt_regs___call*)(r), regs[2])
+#define call_argument3(r) BPF_CORE_READ((struct pt_regs___call*)(r), regs[3])
+#define call_argument4(r) BPF_CORE_READ((struct pt_regs___call*)(r), regs[4])
 
 #define probe_call_number call_number
 #define probe_call_argument0 call_argument0
@@ -87,10 +87,11 @@ static __always_inline s64 call_number(struct pt_regs *regs)
 #define probe_call_argument3 call_argument3
 #define probe_call_argument4 call_argument4
 
-#define user_instruction(r) BPF_CORE_READ((struct pt_regs___call *)(r), pc)
-#define user_link(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[30]) /* who called, if a function calls nobody itself */
-#define user_stack_pointer(r) BPF_CORE_READ((struct pt_regs___call *)(r), sp)
-#define user_frame_pointer(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[29])
+#define user_instruction(r) BPF_CORE_READ((struct pt_regs___call*)(r), pc)
+#define user_link(r) \
+    BPF_CORE_READ((struct pt_regs___call*)(r), regs[30]) /* who called, if a function calls nobody itself */
+#define user_stack_pointer(r) BPF_CORE_READ((struct pt_regs___call*)(r), sp)
+#define user_frame_pointer(r) BPF_CORE_READ((struct pt_regs___call*)(r), regs[29])
 #define USER_REGISTERS 34
 
 /* BL, BLR. */
@@ -99,10 +100,10 @@ static __always_inline bool ends_in_call(u64 code)
     return (code >> 58) == 0x25 || ((code >> 32) & 0xfffffc1f) == 0xd63f0000;
 }
 
-#define probe_argument0(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[0])
-#define probe_argument3(r) BPF_CORE_READ((struct pt_regs___call *)(r), regs[3])
+#define probe_argument0(r) BPF_CORE_READ((struct pt_regs___call*)(r), regs[0])
+#define probe_argument3(r) BPF_CORE_READ((struct pt_regs___call*)(r), regs[3])
 
-static __always_inline bool is_compat(struct task_struct *task) { return false; }
+static __always_inline bool is_compat(struct task_struct* task) { return false; }
 
 #else
 #error "this architecture has no register mapping yet"

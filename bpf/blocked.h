@@ -20,12 +20,12 @@
  * 5.15 (dd6e10fbd9fb). Before that they lie at the top of the stack: x86-64 has had 16 KiB since 3.15, and the
  * padding above the registers came only with FRED (6.9).
  */
-static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
+static __always_inline struct pt_regs* entry_registers(struct task_struct* task)
 {
     if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-        return (struct pt_regs *)bpf_task_pt_regs(task);
+        return (struct pt_regs*)bpf_task_pt_regs(task);
 #if defined(__TARGET_ARCH_x86)
-    void *stack = BPF_CORE_READ(task, stack);
+    void* stack = BPF_CORE_READ(task, stack);
     return stack ? stack + 16384 - 168 : NULL;
 #else
     return NULL;
@@ -33,11 +33,11 @@ static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
 }
 
 /* bpf_task_pt_regs() takes a task that the verifier knows to be one. */
-static __always_inline struct task_struct *waker_task(void)
+static __always_inline struct task_struct* waker_task(void)
 {
     if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-        return (struct task_struct *)bpf_get_current_task_btf();
-    return (struct task_struct *)bpf_get_current_task();
+        return (struct task_struct*)bpf_get_current_task_btf();
+    return (struct task_struct*)bpf_get_current_task();
 }
 
 static __always_inline bool is_read(s64 number)
@@ -47,10 +47,12 @@ static __always_inline bool is_read(s64 number)
 }
 
 /* MSG_PEEK takes nothing away. */
-static __always_inline bool peeks(struct pt_regs *regs, s64 number)
+static __always_inline bool peeks(struct pt_regs* regs, s64 number)
 {
     u8 class = class_of_number(number);
-    u64 flags = class == CALL_RECVFROM ? probe_call_argument3(regs) : class == CALL_RECVMSG ? probe_call_argument2(regs) : 0;
+    u64 flags = class == CALL_RECVFROM  ? probe_call_argument3(regs)
+                : class == CALL_RECVMSG ? probe_call_argument2(regs)
+                                        : 0;
     return flags & (MSG_PEEK_BIT | MSG_ERRQUEUE_BIT);
 }
 
@@ -58,16 +60,16 @@ static __always_inline bool peeks(struct pt_regs *regs, s64 number)
  * The waker runs in release_sock(): it is itself inside a call on the socket whose lock the other one slept for. If
  * both calls are reads of one file, two threads are reading one stream at the same time.
  */
-static __always_inline void wakes_reader(struct task_struct *task, struct pt_regs *regs, const struct posting *blocked)
+static __always_inline void wakes_reader(struct task_struct* task, struct pt_regs* regs, const struct posting* blocked)
 {
     u64 ids = current_ids();
     if (ids >> 32 != blocked->tgid || (u32)ids == blocked->tid)
         return;
-    struct pt_regs *other = entry_registers(waker_task());
+    struct pt_regs* other = entry_registers(waker_task());
     s64 number = other ? probe_call_number(other) : -1;
     if (!is_read(number) || peeks(other, number))
         return;
-    struct file *file = file_of_fd(task, (u32)probe_call_argument0(regs));
+    struct file* file = file_of_fd(task, (u32)probe_call_argument0(regs));
     if (!file || file != file_of_fd(task, (u32)probe_call_argument0(other)))
         return;
     struct posting p = {};
@@ -82,11 +84,11 @@ static __always_inline void wakes_reader(struct task_struct *task, struct pt_reg
 }
 
 /* Its user stack can be read only in its own context, when the call returns (naps.h). */
-static __always_inline void want_nap(struct thread_row *t, const struct posting *p)
+static __always_inline void want_nap(struct thread_row* t, const struct posting* p)
 {
     if (p->result < (s64)LEDGER_NAP_NS || p->amount < 0)
         return;
-    const struct epoll_row *e = books_epoll(NULL, t->epoll);
+    const struct epoll_row* e = books_epoll(NULL, t->epoll);
     if (!e)
         return;
     bool stalls = (e->stacks_wanted & STACK_BLOCKED) && p->amount == e->stall_call;
@@ -108,14 +110,14 @@ static __always_inline bool is_wait(s64 number)
  * woken from tells them apart. A sleep "in epoll_wait" after that call has returned is none of the program's either: the
  * kernel holds it back on its way to user space (memory.high, a throttled disk).
  */
-static __always_inline void wakes_blocked(struct task_struct *task, struct thread_row *t, u32 tid, bool stopped)
+static __always_inline void wakes_blocked(struct task_struct* task, struct thread_row* t, u32 tid, bool stopped)
 {
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
     p.kind = POSTING_BLOCKED;
     p.tid = tid;
     p.tgid = t->tgid;
-    struct pt_regs *regs = entry_registers(task);
+    struct pt_regs* regs = entry_registers(task);
     p.amount = regs ? probe_call_number(regs) : -1;
     note_usage(&p, task);
     p.result = (s64)ledger_slept(t, &p);

@@ -30,18 +30,18 @@ struct call {
     struct registration_key key;
     struct ledger_batch batch;
     u64 argument[5];
-    u64 events; /* user address of the returned array */
-    u64 ready_at;   /* how far the ready list was searched for them (place_event) */
-    u64 place_data; /* what is searched for */
-    u64 dying;      /* a file whose registrations are buried (bury_items), */
-    u64 dying_at;   /* how far, */
+    u64 events;       /* user address of the returned array */
+    u64 ready_at;     /* how far the ready list was searched for them (place_event) */
+    u64 place_data;   /* what is searched for */
+    u64 dying;        /* a file whose registrations are buried (bury_items), */
+    u64 dying_at;     /* how far, */
     u64 spared_epoll; /* and one that is not */
     s32 spared_fd;
     u32 spared_pad;
-    u64 site;   /* of an epoll_ctl (sites.h) */
+    u64 site;                                         /* of an epoll_ctl (sites.h) */
     u32 chunk[EVENTS_AT_ONCE * EPOLL_EVENT_SIZE / 4]; /* the part of it in hand */
-    u32 chunk_unread;  /* it could not be read */
-    u32 which;         /* slot in `calls` */
+    u32 chunk_unread;                                 /* it could not be read */
+    u32 which;                                        /* slot in `calls` */
     u32 kernel_events; /* epoll_ctl's event lies in kernel memory (do_epoll_ctl), not in the caller's */
 };
 
@@ -53,16 +53,13 @@ struct call_table {
 };
 extern struct call_table calls SEC(".maps");
 
-static __always_inline struct task_struct *current_task(void)
-{
-    return (struct task_struct *)bpf_get_current_task();
-}
+static __always_inline struct task_struct* current_task(void) { return (struct task_struct*)bpf_get_current_task(); }
 
 /* Without the time: half of all calls turn out not to matter, and asking for it is a tenth of the cost of one
  * that does. */
-static __always_inline struct call *open_call(u32 which, u64 ids, s64 result)
+static __always_inline struct call* open_call(u32 which, u64 ids, s64 result)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return NULL;
     c->which = which;
@@ -75,9 +72,9 @@ static __always_inline struct call *open_call(u32 which, u64 ids, s64 result)
     return c;
 }
 
-static __always_inline struct call *begin_call(u32 which, struct pt_regs *regs, u64 ids, s64 result)
+static __always_inline struct call* begin_call(u32 which, struct pt_regs* regs, u64 ids, s64 result)
 {
-    struct call *c = open_call(which, ids, result);
+    struct call* c = open_call(which, ids, result);
     if (!c)
         return NULL;
     c->argument[0] = call_argument0(regs);
@@ -89,12 +86,6 @@ static __always_inline struct call *begin_call(u32 which, struct pt_regs *regs, 
 }
 
 /* It matters: from here on the posting has a time. */
-static __always_inline void stamp(struct call *c)
-{
-    c->posting.time = bpf_ktime_get_ns();
-}
+static __always_inline void stamp(struct call* c) { c->posting.time = bpf_ktime_get_ns(); }
 
-static __always_inline void seen(u8 kind)
-{
-    books_stat(NULL, STAT_CALLS + kind);
-}
+static __always_inline void seen(u8 kind) { books_stat(NULL, STAT_CALLS + kind); }

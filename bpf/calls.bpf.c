@@ -16,5 +16,5 @@ struct python_view_table python_views SEC(".maps");
 struct site_view_table site_views SEC(".maps");
 
 /* These live in the ring only; this makes their layout part of the object, where a test looks it up. */
-const struct stack_record *stack_record_layout;
-const struct exec_record *exec_record_layout;
+const struct stack_record* stack_record_layout;
+const struct exec_record* exec_record_layout;

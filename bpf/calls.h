@@ -11,7 +11,7 @@
 #include "calls_epoll.h"
 #include "calls_io.h"
 
-static __always_inline void post_receive(struct call *c, u64 flags)
+static __always_inline void post_receive(struct call* c, u64 flags)
 {
     u32 fd = (u32)c->argument[0];
     if (flags & MSG_ERRQUEUE_BIT)
@@ -19,7 +19,8 @@ static __always_inline void post_receive(struct call *c, u64 flags)
     else if (flags & MSG_PEEK_BIT)
         post_peek(c, POSTING_PEEK, fd);
     else {
-        c->posting.flags |= POSTING_MESSAGE; /* unlike read() of no bytes, recv() of none takes a datagram; see empty_message() */
+        c->posting.flags |=
+            POSTING_MESSAGE; /* unlike read() of no bytes, recv() of none takes a datagram; see empty_message() */
         post_read(c, fd);
     }
 }
@@ -32,7 +33,7 @@ static __noinline s64 vector_asks(u64 vector, u64 parts)
     for (u32 i = 0; i < VECTOR_PARTS; i++) {
         if (i >= parts)
             return 0;
-        if (bpf_probe_read_user(part, sizeof(part), (void *)(vector + i * sizeof(part))) || part[1])
+        if (bpf_probe_read_user(part, sizeof(part), (void*)(vector + i * sizeof(part))) || part[1])
             return -1;
     }
     return parts > VECTOR_PARTS ? -1 : 0;
@@ -41,7 +42,7 @@ static __noinline s64 vector_asks(u64 vector, u64 parts)
 static __noinline s64 message_asks(u64 header)
 {
     u64 vector[2]; /* msg_iov, msg_iovlen */
-    if (bpf_probe_read_user(vector, sizeof(vector), (void *)(header + 16)))
+    if (bpf_probe_read_user(vector, sizeof(vector), (void*)(header + 16)))
         return -1;
     return vector_asks(vector[0], vector[1]);
 }
@@ -55,41 +56,40 @@ static __noinline s64 message_asks(u64 header)
 #define FUTEX_WAKE_OP 5
 #define FUTEX_WAKE_BITSET 10
 
-static __always_inline void post_ioctl(struct call *c)
+static __always_inline void post_ioctl(struct call* c)
 {
     u32 request = (u32)c->argument[1];
     if (request == FIONBIO) {
         post_other(c, CALL_FCNTL);
     } else if (request == FIONREAD && !c->posting.result) {
         s32 bytes = 0;
-        if (!bpf_probe_read_user(&bytes, sizeof(bytes), (void *)c->argument[2]))
+        if (!bpf_probe_read_user(&bytes, sizeof(bytes), (void*)c->argument[2]))
             c->posting.result = bytes;
         post_peek(c, POSTING_PEEK, (u32)c->argument[0]);
     }
 }
 
-static __always_inline void post_getsockopt(struct call *c)
+static __always_inline void post_getsockopt(struct call* c)
 {
     s32 error = 0;
     if (c->argument[1] != SOL_SOCKET || c->argument[2] != SO_ERROR || c->posting.result)
         return;
-    if (!bpf_probe_read_user(&error, sizeof(error), (void *)c->argument[3]) && error)
+    if (!bpf_probe_read_user(&error, sizeof(error), (void*)c->argument[3]) && error)
         post_peek(c, POSTING_SO_ERROR, (u32)c->argument[0]);
 }
 
-static __always_inline void post_futex(struct call *c)
+static __always_inline void post_futex(struct call* c)
 {
     u32 command = (u32)c->argument[1] & FUTEX_CMD_MASK;
     c->posting.kind = POSTING_HANDOFF;
-    if (c->posting.result <= 0 ||
-        (command != FUTEX_WAKE && command != FUTEX_WAKE_OP && command != FUTEX_WAKE_BITSET))
+    if (c->posting.result <= 0 || (command != FUTEX_WAKE && command != FUTEX_WAKE_OP && command != FUTEX_WAKE_BITSET))
         return;
     stamp(c);
     ledger_handoff(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
 }
 
-static __always_inline void post_io(struct call *c, u8 class)
+static __always_inline void post_io(struct call* c, u8 class)
 {
     switch (class) {
     case CALL_READ:
@@ -124,9 +124,7 @@ static __always_inline void post_io(struct call *c, u8 class)
         post_write(c, (u32)c->argument[0]);
         break;
     case CALL_WRITEV:
-    case CALL_SENDMMSG:
-        post_write(c, (u32)c->argument[0]);
-        break;
+    case CALL_SENDMMSG: post_write(c, (u32)c->argument[0]); break;
     case CALL_DUP2:
     case CALL_DUP3:
         if (c->posting.result < 0)
@@ -140,7 +138,7 @@ static __always_inline void post_io(struct call *c, u8 class)
  * two was meant, but it is progress of neither, and a loop that spins on one of them is answered by it. EAGAIN would
  * say that one was drained, or full, and EBADF that a number leads nowhere: those are evidence about neither.
  */
-static __always_inline void post_transfer(struct call *c, u8 class)
+static __always_inline void post_transfer(struct call* c, u8 class)
 {
     u32 out = class == CALL_SENDFILE ? (u32)c->argument[0]
               : class == CALL_TEE    ? (u32)c->argument[1]
@@ -200,50 +198,31 @@ static __always_inline u8 kind_of_class(u8 class)
 }
 
 /* A call has returned: what it means to the books. */
-static __always_inline void post_exit(struct call *c, u8 class)
+static __always_inline void post_exit(struct call* c, u8 class)
 {
     seen(kind_of_class(class));
     switch (class) {
     case CALL_EPOLL_WAIT:
-    case CALL_EPOLL_PWAIT2:
-        post_return(c);
-        break;
-    case CALL_EPOLL_CTL:
-        post_ctl(c);
-        break;
-    case CALL_EPOLL_CREATE:
-        post_create(c);
-        break;
-    case CALL_ACCEPT:
-        post_accept(c);
-        break;
+    case CALL_EPOLL_PWAIT2: post_return(c); break;
+    case CALL_EPOLL_CTL: post_ctl(c); break;
+    case CALL_EPOLL_CREATE: post_create(c); break;
+    case CALL_ACCEPT: post_accept(c); break;
     case CALL_SPLICE:
     case CALL_TEE:
-    case CALL_SENDFILE:
-        post_transfer(c, class);
-        break;
+    case CALL_SENDFILE: post_transfer(c, class); break;
     case CALL_CONNECT:
     case CALL_SHUTDOWN:
     case CALL_SETTIME:
-    case CALL_FCNTL:
-        post_other(c, class);
-        break;
-    case CALL_GETSOCKOPT:
-        post_getsockopt(c);
-        break;
-    case CALL_IOCTL:
-        post_ioctl(c);
-        break;
-    case CALL_FUTEX:
-        post_futex(c);
-        break;
+    case CALL_FCNTL: post_other(c, class); break;
+    case CALL_GETSOCKOPT: post_getsockopt(c); break;
+    case CALL_IOCTL: post_ioctl(c); break;
+    case CALL_FUTEX: post_futex(c); break;
     case CALL_IO_URING:
         stamp(c);
         c->posting.kind = POSTING_URING;
         ledger_uring(NULL, &c->posting);
         record(&c->posting, RECORD_POSTING);
         break;
-    default:
-        post_io(c, class);
+    default: post_io(c, class);
     }
 }

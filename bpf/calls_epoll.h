@@ -5,9 +5,9 @@
 #include "call.h"
 #include "stacks.h"
 
-static __always_inline void describe_file(struct call *c, struct file *file)
+static __always_inline void describe_file(struct call* c, struct file* file)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     p->file = (u64)file;
     p->file_kind = kind_of_file(file);
     note_wake_file(p->file_kind);
@@ -16,12 +16,13 @@ static __always_inline void describe_file(struct call *c, struct file *file)
         p->flags |= POSTING_NONBLOCK;
 }
 
-static __always_inline bool read_wanted(struct call *c)
+static __always_inline bool read_wanted(struct call* c)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     u32 event[EPOLL_EVENT_SIZE / 4];
-    void *at = (void *)c->argument[3];
-    if (c->kernel_events ? bpf_probe_read_kernel(event, sizeof(event), at) : bpf_probe_read_user(event, sizeof(event), at))
+    void* at = (void*)c->argument[3];
+    if (c->kernel_events ? bpf_probe_read_kernel(event, sizeof(event), at)
+                         : bpf_probe_read_user(event, sizeof(event), at))
         return false;
     p->mask = event[0];
     p->data = event[EPOLL_EVENT_DATA / 4] | (u64)event[EPOLL_EVENT_DATA / 4 + 1] << 32;
@@ -29,16 +30,16 @@ static __always_inline bool read_wanted(struct call *c)
 }
 
 /* From now on calls that may sleep on such files are looked at when they begin (ledger_enter). */
-static __always_inline void note_blocking_edge(const struct posting *p)
+static __always_inline void note_blocking_edge(const struct posting* p)
 {
-    if ((p->mask & EV_ET) && !(p->flags & POSTING_NONBLOCK) && p->result >= 0 &&
-        p->file_kind >= FILE_TCP && p->file_kind <= FILE_PIPE)
+    if ((p->mask & EV_ET) && !(p->flags & POSTING_NONBLOCK) && p->result >= 0 && p->file_kind >= FILE_TCP &&
+        p->file_kind <= FILE_PIPE)
         facts.blocking_edges = 1;
 }
 
-static __always_inline void take_changed(struct call *c)
+static __always_inline void take_changed(struct call* c)
 {
-    struct epoll_row *e = books_epoll(NULL, c->posting.epoll);
+    struct epoll_row* e = books_epoll(NULL, c->posting.epoll);
     if (!e || e->foreign_at != c->posting.time)
         return;
     ledger_want(e, STACK_WAIT);
@@ -49,17 +50,17 @@ static __always_inline void take_changed(struct call *c)
  * MOD or DEL failed on a number that leads nowhere, or to a file that this epoll does not have under it: does it have
  * another one under it? Only the first of those that are ready are asked, among them what is reported all the time.
  */
-static __noinline void find_unreached(struct posting *p)
+static __noinline void find_unreached(struct posting* p)
 {
-    struct eventpoll *ep = (void *)p->epoll;
-    struct list_head *head = (void *)ep + bpf_core_field_offset(ep->rdllist);
-    struct list_head *at = READ(head, next);
+    struct eventpoll* ep = (void*)p->epoll;
+    struct list_head* head = (void*)ep + bpf_core_field_offset(ep->rdllist);
+    struct list_head* at = READ(head, next);
     if (p->result != -ERRNO_EBADF && p->result != -ERRNO_ENOENT)
         return;
     for (u32 i = 0; i < CHAIN_MAX; i++) {
         if (!at || at == head)
             return;
-        struct epitem *item = (void *)at - bpf_core_field_offset(struct epitem, rdllink);
+        struct epitem* item = (void*)at - bpf_core_field_offset(struct epitem, rdllink);
         u64 file = (u64)READ(item, ffd.file);
         if (READ(item, ffd.fd) == p->fd && file != p->file) {
             p->data = file;
@@ -73,7 +74,7 @@ static __noinline void find_unreached(struct posting *p)
 /* The three that follow are global: they are asked for in several places of a program, and verified once. */
 __noinline int book_add(u32 which)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
     ledger_add(NULL, &c->posting);
@@ -83,10 +84,10 @@ __noinline int book_add(u32 which)
 
 __noinline int book_mod(u32 which)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
-    struct registration_row *r = ledger_mod(NULL, &c->posting);
+    struct registration_row* r = ledger_mod(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
     take_refused(c);
     if (r)
@@ -96,7 +97,7 @@ __noinline int book_mod(u32 which)
 
 __noinline int book_del(u32 which)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
     ledger_del(NULL, &c->posting);
@@ -105,9 +106,9 @@ __noinline int book_del(u32 which)
 }
 
 /* `operation` on the interest list of p->epoll, for `file` under the number p->fd. */
-static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operation)
+static __noinline void post_ctl_on(struct call* c, struct file* file, u64 operation)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     stamp(c);
     describe_file(c, file);
     if (operation != 2) {
@@ -124,7 +125,7 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
         note_refired(p);
         book_add(c->which);
         take_refused(c);
-        struct registration_row *r = remember_item(p);
+        struct registration_row* r = remember_item(p);
         if (r)
             note_site(c, r);
     } else if (operation == 3) {
@@ -144,7 +145,7 @@ static __noinline void post_ctl_on(struct call *c, struct file *file, u64 operat
 }
 
 /* ADD or MOD on a number that leads to no epoll. */
-static __noinline void post_refused(struct call *c, struct file *file, u64 operation)
+static __noinline void post_refused(struct call* c, struct file* file, u64 operation)
 {
     describe_file(c, file);
     stamp(c);
@@ -156,13 +157,13 @@ static __noinline void post_refused(struct call *c, struct file *file, u64 opera
     take_refused(c);
 }
 
-static __always_inline void post_ctl(struct call *c)
+static __always_inline void post_ctl(struct call* c)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     p->epfd = (s32)c->argument[0];
     p->fd = (s32)c->argument[2];
     p->epoll = epoll_of_fd(current_task(), (u32)p->epfd);
-    struct file *file = file_of_fd(current_task(), (u32)p->fd);
+    struct file* file = file_of_fd(current_task(), (u32)p->fd);
     if (p->epoll && file) {
         post_ctl_on(c, file, c->argument[1]);
     } else if (p->epoll && p->result < 0 && c->argument[1] != 1) { /* EBADF, but whose number was it? */
@@ -178,9 +179,9 @@ static __always_inline void post_ctl(struct call *c)
     }
 }
 
-static __noinline void post_create(struct call *c)
+static __noinline void post_create(struct call* c)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     p->kind = POSTING_CREATE;
     if (p->result < 0)
         return;
@@ -191,23 +192,23 @@ static __noinline void post_create(struct call *c)
         delete_epoll(p->epoll);
     if (!p->epoll)
         return;
-    struct epoll_row *e = ledger_open_epoll(NULL, p);
+    struct epoll_row* e = ledger_open_epoll(NULL, p);
     record(p, RECORD_POSTING);
     if (e && survives_exec(current_task(), (u32)p->epfd))
         take_deed(c, e, STACK_CREATED);
 }
 
-static __always_inline void read_chunk(struct call *c, u32 slot)
+static __always_inline void read_chunk(struct call* c, u32 slot)
 {
     u32 left = (u32)c->posting.result - slot;
     u64 bytes = (left < EVENTS_AT_ONCE ? left : EVENTS_AT_ONCE) * EPOLL_EVENT_SIZE;
     asm volatile("" : "+r"(bytes)); /* else clang forgets the bound before the verifier sees it */
     if (bytes > sizeof(c->chunk))
         bytes = sizeof(c->chunk);
-    c->chunk_unread = bpf_probe_read_user(c->chunk, bytes, (void *)(c->events + (u64)slot * EPOLL_EVENT_SIZE)) != 0;
+    c->chunk_unread = bpf_probe_read_user(c->chunk, bytes, (void*)(c->events + (u64)slot * EPOLL_EVENT_SIZE)) != 0;
 }
 
-static __always_inline bool read_event(struct call *c, u32 slot, u32 *events, u64 *data)
+static __always_inline bool read_event(struct call* c, u32 slot, u32* events, u64* data)
 {
     u64 at = (slot & (EVENTS_AT_ONCE - 1)) * (EPOLL_EVENT_SIZE / 4);
     if (!at)
@@ -228,13 +229,13 @@ static __always_inline bool read_event(struct call *c, u32 slot, u32 *events, u6
  * Where on the ready list are the events of this return? ep_send_events() puts level-triggered items back at its end, in
  * the order of the events; before them stands what did not fit into the batch.
  */
-static __always_inline struct list_head *first_delivered(struct list_head *head, u32 count)
+static __always_inline struct list_head* first_delivered(struct list_head* head, u32 count)
 {
-    struct list_head *at = head;
+    struct list_head* at = head;
     if (count > EVENTS_AT_ONCE)
         return READ(head, next);
     for (u32 i = 0; i < EVENTS_AT_ONCE && i < count; i++) {
-        struct list_head *before = READ(at, prev);
+        struct list_head* before = READ(at, prev);
         if (!before || before == head)
             break;
         at = before;
@@ -243,10 +244,10 @@ static __always_inline struct list_head *first_delivered(struct list_head *head,
 }
 
 /* A registration that the books do not have, made before we looked or where no hook sees it (io_uring): as the seed. */
-static __always_inline void adopt(struct call *c, struct epitem *item)
+static __always_inline void adopt(struct call* c, struct epitem* item)
 {
-    struct posting *p = &c->posting;
-    struct file *file = (struct file *)c->key.file;
+    struct posting* p = &c->posting;
+    struct file* file = (struct file*)c->key.file;
     u32 mask = p->mask;
     s32 epfd = p->epfd;
     u8 flags = p->flags;
@@ -258,7 +259,7 @@ static __always_inline void adopt(struct call *c, struct epitem *item)
     describe_file(c, file);
     p->mask = READ(item, event.events) & ~(EV_ERR | EV_HUP);
     book_add(c->which);
-    struct registration_row *r = books_registration(NULL, &c->key);
+    struct registration_row* r = books_registration(NULL, &c->key);
     if (r)
         r->item = (u64)item;
     p->kind = POSTING_DELIVERED;
@@ -275,18 +276,18 @@ static __always_inline void adopt(struct call *c, struct epitem *item)
  */
 __noinline int place_event(u32 which)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
-    struct eventpoll *ep = (void *)c->posting.epoll;
-    struct list_head *head = (void *)ep + bpf_core_field_offset(ep->rdllist);
-    struct list_head *at = (void *)c->ready_at;
+    struct eventpoll* ep = (void*)c->posting.epoll;
+    struct list_head* head = (void*)ep + bpf_core_field_offset(ep->rdllist);
+    struct list_head* at = (void*)c->ready_at;
     if (!at)
         at = first_delivered(head, (u32)c->posting.result);
     for (u32 i = 0; i < READY_STEPS; i++) {
         if (!at || at == head)
             break;
-        struct epitem *item = (void *)at - bpf_core_field_offset(struct epitem, rdllink);
+        struct epitem* item = (void*)at - bpf_core_field_offset(struct epitem, rdllink);
         at = READ(at, next);
         if (READ(item, event.data) != c->place_data || (u64)READ(item, ep) != c->posting.epoll)
             continue;
@@ -306,7 +307,7 @@ __noinline int place_event(u32 which)
     return 0;
 }
 
-static __always_inline bool find_registration(struct call *c, u64 data)
+static __always_inline bool find_registration(struct call* c, u64 data)
 {
     if (ledger_index_find(NULL, c->posting.epoll, data, &c->key))
         return true;
@@ -318,14 +319,14 @@ enum taken { EVENT_UNREAD, EVENT_UNPLACED, EVENT_PLACED };
 
 /* Reads an event into the posting and finds its registration, c->key. Not within deliver_to(): the stack that that needs
  * and that of place_event() together are more than there is. */
-static __always_inline u32 take_event(struct call *c, u32 slot)
+static __always_inline u32 take_event(struct call* c, u32 slot)
 {
     if (!read_event(c, slot, &c->posting.mask, &c->posting.data))
         return EVENT_UNREAD;
     return find_registration(c, c->posting.data) ? EVENT_PLACED : EVENT_UNPLACED;
 }
 
-static __noinline int deliver_to(struct call *c, struct epoll_row *e, u32 taken)
+static __noinline int deliver_to(struct call* c, struct epoll_row* e, u32 taken)
 {
     if (taken == EVENT_UNREAD)
         return 0;
@@ -337,12 +338,12 @@ static __noinline int deliver_to(struct call *c, struct epoll_row *e, u32 taken)
     }
     c->posting.file = c->key.file;
     c->posting.fd = c->key.fd;
-    struct file_row *f = books_file(NULL, c->key.file);
+    struct file_row* f = books_file(NULL, c->key.file);
     if (f) {
         __builtin_memset(&c->posting.state, 0, sizeof(c->posting.state));
         c->posting.file_kind = f->kind;
         c->posting.flags |= POSTING_STATE;
-        read_token(&c->posting.state, (struct file *)c->key.file, f->kind);
+        read_token(&c->posting.state, (struct file*)c->key.file, f->kind);
     }
     ledger_deliver(NULL, &c->posting, e, f, &c->key, &c->batch);
     record(&c->posting, RECORD_POSTING);
@@ -359,14 +360,14 @@ _Static_assert(EVENTS_PER_RETURN % STRETCH == 0, "stretches are whole");
 
 __noinline int deliver_event(u32 which, u32 slot)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
-    struct epoll_row *e = c ? books_epoll(NULL, c->posting.epoll) : NULL;
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
+    struct epoll_row* e = c ? books_epoll(NULL, c->posting.epoll) : NULL;
     return e ? deliver_to(c, e, take_event(c, slot)) : 0;
 }
 
 __noinline int deliver_stretch(u32 which, u32 first)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     for (u32 i = 0; c && i < STRETCH; i++) {
         if (first + i >= (u32)c->posting.result)
             break;
@@ -378,7 +379,7 @@ __noinline int deliver_stretch(u32 which, u32 first)
 
 __noinline int settle_event(u32 which, u32 slot)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     u32 events;
     u64 data;
     if (!c || !read_event(c, slot, &events, &data))
@@ -391,7 +392,7 @@ __noinline int settle_event(u32 which, u32 slot)
 
 __noinline int settle_stretch(u32 which, u32 first)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     for (u32 i = 0; c && i < STRETCH; i++) {
         if (first + i >= (u32)c->posting.result)
             break;
@@ -400,7 +401,7 @@ __noinline int settle_stretch(u32 which, u32 first)
     return 0;
 }
 
-static __always_inline void post_events(struct call *c, struct epoll_row *e)
+static __always_inline void post_events(struct call* c, struct epoll_row* e)
 {
     u32 count = (u32)c->posting.result;
     c->events = c->argument[1];
@@ -418,7 +419,7 @@ static __always_inline void post_events(struct call *c, struct epoll_row *e)
     }
 }
 
-static __always_inline void settle_events(struct call *c)
+static __always_inline void settle_events(struct call* c)
 {
     u32 count = (u32)c->posting.result;
     c->ready_at = 0;
@@ -435,9 +436,9 @@ static __always_inline void settle_events(struct call *c)
 /* How many items are ready: is a batch of `limit` / LEDGER_CROWD too small for what there is? */
 static __noinline u64 count_ready(u64 epoll, u32 limit)
 {
-    struct eventpoll *ep = (void *)epoll;
-    struct list_head *head = (void *)ep + bpf_core_field_offset(ep->rdllist);
-    struct list_head *at = READ(head, next);
+    struct eventpoll* ep = (void*)epoll;
+    struct list_head* head = (void*)ep + bpf_core_field_offset(ep->rdllist);
+    struct list_head* at = READ(head, next);
     u64 found = 0;
     for (u32 i = 0; i < LEDGER_SMALL_BATCH * LEDGER_CROWD; i++) {
         if (!at || at == head || i >= limit)
@@ -448,16 +449,16 @@ static __noinline u64 count_ready(u64 epoll, u32 limit)
     return found;
 }
 
-static __always_inline void post_return(struct call *c)
+static __always_inline void post_return(struct call* c)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     stamp(c);
     p->epfd = (s32)c->argument[0];
-    struct thread_row *t = ledger_open_thread(NULL, p);
+    struct thread_row* t = ledger_open_thread(NULL, p);
     if (!t)
         return;
     p->epoll = t->waiting ? t->epoll : epoll_of_fd(current_task(), (u32)c->argument[0]);
-    struct epoll_row *e = p->epoll ? ledger_open_epoll(NULL, p) : NULL;
+    struct epoll_row* e = p->epoll ? ledger_open_epoll(NULL, p) : NULL;
     if (!e)
         return;
     take_wait(c, e);
@@ -468,7 +469,7 @@ static __always_inline void post_return(struct call *c)
             settle_events(c);
     }
     p->kind = POSTING_RETURN;
-    p->flags = 0; /* those of the last event */
+    p->flags = 0;                    /* those of the last event */
     p->amount = (s32)c->argument[2]; /* maxevents */
     p->data = 0;
     if (!p->result)
@@ -479,9 +480,9 @@ static __always_inline void post_return(struct call *c)
     record(p, RECORD_POSTING);
 }
 
-static __always_inline void post_wait(struct call *c, u8 class)
+static __always_inline void post_wait(struct call* c, u8 class)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     stamp(c);
     p->kind = POSTING_WAIT;
     p->epfd = (s32)c->argument[0];
@@ -492,7 +493,7 @@ static __always_inline void post_wait(struct call *c, u8 class)
     if (class == CALL_EPOLL_PWAIT2) {
         u64 when[2] = {};
         p->amount = -1;
-        if (c->argument[3] && !bpf_probe_read_user(when, sizeof(when), (void *)c->argument[3]))
+        if (c->argument[3] && !bpf_probe_read_user(when, sizeof(when), (void*)c->argument[3]))
             p->amount = (s64)(when[0] * 1000 + when[1] / 1000000);
         if (p->amount > 0x7fffffff)
             p->amount = 0x7fffffff;

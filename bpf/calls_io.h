@@ -9,7 +9,7 @@
  * A file that outlived a descriptor (a forked child had it too) may die where no call shows it, by exec or exit, and
  * its memory may hold another file before the sweep comes. Those that were never closed are not asked.
  */
-static __always_inline bool reused(struct file *file, const struct file_row *f)
+static __always_inline bool reused(struct file* file, const struct file_row* f)
 {
     return (f->flags & FILE_CLOSED) && READ(file, f_inode, i_ino) != f->ino;
 }
@@ -18,14 +18,14 @@ static __always_inline bool reused(struct file *file, const struct file_row *f)
  * asked by all that follow. */
 __noinline int bad_number(u32 which)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
     stamp(c);
     ledger_bad_fd(NULL, &c->posting);
     record(&c->posting, RECORD_BAD_FD);
-    const struct thread_row *t = books_thread(NULL, c->posting.tid);
-    struct epoll_row *e = t && t->stale_pass ? books_epoll(NULL, t->epoll) : NULL;
+    const struct thread_row* t = books_thread(NULL, c->posting.tid);
+    struct epoll_row* e = t && t->stale_pass ? books_epoll(NULL, t->epoll) : NULL;
     if (!e || e->stale_at != c->posting.time)
         return 0;
     c->posting.epoll = t->epoll;
@@ -35,40 +35,40 @@ __noinline int bad_number(u32 which)
     return 0;
 }
 
-static __always_inline struct file_row *row_of_fd(struct call *c, u32 fd)
+static __always_inline struct file_row* row_of_fd(struct call* c, u32 fd)
 {
-    struct file *file = file_of_fd(current_task(), fd);
+    struct file* file = file_of_fd(current_task(), fd);
     c->posting.fd = (s32)fd;
     if (c->posting.result == -ERRNO_EBADF || c->posting.result == -ERRNO_ENOTSOCK)
         bad_number(c->which);
     if (!file)
         return NULL;
     c->posting.file = (u64)file;
-    struct file_row *f = books_file(NULL, (u64)file);
+    struct file_row* f = books_file(NULL, (u64)file);
     if (!f || reused(file, f))
         return NULL;
     stamp(c);
     return f;
 }
 
-static __always_inline void with_input(struct call *c, const struct file_row *f)
+static __always_inline void with_input(struct call* c, const struct file_row* f)
 {
     c->posting.file_kind = f->kind;
     c->posting.flags |= POSTING_STATE;
-    read_input(&c->posting.state, (struct file *)c->posting.file, f->kind);
+    read_input(&c->posting.state, (struct file*)c->posting.file, f->kind);
 }
 
 /* Only for edge-triggered files without O_NONBLOCK: has the thread given up the CPU since the call began? */
-static __always_inline void note_sleep(struct call *c, const struct file_row *f)
+static __always_inline void note_sleep(struct call* c, const struct file_row* f)
 {
     if (!ledger_can_hang(f))
         return;
-    const struct thread_row *t = books_thread(NULL, c->posting.tid);
+    const struct thread_row* t = books_thread(NULL, c->posting.tid);
     if (t && t->call_file == c->posting.file && t->call_switches != (u32)READ(current_task(), nvcsw))
         c->posting.flags |= POSTING_SLEPT;
 }
 
-static __always_inline void enter_call_on(struct call *c, struct file_row *f)
+static __always_inline void enter_call_on(struct call* c, struct file_row* f)
 {
     if (!ledger_can_hang(f))
         return;
@@ -80,13 +80,13 @@ static __always_inline void enter_call_on(struct call *c, struct file_row *f)
 }
 
 /* A call that may sleep begins. */
-static __noinline void post_enter(struct call *c, u8 class)
+static __noinline void post_enter(struct call* c, u8 class)
 {
     u64 flags = class == CALL_RECVFROM || class == CALL_SENDTO || class == CALL_RECVMMSG || class == CALL_SENDMMSG
                     ? c->argument[3]
                 : class == CALL_RECVMSG || class == CALL_SENDMSG ? c->argument[2]
                                                                  : 0;
-    struct file_row *f = flags & MSG_DONTWAIT_BIT ? NULL : row_of_fd(c, (u32)c->argument[0]);
+    struct file_row* f = flags & MSG_DONTWAIT_BIT ? NULL : row_of_fd(c, (u32)c->argument[0]);
     if (f)
         enter_call_on(c, f);
 }
@@ -95,20 +95,20 @@ static __noinline void post_enter(struct call *c, u8 class)
  * Did the call that returned 0 take, or send, a message without bytes? Not read(), readv() or writev() of no bytes, which
  * never reach the socket: whoever does comes with the flag. SOCK_SEQPACKET ends by 0 too, once its queue is empty.
  */
-static __always_inline bool empty_message(struct call *c, const struct file_row *f, bool input)
+static __always_inline bool empty_message(struct call* c, const struct file_row* f, bool input)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     if (p->result || (f->kind != FILE_UDP && f->kind != FILE_UNIX) || !(p->amount || (p->flags & POSTING_MESSAGE)))
         return false;
     if (input && (p->state.flags & STATE_RCV_SHUTDOWN) && !p->state.unread)
         return false;
-    return READ(sock_of_file((struct file *)p->file), sk_type) != SOCK_STREAM;
+    return READ(sock_of_file((struct file*)p->file), sk_type) != SOCK_STREAM;
 }
 
-static __noinline void post_read(struct call *c, u32 fd)
+static __noinline void post_read(struct call* c, u32 fd)
 {
     c->posting.kind = POSTING_READ;
-    struct file_row *f = row_of_fd(c, fd);
+    struct file_row* f = row_of_fd(c, fd);
     if (!f)
         return;
     note_sleep(c, f);
@@ -123,10 +123,10 @@ static __noinline void post_read(struct call *c, u32 fd)
     note_left(c, f, STACK_READ);
 }
 
-static __noinline void post_peek(struct call *c, u8 kind, u32 fd)
+static __noinline void post_peek(struct call* c, u8 kind, u32 fd)
 {
     c->posting.kind = kind;
-    struct file_row *f = row_of_fd(c, fd);
+    struct file_row* f = row_of_fd(c, fd);
     if (!f)
         return;
     if (kind == POSTING_PEEK)
@@ -137,19 +137,20 @@ static __noinline void post_peek(struct call *c, u8 kind, u32 fd)
 }
 
 /* The end that is written to has no registration and no row: the stack belongs to the end that is read. */
-static __noinline void take_waker(struct call *c)
+static __noinline void take_waker(struct call* c)
 {
-    struct file *file = (struct file *)c->posting.file;
+    struct file* file = (struct file*)c->posting.file;
     if ((u64)poll_of(file) != facts.poll[FILE_PIPE])
         return;
-    struct wait_queue_head *queue = told_by_write(file);
-    struct list_head *first = queue ? READ((struct list_head *)((void *)queue + bpf_core_field_offset(queue->head)), next) : NULL;
-    struct wait_queue_entry *entry = (void *)first - bpf_core_field_offset(struct wait_queue_entry, entry);
+    struct wait_queue_head* queue = told_by_write(file);
+    struct list_head* first = queue ? READ((struct list_head*)((void*)queue + bpf_core_field_offset(queue->head)), next)
+                                    : NULL;
+    struct wait_queue_entry* entry = (void*)first - bpf_core_field_offset(struct wait_queue_entry, entry);
     if (!first || (u64)READ(entry, func) != facts.ep_poll_callback)
         return;
-    struct eppoll_entry *link = (void *)entry - bpf_core_field_offset(struct eppoll_entry, wait);
+    struct eppoll_entry* link = (void*)entry - bpf_core_field_offset(struct eppoll_entry, wait);
     u64 other = (u64)BPF_CORE_READ(link, base, ffd.file);
-    struct file_row *f = books_file(NULL, other);
+    struct file_row* f = books_file(NULL, other);
     if (!f)
         return;
     c->posting.file = other;
@@ -160,15 +161,15 @@ static __noinline void take_waker(struct call *c)
 static __always_inline u32 mark_at(u64 address, u64 bytes)
 {
     u64 first = 0;
-    if (bytes < MARKED_BYTES || bpf_probe_read_user(&first, sizeof(first), (void *)address))
+    if (bytes < MARKED_BYTES || bpf_probe_read_user(&first, sizeof(first), (void*)address))
         return 0;
     return mark_of(first);
 }
 
 /* Does it go on with what an earlier write left unsent? Looked at only where one was cut short. */
-static __noinline void mark_bytes(struct call *c, const struct file_row *f)
+static __noinline void mark_bytes(struct call* c, const struct file_row* f)
 {
-    struct posting *p = &c->posting;
+    struct posting* p = &c->posting;
     if (!p->data || p->result <= 0)
         return;
     u32 head = f->flags & FILE_TAIL ? mark_at(p->data, (u64)p->amount) : 0;
@@ -176,14 +177,14 @@ static __noinline void mark_bytes(struct call *c, const struct file_row *f)
     p->mask = marks_of(head, rest);
 }
 
-static __noinline void post_write(struct call *c, u32 fd)
+static __noinline void post_write(struct call* c, u32 fd)
 {
     c->posting.kind = POSTING_WRITE;
-    struct file_row *f = row_of_fd(c, fd);
+    struct file_row* f = row_of_fd(c, fd);
     if (!c->posting.file)
         return;
     if (!f) {
-        if (c->posting.result > 0 && reaches_others((struct file *)c->posting.file)) {
+        if (c->posting.result > 0 && reaches_others((struct file*)c->posting.file)) {
             stamp(c);
             ledger_wrote(NULL, NULL, &c->posting);
             record(&c->posting, RECORD_WROTE);
@@ -200,7 +201,7 @@ static __noinline void post_write(struct call *c, u32 fd)
         c->posting.flags &= ~POSTING_MESSAGE;
     if (c->posting.result > 0 && !c->posting.amount) {
         c->posting.flags |= POSTING_STATE;
-        read_output(&c->posting.state, (struct file *)c->posting.file, f->kind);
+        read_output(&c->posting.state, (struct file*)c->posting.file, f->kind);
         if (f->kind != FILE_TCP) /* a Unix socket that is full by a quarter takes more */
             c->posting.state.flags |= STATE_WRITABLE;
     }
@@ -210,15 +211,15 @@ static __noinline void post_write(struct call *c, u32 fd)
     record(&c->posting, RECORD_POSTING);
 }
 
-static __noinline void post_accept(struct call *c)
+static __noinline void post_accept(struct call* c)
 {
     c->posting.kind = POSTING_ACCEPT;
-    struct file_row *f = row_of_fd(c, (u32)c->argument[0]);
+    struct file_row* f = row_of_fd(c, (u32)c->argument[0]);
     if (!f)
         return;
     /* It may have been registered before listen(). Who merely asks whether it is a listener gets an error. */
     if (f->kind != FILE_LISTENER &&
-        (c->posting.result >= 0 || kind_of_file((struct file *)c->posting.file) == FILE_LISTENER))
+        (c->posting.result >= 0 || kind_of_file((struct file*)c->posting.file) == FILE_LISTENER))
         f->kind = FILE_LISTENER;
     note_sleep(c, f);
     with_input(c, f);
@@ -228,12 +229,12 @@ static __noinline void post_accept(struct call *c)
     note_left(c, f, STACK_ACCEPT);
 }
 
-static __noinline void post_other(struct call *c, u8 class)
+static __noinline void post_other(struct call* c, u8 class)
 {
-    struct file_row *f = row_of_fd(c, (u32)c->argument[0]);
+    struct file_row* f = row_of_fd(c, (u32)c->argument[0]);
     if (class == CALL_CONNECT && !f && ledger_failed(c->posting.result, ERRNO_EINPROGRESS) && c->posting.file) {
         stamp(c);
-        describe_file(c, (struct file *)c->posting.file);
+        describe_file(c, (struct file*)c->posting.file);
     } else if (!f) {
         return;
     }
@@ -250,7 +251,7 @@ static __noinline void post_other(struct call *c, u8 class)
         c->posting.kind = POSTING_SETTIME;
         ledger_cleared(NULL, f, &c->posting);
     } else if (class == CALL_FCNTL) {
-        struct file *file = (void *)c->posting.file;
+        struct file* file = (void*)c->posting.file;
         c->posting.kind = POSTING_FCNTL;
         if (READ(file, f_flags) & O_NONBLOCK_BIT)
             c->posting.flags |= POSTING_NONBLOCK;
@@ -262,13 +263,13 @@ static __noinline void post_other(struct call *c, u8 class)
 /* Is there more? Global, for the same reason as deliver_event(). */
 __noinline int bury_stretch(u32 which)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
     struct item_walk w;
     walk_on(&w, c->dying, c->dying_at);
     for (int i = 0; i < CHAIN_STRETCH; i++) {
-        struct epitem *item = next_item(&w);
+        struct epitem* item = next_item(&w);
         if (!item)
             return 0;
         u64 epoll = plain((u64)READ(item, ep));
@@ -281,7 +282,7 @@ __noinline int bury_stretch(u32 which)
 }
 
 /* A file dies, and its registrations with it; but for that of `home` under `home_fd`. */
-static __always_inline void bury_items(struct call *c, struct file *file, u64 home, s32 home_fd)
+static __always_inline void bury_items(struct call* c, struct file* file, u64 home, s32 home_fd)
 {
     struct item_walk w;
     walk_items(&w, file);
@@ -298,14 +299,14 @@ static __always_inline void bury_items(struct call *c, struct file *file, u64 ho
 /* Global, for the same reason as deliver_event(). (No more than eight functions may be on the stack.) */
 __noinline int close_number(u32 which, u32 fd)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
     c->posting.file = 0;
     c->posting.flags = 0;
     c->posting.kind = POSTING_CLOSE;
-    struct file_row *f = row_of_fd(c, fd);
-    struct file *file = (struct file *)c->posting.file;
+    struct file_row* f = row_of_fd(c, fd);
+    struct file* file = (struct file*)c->posting.file;
     if (!file)
         return 0;
     bool last = last_reference(file);
@@ -323,13 +324,10 @@ __noinline int close_number(u32 which, u32 fd)
     return 0;
 }
 
-static __always_inline void post_close(struct call *c, u32 fd)
-{
-    close_number(c->which, fd);
-}
+static __always_inline void post_close(struct call* c, u32 fd) { close_number(c->which, fd); }
 
 /* dup2() or dup3() begins: it closes what its second argument leads to, unless it fails. */
-static __always_inline void post_dup(struct call *c, u8 class)
+static __always_inline void post_dup(struct call* c, u8 class)
 {
     u32 flags = class == CALL_DUP3 ? (u32)c->argument[2] : 0;
     if (dup_replaces(current_task(), (u32)c->argument[0], (u32)c->argument[1], flags))
@@ -344,15 +342,15 @@ static __always_inline void post_dup(struct call *c, u8 class)
 #define DUP_TAKES_NS (10 * NSEC_PER_MSEC)
 __noinline int dup_failed(u32 which)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
-    struct file *file = c ? file_of_fd(current_task(), (u32)c->argument[1]) : NULL;
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
+    struct file* file = c ? file_of_fd(current_task(), (u32)c->argument[1]) : NULL;
     if (!file)
         return 0;
     struct item_walk w;
     walk_items(&w, file);
     if (!next_item(&w))
         return 0;
-    const struct file_row *f = books_file(NULL, (u64)file);
+    const struct file_row* f = books_file(NULL, (u64)file);
     if (!f || ((f->flags & FILE_CLOSED) && bpf_ktime_get_ns() - f->closed_at < DUP_TAKES_NS))
         books_stat(NULL, STAT_DUPS_UNDONE);
     return 0;
@@ -361,7 +359,7 @@ __noinline int dup_failed(u32 which)
 /* Global as well: the verifier walks through each turn of a loop. */
 __noinline int close_stretch(u32 which, u32 first)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     u64 last = c ? c->argument[1] : 0;
     for (u32 i = 0; c && i < FD_STRETCH; i++) {
         if (first + i > last)
@@ -376,7 +374,7 @@ __noinline int close_stretch(u32 which, u32 first)
 _Static_assert(FD_STRETCHES % FD_ROW == 0, "rows are whole");
 __noinline int close_row(u32 which, u32 first)
 {
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
     u64 last = c ? c->argument[1] : 0;
     for (u32 i = 0; c && i < FD_ROW; i++) {
         if (first + i * FD_STRETCH > last)
@@ -390,10 +388,10 @@ __noinline int close_row(u32 which, u32 first)
  * close_range() begins: as many closes. With CLOEXEC it closes nothing now, and with UNSHARE nothing that other threads
  * still have: their table is left as it was.
  */
-static __always_inline void post_close_range(struct call *c)
+static __always_inline void post_close_range(struct call* c)
 {
-    struct task_struct *task = current_task();
-    struct fdtable *table = READ(task, files, fdt);
+    struct task_struct* task = current_task();
+    struct fdtable* table = READ(task, files, fdt);
     u32 first = (u32)c->argument[0], last = (u32)c->argument[1], flags = (u32)c->argument[2];
     u32 size = READ(table, max_fds);
     if (first > last || (flags & ~CLOSE_RANGE_UNSHARE_BIT) || !size)

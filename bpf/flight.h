@@ -21,10 +21,7 @@
 
 /* ns / 1000. A division costs more than all the rest of an entry; 274877907 / 2^38 is 1/1000 exactly as far as 32 bits
  * go, and postings of one row are rarely 4.29 s apart. */
-static __always_inline u64 flight_microseconds(u64 ns)
-{
-    return ns >> 32 ? ns / NSEC_PER_USEC : ns * 274877907 >> 38;
-}
+static __always_inline u64 flight_microseconds(u64 ns) { return ns >> 32 ? ns / NSEC_PER_USEC : ns * 274877907 >> 38; }
 
 static __always_inline u64 flight_time_code(u64 microseconds)
 {
@@ -32,18 +29,30 @@ static __always_inline u64 flight_time_code(u64 microseconds)
     if (microseconds >> 43)
         microseconds = (1ULL << 43) - 1;
     /* A binary search for the exponent, unrolled: no loop, so that every verifier is content. */
-    if (microseconds >> 27) { microseconds >>= 16; exponent += 16; }
-    if (microseconds >> 19) { microseconds >>= 8; exponent += 8; }
-    if (microseconds >> 15) { microseconds >>= 4; exponent += 4; }
-    if (microseconds >> 13) { microseconds >>= 2; exponent += 2; }
-    if (microseconds >> 12) { microseconds >>= 1; exponent += 1; }
+    if (microseconds >> 27) {
+        microseconds >>= 16;
+        exponent += 16;
+    }
+    if (microseconds >> 19) {
+        microseconds >>= 8;
+        exponent += 8;
+    }
+    if (microseconds >> 15) {
+        microseconds >>= 4;
+        exponent += 4;
+    }
+    if (microseconds >> 13) {
+        microseconds >>= 2;
+        exponent += 2;
+    }
+    if (microseconds >> 12) {
+        microseconds >>= 1;
+        exponent += 1;
+    }
     return exponent << 12 | microseconds;
 }
 
-static __always_inline u64 flight_time(u64 code)
-{
-    return (code & 4095) << (code >> 12 & 31);
-}
+static __always_inline u64 flight_time(u64 code) { return (code & 4095) << (code >> 12 & 31); }
 
 static __always_inline u64 flight_entry(u8 kind, u32 tid, u64 since_ns, s64 value)
 {

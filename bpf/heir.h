@@ -12,7 +12,7 @@
 #include "tables.h"
 #include "ledger.h"
 
-static __always_inline void heir_let_go(struct process_row *heir, u32 tgid, u32 slot)
+static __always_inline void heir_let_go(struct process_row* heir, u32 tgid, u32 slot)
 {
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
@@ -27,7 +27,7 @@ static __always_inline void heir_let_go(struct process_row *heir, u32 tgid, u32 
 }
 
 /* All that it came by, or `one` of them. */
-static __always_inline void ask_heir(struct task_struct *task, struct process_row *heir, u32 tgid, u64 one)
+static __always_inline void ask_heir(struct task_struct* task, struct process_row* heir, u32 tgid, u64 one)
 {
     for (u32 slot = 0; slot < LEAKED_EPOLLS; slot++) {
         u64 epoll = heir->leaked[slot];
@@ -37,17 +37,17 @@ static __always_inline void ask_heir(struct task_struct *task, struct process_ro
 }
 
 /* The sweep: the newest heir of an epoll. One that has ended is not there any more, or is about to be asked. */
-static __always_inline void ask_newest_heir(u64 id, const struct epoll_row *e)
+static __always_inline void ask_newest_heir(u64 id, const struct epoll_row* e)
 {
     u32 tgid = e->leaked_tgid;
-    struct process_row *heir = e->leaks ? bpf_map_lookup_elem(&process_rows, &tgid) : NULL;
-    struct task_struct *task = heir ? (void *)heir->leaked_task : NULL;
+    struct process_row* heir = e->leaks ? bpf_map_lookup_elem(&process_rows, &tgid) : NULL;
+    struct task_struct* task = heir ? (void*)heir->leaked_task : NULL;
     if (task && tgid_of(task) == tgid && READ(task, files))
         ask_heir(task, heir, tgid, id);
 }
 
 /* Those beyond the last slot are never asked. */
-static __always_inline void remember_heir(struct process_row *heir, struct task_struct *task, u64 epoll, s32 fd)
+static __always_inline void remember_heir(struct process_row* heir, struct task_struct* task, u64 epoll, s32 fd)
 {
     for (u32 slot = 0; slot < LEAKED_EPOLLS; slot++) {
         if (heir->leaked[slot])

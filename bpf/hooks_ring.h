@@ -20,15 +20,15 @@
 extern const volatile bool ring_changes_unseen; /* hook set `tracepoint`, where requests are not told */
 extern const volatile bool ring_opcode_third;
 
-static __always_inline int ring_closes(u32 slot, struct io_kiocb *request)
+static __always_inline int ring_closes(u32 slot, struct io_kiocb* request)
 {
-    struct io_close *close = (void *)request;
+    struct io_close* close = (void*)request;
     if (READ(request, opcode) != IORING_OP_CLOSE)
         return 0;
     u64 ids = current_ids();
     if (!watched(ids >> 32) || READ(close, file_slot)) /* a slot of the ring's own table is in no interest list */
         return 0;
-    struct call *c = open_call(slot, ids, 0);
+    struct call* c = open_call(slot, ids, 0);
     if (c) {
         seen(POSTING_CLOSE);
         post_close(c, (u32)READ(close, fd));
@@ -37,13 +37,13 @@ static __always_inline int ring_closes(u32 slot, struct io_kiocb *request)
 }
 
 /* `request` may be none: a completion beyond the first of its request. */
-static __always_inline int ring_changed(u32 slot, struct io_kiocb *request)
+static __always_inline int ring_changed(u32 slot, struct io_kiocb* request)
 {
-    struct io_epoll *wanted = (void *)request;
+    struct io_epoll* wanted = (void*)request;
     if (!request || READ(request, opcode) != IORING_OP_EPOLL_CTL)
         return 0;
     u64 ids = current_ids();
-    struct call *c = watched(ids >> 32) ? open_call(slot, ids, READ(request, cqe.res)) : NULL;
+    struct call* c = watched(ids >> 32) ? open_call(slot, ids, READ(request, cqe.res)) : NULL;
     if (!c)
         return 0;
     seen(POSTING_MOD);
@@ -65,14 +65,14 @@ static __always_inline int ring_unseen(u8 opcode)
 }
 
 /* 6.12 and later. */
-PAIR("tp_btf/io_uring_submit_req", on_io_uring_submit_req, ring_closes(slot, (void *)ctx[0]))
+PAIR("tp_btf/io_uring_submit_req", on_io_uring_submit_req, ring_closes(slot, (void*)ctx[0]))
 /* 6.1. */
-PAIR("tp_btf/io_uring_submit_sqe", on_io_uring_submit_sqe, ring_closes(slot, (void *)ctx[0]))
-PAIR("tp_btf/io_uring_complete", on_io_uring_complete, ring_changed(slot, (void *)ctx[1]))
+PAIR("tp_btf/io_uring_submit_sqe", on_io_uring_submit_sqe, ring_closes(slot, (void*)ctx[0]))
+PAIR("tp_btf/io_uring_complete", on_io_uring_complete, ring_changed(slot, (void*)ctx[1]))
 
 /* 5.10: the ring's context and the opcode; in some releases since, what may be the request stands between them. */
 SEC("tp_btf/io_uring_submit_sqe")
-int on_io_uring_submit_opcode(u64 *ctx)
+int on_io_uring_submit_opcode(u64* ctx)
 {
     u64 second = ctx[1], third = ctx[2];
     /* Else clang reads the context at an offset that depends, which the verifier refuses (5.10). */

@@ -17,7 +17,7 @@
 
 enum { CALLS_EXIT = 0, CALLS_ENTER = 1 };
 
-static __always_inline u8 class_of(struct pt_regs *regs)
+static __always_inline u8 class_of(struct pt_regs* regs)
 {
     return class_of_number(call_number(regs)); /* -1 in the exit of rt_sigreturn: registers of the interrupted call */
 }
@@ -34,19 +34,19 @@ static __always_inline bool concerns_us(u64 ids)
     return true;
 }
 
-static __always_inline void call_exits(u32 slot, struct pt_regs *regs, long result)
+static __always_inline void call_exits(u32 slot, struct pt_regs* regs, long result)
 {
     u8 class = class_of(regs);
     if (!class)
         return;
     u64 ids = current_ids();
-    struct call *c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
+    struct call* c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
     if (c)
         post_exit(c, class);
 }
 
 /* A function of its own, not in line, so that its stack and its registers are no matter of those that are not watched. */
-static __noinline int call_exits_or_wakes(u32 slot, struct pt_regs *regs, long result)
+static __noinline int call_exits_or_wakes(u32 slot, struct pt_regs* regs, long result)
 {
     if (naps_wanted())
         nap_returns(slot, regs);
@@ -54,24 +54,23 @@ static __noinline int call_exits_or_wakes(u32 slot, struct pt_regs *regs, long r
     return 0;
 }
 
-static __noinline int call_enters(u32 slot, struct pt_regs *regs)
+static __noinline int call_enters(u32 slot, struct pt_regs* regs)
 {
     u8 class = class_of(regs); /* before any look-up: most calls matter only when they return */
-    bool may_sleep = facts.blocking_edges &&
-                     ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
+    bool may_sleep = facts.blocking_edges && ((class >= CALL_READ && class <= CALL_SENDMMSG) || class == CALL_ACCEPT);
     if (class != CALL_EPOLL_WAIT && class != CALL_EPOLL_PWAIT2 && class != CALL_CLOSE && class != CALL_DUP2 &&
         class != CALL_DUP3 && class != CALL_CLOSE_RANGE && !(class == CALL_WRITE && facts.wake_files) && !may_sleep)
         return 0;
     u64 ids = current_ids();
     if (!concerns_us(ids))
         return 0;
-    struct wait_queue_head *told = NULL;
+    struct wait_queue_head* told = NULL;
     if (class == CALL_WRITE) { /* most go to sockets, which have a tracepoint of their own */
         told = told_by_write(file_of_fd(current_task(), (u32)call_argument0(regs)));
         if (!told && !may_sleep)
             return 0;
     }
-    struct call *c = begin_call(slot, regs, ids, 0);
+    struct call* c = begin_call(slot, regs, ids, 0);
     if (!c)
         return 0;
     if (may_sleep)
@@ -100,7 +99,7 @@ static __noinline int call_enters(u32 slot, struct pt_regs *regs)
  * under the number is not the one the call used.
  */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
+int BPF_PROG(on_sys_exit, struct pt_regs* regs, long result)
 {
     u64 caller = bpf_get_current_pid_tgid();
     leave_mark_of(caller, CALLS_EXIT);
@@ -109,14 +108,14 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 
 /* Programs of a tracepoint run in the order in which they were attached, which is that of this file. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit_twin, struct pt_regs *regs, long result)
+int BPF_PROG(on_sys_exit_twin, struct pt_regs* regs, long result)
 {
     const u32 slot = TWIN_OF(CALLS_EXIT);
     return twin_is_idle(CALLS_EXIT, slot) ? 0 : call_exits_or_wakes(slot, regs, result);
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
+int BPF_PROG(on_sys_exit_third, struct pt_regs* regs, long result)
 {
     const u32 slot = THIRD_OF(CALLS_EXIT);
     return third_is_idle(CALLS_EXIT, TWIN_OF(CALLS_EXIT), slot) ? 0 : call_exits_or_wakes(slot, regs, result);
@@ -125,7 +124,7 @@ int BPF_PROG(on_sys_exit_third, struct pt_regs *regs, long result)
 /* Why here: after the call the descriptor no longer leads to its file. close() cannot fail for a valid
  * descriptor in a way that leaves it open. */
 SEC("tp_btf/sys_enter")
-int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
+int BPF_PROG(on_sys_enter, struct pt_regs* regs, long number)
 {
     u64 caller = bpf_get_current_pid_tgid();
     leave_mark_of(caller, CALLS_ENTER);
@@ -133,14 +132,14 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(on_sys_enter_twin, struct pt_regs *regs, long number)
+int BPF_PROG(on_sys_enter_twin, struct pt_regs* regs, long number)
 {
     const u32 slot = TWIN_OF(CALLS_ENTER);
     return twin_is_idle(CALLS_ENTER, slot) ? 0 : call_enters(slot, regs);
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(on_sys_enter_third, struct pt_regs *regs, long number)
+int BPF_PROG(on_sys_enter_third, struct pt_regs* regs, long number)
 {
     const u32 slot = THIRD_OF(CALLS_ENTER);
     return third_is_idle(CALLS_ENTER, TWIN_OF(CALLS_ENTER), slot) ? 0 : call_enters(slot, regs);

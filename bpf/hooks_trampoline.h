@@ -29,22 +29,22 @@
  * to the tracepoint set. In a trampoline what was attached last runs first (bpf_trampoline_link_prog() adds to
  * the head of the list), and programs are attached in the order in which they stand here: twins stand first.
  */
-#define PAIR(section, name, body)                                         \
-    enum { SLOT_##name = 2 + __COUNTER__ };                               \
-    _Static_assert(SLOT_##name < CALL_SLOTS / 2, "no slot for " #name);   \
-    SEC(section)                                                          \
-    int name##_twin(u64 *ctx)                                             \
-    {                                                                     \
-        const u32 slot = TWIN_OF(SLOT_##name);                            \
-        (void)slot; /* not every body wants it */                         \
-        return first_has_run(SLOT_##name) ? 0 : (body);                   \
-    }                                                                     \
-    SEC(section)                                                          \
-    int name(u64 *ctx)                                                    \
-    {                                                                     \
-        const u32 slot = SLOT_##name;                                     \
-        leave_mark(slot);                                                 \
-        return (body);                                                    \
+#define PAIR(section, name, body)                                       \
+    enum { SLOT_##name = 2 + __COUNTER__ };                             \
+    _Static_assert(SLOT_##name < CALL_SLOTS / 2, "no slot for " #name); \
+    SEC(section)                                                        \
+    int name##_twin(u64* ctx)                                           \
+    {                                                                   \
+        const u32 slot = TWIN_OF(SLOT_##name);                          \
+        (void)slot; /* not every body wants it */                       \
+        return first_has_run(SLOT_##name) ? 0 : (body);                 \
+    }                                                                   \
+    SEC(section)                                                        \
+    int name(u64* ctx)                                                  \
+    {                                                                   \
+        const u32 slot = SLOT_##name;                                   \
+        leave_mark(slot);                                               \
+        return (body);                                                  \
     }
 
 /*
@@ -52,13 +52,13 @@
  * declaration (5.10: all socket calls), the verifier refuses to load the pointer from it; the slot can still
  * be read as plain memory.
  */
-static __always_inline struct call *call_of(u64 *ctx, u32 slot, u64 ids, s64 result)
+static __always_inline struct call* call_of(u64* ctx, u32 slot, u64 ids, s64 result)
 {
     if (probe_registers) {
         u64 address = 0;
         bpf_probe_read_kernel(&address, sizeof(address), &ctx[0]);
-        struct pt_regs *regs = (void *)address;
-        struct call *c = open_call(slot, ids, result);
+        struct pt_regs* regs = (void*)address;
+        struct call* c = open_call(slot, ids, result);
         if (!c)
             return NULL;
         c->argument[0] = probe_call_argument0(regs);
@@ -68,13 +68,13 @@ static __always_inline struct call *call_of(u64 *ctx, u32 slot, u64 ids, s64 res
         c->argument[4] = probe_call_argument4(regs);
         return c;
     }
-    return begin_call(slot, (struct pt_regs *)ctx[0], ids, result);
+    return begin_call(slot, (struct pt_regs*)ctx[0], ids, result);
 }
 
-static __always_inline int exit_of(u64 *ctx, u8 class, u32 slot)
+static __always_inline int exit_of(u64* ctx, u8 class, u32 slot)
 {
     u64 ids = current_ids();
-    struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
+    struct call* c = watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
     if (c)
         post_exit(c, class);
     return 0;
@@ -120,15 +120,15 @@ EXIT_OF(io_uring_enter, CALL_IO_URING)
  * Unix stream (unix_stream_data_wait() is inlined) and pipes.
  */
 
-static __always_inline int may_sleep_on(struct sock *sk, u32 slot)
+static __always_inline int may_sleep_on(struct sock* sk, u32 slot)
 {
     u64 ids = current_ids();
     if (!facts.blocking_edges || !watched(ids >> 32))
         return 0;
-    struct socket *socket = READ(sk, sk_socket);
+    struct socket* socket = READ(sk, sk_socket);
     u64 file = socket ? (u64)READ(socket, file) : 0;
-    struct file_row *f = file ? books_file(NULL, file) : NULL;
-    struct call *c = f ? open_call(slot, ids, 0) : NULL;
+    struct file_row* f = file ? books_file(NULL, file) : NULL;
+    struct call* c = f ? open_call(slot, ids, 0) : NULL;
     if (!c)
         return 0;
     stamp(c);
@@ -138,36 +138,24 @@ static __always_inline int may_sleep_on(struct sock *sk, u32 slot)
 }
 
 SEC("fentry/sk_wait_data")
-int BPF_PROG(on_sk_wait_data, struct sock *sk)
-{
-    return may_sleep_on(sk, NEXT_SLOT);
-}
+int BPF_PROG(on_sk_wait_data, struct sock* sk) { return may_sleep_on(sk, NEXT_SLOT); }
 
 SEC("fentry/sk_stream_wait_memory")
-int BPF_PROG(on_sk_stream_wait_memory, struct sock *sk)
-{
-    return may_sleep_on(sk, NEXT_SLOT);
-}
+int BPF_PROG(on_sk_stream_wait_memory, struct sock* sk) { return may_sleep_on(sk, NEXT_SLOT); }
 
 /* UDP, Unix datagrams, and accept() of a Unix listener. */
 SEC("fentry/__skb_wait_for_more_packets")
-int BPF_PROG(on_skb_wait_for_more_packets, struct sock *sk)
-{
-    return may_sleep_on(sk, NEXT_SLOT);
-}
+int BPF_PROG(on_skb_wait_for_more_packets, struct sock* sk) { return may_sleep_on(sk, NEXT_SLOT); }
 
 SEC("fentry/inet_csk_accept")
-int BPF_PROG(on_inet_csk_accept, struct sock *sk)
-{
-    return may_sleep_on(sk, NEXT_SLOT);
-}
+int BPF_PROG(on_inet_csk_accept, struct sock* sk) { return may_sleep_on(sk, NEXT_SLOT); }
 
 /* --- descriptors that go away --------------------------------------------------------------------- */
 
-static __always_inline int enter_close(u64 *ctx, u32 slot, u8 class)
+static __always_inline int enter_close(u64* ctx, u32 slot, u8 class)
 {
     u64 ids = current_ids();
-    struct call *c = watched(ids >> 32) ? call_of(ctx, slot, ids, 0) : NULL;
+    struct call* c = watched(ids >> 32) ? call_of(ctx, slot, ids, 0) : NULL;
     if (c) {
         seen(kind_of_class(class));
         if (class == CALL_CLOSE)
@@ -186,10 +174,10 @@ PAIR("fentry/" CALL_SYMBOL(dup2), on_dup2_enter, enter_close(ctx, slot, CALL_DUP
 PAIR("fentry/" CALL_SYMBOL(dup3), on_dup3_enter, enter_close(ctx, slot, CALL_DUP3))
 
 /* Only those that failed are of interest here: what they would have closed is open. */
-static __always_inline int dup_returns(u64 *ctx, u32 slot)
+static __always_inline int dup_returns(u64* ctx, u32 slot)
 {
     u64 ids = current_ids();
-    struct call *c = (s64)ctx[1] < 0 && watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
+    struct call* c = (s64)ctx[1] < 0 && watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
     if (c)
         dup_failed(c->which);
     return 0;
@@ -202,13 +190,13 @@ PAIR("fexit/" CALL_SYMBOL(dup3), on_dup3_exit, dup_returns(ctx, slot))
  * The last reference to a watched file is gone and its registrations go with it: __fput() calls
  * eventpoll_release_file() before anything of the file is torn down, whoever held it last.
  */
-static __always_inline int file_dies(struct file *file, u32 slot)
+static __always_inline int file_dies(struct file* file, u32 slot)
 {
     u64 id = (u64)file;
-    struct file_row *f = books_file(NULL, id);
+    struct file_row* f = books_file(NULL, id);
     if (!f)
         return 0;
-    struct call *c = open_call(slot, current_ids(), 0);
+    struct call* c = open_call(slot, current_ids(), 0);
     if (c)
         bury_items(c, file, 0, -1);
     record_gone(RECORD_FILE_GONE, 0, id, 0);
@@ -216,11 +204,11 @@ static __always_inline int file_dies(struct file *file, u32 slot)
     return 0;
 }
 
-PAIR("fentry/eventpoll_release_file", on_eventpoll_release_file, file_dies((struct file *)ctx[0], slot))
+PAIR("fentry/eventpoll_release_file", on_eventpoll_release_file, file_dies((struct file*)ctx[0], slot))
 
 /* The epoll instance itself is closed; its address may soon be another's. */
 SEC("fentry/ep_eventpoll_release")
-int BPF_PROG(on_ep_eventpoll_release, struct inode *inode, struct file *file)
+int BPF_PROG(on_ep_eventpoll_release, struct inode* inode, struct file* file)
 {
     books_remove_epoll(NULL, (u64)READ(file, private_data));
     return 0;
@@ -229,7 +217,7 @@ int BPF_PROG(on_ep_eventpoll_release, struct inode *inode, struct file *file)
 /* --- the interest list ---------------------------------------------------------------------------- */
 
 /* A call that a watched process makes, for programs that are not handed registers. */
-static __always_inline struct call *watched_call(u32 slot, s64 result)
+static __always_inline struct call* watched_call(u32 slot, s64 result)
 {
     u64 ids = current_ids();
     return watched(ids >> 32) ? open_call(slot, ids, result) : NULL;
@@ -237,7 +225,7 @@ static __always_inline struct call *watched_call(u32 slot, s64 result)
 
 static __always_inline int created(long result, u32 slot)
 {
-    struct call *c = watched_call(slot, result);
+    struct call* c = watched_call(slot, result);
     if (c) {
         seen(POSTING_CREATE);
         post_create(c);
@@ -252,7 +240,7 @@ PAIR("fexit/" CALL_SYMBOL(epoll_create1), on_epoll_create1_exit, created((s64)ct
 /* Through here come epoll_ctl() and, up to 7.1, io_uring's. The event lies in kernel memory. */
 static __always_inline int ctl_by_fd(u32 slot, u32 epfd, u32 operation, u32 fd, u64 event, s32 result)
 {
-    struct call *c = watched_call(slot, result);
+    struct call* c = watched_call(slot, result);
     if (c) {
         seen(POSTING_MOD);
         c->kernel_events = 1;
@@ -268,19 +256,16 @@ static __always_inline int ctl_by_fd(u32 slot, u32 epfd, u32 operation, u32 fd, 
 extern const volatile bool ctl_file_hooked; /* on_do_epoll_ctl_file sees what comes that far */
 
 /* A number that leads nowhere never comes that far (7.2: do_epoll_ctl() looks both files up first). */
-static __always_inline bool ctl_ends_here(s32 result)
-{
-    return !ctl_file_hooked || result == -ERRNO_EBADF;
-}
+static __always_inline bool ctl_ends_here(s32 result) { return !ctl_file_hooked || result == -ERRNO_EBADF; }
 
 PAIR("fexit/do_epoll_ctl", on_do_epoll_ctl,
      !ctl_ends_here((s32)ctx[5]) ? 0 : ctl_by_fd(slot, (u32)ctx[0], (u32)ctx[1], (u32)ctx[2], ctx[3], (s32)ctx[5]))
 
 /* Since 7.2 both epoll_ctl() and io_uring come through here, with the files already looked up. */
-static __always_inline int ctl_by_file(u32 slot, struct file *epoll_file, u32 operation, struct epoll_key *target,
+static __always_inline int ctl_by_file(u32 slot, struct file* epoll_file, u32 operation, struct epoll_key* target,
                                        u64 event, s32 result)
 {
-    struct call *c = watched_call(slot, result);
+    struct call* c = watched_call(slot, result);
     if (c) {
         seen(POSTING_MOD);
         c->kernel_events = 1;
@@ -294,7 +279,7 @@ static __always_inline int ctl_by_file(u32 slot, struct file *epoll_file, u32 op
 }
 
 PAIR("fexit/do_epoll_ctl_file", on_do_epoll_ctl_file,
-     ctl_by_file(slot, (struct file *)ctx[0], (u32)ctx[1], (struct epoll_key *)ctx[2], ctx[3], (s32)ctx[5]))
+     ctl_by_file(slot, (struct file*)ctx[0], (u32)ctx[1], (struct epoll_key*)ctx[2], ctx[3], (s32)ctx[5]))
 
 /* --- waiting -------------------------------------------------------------------------------------- */
 
@@ -305,7 +290,7 @@ static __always_inline s64 timeout_of(u64 argument, u64 now)
         return (s32)argument;
     if (!argument)
         return -1;
-    if (bpf_probe_read_kernel(when, sizeof(when), (void *)argument))
+    if (bpf_probe_read_kernel(when, sizeof(when), (void*)argument))
         return -1;
     if (!when[0] && !when[1])
         return 0;
@@ -314,9 +299,9 @@ static __always_inline s64 timeout_of(u64 argument, u64 now)
     return ms > 0x7fffffff ? 0x7fffffff : (s64)ms;
 }
 
-static __always_inline int wait_begins(u32 slot, s32 epfd, u64 *timeout_slot)
+static __always_inline int wait_begins(u32 slot, s32 epfd, u64* timeout_slot)
 {
-    struct call *c = watched_call(slot, 0);
+    struct call* c = watched_call(slot, 0);
     if (!c)
         return 0;
     stamp(c);
@@ -337,7 +322,7 @@ static __always_inline int wait_begins(u32 slot, s32 epfd, u64 *timeout_slot)
 
 static __always_inline int wait_ends(u32 slot, u32 epfd, u64 events, u32 max_events, s32 result)
 {
-    struct call *c = watched_call(slot, result);
+    struct call* c = watched_call(slot, result);
     if (c) {
         seen(POSTING_RETURN);
         c->argument[0] = epfd;
@@ -350,8 +335,7 @@ static __always_inline int wait_ends(u32 slot, u32 epfd, u64 events, u32 max_eve
 
 /* epoll_wait, epoll_pwait, epoll_pwait2 and their 32-bit forms all come here. */
 PAIR("fentry/do_epoll_wait", on_do_epoll_wait_enter, wait_begins(slot, (s32)ctx[0], &ctx[3]))
-PAIR("fexit/do_epoll_wait", on_do_epoll_wait_exit,
-     wait_ends(slot, (u32)ctx[0], ctx[1], (u32)ctx[2], (s32)ctx[4]))
+PAIR("fexit/do_epoll_wait", on_do_epoll_wait_exit, wait_ends(slot, (u32)ctx[0], ctx[1], (u32)ctx[2], (s32)ctx[4]))
 
 /* --- readiness ------------------------------------------------------------------------------------ */
 
@@ -360,10 +344,10 @@ PAIR("fexit/do_epoll_wait", on_do_epoll_wait_exit,
  * also calls with EPOLLOUT to readers, so the wanted mask decides. Our own ring buffer's epoll comes here
  * as well and finds no row.
  */
-static __always_inline int called_back(struct wait_queue_entry *entry, u32 key)
+static __always_inline int called_back(struct wait_queue_entry* entry, u32 key)
 {
-    struct eppoll_entry *link = (void *)entry - bpf_core_field_offset(struct eppoll_entry, wait);
-    struct epitem *item = READ(link, base);
+    struct eppoll_entry* link = (void*)entry - bpf_core_field_offset(struct eppoll_entry, wait);
+    struct epitem* item = READ(link, base);
     u32 wanted = READ(item, event.events);
     if (key && !(key & (wanted | EV_ERR | EV_HUP)))
         return 0;
@@ -383,7 +367,7 @@ static __always_inline int called_back(struct wait_queue_entry *entry, u32 key)
 }
 
 SEC("fentry/ep_poll_callback")
-int BPF_PROG(on_ep_poll_callback, struct wait_queue_entry *entry, unsigned int mode, int sync, void *key)
+int BPF_PROG(on_ep_poll_callback, struct wait_queue_entry* entry, unsigned int mode, int sync, void* key)
 {
     return called_back(entry, (u32)(u64)key);
 }
@@ -393,13 +377,13 @@ int BPF_PROG(on_ep_poll_callback, struct wait_queue_entry *entry, unsigned int m
 SEC("kprobe/ep_poll_callback")
 int BPF_KPROBE(on_ep_poll_callback_kprobe)
 {
-    return called_back((void *)probe_argument0(ctx), (u32)probe_argument3(ctx));
+    return called_back((void*)probe_argument0(ctx), (u32)probe_argument3(ctx));
 }
 
 /* --- calls that no program above sees, while they are wanted (naps.h) ----------------------------- */
 
 SEC("?tp_btf/sys_exit")
-int BPF_PROG(on_nap_exit, struct pt_regs *regs, long result)
+int BPF_PROG(on_nap_exit, struct pt_regs* regs, long result)
 {
     if (naps_wanted())
         nap_returns(NEXT_SLOT, regs);

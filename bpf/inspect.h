@@ -52,9 +52,9 @@ struct inspect_file {
     u32 kind;
     u32 tgid;
     u64 file;
-    u64 inner;    /* an epoll: its struct eventpoll */
+    u64 inner; /* an epoll: its struct eventpoll */
     u64 ino;
-    u64 bytes;    /* unread, of pipes and UNIX sockets */
+    u64 bytes; /* unread, of pipes and UNIX sockets */
     struct file_state state;
     struct socket_name name;
     s32 fd;       /* the descriptor that led to it */
@@ -63,9 +63,9 @@ struct inspect_file {
     u32 peer_pid; /* UNIX socket: who made the other end */
     u16 protocol;
     u16 text_length; /* 0: up to the first NUL */
-    u8 file_kind; /* enum file_kind */
-    u8 text_kind; /* enum inspect_text */
-    u8 type;      /* SOCK_STREAM, ... */
+    u8 file_kind;    /* enum file_kind */
+    u8 text_kind;    /* enum inspect_text */
+    u8 type;         /* SOCK_STREAM, ... */
     u8 nonblock;
     char text[INSPECT_TEXT];
     u32 pad;
@@ -78,7 +78,7 @@ struct inspect_item {
     u64 file;
     u64 item; /* struct epitem *: tells a registration from a later one of the same file */
     u64 data;
-    s32 fd;   /* the number it was registered under */
+    s32 fd; /* the number it was registered under */
     u32 ready;
 };
 

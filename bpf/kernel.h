@@ -20,7 +20,7 @@ struct hlist_node {
 };
 
 struct hlist_head {
-    struct hlist_node *first;
+    struct hlist_node* first;
 };
 
 struct pt_regs {
@@ -28,7 +28,7 @@ struct pt_regs {
 };
 
 struct file_operations {
-    void *poll;
+    void* poll;
 };
 
 struct super_block {
@@ -37,12 +37,12 @@ struct super_block {
 
 struct inode {
     unsigned long i_ino;
-    struct super_block *i_sb;
+    struct super_block* i_sb;
     unsigned short i_mode;
 };
 
 struct qstr {
-    const unsigned char *name;
+    const unsigned char* name;
 };
 
 struct dentry {
@@ -50,16 +50,16 @@ struct dentry {
 };
 
 struct path {
-    struct dentry *dentry;
+    struct dentry* dentry;
 };
 
 struct file {
     unsigned int f_flags;
-    struct file_operations *f_op;
-    struct inode *f_inode;
+    struct file_operations* f_op;
+    struct inode* f_inode;
     struct path f_path;
-    void *private_data;
-    struct hlist_head *f_ep; /* since 5.11 (319c15174757) */
+    void* private_data;
+    struct hlist_head* f_ep; /* since 5.11 (319c15174757) */
 };
 
 struct file___links { /* up to 5.10: the epitems hang on the file itself */
@@ -67,23 +67,31 @@ struct file___links { /* up to 5.10: the epitems hang on the file itself */
 };
 
 struct file___count { /* up to 6.12 */
-    struct { s64 counter; } f_count;
+    struct {
+        s64 counter;
+    } f_count;
 };
 
 struct file___ref { /* since 6.13 (90ee6ed776c0): one reference is stored as 0 */
-    struct { struct { s64 counter; } refcnt; } f_ref;
+    struct {
+        struct {
+            s64 counter;
+        } refcnt;
+    } f_ref;
 };
 
 struct fdtable {
     unsigned int max_fds;
-    unsigned long *close_on_exec; /* a bit per descriptor */
-    unsigned long *open_fds;
-    struct file **fd;
+    unsigned long* close_on_exec; /* a bit per descriptor */
+    unsigned long* open_fds;
+    struct file** fd;
 };
 
 struct files_struct {
-    struct { int counter; } count; /* tasks that share it */
-    struct fdtable *fdt;
+    struct {
+        int counter;
+    } count; /* tasks that share it */
+    struct fdtable* fdt;
 };
 
 struct sched_entity {
@@ -95,12 +103,14 @@ struct rlimit {
 };
 
 struct mm_struct {
-    unsigned long task_size; /* of user space: TASK_SIZE at exec */
+    unsigned long task_size;            /* of user space: TASK_SIZE at exec */
     unsigned long start_code, end_code; /* of the program itself, without its libraries */
 };
 
 struct signal_struct {
-    struct { int counter; } live;
+    struct {
+        int counter;
+    } live;
     struct rlimit rlim[16];
 };
 
@@ -109,8 +119,8 @@ struct wait_queue_head {
 };
 
 struct wait_queue_entry {
-    void *private; /* in epoll_wait: the task that sleeps */
-    void *func;
+    void* private; /* in epoll_wait: the task that sleeps */
+    void* func;
     struct list_head entry;
 };
 
@@ -126,7 +136,7 @@ struct pid_namespace;
 
 struct upid {
     int nr;
-    struct pid_namespace *ns;
+    struct pid_namespace* ns;
 };
 
 struct pid {
@@ -135,26 +145,26 @@ struct pid {
 };
 
 struct sched_info {
-    u64 run_delay; /* ns, with CONFIG_SCHED_INFO */
+    u64 run_delay;    /* ns, with CONFIG_SCHED_INFO */
     u64 last_arrival; /* when it last got a CPU, in the scheduler's clock */
 };
 
 struct task_struct {
     struct thread_info thread_info;
     struct sched_info sched_info;
-    void *stack;
+    void* stack;
     int pid, tgid;
-    struct pid *thread_pid;
-    struct task_struct *group_leader;
-    struct mm_struct *mm;
+    struct pid* thread_pid;
+    struct task_struct* group_leader;
+    struct mm_struct* mm;
     char comm[16];
     unsigned int __state; /* since 5.14 (2f064a59a11f) */
     unsigned int flags;
     unsigned frozen : 1; /* with CONFIG_CGROUPS: stopped, traced, or in the trap of the cgroup v2 freezer */
     unsigned long nvcsw; /* voluntary context switches */
-    struct files_struct *files;
-    struct signal_struct *signal;
-    struct sighand_struct *sighand;
+    struct files_struct* files;
+    struct signal_struct* signal;
+    struct sighand_struct* sighand;
     struct sched_entity se;
 };
 
@@ -166,30 +176,33 @@ struct task_struct___state { /* up to 5.13 */
 
 /* struct epoll_filefd was renamed epoll_key in 7.2: reach it only through epitem.ffd. */
 struct epoll_filefd {
-    struct file *file;
+    struct file* file;
     int fd;
 };
 
 struct epoll_key { /* only for do_epoll_ctl_file(), which came with it */
-    struct file *file;
+    struct file* file;
     int fd;
 };
 
 struct epitem {
     struct list_head rdllink;
     struct epoll_filefd ffd;
-    struct eventpoll *ep;
+    struct eventpoll* ep;
     struct hlist_node fllink; /* since 5.11 */
-    struct { u32 events; u64 data; } event;
+    struct {
+        u32 events;
+        u64 data;
+    } event;
 };
 
 /* EP_UNACTIVE_PTR (-1) while it is not on ovflist; the name was changed in 6.18. */
 struct epitem___next {
-    struct epitem *next;
+    struct epitem* next;
 };
 
 struct epitem___ovflist_next {
-    struct epitem *ovflist_next;
+    struct epitem* ovflist_next;
 };
 
 struct epitem___links { /* up to 5.10 */
@@ -197,7 +210,7 @@ struct epitem___links { /* up to 5.10 */
 };
 
 struct eppoll_entry {
-    struct epitem *base;
+    struct epitem* base;
     struct wait_queue_entry wait;
 };
 
@@ -209,13 +222,13 @@ struct eventpoll {
 /* --- sockets --- */
 
 struct sk_buff {
-    struct sk_buff *next;
+    struct sk_buff* next;
     unsigned int len;
     char cb[48];
 };
 
 struct sk_buff_head {
-    struct sk_buff *next;
+    struct sk_buff* next;
     u32 qlen;
 };
 
@@ -232,7 +245,7 @@ struct net {
 };
 
 typedef struct {
-    struct net *net;
+    struct net* net;
 } possible_net_t;
 
 struct sock_common {
@@ -249,18 +262,22 @@ struct socket_wq {
 };
 
 struct socket {
-    struct file *file;
-    struct sock *sk;
+    struct file* file;
+    struct sock* sk;
 };
 
 struct sock {
     struct sock_common __sk_common;
     struct sk_buff_head sk_receive_queue;
     struct sk_buff_head sk_error_queue;
-    struct socket_wq *sk_wq;
-    struct socket *sk_socket;
-    struct pid *sk_peer_pid;
-    struct { struct { int counter; } refs; } sk_wmem_alloc; /* what AF_UNIX counts by */
+    struct socket_wq* sk_wq;
+    struct socket* sk_socket;
+    struct pid* sk_peer_pid;
+    struct {
+        struct {
+            int counter;
+        } refs;
+    } sk_wmem_alloc; /* what AF_UNIX counts by */
     int sk_sndbuf, sk_wmem_queued, sk_err;
     u32 sk_ack_backlog, sk_max_ack_backlog;
     u16 sk_type, sk_protocol;
@@ -301,7 +318,7 @@ struct io_epoll {
 /* Multipath TCP: one socket towards the program, over several TCP sockets of the kernel's own. */
 struct mptcp_sock {
     u64 write_seq, snd_una, bytes_received, bytes_consumed;
-    struct sock *first; /* of a listener the only one, at which connections queue up */
+    struct sock* first; /* of a listener the only one, at which connections queue up */
 };
 
 struct udp_sock {
@@ -320,8 +337,8 @@ struct unix_address {
 };
 
 struct unix_sock {
-    struct unix_address *addr;
-    struct sock *peer;
+    struct unix_address* addr;
+    struct sock* peer;
 };
 
 struct unix_skb_parms {
@@ -337,7 +354,7 @@ struct pipe_buffer {
 struct pipe_inode_info {
     u32 head, tail;
     u32 ring_size;
-    struct pipe_buffer *bufs;
+    struct pipe_buffer* bufs;
     struct wait_queue_head rd_wait, wr_wait;
 };
 
@@ -351,7 +368,7 @@ struct eventfd_ctx {
 };
 
 struct hrtimer {
-    void *function;
+    void* function;
 };
 
 struct timerfd_ctx {
@@ -367,25 +384,25 @@ struct timerfd_ctx {
 struct seq_file;
 
 struct bpf_iter_meta {
-    struct seq_file *seq;
+    struct seq_file* seq;
     u64 session_id;
     u64 seq_num;
 };
 
 struct bpf_iter__task_file {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
+    struct bpf_iter_meta* meta;
+    struct task_struct* task;
     u32 fd;
-    struct file *file;
+    struct file* file;
 };
 
 struct bpf_map;
 
 struct bpf_iter__bpf_map_elem {
-    struct bpf_iter_meta *meta;
-    struct bpf_map *map;
-    void *key;
-    void *value;
+    struct bpf_iter_meta* meta;
+    struct bpf_map* map;
+    void* key;
+    void* value;
 };
 
 #pragma clang attribute pop

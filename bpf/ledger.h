@@ -50,7 +50,7 @@
 #define LEDGER_UNROLL
 #endif
 
-static __always_inline void ledger_record(struct file_row *f, const struct posting *p, s64 value)
+static __always_inline void ledger_record(struct file_row* f, const struct posting* p, s64 value)
 {
     u64 since = f->last_at && p->time > f->last_at ? p->time - f->last_at : 0;
     u32 slot = f->flight_next;
@@ -60,15 +60,15 @@ static __always_inline void ledger_record(struct file_row *f, const struct posti
 }
 
 /* What went wrong with the file so far; NULL: nothing did. */
-static __always_inline struct fault_row *ledger_fault(struct books *b, const struct file_row *f, u64 file)
+static __always_inline struct fault_row* ledger_fault(struct books* b, const struct file_row* f, u64 file)
 {
     return f->faulty ? books_fault(b, file) : NULL;
 }
 
 /* The same where something goes wrong now; NULL: the table is full (counted). */
-static __always_inline struct fault_row *ledger_fault_row(struct books *b, struct file_row *f, u64 file)
+static __always_inline struct fault_row* ledger_fault_row(struct books* b, struct file_row* f, u64 file)
 {
-    struct fault_row *x = ledger_fault(b, f, file);
+    struct fault_row* x = ledger_fault(b, f, file);
     if (x)
         return x;
     x = books_add_fault(b, file);
@@ -77,7 +77,7 @@ static __always_inline struct fault_row *ledger_fault_row(struct books *b, struc
     return x;
 }
 
-static __always_inline void ledger_remove_file(struct books *b, const struct file_row *f, u64 file)
+static __always_inline void ledger_remove_file(struct books* b, const struct file_row* f, u64 file)
 {
     if (f->faulty)
         books_remove_fault(b, file);
@@ -85,51 +85,61 @@ static __always_inline void ledger_remove_file(struct books *b, const struct fil
 }
 
 /* The sweep looks at a file. Returns its faults. */
-static __always_inline struct fault_row *ledger_refresh_file(struct books *b, struct file_row *f, u64 file,
-                                                             const struct file_state *s, u64 now)
+static __always_inline struct fault_row* ledger_refresh_file(struct books* b, struct file_row* f, u64 file,
+                                                             const struct file_state* s, u64 now)
 {
-    struct fault_row *x = ledger_output_waits(f, s) ? ledger_fault_row(b, f, file) : ledger_fault(b, f, file);
+    struct fault_row* x = ledger_output_waits(f, s) ? ledger_fault_row(b, f, file) : ledger_fault(b, f, file);
     ledger_refresh(f, x, s, now);
     return x;
 }
 
 /* Was this registration's number closed while its file lives on (EP303)? Then the faults of that file, else NULL. */
-static __always_inline struct fault_row *ledger_ghost_of(struct books *b, const struct file_row *f, u64 epoll, u64 file,
+static __always_inline struct fault_row* ledger_ghost_of(struct books* b, const struct file_row* f, u64 epoll, u64 file,
                                                          s32 fd)
 {
-    struct fault_row *x = f->ghost_at ? ledger_fault(b, f, file) : NULL;
+    struct fault_row* x = f->ghost_at ? ledger_fault(b, f, file) : NULL;
     return x && x->ghost_epoll == epoll && x->ghost_fd == fd ? x : NULL;
 }
 
-static __always_inline bool ledger_failed(s64 result, u32 error)
-{
-    return result == -(s64)error;
-}
+static __always_inline bool ledger_failed(s64 result, u32 error) { return result == -(s64)error; }
 
 /* The call did not really happen: a signal came first, or it will be restarted. */
 static __always_inline bool ledger_interrupted(s64 result)
 {
-    return result == -ERRNO_EINTR ||
-           (result <= -ERRNO_RESTART_FIRST && result >= -ERRNO_RESTART_LAST);
+    return result == -ERRNO_EINTR || (result <= -ERRNO_RESTART_FIRST && result >= -ERRNO_RESTART_LAST);
 }
 
 static __always_inline u32 ledger_bucket(u64 value)
 {
     u32 bucket = 0;
-    if (value >> 16) { value >>= 16; bucket += 16; }
-    if (value >> 8) { value >>= 8; bucket += 8; }
-    if (value >> 4) { value >>= 4; bucket += 4; }
-    if (value >> 2) { value >>= 2; bucket += 2; }
-    if (value >> 1) { bucket += 1; }
+    if (value >> 16) {
+        value >>= 16;
+        bucket += 16;
+    }
+    if (value >> 8) {
+        value >>= 8;
+        bucket += 8;
+    }
+    if (value >> 4) {
+        value >>= 4;
+        bucket += 4;
+    }
+    if (value >> 2) {
+        value >>= 2;
+        bucket += 2;
+    }
+    if (value >> 1) {
+        bucket += 1;
+    }
     return bucket < EPOLL_BUCKETS ? bucket : EPOLL_BUCKETS - 1;
 }
 
 /* --- data -> registration ------------------------------------------------------------------------ */
 
-static __always_inline void ledger_index_remove(struct books *b, const struct registration_key *key, u64 data)
+static __always_inline void ledger_index_remove(struct books* b, const struct registration_key* key, u64 data)
 {
     struct index_key at = {.epoll = key->epoll, .data = data};
-    struct index_row *entry = books_index(b, &at);
+    struct index_row* entry = books_index(b, &at);
     books_unindexed(b, key, data);
     if (!entry)
         return;
@@ -140,10 +150,10 @@ static __always_inline void ledger_index_remove(struct books *b, const struct re
         books_remove_index(b, &at);
 }
 
-static __always_inline bool ledger_index_find(struct books *b, u64 epoll, u64 data, struct registration_key *key)
+static __always_inline bool ledger_index_find(struct books* b, u64 epoll, u64 data, struct registration_key* key)
 {
     struct index_key at = {.epoll = epoll, .data = data};
-    struct index_row *entry = books_index(b, &at);
+    struct index_row* entry = books_index(b, &at);
     if (!entry || entry->count != 1)
         return false;
     key->epoll = epoll;
@@ -154,18 +164,18 @@ static __always_inline bool ledger_index_find(struct books *b, u64 epoll, u64 da
 }
 
 /* How many have this data? Two or more: it names none of them. */
-static __always_inline u64 ledger_indexed(struct books *b, u64 epoll, u64 data)
+static __always_inline u64 ledger_indexed(struct books* b, u64 epoll, u64 data)
 {
     struct index_key at = {.epoll = epoll, .data = data};
-    const struct index_row *entry = books_index(b, &at);
+    const struct index_row* entry = books_index(b, &at);
     return entry ? entry->count : 0;
 }
 
 /* Another CPU may take the entry off, because it was the last of its data, just as it is found here: then a new one. */
-static __always_inline void ledger_index_add(struct books *b, const struct registration_key *key, u64 data)
+static __always_inline void ledger_index_add(struct books* b, const struct registration_key* key, u64 data)
 {
     struct index_key at = {.epoll = key->epoll, .data = data};
-    struct index_row *entry = books_index(b, &at);
+    struct index_row* entry = books_index(b, &at);
     books_indexed(b, key, data);
     for (u32 i = 0; i < 2; i++) {
         if (!entry)
@@ -183,7 +193,7 @@ static __always_inline void ledger_index_add(struct books *b, const struct regis
 
 /* --- rows that come and go ----------------------------------------------------------------------- */
 
-static __always_inline void ledger_end_run(struct registration_row *r)
+static __always_inline void ledger_end_run(struct registration_row* r)
 {
     if (r->run > r->best_run) {
         r->best_run = r->run;
@@ -201,8 +211,8 @@ static __always_inline void ledger_end_run(struct registration_row *r)
  * one whose removal finds the row takes it off the index and the counts; the row's memory may serve another one after
  * that. A row that is being filled in is none yet: if it is dead, the sweep finds it so.
  */
-static __always_inline void ledger_drop_row(struct books *b, const struct registration_key *key,
-                                            struct registration_row *r, struct file_row *f, bool file_dies)
+static __always_inline void ledger_drop_row(struct books* b, const struct registration_key* key,
+                                            struct registration_row* r, struct file_row* f, bool file_dies)
 {
     if (!r->open)
         return;
@@ -219,7 +229,7 @@ static __always_inline void ledger_drop_row(struct books *b, const struct regist
     }
     if (f && ledger_ghost_of(b, f, key->epoll, key->file, key->fd))
         f->ghost_at = 0;
-    struct epoll_row *e = books_epoll(b, key->epoll);
+    struct epoll_row* e = books_epoll(b, key->epoll);
     if (!e)
         return;
     e->removed_at = books_time(b);
@@ -235,8 +245,8 @@ static __always_inline void ledger_drop_row(struct books *b, const struct regist
 enum drop_how { DROP_FROM_FILE = 1, DROP_FILE_DIES = 2, DROP_GONE = 4 };
 int drop_registration(u64 epoll, u64 file, u32 fd, u32 how);
 
-static __always_inline void ledger_drop_registration(struct books *b, const struct registration_key *key,
-                                                     struct registration_row *r, struct file_row *f, bool file_dies)
+static __always_inline void ledger_drop_registration(struct books* b, const struct registration_key* key,
+                                                     struct registration_row* r, struct file_row* f, bool file_dies)
 {
     u32 how = (f ? DROP_FROM_FILE : 0) | (file_dies ? DROP_FILE_DIES : 0);
     drop_registration(plain(key->epoll), plain(key->file), (u32)key->fd, how);
@@ -247,31 +257,31 @@ static __always_inline void ledger_drop_registration(struct books *b, const stru
 
 /* All that was written to the row before stays before this, as far as the compiler is concerned; x86 keeps the order of
  * stores, and on arm64 a reader would have to fall between two adjacent ones. */
-static __always_inline void ledger_publish(struct registration_row *r)
+static __always_inline void ledger_publish(struct registration_row* r)
 {
     asm volatile("" ::: "memory");
     r->open = 1;
 }
 
 /* The registration that a file that has died unseen (exit, close_range()) still has in the books. */
-static __always_inline void ledger_drop_home(struct books *b, struct file_row *f, u64 file)
+static __always_inline void ledger_drop_home(struct books* b, struct file_row* f, u64 file)
 {
     struct registration_key key = {.epoll = f->home, .file = file, .fd = f->home_fd, .pad = 0};
-    struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
+    struct registration_row* r = f->home ? books_registration(b, &key) : NULL;
     if (r)
         ledger_drop_registration(b, &key, r, f, true);
 }
 
 /* A collision of data may only mean that the incumbent died unseen (close without DEL). */
-static __always_inline void ledger_evict_dead(struct books *b, u64 epoll, u64 data,
-                                              const struct registration_key *newcomer)
+static __always_inline void ledger_evict_dead(struct books* b, u64 epoll, u64 data,
+                                              const struct registration_key* newcomer)
 {
     struct registration_key old;
     if (!ledger_index_find(b, epoll, data, &old))
         return;
     if (old.file == newcomer->file && old.fd == newcomer->fd)
         return;
-    struct registration_row *r = books_registration(b, &old);
+    struct registration_row* r = books_registration(b, &old);
     if (r && books_item_gone(b, &old, r))
         ledger_drop_registration(b, &old, r, books_file(b, old.file), true);
 }
@@ -281,21 +291,21 @@ static __always_inline void ledger_evict_dead(struct books *b, u64 epoll, u64 da
  * eventfds, timerfds, signalfds and epolls have one. The registration that the row knows has gone with the old file;
  * where it knows none, the process that it belonged to is another one.
  */
-static __always_inline bool ledger_reborn(struct books *b, const struct file_row *f, const struct posting *p)
+static __always_inline bool ledger_reborn(struct books* b, const struct file_row* f, const struct posting* p)
 {
     if (p->kind != POSTING_ADD || p->result < 0 || f->kind < FILE_EVENTFD || f->kind > FILE_EPOLL)
         return false;
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = f->home_fd, .pad = 0};
-    const struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
+    const struct registration_row* r = f->home ? books_registration(b, &key) : NULL;
     if (r ? !books_item_gone(b, &key, r) : p->tgid == f->tgid)
         return false;
     books_reborn(b, p->file);
     return true;
 }
 
-static __always_inline struct file_row *ledger_open_file(struct books *b, const struct posting *p)
+static __always_inline struct file_row* ledger_open_file(struct books* b, const struct posting* p)
 {
-    struct file_row *f = books_file(b, p->file);
+    struct file_row* f = books_file(b, p->file);
     if (f && (f->ino != p->ino || ledger_reborn(b, f, p))) { /* the kernel reused the struct file: another open file */
         ledger_drop_home(b, f, p->file);
         ledger_remove_file(b, f, p->file);
@@ -315,9 +325,9 @@ static __always_inline struct file_row *ledger_open_file(struct books *b, const 
     return f;
 }
 
-static __always_inline struct epoll_row *ledger_open_epoll(struct books *b, const struct posting *p)
+static __always_inline struct epoll_row* ledger_open_epoll(struct books* b, const struct posting* p)
 {
-    struct epoll_row *e = books_epoll(b, p->epoll);
+    struct epoll_row* e = books_epoll(b, p->epoll);
     if (e) {
         if (e->fd < 0 && p->epfd >= 0) { /* first seen where its number is not known: by a file of its list (whoever
                                           * holds that may not hold the epoll), or do_epoll_ctl_file() */
@@ -336,9 +346,9 @@ static __always_inline struct epoll_row *ledger_open_epoll(struct books *b, cons
     return e;
 }
 
-static __always_inline struct thread_row *ledger_open_thread(struct books *b, const struct posting *p)
+static __always_inline struct thread_row* ledger_open_thread(struct books* b, const struct posting* p)
 {
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (t && t->tgid == p->tgid)
         return t;
     if (t) /* the number was reused by another process */
@@ -350,9 +360,9 @@ static __always_inline struct thread_row *ledger_open_thread(struct books *b, co
 }
 
 /* Was this thread kept from running at some time since `at`? Then what came late is none of the program's doing. */
-static __always_inline bool ledger_stopped_since(struct books *b, u32 tid, u64 at)
+static __always_inline bool ledger_stopped_since(struct books* b, u32 tid, u64 at)
 {
-    const struct thread_row *t = books_thread(b, tid);
+    const struct thread_row* t = books_thread(b, tid);
     return t && t->stopped_at > at;
 }
 

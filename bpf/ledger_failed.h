@@ -7,24 +7,24 @@
  * once) changed the file: the error that was pending at the last delivery, or, where nobody knew (logs), one that a
  * reader can have from nowhere else.
  */
-static __always_inline bool ledger_took_error(const struct registration_row *r, const struct posting *p)
+static __always_inline bool ledger_took_error(const struct registration_row* r, const struct posting* p)
 {
     if ((u16)r->token_aux)
         return p->result == -(s64)(u16)r->token_aux;
     return p->kind == POSTING_READ && !(p->flags & POSTING_STATE) && ledger_came_from_outside(p->result);
 }
 
-static __always_inline void ledger_call_failed(struct books *b, struct file_row *f, const struct posting *p, u16 between,
-                                               u32 sort)
+static __always_inline void ledger_call_failed(struct books* b, struct file_row* f, const struct posting* p,
+                                               u16 between, u32 sort)
 {
     f->between |= between;
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = f->home_fd, .pad = 0};
-    struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
+    struct registration_row* r = f->home ? books_registration(b, &key) : NULL;
     if (!r)
         return;
     if (ledger_took_error(r, p))
         ledger_count(&f->moves, 1);
-    struct failed_calls *c = &r->run_calls.failed[sort];
+    struct failed_calls* c = &r->run_calls.failed[sort];
     u16 error = (u16)-p->result;
     if (c->error != error || c->kind != p->kind) {
         c->error = error;
@@ -35,14 +35,14 @@ static __always_inline void ledger_call_failed(struct books *b, struct file_row 
 }
 
 /* The first futile return of a run. Until then the run before stays as it was, for whoever tells of it. */
-static __always_inline void ledger_begin_run(struct registration_row *r)
+static __always_inline void ledger_begin_run(struct registration_row* r)
 {
     r->run_events = 0;
     __builtin_memset(&r->run_calls, 0, sizeof(r->run_calls));
 }
 
 /* Which calls came before this futile return? Without branches: a verifier would walk through all their combinations. */
-static __always_inline void ledger_note_calls(struct run_calls *c, u32 between)
+static __always_inline void ledger_note_calls(struct run_calls* c, u32 between)
 {
     if (c->returns == 0xffff) {
         c->returns /= 2;

@@ -7,18 +7,18 @@
  * its thread waits again, or after LEDGER_PASS_NS when it went elsewhere. An attempt outside a pass is
  * event-less: this program remembers readiness by itself and will come back without being told.
  */
-static __always_inline bool ledger_pass_over(struct books *b, const struct file_row *f, u64 now)
+static __always_inline bool ledger_pass_over(struct books* b, const struct file_row* f, u64 now)
 {
     if (now - f->pass_at > LEDGER_PASS_NS)
         return true;
-    const struct thread_row *t = books_thread(b, f->last_read_tid);
+    const struct thread_row* t = books_thread(b, f->last_read_tid);
     return t && t->wait_at > f->pass_at;
 }
 
-static __always_inline void ledger_eventless(struct books *b, struct file_row *f, u64 now)
+static __always_inline void ledger_eventless(struct books* b, struct file_row* f, u64 now)
 {
     ledger_count(&f->eventless_io, 1);
-    struct epoll_row *e = books_epoll(b, f->home);
+    struct epoll_row* e = books_epoll(b, f->home);
     if (!e)
         return;
     ledger_count(&e->eventless_io, 1);
@@ -26,13 +26,13 @@ static __always_inline void ledger_eventless(struct books *b, struct file_row *f
 }
 
 /* Loops that follow every event of a file with reads and writes read when they are told of room. That is no memory. */
-static __always_inline bool ledger_told_of_room(const struct file_row *f, u64 now)
+static __always_inline bool ledger_told_of_room(const struct file_row* f, u64 now)
 {
     return f->out_told_at > f->attempt_at && now - f->out_told_at <= LEDGER_IGNORED_NS;
 }
 
 /* Before the result of a consume attempt is booked. Says whether it is the first after a fresh edge. */
-static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline bool ledger_attempt(struct books* b, struct file_row* f, const struct posting* p)
 {
     bool fresh = false;
     if (f->flags & FILE_EDGE) {
@@ -62,7 +62,7 @@ static __always_inline bool ledger_attempt(struct books *b, struct file_row *f, 
 /* Left over from an earlier pass, untouched for long, and now taken only because other data rang. Not when
  * output of the same file was blocked: then the edge may be its EPOLLOUT, and input was held back meanwhile
  * (an echo server that waits for its peer). */
-static __always_inline void ledger_rescue(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_rescue(struct books* b, struct file_row* f, const struct posting* p)
 {
     if (f->out_cut_at || f->wrote_at >= f->edge_at)
         return;
@@ -70,16 +70,16 @@ static __always_inline void ledger_rescue(struct books *b, struct file_row *f, c
         p->time - f->edge_at > LEDGER_PASS_NS || ledger_stopped_since(b, p->tid, f->left_at))
         return;
     ledger_count(&f->rescues, 1);
-    struct epoll_row *e = books_epoll(b, f->home);
+    struct epoll_row* e = books_epoll(b, f->home);
     if (e)
         ledger_count(&e->rescues, 1);
 }
 
 /* --- herd: a thread was woken through a file; did it find anything? ------------------------------- */
 
-static __always_inline void ledger_wasted(struct books *b, struct thread_row *t, u64 file)
+static __always_inline void ledger_wasted(struct books* b, struct thread_row* t, u64 file)
 {
-    struct file_row *f = books_file(b, file);
+    struct file_row* f = books_file(b, file);
     if (f)
         ledger_count(&f->wasted_wakes, 1);
     t->waste_file = file; /* the CPU it costs is known when the thread is woken again */
@@ -89,17 +89,17 @@ static __always_inline void ledger_wasted(struct books *b, struct thread_row *t,
  * A thread that was not told found something: whoever was told handed it over (pollers that leave accept() to a
  * scheduler), and was woken for a reason. A thread that waits for this file itself needed nobody to tell it.
  */
-static __always_inline void ledger_handed(struct books *b, const struct thread_row *t, const struct posting *p)
+static __always_inline void ledger_handed(struct books* b, const struct thread_row* t, const struct posting* p)
 {
     struct registration_key key = {.epoll = t ? t->epoll : 0, .file = p->file, .fd = p->fd, .pad = 0};
-    struct file_row *f = books_file(b, p->file);
+    struct file_row* f = books_file(b, p->file);
     if (f && f->wasted_wakes && (!t || !books_registration(b, &key)))
         ledger_count(&f->wasted_wakes, -1);
 }
 
-static __always_inline void ledger_tried(struct books *b, const struct posting *p, bool found)
+static __always_inline void ledger_tried(struct books* b, const struct posting* p, bool found)
 {
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (!t || t->trying_file != p->file) {
         if (found)
             ledger_handed(b, t, p);
@@ -113,7 +113,7 @@ static __always_inline void ledger_tried(struct books *b, const struct posting *
 /* --- calls that sleep on edge-triggered files (EP103) ------------------------------------------------ */
 
 /* Wake-up descriptors are read once per event, if at all: that never sleeps. */
-static __always_inline bool ledger_can_hang(const struct file_row *f)
+static __always_inline bool ledger_can_hang(const struct file_row* f)
 {
     return (f->flags & (FILE_EDGE | FILE_NONBLOCK)) == FILE_EDGE &&
            (f->kind == FILE_TCP || f->kind == FILE_LISTENER || f->kind == FILE_UDP || f->kind == FILE_UNIX ||
@@ -121,12 +121,12 @@ static __always_inline bool ledger_can_hang(const struct file_row *f)
 }
 
 /* A call begins that will sleep if there is nothing to do, in a thread that also waits on the file's epoll. */
-static __always_inline void ledger_enter(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_enter(struct books* b, struct file_row* f, const struct posting* p)
 {
-    struct thread_row *t = ledger_can_hang(f) ? books_thread(b, p->tid) : NULL;
+    struct thread_row* t = ledger_can_hang(f) ? books_thread(b, p->tid) : NULL;
     if (!t || t->waiting || t->epoll != f->home || t->call_file == p->file)
         return;
-    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    struct fault_row* x = ledger_fault_row(b, f, p->file);
     if (x)
         ledger_count(&x->sleep_calls, 1);
     t->call_file = p->file;
@@ -134,16 +134,16 @@ static __always_inline void ledger_enter(struct books *b, struct file_row *f, co
     t->call_switches = (u32)p->amount;
 }
 
-static __always_inline void ledger_leave(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_leave(struct books* b, struct file_row* f, const struct posting* p)
 {
-    struct thread_row *t = ledger_can_hang(f) ? books_thread(b, p->tid) : NULL;
+    struct thread_row* t = ledger_can_hang(f) ? books_thread(b, p->tid) : NULL;
     if (!t || t->call_file != p->file)
         return;
     u64 took = p->time - t->call_at;
     t->call_file = 0;
     if (!(p->flags & POSTING_SLEPT) || took < LEDGER_SLEPT_NS)
         return;
-    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    struct fault_row* x = ledger_fault_row(b, f, p->file);
     if (!x)
         return;
     ledger_count(&x->sleeps, 1);
@@ -154,17 +154,17 @@ static __always_inline void ledger_leave(struct books *b, struct file_row *f, co
 
 /* --- two threads told of the same input (EP402) ----------------------------------------------------- */
 
-static __always_inline void ledger_duplicate_wasted(struct books *b, struct file_row *f, u64 file)
+static __always_inline void ledger_duplicate_wasted(struct books* b, struct file_row* f, u64 file)
 {
-    struct fault_row *x = ledger_fault_row(b, f, file);
+    struct fault_row* x = ledger_fault_row(b, f, file);
     if (x)
         ledger_count(&x->duplicates_wasted, 1);
 }
 
-static __always_inline void ledger_duplicate_tried(struct books *b, struct file_row *f, const struct posting *p,
+static __always_inline void ledger_duplicate_tried(struct books* b, struct file_row* f, const struct posting* p,
                                                    bool found)
 {
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (!t || t->duplicate_file != p->file)
         return;
     t->duplicate_file = 0;
@@ -173,9 +173,9 @@ static __always_inline void ledger_duplicate_tried(struct books *b, struct file_
 }
 
 /* EP303: does the process still use the file whose registered number it closed? */
-static __always_inline void ledger_ghost_used(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_ghost_used(struct books* b, struct file_row* f, const struct posting* p)
 {
-    struct fault_row *x = p->tgid == f->tgid ? ledger_fault(b, f, p->file) : NULL;
+    struct fault_row* x = p->tgid == f->tgid ? ledger_fault(b, f, p->file) : NULL;
     if (!x)
         return;
     if (p->fd == x->ghost_fd)
@@ -186,7 +186,7 @@ static __always_inline void ledger_ghost_used(struct books *b, struct file_row *
 
 /* --- consuming ----------------------------------------------------------------------------------- */
 
-static __always_inline void ledger_left(struct file_row *f, const struct posting *p, u32 left)
+static __always_inline void ledger_left(struct file_row* f, const struct posting* p, u32 left)
 {
     if (!(p->flags & POSTING_STATE))
         return;
@@ -195,7 +195,7 @@ static __always_inline void ledger_left(struct file_row *f, const struct posting
     f->left_at = left ? p->time : 0;
 }
 
-static __always_inline void ledger_read(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_read(struct books* b, struct file_row* f, const struct posting* p)
 {
     ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
@@ -251,7 +251,7 @@ static __always_inline void ledger_read(struct books *b, struct file_row *f, con
  * How old is the oldest connection in the queue, at least? It is first in, first out: those that were
  * waiting at backlog_at are all gone only after as many accepts.
  */
-static __always_inline void ledger_backlog(struct file_row *f, const struct posting *p)
+static __always_inline void ledger_backlog(struct file_row* f, const struct posting* p)
 {
     u32 waiting = p->state.backlog;
     if (!waiting) {
@@ -269,9 +269,9 @@ static __always_inline bool ledger_out_of_descriptors(s64 result)
     return result == -23 || result == -24 || result == -105 || result == -12;
 }
 
-static __always_inline void ledger_accept_failed(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_accept_failed(struct books* b, struct file_row* f, const struct posting* p)
 {
-    struct fault_row *x = ledger_fault_row(b, f, p->file);
+    struct fault_row* x = ledger_fault_row(b, f, p->file);
     ledger_count(&f->accept_errors, 1);
     if (x) {
         if (!(f->between & BETWEEN_ACCEPT_ERROR))
@@ -281,7 +281,7 @@ static __always_inline void ledger_accept_failed(struct books *b, struct file_ro
     f->between |= BETWEEN_ACCEPT_ERROR;
 }
 
-static __always_inline void ledger_accept(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_accept(struct books* b, struct file_row* f, const struct posting* p)
 {
     ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
@@ -296,7 +296,7 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
         ledger_count(&f->pass_accepts, 1);
         f->consumed_at = p->time;
         f->between |= BETWEEN_READ;
-        struct thread_row *t = books_thread(b, p->tid);
+        struct thread_row* t = books_thread(b, p->tid);
         if (t)
             t->accepted = (s32)p->result + 1;
     } else if (ledger_failed(p->result, ERRNO_EAGAIN)) {
@@ -319,7 +319,7 @@ static __always_inline void ledger_accept(struct books *b, struct file_row *f, c
 }
 
 /* Looked without consuming: the program knows what is there. */
-static __always_inline void ledger_peek(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_peek(struct books* b, struct file_row* f, const struct posting* p)
 {
     f->between |= BETWEEN_PEEK;
     if (p->result > 0)
@@ -328,7 +328,7 @@ static __always_inline void ledger_peek(struct books *b, struct file_row *f, con
 }
 
 /* timerfd_settime, SO_ERROR that returned an error, MSG_ERRQUEUE: readiness consumed without read(). */
-static __always_inline void ledger_cleared(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_cleared(struct books* b, struct file_row* f, const struct posting* p)
 {
     if (p->result < 0)
         return;
@@ -345,18 +345,18 @@ static __always_inline void ledger_cleared(struct books *b, struct file_row *f, 
 
 /* Any write of the thread to a socket, pipe or eventfd, registered or not: somebody else may now be at
  * work for it. Not those who came to be served: what they are sent is an answer. */
-static __always_inline void ledger_wrote(struct books *b, const struct file_row *f, const struct posting *p)
+static __always_inline void ledger_wrote(struct books* b, const struct file_row* f, const struct posting* p)
 {
     if (f && (f->flags & FILE_ACCEPTED))
         return;
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (!t || p->result <= 0)
         return;
     t->wrote_at = p->time;
     t->wrote_file = p->file;
 }
 
-static __always_inline bool ledger_cut(const struct posting *p)
+static __always_inline bool ledger_cut(const struct posting* p)
 {
     if (p->amount)
         return p->result < p->amount;
@@ -368,22 +368,22 @@ static __always_inline bool ledger_cut(const struct posting *p)
  * EP105. Output that was cut goes on without EPOLLOUT having said so: by the program's own clock or plan, which
  * speaks for it, or only because something else of this file rang, long after there was room again.
  */
-static __always_inline void ledger_resumes(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_resumes(struct books* b, struct file_row* f, const struct posting* p)
 {
-    const struct thread_row *t = books_thread(b, f->last_write_tid);
+    const struct thread_row* t = books_thread(b, f->last_write_tid);
     if (t && t->wait_at < f->out_cut_at) /* still in the turn in which it was cut */
         return;
-    struct epoll_row *e = f->home ? books_epoll(b, f->home) : NULL;
+    struct epoll_row* e = f->home ? books_epoll(b, f->home) : NULL;
     if (e && p->result > 0)
         ledger_count(&e->gone_on, 1);
     if (f->out_told_at >= f->out_cut_at || p->time - f->out_cut_at < LEDGER_PASS_NS)
         return;
     struct registration_key key = {.epoll = f->home, .file = p->file, .fd = f->home_fd, .pad = 0};
-    const struct registration_row *r = f->home ? books_registration(b, &key) : NULL;
+    const struct registration_row* r = f->home ? books_registration(b, &key) : NULL;
     if (!r)
         return;
     if (r->delivered_at > f->out_cut_at && p->time - r->delivered_at <= LEDGER_PASS_NS) {
-        struct fault_row *x = ledger_fault(b, f, p->file);
+        struct fault_row* x = ledger_fault(b, f, p->file);
         if (p->result > 0 && (f->flags & FILE_TAIL) && x && x->writable_at &&
             p->time - x->writable_at >= LEDGER_LATE_NS && !ledger_stopped_since(b, p->tid, x->writable_at))
             ledger_count(&x->late_writes, 1);
@@ -393,7 +393,7 @@ static __always_inline void ledger_resumes(struct books *b, struct file_row *f, 
         ledger_count(&e->eventless_writes, 1);
 }
 
-static __always_inline void ledger_write(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_write(struct books* b, struct file_row* f, const struct posting* p)
 {
     ledger_leave(b, f, p);
     if (ledger_interrupted(p->result))
@@ -437,9 +437,9 @@ static __always_inline void ledger_write(struct books *b, struct file_row *f, co
     ledger_record(f, p, p->result);
 }
 
-static __always_inline void ledger_handoff(struct books *b, const struct posting *p)
+static __always_inline void ledger_handoff(struct books* b, const struct posting* p)
 {
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (t && p->result > 0)
         t->handoff_at = p->time;
 }
@@ -448,7 +448,7 @@ static __always_inline void ledger_handoff(struct books *b, const struct posting
  * A connect() that began or completed something; of a datagram socket it only notes the peer. `f` may be NULL: one
  * that is left in progress is remembered, for it is mostly registered next, and may stand by then (on loopback it does).
  */
-static __always_inline void ledger_connect(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_connect(struct books* b, struct file_row* f, const struct posting* p)
 {
     bool begun = ledger_failed(p->result, ERRNO_EINPROGRESS);
     if (!f && begun && p->file_kind == FILE_TCP)

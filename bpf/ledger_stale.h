@@ -4,13 +4,13 @@
 
 /* A registration goes away by DEL or close. Was it reported in a batch that is still being handled, and has
  * nobody acted on that report yet? */
-static __always_inline void ledger_forsaken(struct books *b, const struct registration_key *key,
-                                            const struct registration_row *r, const struct file_row *f, u64 now)
+static __always_inline void ledger_forsaken(struct books* b, const struct registration_key* key,
+                                            const struct registration_row* r, const struct file_row* f, u64 now)
 {
     u64 told = r->delivered_at;
     if (!told || f->attempt_at >= told || f->wrote_at >= told || f->consumed_at >= told)
         return;
-    struct thread_row *t = books_thread(b, r->delivered_tid);
+    struct thread_row* t = books_thread(b, r->delivered_tid);
     if (!t || t->waiting || t->epoll != key->epoll || told < t->wait_at)
         return;
     if (t->stale_pass != t->return_at) {
@@ -25,11 +25,11 @@ static __always_inline void ledger_forsaken(struct books *b, const struct regist
 }
 
 /* A call failed because the number leads nowhere, or not to a socket. */
-static __always_inline void ledger_bad_fd(struct books *b, const struct posting *p)
+static __always_inline void ledger_bad_fd(struct books* b, const struct posting* p)
 {
     if (p->result != -ERRNO_EBADF && p->result != -ERRNO_ENOTSOCK)
         return;
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (!t || t->waiting || !t->stale_pass || t->stale_pass != t->return_at)
         return;
     bool stale = false;
@@ -39,7 +39,7 @@ static __always_inline void ledger_bad_fd(struct books *b, const struct posting 
         t->stale_fds[i] = -1; /* the handler's next call on it is the same mistake */
         stale = true;
     }
-    struct epoll_row *e = stale ? books_epoll(b, t->epoll) : NULL;
+    struct epoll_row* e = stale ? books_epoll(b, t->epoll) : NULL;
     if (!e)
         return;
     ledger_count(&e->stale_ios, 1);

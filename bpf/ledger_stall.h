@@ -10,13 +10,13 @@
 #pragma once
 
 /* The next call of this role, by whatever thread, leaves its user stack. */
-static __always_inline void ledger_want(struct epoll_row *e, u32 role)
+static __always_inline void ledger_want(struct epoll_row* e, u32 role)
 {
     if (!((e->stacks_wanted | e->stacks_taken) & role))
         e->stacks_wanted |= role;
 }
 
-static __always_inline void ledger_base(struct thread_row *t, const struct posting *p)
+static __always_inline void ledger_base(struct thread_row* t, const struct posting* p)
 {
     t->base_at = p->time;
     t->base_cpu = p->cpu;
@@ -28,7 +28,7 @@ static __always_inline void ledger_base(struct thread_row *t, const struct posti
 
 /* How long has this thread, now woken outside epoll_wait, been asleep? Only ever called for a sleeping thread,
  * whose CPU time is exact. Softirq time may be missing from it, hence the upper bound. */
-static __always_inline u64 ledger_slept(const struct thread_row *t, const struct posting *p)
+static __always_inline u64 ledger_slept(const struct thread_row* t, const struct posting* p)
 {
     if (!t->base_at || !t->return_at || p->cpu < t->base_cpu || p->delay < t->base_delay)
         return 0;
@@ -39,9 +39,9 @@ static __always_inline u64 ledger_slept(const struct thread_row *t, const struct
     return slept < turn ? slept : turn;
 }
 
-static __always_inline void ledger_blocked(struct books *b, const struct posting *p)
+static __always_inline void ledger_blocked(struct books* b, const struct posting* p)
 {
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (!t)
         return;
     if (p->flags & POSTING_STOPPED) {
@@ -62,7 +62,7 @@ static __always_inline void ledger_blocked(struct books *b, const struct posting
 }
 
 /* The sweep asked how its thread stands: what lasts has no wake-up yet. */
-static __always_inline void ledger_thread_seen(struct thread_row *t, bool stopped, u64 now)
+static __always_inline void ledger_thread_seen(struct thread_row* t, bool stopped, u64 now)
 {
     t->stopped = stopped;
     if (stopped)
@@ -70,7 +70,7 @@ static __always_inline void ledger_thread_seen(struct thread_row *t, bool stoppe
 }
 
 /* Before the return is booked: how much this thread has used so far. */
-static __always_inline void ledger_turn_begins(struct books *b, const struct posting *p, struct thread_row *t)
+static __always_inline void ledger_turn_begins(struct books* b, const struct posting* p, struct thread_row* t)
 {
     t->batch = p->result > 0 ? (u32)p->result : 0;
     if (p->time - t->base_at <= LEDGER_BASE_NS)
@@ -81,7 +81,7 @@ static __always_inline void ledger_turn_begins(struct books *b, const struct pos
 
 /* For how much of a gap did the thread wait for a CPU, if for most of it? 0: it did not, or this kernel does not count it
  * (delay_of()). */
-static __always_inline u64 ledger_starved(const struct posting *p, const struct thread_row *t, u64 gap)
+static __always_inline u64 ledger_starved(const struct posting* p, const struct thread_row* t, u64 gap)
 {
     u64 delay = t->base_at && p->delay > t->base_delay ? p->delay - t->base_delay : 0;
     if (delay < gap / 2 || p->delay + p->cpu == p->time)
@@ -93,8 +93,8 @@ static __always_inline u64 ledger_starved(const struct posting *p, const struct 
  * A thread is about to wait, and it was away for long. A gap in which it was mostly stopped is nobody's fault; one
  * in which it mostly waited for a CPU is the machine's; a gap made of many short handlers is load.
  */
-static __always_inline void ledger_gap(struct books *b, const struct posting *p, struct epoll_row *e,
-                                       const struct thread_row *t)
+static __always_inline void ledger_gap(struct books* b, const struct posting* p, struct epoll_row* e,
+                                       const struct thread_row* t)
 {
     u64 from = e->polled_at > t->return_at ? e->polled_at : t->return_at;
     if (!t->return_at || t->epoll != p->epoll || p->time < from + LEDGER_STALL_NS)
@@ -128,7 +128,7 @@ static __always_inline void ledger_gap(struct books *b, const struct posting *p,
 }
 
 /* The gap kept a ready socket waiting, and its thread had no CPU. */
-static __always_inline void ledger_was_starved(struct epoll_row *e)
+static __always_inline void ledger_was_starved(struct epoll_row* e)
 {
     ledger_count(&e->starves, 1);
     if (e->away_delay_ns <= e->starve_ns)
@@ -139,7 +139,7 @@ static __always_inline void ledger_was_starved(struct epoll_row *e)
 }
 
 /* The gap kept enough ready sockets waiting: it counts. */
-static __always_inline void ledger_stalled(struct epoll_row *e)
+static __always_inline void ledger_stalled(struct epoll_row* e)
 {
     ledger_count(&e->stalls, 1);
     ledger_count(&e->stalled_ns, e->away_ns);
@@ -160,19 +160,19 @@ static __always_inline void ledger_stalled(struct epoll_row *e)
     e->stall_batch = e->away_batch;
 }
 
-static __always_inline bool ledger_input_of(const struct posting *p)
+static __always_inline bool ledger_input_of(const struct posting* p)
 {
     return !(p->flags & POSTING_STATE) || p->state.unread || p->state.backlog || (p->state.flags & STATE_EOF_UNREAD);
 }
 
-static __always_inline bool ledger_client(const struct file_row *f, const struct posting *p)
+static __always_inline bool ledger_client(const struct file_row* f, const struct posting* p)
 {
     return (f->kind == FILE_TCP || f->kind == FILE_LISTENER || f->kind == FILE_UDP) &&
            (p->mask & (EV_IN | EV_RDNORM | EV_RDHUP));
 }
 
 /* `alone`: it is evidence without a second one. */
-static __always_inline void ledger_keep(struct epoll_row *e, u32 clients, bool alone)
+static __always_inline void ledger_keep(struct epoll_row* e, u32 clients, bool alone)
 {
     bool starved = e->away_delay_ns != 0;
     e->away_kept += clients;
@@ -194,8 +194,8 @@ static __always_inline void ledger_keep(struct epoll_row *e, u32 clients, bool a
  * not, if it became ready meanwhile, is not the one being handled (not in the batch, and nothing was read from it,
  * written to it or armed for it since), and nobody but this thread polls. With one client in all there is no other.
  */
-static __always_inline bool ledger_kept_alone(const struct epoll_row *e, const struct registration_row *r,
-                                              const struct file_row *f)
+static __always_inline bool ledger_kept_alone(const struct epoll_row* e, const struct registration_row* r,
+                                              const struct file_row* f)
 {
     if (e->clients < 2 || e->away_nap_ns < LEDGER_STALL_NS || r->ready_at < e->away_from)
         return false;
@@ -213,8 +213,8 @@ static __always_inline bool ledger_kept_alone(const struct epoll_row *e, const s
  * An event is delivered: was it there during the newest gap? Only what clients wait for counts: a UNIX socket may
  * be a thread's own wake-up pair. Input that somebody tried to take since it came is not the same input any more.
  */
-static __always_inline void ledger_kept_waiting(struct epoll_row *e, const struct registration_row *r,
-                                                const struct file_row *f, const struct posting *p)
+static __always_inline void ledger_kept_waiting(struct epoll_row* e, const struct registration_row* r,
+                                                const struct file_row* f, const struct posting* p)
 {
     if (!r->ready_at || r->ready_at >= e->away_until)
         return;
@@ -231,17 +231,17 @@ static __always_inline void ledger_kept_waiting(struct epoll_row *e, const struc
  * the input, but only the books know whether the gap before this wait was long enough. A loop that takes one event at a
  * time is told of the second client by a later wait.
  */
-static __always_inline void ledger_kept_unseen(struct books *b, struct epoll_row *e, const struct file_row *f,
-                                               const struct posting *p)
+static __always_inline void ledger_kept_unseen(struct books* b, struct epoll_row* e, const struct file_row* f,
+                                               const struct posting* p)
 {
-    const struct thread_row *t = books_thread(b, p->tid);
+    const struct thread_row* t = books_thread(b, p->tid);
     if (t && e->away_until && e->away_until <= t->wait_at && t->wait_at - e->away_until <= e->away_ns / 10 &&
         e->away_tid == p->tid && ledger_client(f, p))
         ledger_keep(e, 1, false);
 }
 
 /* A wait that timed out: a clock, or a poll for something that could have woken it (EP605)? */
-static __always_inline void ledger_tick(struct epoll_row *e, const struct thread_row *t)
+static __always_inline void ledger_tick(struct epoll_row* e, const struct thread_row* t)
 {
     if (t->timeout_ms <= 0 || t->timeout_ms > LEDGER_TICK_MS)
         return;

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-static __always_inline void ledger_unknown_settle(struct books *b, struct unknown_event *u, u64 now)
+static __always_inline void ledger_unknown_settle(struct books* b, struct unknown_event* u, u64 now)
 {
     if (!u->count || now < u->at + LEDGER_ADD_NS)
         return;
@@ -19,29 +19,29 @@ static __always_inline void ledger_unknown_settle(struct books *b, struct unknow
 }
 
 /* The sweep looks at an epoll. */
-static __always_inline void ledger_unknown_sweep(struct books *b, struct epoll_row *e, u64 now)
+static __always_inline void ledger_unknown_sweep(struct books* b, struct epoll_row* e, u64 now)
 {
     for (u32 i = 0; i < UNKNOWN_EVENTS; i++)
         ledger_unknown_settle(b, &e->unknown[i], now);
 }
 
 /* A registration with this data is booked. */
-static __always_inline void ledger_unknown_explained(struct epoll_row *e, u64 data, u64 now)
+static __always_inline void ledger_unknown_explained(struct epoll_row* e, u64 data, u64 now)
 {
     for (u32 i = 0; i < UNKNOWN_EVENTS; i++) {
-        struct unknown_event *u = &e->unknown[i];
+        struct unknown_event* u = &e->unknown[i];
         if (u->count && u->data == data && now < u->at + LEDGER_ADD_NS)
             u->count = 0;
     }
 }
 
-static __always_inline void ledger_unknown(struct books *b, const struct posting *p, struct epoll_row *e)
+static __always_inline void ledger_unknown(struct books* b, const struct posting* p, struct epoll_row* e)
 {
     if (!books_seeded(b))
         return;
-    struct unknown_event *free = NULL;
+    struct unknown_event* free = NULL;
     for (u32 i = 0; i < UNKNOWN_EVENTS; i++) {
-        struct unknown_event *u = &e->unknown[i];
+        struct unknown_event* u = &e->unknown[i];
         if (u->count && u->data == p->data) {
             u->count += 1;
             if (ledger_indexed(b, p->epoll, p->data))
@@ -62,13 +62,14 @@ static __always_inline void ledger_unknown(struct books *b, const struct posting
     free->at = p->time;
     free->quiet = p->time > e->removed_at + LEDGER_ADD_NS;
     free->count = 1;
-    if (ledger_indexed(b, p->epoll, p->data)) /* since it was looked for; its ADD may have looked here before this was noted */
+    if (ledger_indexed(b, p->epoll,
+                       p->data)) /* since it was looked for; its ADD may have looked here before this was noted */
         free->count = 0;
 }
 
 /* An event that cannot be booked: a return that holds it gets the benefit of the doubt. */
-static __always_inline void ledger_unplaced(struct books *b, const struct posting *p, struct epoll_row *e,
-                                            struct ledger_batch *batch)
+static __always_inline void ledger_unplaced(struct books* b, const struct posting* p, struct epoll_row* e,
+                                            struct ledger_batch* batch)
 {
     batch->useful = 1;
     ledger_count(&e->unattributed, 1);

@@ -2,7 +2,7 @@
 /* Postings of waiting, waking and delivery, and with them the verdict of futility. Included by ledger.h. */
 #pragma once
 
-static __always_inline void ledger_begin_batch(struct ledger_batch *batch, const struct thread_row *t)
+static __always_inline void ledger_begin_batch(struct ledger_batch* batch, const struct thread_row* t)
 {
     batch->useful = 0;
     batch->idle = 0;
@@ -15,8 +15,8 @@ static __always_inline void ledger_begin_batch(struct ledger_batch *batch, const
  * backlog as it was); those of TCP and pipes never are. A socket whose receiving half is shut reports input for
  * ever, and a signalfd may be asked about another process's signals.
  */
-static __always_inline bool ledger_found_empty(const struct file_row *f, const struct registration_row *r,
-                                               const struct posting *p)
+static __always_inline bool ledger_found_empty(const struct file_row* f, const struct registration_row* r,
+                                               const struct posting* p)
 {
     if (!(f->between & BETWEEN_READ_EAGAIN) || !(r->delivered_events & (EV_IN | EV_RDNORM)) ||
         (r->delivered_events & (EV_ERR | EV_HUP | EV_RDHUP)))
@@ -32,16 +32,15 @@ static __always_inline bool ledger_found_empty(const struct file_row *f, const s
  * state, whoever made it and however (read, splice, io_uring, another process). `moves` counts what the
  * ledger itself saw; the rest is read from the kernel. Where we cannot know, the answer is yes.
  */
-static __always_inline bool ledger_progressed(const struct file_row *f, const struct registration_row *r,
-                                              const struct posting *p)
+static __always_inline bool ledger_progressed(const struct file_row* f, const struct registration_row* r,
+                                              const struct posting* p)
 {
     if (!r->deliveries || f->moves != r->token_moves)
         return true;
     if (f->kind == FILE_UNKNOWN || f->kind == FILE_OTHER)
         return true;
     if (f->kind == FILE_EPOLL) /* somebody waited on it, or used a file in it */
-        return !(p->flags & POSTING_STATE) || (p->flags & POSTING_BLIND) || !p->state.io ||
-               p->state.io != r->token_io;
+        return !(p->flags & POSTING_STATE) || (p->flags & POSTING_BLIND) || !p->state.io || p->state.io != r->token_io;
     if (!(p->flags & POSTING_STATE))
         return (p->flags & POSTING_BLIND) || ledger_found_empty(f, r, p);
     if (ledger_found_empty(f, r, p))
@@ -50,40 +49,37 @@ static __always_inline bool ledger_progressed(const struct file_row *f, const st
     case FILE_TCP:
         return p->state.io != r->token_io || (u16)p->state.aux < (u16)r->token_aux ||
                (u32)(p->state.aux >> 16) < (u32)(r->token_aux >> 16);
-    case FILE_LISTENER:
-        return p->state.backlog < r->token_backlog;
+    case FILE_LISTENER: return p->state.backlog < r->token_backlog;
     case FILE_UDP:
     case FILE_UNIX: /* a new head means that the old one was taken, unless there was none */
         return (r->token_io && p->state.io != r->token_io) || (u16)p->state.aux < (u16)r->token_aux ||
                (u32)(p->state.aux >> 16) < (u32)(r->token_aux >> 16);
     case FILE_PIPE: /* the reader moves the tail, the writer the head: only the own side is progress */
-        return p->mask & EV_OUT ? p->state.io >> 32 != r->token_io >> 32
-                                : (u32)p->state.io != (u32)r->token_io;
-    default: /* eventfd: count, timerfd: ticks */
-        return p->state.io < r->token_io;
+        return p->mask & EV_OUT ? p->state.io >> 32 != r->token_io >> 32 : (u32)p->state.io != (u32)r->token_io;
+    default: /* eventfd: count, timerfd: ticks */ return p->state.io < r->token_io;
     }
 }
 
 /* A ring may have taken the message whose address is that of the next one now. */
-static __always_inline bool ledger_may_be_taken(struct books *b, const struct file_row *f, const struct registration_row *r,
-                                                const struct posting *p)
+static __always_inline bool ledger_may_be_taken(struct books* b, const struct file_row* f,
+                                                const struct registration_row* r, const struct posting* p)
 {
     if (f->kind != FILE_UDP && f->kind != FILE_UNIX)
         return false;
-    const struct thread_row *t = books_thread(b, p->tid);
+    const struct thread_row* t = books_thread(b, p->tid);
     return t && t->uring_at > r->delivered_at;
 }
 
 /* Re-armed by another thread, a wake-up descriptor that nobody reads is a call of that thread (asio's interrupter). */
-static __always_inline bool ledger_calls_by_rearm(const struct file_row *f, const struct registration_row *r, u32 tid)
+static __always_inline bool ledger_calls_by_rearm(const struct file_row* f, const struct registration_row* r, u32 tid)
 {
     return (f->kind == FILE_EVENTFD || f->kind == FILE_PIPE) && r->ctl_tid != tid;
 }
 
 /* An edge is news by itself, and so is the answer to a re-arm, except that HUP, ERR and EOF come back at each re-arm for
  * ever. But ONESHOT is re-armed by whoever has done what it was told to do: one that did nothing, and asks again, spins. */
-static __always_inline bool ledger_repeats(const struct file_row *f, const struct registration_row *r,
-                                           const struct posting *p)
+static __always_inline bool ledger_repeats(const struct file_row* f, const struct registration_row* r,
+                                           const struct posting* p)
 {
     if (r->mask & EV_ONESHOT)
         return !ledger_calls_by_rearm(f, r, p->tid);
@@ -92,10 +88,10 @@ static __always_inline bool ledger_repeats(const struct file_row *f, const struc
     return (r->flags & REGISTRATION_REARMED) && ((p->mask & (EV_HUP | EV_ERR | EV_RDHUP)) || f->eof_at);
 }
 
-static __always_inline void ledger_edge(struct books *b, struct file_row *f, const struct posting *p)
+static __always_inline void ledger_edge(struct books* b, struct file_row* f, const struct posting* p)
 {
-    if (f->edge_at && !(f->flags & FILE_EDGE_USED) && f->unread &&
-        p->time - f->edge_at > LEDGER_IGNORED_NS && !ledger_stopped_since(b, p->tid, f->edge_at))
+    if (f->edge_at && !(f->flags & FILE_EDGE_USED) && f->unread && p->time - f->edge_at > LEDGER_IGNORED_NS &&
+        !ledger_stopped_since(b, p->tid, f->edge_at))
         ledger_count(&f->ignored_edges, 1);
     if (f->kind == FILE_LISTENER && (f->flags & FILE_EDGE_USED)) {
         bool left = f->pass_accepts && f->backlog && !(f->flags & FILE_SAW_EAGAIN);
@@ -115,7 +111,7 @@ static __always_inline void ledger_edge(struct books *b, struct file_row *f, con
         f->peer_closed_at = p->time; /* at the latest: nobody saw it come */
 }
 
-static __always_inline void ledger_count_events(struct registration_row *r, u32 events)
+static __always_inline void ledger_count_events(struct registration_row* r, u32 events)
 {
     ledger_count(&r->deliveries, 1);
     if (events & (EV_IN | EV_RDNORM | EV_PRI))
@@ -126,7 +122,7 @@ static __always_inline void ledger_count_events(struct registration_row *r, u32 
         ledger_count(&r->delivered_hup, 1);
 }
 
-static __always_inline void ledger_fire(struct epoll_row *e, struct registration_row *r, u64 now)
+static __always_inline void ledger_fire(struct epoll_row* e, struct registration_row* r, u64 now)
 {
     if (!(r->mask & EV_ONESHOT))
         return;
@@ -136,19 +132,19 @@ static __always_inline void ledger_fire(struct epoll_row *e, struct registration
     ledger_count(&e->fired, 1);
 }
 
-static __always_inline void ledger_latency(struct epoll_row *e, struct registration_row *r, u64 now)
+static __always_inline void ledger_latency(struct epoll_row* e, struct registration_row* r, u64 now)
 {
     if (r->ready_at && now > r->ready_at)
         ledger_count(&e->latency[ledger_bucket(flight_microseconds(now - r->ready_at))], 1);
     r->ready_at = 0;
 }
 
-static __always_inline void ledger_herd_delivered(struct books *b, const struct posting *p,
-                                                  const struct ledger_batch *batch)
+static __always_inline void ledger_herd_delivered(struct books* b, const struct posting* p,
+                                                  const struct ledger_batch* batch)
 {
     if (batch->woken_file != p->file)
         return;
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (!t)
         return;
     t->woken_file = 0;
@@ -158,15 +154,15 @@ static __always_inline void ledger_herd_delivered(struct books *b, const struct 
 
 /* EP402. Level-triggered input goes back to the ready list as it is delivered: with two threads waiting, the second
  * is told of what the first has not touched yet. Wake-up descriptors may want to wake several. */
-static __always_inline void ledger_duplicate(struct books *b, struct file_row *f, const struct registration_row *r,
-                                             const struct posting *p)
+static __always_inline void ledger_duplicate(struct books* b, struct file_row* f, const struct registration_row* r,
+                                             const struct posting* p)
 {
     if (f->kind != FILE_TCP && f->kind != FILE_UNIX && f->kind != FILE_UDP && f->kind != FILE_PIPE)
         return;
     if (!(p->mask & (EV_IN | EV_RDNORM)) || p->state.unread != r->delivered_unread)
         return;
-    struct thread_row *first = books_thread(b, r->delivered_tid);
-    struct thread_row *second = books_thread(b, p->tid);
+    struct thread_row* first = books_thread(b, r->delivered_tid);
+    struct thread_row* second = books_thread(b, p->tid);
     if (!first || !second || first->waiting || first->epoll != p->epoll)
         return;
     if (first->tgid != second->tgid) /* an epoll that processes share is another matter (EP503) */
@@ -176,16 +172,17 @@ static __always_inline void ledger_duplicate(struct books *b, struct file_row *f
     second->duplicate_file = p->file;
 }
 
-static __always_inline void ledger_ghost_told(struct books *b, const struct file_row *f, const struct registration_key *key,
-                                              const struct posting *p)
+static __always_inline void ledger_ghost_told(struct books* b, const struct file_row* f,
+                                              const struct registration_key* key, const struct posting* p)
 {
-    struct fault_row *x = ledger_ghost_of(b, f, key->epoll, key->file, key->fd);
-    if (x && p->tgid == f->tgid && p->time - f->ghost_at > LEDGER_PASS_NS) /* else it may have been in the batch already */
+    struct fault_row* x = ledger_ghost_of(b, f, key->epoll, key->file, key->fd);
+    if (x && p->tgid == f->tgid &&
+        p->time - f->ghost_at > LEDGER_PASS_NS) /* else it may have been in the batch already */
         ledger_count(&x->ghost_told, 1);
 }
 
 /* An event that is idle, or not: the run of its registration goes on, or ends. */
-static __always_inline void ledger_judged(const struct file_row *f, struct registration_row *r, const struct posting *p,
+static __always_inline void ledger_judged(const struct file_row* f, struct registration_row* r, const struct posting* p,
                                           bool idle)
 {
     if (idle) {
@@ -205,7 +202,7 @@ static __always_inline void ledger_judged(const struct file_row *f, struct regis
 }
 
 /* What the next event of this registration is compared with. */
-static __always_inline void ledger_told(struct file_row *f, struct registration_row *r, const struct posting *p)
+static __always_inline void ledger_told(struct file_row* f, struct registration_row* r, const struct posting* p)
 {
     ledger_count_events(r, p->mask);
     r->delivered_at = p->time;
@@ -221,11 +218,11 @@ static __always_inline void ledger_told(struct file_row *f, struct registration_
 }
 
 /* One event of a return. `key` was found by its data. */
-static __always_inline void ledger_deliver(struct books *b, const struct posting *p, struct epoll_row *e,
-                                           struct file_row *f, const struct registration_key *key,
-                                           struct ledger_batch *batch)
+static __always_inline void ledger_deliver(struct books* b, const struct posting* p, struct epoll_row* e,
+                                           struct file_row* f, const struct registration_key* key,
+                                           struct ledger_batch* batch)
 {
-    struct registration_row *r = books_registration(b, key);
+    struct registration_row* r = books_registration(b, key);
     if (!r || !f) {
         ledger_unplaced(b, p, e, batch);
         return;
@@ -265,10 +262,10 @@ static __always_inline void ledger_deliver(struct books *b, const struct posting
 }
 
 /* Second look, only when something was idle: a return is futile when nothing in it made progress. */
-static __always_inline void ledger_settle(struct books *b, const struct posting *p,
-                                          const struct registration_key *key, const struct ledger_batch *batch)
+static __always_inline void ledger_settle(struct books* b, const struct posting* p, const struct registration_key* key,
+                                          const struct ledger_batch* batch)
 {
-    struct registration_row *r = books_registration(b, key);
+    struct registration_row* r = books_registration(b, key);
     if (!r || !(r->flags & REGISTRATION_IDLE))
         return;
     r->flags &= ~REGISTRATION_IDLE;
@@ -276,7 +273,7 @@ static __always_inline void ledger_settle(struct books *b, const struct posting 
         ledger_end_run(r);
         return;
     }
-    const struct thread_row *t = books_thread(b, p->tid);
+    const struct thread_row* t = books_thread(b, p->tid);
     if (t && r->run && t->uring_at >= r->run_last_at)
         r->run_calls.after[LEDGER_URING_SLOT] += 1;
     if (!r->run) {
@@ -299,10 +296,10 @@ static __always_inline void ledger_settle(struct books *b, const struct posting 
     r->run_spent = spent;
 }
 
-static __always_inline void ledger_wait(struct books *b, const struct posting *p)
+static __always_inline void ledger_wait(struct books* b, const struct posting* p)
 {
-    struct epoll_row *e = ledger_open_epoll(b, p);
-    struct thread_row *t = ledger_open_thread(b, p);
+    struct epoll_row* e = ledger_open_epoll(b, p);
+    struct thread_row* t = ledger_open_thread(b, p);
     if (!e || !t)
         return;
     ledger_count(&e->waits, 1);
@@ -317,7 +314,7 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
         ledger_wasted(b, t, t->trying_file);
     t->trying_file = 0;
     if (t->duplicate_file) {
-        struct file_row *f = books_file(b, t->duplicate_file);
+        struct file_row* f = books_file(b, t->duplicate_file);
         if (f) /* told together with another thread, and did not even try */
             ledger_duplicate_wasted(b, f, t->duplicate_file);
         t->duplicate_file = 0;
@@ -343,8 +340,8 @@ static __always_inline void ledger_wait(struct books *b, const struct posting *p
 }
 
 /* After the events of the return, if there were any. */
-static __always_inline void ledger_return(struct books *b, const struct posting *p, struct epoll_row *e,
-                                          struct thread_row *t, const struct ledger_batch *batch)
+static __always_inline void ledger_return(struct books* b, const struct posting* p, struct epoll_row* e,
+                                          struct thread_row* t, const struct ledger_batch* batch)
 {
     ledger_turn_begins(b, p, t);
     e->polled_at = p->time;
@@ -406,10 +403,10 @@ static __always_inline void ledger_return(struct books *b, const struct posting 
     t->returns += 1;
 }
 
-static __always_inline void ledger_ready(struct books *b, const struct posting *p)
+static __always_inline void ledger_ready(struct books* b, const struct posting* p)
 {
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
-    struct registration_row *r = books_registration(b, &key);
+    struct registration_row* r = books_registration(b, &key);
     if (!r)
         return;
     ledger_count(&r->readies, 1);
@@ -424,16 +421,16 @@ static __always_inline void ledger_ready(struct books *b, const struct posting *
  * ep_send_events() and sleep again without ever leaving the call, so the only witness that a wake-up
  * delivered nothing is the next one.
  */
-static __always_inline void ledger_woken(struct books *b, const struct posting *p)
+static __always_inline void ledger_woken(struct books* b, const struct posting* p)
 {
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (!t || !t->waiting)
         return;
     ledger_base(t, p);
     if (t->woken_file)
         ledger_wasted(b, t, t->woken_file);
     if (t->waste_file) {
-        struct file_row *wasted = books_file(b, t->waste_file);
+        struct file_row* wasted = books_file(b, t->waste_file);
         if (wasted && p->cpu > t->woken_cpu)
             ledger_count(&wasted->wasted_cpu, p->cpu - t->woken_cpu);
         t->waste_file = 0;
@@ -441,16 +438,16 @@ static __always_inline void ledger_woken(struct books *b, const struct posting *
     t->woken_cpu = p->cpu;
     t->woken_file = p->file;
     bool shared = p->file && !(p->flags & POSTING_SOLE); /* one waiter is no herd */
-    struct file_row *f = shared ? books_file(b, p->file) : NULL;
+    struct file_row* f = shared ? books_file(b, p->file) : NULL;
     if (f)
         ledger_count(&f->wakes, 1);
     else
         t->woken_file = 0;
 }
 
-static __always_inline void ledger_uring(struct books *b, const struct posting *p)
+static __always_inline void ledger_uring(struct books* b, const struct posting* p)
 {
-    struct thread_row *t = books_thread(b, p->tid);
+    struct thread_row* t = books_thread(b, p->tid);
     if (t)
         t->uring_at = p->time;
 }

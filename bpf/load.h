@@ -21,7 +21,7 @@ extern const volatile bool typed_loads; /* set by the loader */
  * Why not an extern in .ksyms: libbpf 1.1 cannot link two objects that name the same one, and where the
  * kernel lacks it, libbpf looks through the modules' BTF, which takes CAP_SYS_ADMIN.
  */
-static void *(*const typed_pointer)(const void *object, u32 type) = (void *)TYPED_POINTER_CALL;
+static void* (*const typed_pointer)(const void* object, u32 type) = (void*)TYPED_POINTER_CALL;
 
 /*
  * The same as a number. A global function takes nothing else on all kernels, and to a verifier that knows typed loads an
@@ -33,19 +33,19 @@ static __always_inline u64 plain(u64 address)
     return address;
 }
 
-#define READ1(p, field)                                                                                       \
-    ({                                                                                                        \
-        __typeof__((p)->field) read_value;                                                                    \
-        __typeof__(p) read_from = (p);                                                                        \
-        if (__builtin_expect(typed_loads, 1)) {                                                               \
-            __typeof__(p) read_typed = typed_pointer(read_from, bpf_core_type_id_kernel(__typeof__(*(p))));   \
-            u64 read_wide = (u64)read_typed->field;                                                           \
-            asm volatile("" : "+r"(read_wide)); /* else clang merges this load with the other branch's */     \
-            read_value = (__typeof__(read_value))read_wide;                                                   \
-        } else {                                                                                              \
-            bpf_core_read(&read_value, sizeof(read_value), &read_from->field);                                \
-        }                                                                                                     \
-        read_value;                                                                                           \
+#define READ1(p, field)                                                                                     \
+    ({                                                                                                      \
+        __typeof__((p)->field) read_value;                                                                  \
+        __typeof__(p) read_from = (p);                                                                      \
+        if (__builtin_expect(typed_loads, 1)) {                                                             \
+            __typeof__(p) read_typed = typed_pointer(read_from, bpf_core_type_id_kernel(__typeof__(*(p)))); \
+            u64 read_wide = (u64)read_typed->field;                                                         \
+            asm volatile("" : "+r"(read_wide)); /* else clang merges this load with the other branch's */   \
+            read_value = (__typeof__(read_value))read_wide;                                                 \
+        } else {                                                                                            \
+            bpf_core_read(&read_value, sizeof(read_value), &read_from->field);                              \
+        }                                                                                                   \
+        read_value;                                                                                         \
     })
 #define READ2(p, a, b) READ1(READ1(p, a), b)
 #define READ_PICK(_1, _2, _3, name, ...) name

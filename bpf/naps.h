@@ -16,15 +16,15 @@ static __always_inline bool naps_wanted(void)
     return until && bpf_ktime_get_ns() < until;
 }
 
-static __always_inline void nap_returns(u32 slot, struct pt_regs *regs)
+static __always_inline void nap_returns(u32 slot, struct pt_regs* regs)
 {
     u64 ids = current_ids();
-    struct thread_row *t = books_thread(NULL, (u32)ids);
+    struct thread_row* t = books_thread(NULL, (u32)ids);
     if (!t || !t->nap_wanted || t->nap_call != (s32)call_number(regs))
         return;
     t->nap_wanted = 0;
-    struct epoll_row *e = books_epoll(NULL, t->epoll);
-    struct call *c = e ? open_call(slot, ids, 0) : NULL;
+    struct epoll_row* e = books_epoll(NULL, t->epoll);
+    struct call* c = e ? open_call(slot, ids, 0) : NULL;
     if (!c)
         return;
     c->posting.epoll = t->epoll;

@@ -39,14 +39,14 @@ enum posting_kind {
     POSTING_FORK = 25,        /* result = the child */
     POSTING_EXEC = 26,        /* epoll, epfd: an epoll that the new program image still holds, or has let go */
     POSTING_EXIT = 27,
-    POSTING_ENTER = 28,       /* a call that may sleep begins on an edge-triggered file without O_NONBLOCK:
+    POSTING_ENTER = 28,   /* a call that may sleep begins on an edge-triggered file without O_NONBLOCK:
                                  amount = voluntary context switches of the thread so far */
-    POSTING_URING = 29,       /* io_uring_enter: what it did to which file is not seen */
-    POSTING_BLOCKED = 30,     /* a thread that handles events is woken from a sleep inside a system call:
+    POSTING_URING = 29,   /* io_uring_enter: what it did to which file is not seen */
+    POSTING_BLOCKED = 30, /* a thread that handles events is woken from a sleep inside a system call:
                                  amount = number of the call (-1: none, a page fault), result = ns asleep, or
                                  ns stopped (POSTING_STOPPED) */
-    POSTING_OVERLAP = 31,     /* tid and the thread `amount` are inside a read of this file at the same time */
-    POSTING_KINDS = 32,       /* fits the 5 bits a flight recorder entry has */
+    POSTING_OVERLAP = 31, /* tid and the thread `amount` are inside a read of this file at the same time */
+    POSTING_KINDS = 32,   /* fits the 5 bits a flight recorder entry has */
 };
 
 /* What lies behind a descriptor, from the file's f_op, never from a name. */
@@ -77,28 +77,29 @@ enum file_kind {
 enum posting_flag {
     POSTING_NONBLOCK = 1, /* the file has O_NONBLOCK, or the call asked for it */
     POSTING_LAST = 2,     /* CLOSE, MOD, DEL: nobody but the caller holds the file */
-    POSTING_MESSAGE = 2,  /* READ, WRITE with result 0: of an empty message, which is not the end of a stream, nor nothing */
-    POSTING_STATE = 4,    /* `state` was read from the kernel; without it nothing in it may be used */
-    POSTING_SOLE = 8,     /* DELIVERED: the only event of its return; WOKEN: no other waiter was to be woken by it */
-    POSTING_SLEPT = 16,   /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
-    POSTING_FULL = 16,    /* SEEDED: a stream that has no room for output */
-    POSTING_STRANGER = 32, /* DELIVERED: to a process in which the number does not lead to the file */
-    POSTING_STOPPED = 32, /* BLOCKED: it was not asleep in a call but kept from running: stopped, traced, frozen, or
+    POSTING_MESSAGE =
+        2, /* READ, WRITE with result 0: of an empty message, which is not the end of a stream, nor nothing */
+    POSTING_STATE = 4,      /* `state` was read from the kernel; without it nothing in it may be used */
+    POSTING_SOLE = 8,       /* DELIVERED: the only event of its return; WOKEN: no other waiter was to be woken by it */
+    POSTING_SLEPT = 16,     /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
+    POSTING_FULL = 16,      /* SEEDED: a stream that has no room for output */
+    POSTING_STRANGER = 32,  /* DELIVERED: to a process in which the number does not lead to the file */
+    POSTING_STOPPED = 32,   /* BLOCKED: it was not asleep in a call but kept from running: stopped, traced, frozen, or
                              held back by the kernel on its way out of one */
-    POSTING_LET_GO = 2,   /* EXEC: the new program image has closed it again */
-    POSTING_BLIND = 64,   /* DELIVERED without state: what answers it may not be among the postings */
+    POSTING_LET_GO = 2,     /* EXEC: the new program image has closed it again */
+    POSTING_BLIND = 64,     /* DELIVERED without state: what answers it may not be among the postings */
     POSTING_UNREACHED = 64, /* MOD, DEL that failed: data = file of a ready registration that the epoll has under this
                                number all the same */
-    POSTING_KEPT = 128,   /* DELIVERED without readiness (logs): it came while the thread slept in another call, and
+    POSTING_KEPT = 128,     /* DELIVERED without readiness (logs): it came while the thread slept in another call, and
                              the wait that took it did not have to wait */
-    POSTING_REFIRED = 128, /* ADD, MOD with EPOLLONESHOT: it has fired again before the call was seen to end */
+    POSTING_REFIRED = 128,  /* ADD, MOD with EPOLLONESHOT: it has fired again before the call was seen to end */
 };
 
 enum state_flag {
     STATE_RCV_SHUTDOWN = 1, /* the peer closed its sending half (or we shut ours for reading) */
     STATE_SEND_SHUTDOWN = 2,
-    STATE_WRITABLE = 4,   /* POLLOUT is true (sk_stream_is_writeable for sockets) */
-    STATE_STREAM = 8,     /* SOCK_STREAM */
+    STATE_WRITABLE = 4,    /* POLLOUT is true (sk_stream_is_writeable for sockets) */
+    STATE_STREAM = 8,      /* SOCK_STREAM */
     STATE_EOF_UNREAD = 16, /* the FIN has arrived and no read has returned 0 for it yet */
     STATE_PEER_SELF = 32,  /* unix: both ends were made by one process (socketpair); only the sweep asks */
 };
@@ -129,10 +130,10 @@ struct posting {
     u8 flags;     /* enum posting_flag */
     u8 record;    /* enum record_type (recorded.h); 0 outside of recordings */
     u32 mask;     /* EPOLL bits; WRITE: marks of its bytes (marks_of()) */
-    u64 time;  /* CLOCK_MONOTONIC, ns */
-    u64 file;  /* struct file *, or a number the importer made up: only its identity counts */
-    u64 epoll; /* struct eventpoll * */
-    u64 data;  /* epoll_event.data; RETURN: items on the ready list afterwards, 0 where nobody looked;
+    u64 time;     /* CLOCK_MONOTONIC, ns */
+    u64 file;     /* struct file *, or a number the importer made up: only its identity counts */
+    u64 epoll;    /* struct eventpoll * */
+    u64 data;     /* epoll_event.data; RETURN: items on the ready list afterwards, 0 where nobody looked;
                   WRITE: address of the bytes, 0: not known */
     s64 amount;
     s64 result; /* of the call; -errno when it failed */
@@ -162,20 +163,11 @@ static __always_inline u32 mark_of(u64 bytes)
     return mark ? mark : 1;
 }
 
-static __always_inline u32 marks_of(u32 head, u32 rest)
-{
-    return head | rest << 16;
-}
+static __always_inline u32 marks_of(u32 head, u32 rest) { return head | rest << 16; }
 
-static __always_inline u16 head_mark(const struct posting *p)
-{
-    return (u16)p->mask;
-}
+static __always_inline u16 head_mark(const struct posting* p) { return (u16)p->mask; }
 
-static __always_inline u16 rest_mark(const struct posting *p)
-{
-    return (u16)(p->mask >> 16);
-}
+static __always_inline u16 rest_mark(const struct posting* p) { return (u16)(p->mask >> 16); }
 
 /* sk_state, as far as it is asked for: include/net/tcp_states.h, which programs cannot include. */
 #define SK_ESTABLISHED 1

@@ -22,13 +22,13 @@ struct probe_facts {
     u32 timeout_in_ms;     /* do_epoll_wait() takes an int (5.10), not a struct timespec64 * */
     u32 blocking_edges;    /* an edge-triggered file without O_NONBLOCK was seen: calls on such may sleep (EP103) */
     u32 wake_files;        /* a pipe or an eventfd stands in an interest list: writes are looked at as they begin */
-    u32 pipe_wakers;       /* a pipe was seen that its own process wakes itself with: its writes are looked at (EP604) */
-    u64 pid_namespace;     /* struct pid_namespace *: ours */
-    char comm_32bit[16];   /* and its name */
-    u64 naps_until;        /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
-    u32 seeded;            /* what existed before we attached is in the books: an event that belongs to nothing there is lost */
-    u32 mptcp;             /* enum mptcp_met */
-    u32 pythons;           /* a Python program is watched, or was (python.h) */
+    u32 pipe_wakers;     /* a pipe was seen that its own process wakes itself with: its writes are looked at (EP604) */
+    u64 pid_namespace;   /* struct pid_namespace *: ours */
+    char comm_32bit[16]; /* and its name */
+    u64 naps_until;      /* until then calls that return are asked whether they are a nap that is wanted (naps.h) */
+    u32 seeded;  /* what existed before we attached is in the books: an event that belongs to nothing there is lost */
+    u32 mptcp;   /* enum mptcp_met */
+    u32 pythons; /* a Python program is watched, or was (python.h) */
     /* Written often, and so not in a cache line of those above, which every call of a watched process reads. */
     u32 suspicious __attribute__((aligned(64))); /* grows when a probe saw something that deserves a sweep now */
     s32 stacks_left; /* user stacks that may be taken before the next look; user space fills it up */
@@ -46,25 +46,25 @@ enum call_class {
     CALL_EPOLL_PWAIT2, /* timeout as timespec */
     CALL_READ,         /* fd, buf, count */
     CALL_READV,
-    CALL_RECVFROM,     /* flags in argument 3 */
-    CALL_RECVMSG,      /* flags in argument 2 */
-    CALL_RECVMMSG,     /* flags in argument 3; result counts messages */
+    CALL_RECVFROM, /* flags in argument 3 */
+    CALL_RECVMSG,  /* flags in argument 2 */
+    CALL_RECVMMSG, /* flags in argument 3; result counts messages */
     CALL_WRITE,
     CALL_WRITEV,
     CALL_SENDTO,
     CALL_SENDMSG,
     CALL_SENDMMSG,
-    CALL_SPLICE,       /* in 0, out 2 */
-    CALL_TEE,          /* in 0 (not consumed), out 1 */
-    CALL_SENDFILE,     /* out 0, in 1 */
+    CALL_SPLICE,   /* in 0, out 2 */
+    CALL_TEE,      /* in 0 (not consumed), out 1 */
+    CALL_SENDFILE, /* out 0, in 1 */
     CALL_ACCEPT,
     CALL_CONNECT,
     CALL_SHUTDOWN,
     CALL_CLOSE,
     CALL_CLOSE_RANGE,
     CALL_DUP,
-    CALL_DUP2,         /* closes argument 1 */
-    CALL_DUP3,         /* the same, flags in argument 2 */
+    CALL_DUP2, /* closes argument 1 */
+    CALL_DUP3, /* the same, flags in argument 2 */
     CALL_FCNTL,
     CALL_SETTIME,
     CALL_GETSOCKOPT,
@@ -117,10 +117,10 @@ struct sweep_record {
 #define WALK_KEYS 128
 
 struct walk_piece {
-    u32 first;  /* of the keys, */
-    u32 end;    /* and the one after the last */
-    u32 bytes;  /* to end when so many wait in the ring */
-    u32 next;   /* answer: the first that was not looked at */
+    u32 first; /* of the keys, */
+    u32 end;   /* and the one after the last */
+    u32 bytes; /* to end when so many wait in the ring */
+    u32 next;  /* answer: the first that was not looked at */
 };
 
 /*
@@ -135,17 +135,17 @@ struct walk_piece {
 
 struct stack_record {
     u64 time;
-    u64 site;  /* STACK_ARMED, STACK_LEFT: registration_row.armed_site, left_site */
+    u64 site; /* STACK_ARMED, STACK_LEFT: registration_row.armed_site, left_site */
     u64 file;
     u64 epoll;
     u64 start; /* user address of the first byte of the slice */
     u32 tgid;
     u32 tid;
     s32 fd;
-    u32 role;  /* enum stack_role */
-    u32 bytes; /* that could be read */
-    u32 pythons; /* frames in `python` */
-    u64 registers[STACK_REGISTERS]; /* struct pt_regs of x86-64 (21), struct user_pt_regs of arm64 */
+    u32 role;                                  /* enum stack_role */
+    u32 bytes;                                 /* that could be read */
+    u32 pythons;                               /* frames in `python` */
+    u64 registers[STACK_REGISTERS];            /* struct pt_regs of x86-64 (21), struct user_pt_regs of arm64 */
     struct python_frame python[PYTHON_FRAMES]; /* innermost first */
     u8 slice[];
 };
@@ -163,6 +163,6 @@ struct learn_record {
 static_assert(sizeof(struct socket_name) == 40);
 static_assert(sizeof(struct walk_piece) == 16);
 static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8 + PYTHON_FRAMES * 16);
-static_assert(sizeof(struct sweep_record) ==
-              8 + sizeof(struct file_row) + sizeof(struct fault_row) + 32 + 40 + 24 + sizeof(struct registration_row) + 8 + 16);
+static_assert(sizeof(struct sweep_record) == 8 + sizeof(struct file_row) + sizeof(struct fault_row) + 32 + 40 + 24 +
+                                                 sizeof(struct registration_row) + 8 + 16);
 #endif

@@ -15,7 +15,7 @@
 /* Marks of these hooks (twins.h): beyond the slots of the calls. */
 enum { PROCESS_FORKS = CALL_ROWS, PROCESS_EXECS, PROCESS_EXITS };
 
-static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
+static __always_inline int process_forks(struct task_struct* parent, struct task_struct* child)
 {
     u32 parent_tgid = tgid_of(parent);
     u32 child_tgid = tgid_of(child);
@@ -24,7 +24,7 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
     note_program(child_tgid);
     if (!may_be_watched(parent_tgid))
         return 0;
-    struct process_row *known = bpf_map_lookup_elem(&process_rows, &parent_tgid);
+    struct process_row* known = bpf_map_lookup_elem(&process_rows, &parent_tgid);
     if (!known || !(known->flags & PROCESS_FOLLOW) || (known->flags & PROCESS_NEW))
         return 0;
     struct process_row row = {.seen_at = bpf_ktime_get_ns(), .parent = parent_tgid, .flags = known->flags};
@@ -45,14 +45,14 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
 /* Why here: the child exists and has not run yet, so none of its calls is missed. Threads fork too, with
  * the tgid of their parent. */
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(on_sched_process_fork, struct task_struct* parent, struct task_struct* child)
 {
     leave_mark(PROCESS_FORKS);
     return process_forks(parent, child);
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_sched_process_fork_twin, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(on_sched_process_fork_twin, struct task_struct* parent, struct task_struct* child)
 {
     return first_has_run(PROCESS_FORKS) ? 0 : process_forks(parent, child);
 }
@@ -79,16 +79,16 @@ __noinline int exec_keeps(u32 fd)
     ledger_exec(NULL, &p);
     record(&p, RECORD_POSTING);
     u32 tgid = p.tgid;
-    struct process_row *heir = bpf_map_lookup_elem(&process_rows, &tgid);
+    struct process_row* heir = bpf_map_lookup_elem(&process_rows, &tgid);
     if (heir)
         remember_heir(heir, current_task(), epoll, (s32)fd);
     return 0;
 }
 
-static __always_inline u64 open_fds(struct task_struct *task, u32 word)
+static __always_inline u64 open_fds(struct task_struct* task, u32 word)
 {
     u64 bits = 0;
-    unsigned long *words = BPF_CORE_READ(task, files, fdt, open_fds);
+    unsigned long* words = BPF_CORE_READ(task, files, fdt, open_fds);
     bpf_probe_read_kernel(&bits, sizeof(bits), words + word);
     return bits;
 }
@@ -105,7 +105,7 @@ __noinline int exec_keeps_of(u32 word)
 /* Global as well: each turn of a loop is walked through by the verifier, and two loops of 32 turns are 64, not 1024. */
 __noinline int exec_keeps_stretch(u32 first, u32 words)
 {
-    struct task_struct *task = current_task();
+    struct task_struct* task = current_task();
     for (u32 i = 0; i < EXEC_STRETCH; i++) {
         if (first + i >= words)
             break;
@@ -120,7 +120,7 @@ static __always_inline void tell_of_exec(u32 tgid)
 {
     if (!stack_bytes)
         return;
-    struct exec_record *e = bpf_ringbuf_reserve(&stacks, sizeof(*e), 0);
+    struct exec_record* e = bpf_ringbuf_reserve(&stacks, sizeof(*e), 0);
     if (!e)
         return; /* it is looked for again when a stack arrives */
     e->time = bpf_ktime_get_ns();
@@ -131,10 +131,10 @@ static __always_inline void tell_of_exec(u32 tgid)
 
 /* The task is the current one. `old_tid`: its number until now, in the first pid namespace; a thread that is not the first
  * of its process takes over that one's. */
-static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
+static __always_inline int process_execs(struct task_struct* task, u32 old_tid)
 {
     u32 tgid = tgid_of(task);
-    struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    struct process_row* row = bpf_map_lookup_elem(&process_rows, &tgid);
     note_program(tgid);
     if (!row)
         return 0;
@@ -162,23 +162,23 @@ static __always_inline int process_execs(struct task_struct *task, u32 old_tid)
  * close-on-exec, and the new program has not run yet, so that any epoll it has is a left-over.
  */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_sched_process_exec, struct task_struct *task, int old_tid)
+int BPF_PROG(on_sched_process_exec, struct task_struct* task, int old_tid)
 {
     leave_mark(PROCESS_EXECS);
     return process_execs(task, (u32)old_tid);
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_sched_process_exec_twin, struct task_struct *task, int old_tid)
+int BPF_PROG(on_sched_process_exec_twin, struct task_struct* task, int old_tid)
 {
     return first_has_run(PROCESS_EXECS) ? 0 : process_execs(task, (u32)old_tid);
 }
 
-static __always_inline int process_exits(struct task_struct *task)
+static __always_inline int process_exits(struct task_struct* task)
 {
     u32 tid = tid_of(task);
     u32 tgid = tgid_of(task);
-    struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    struct process_row* row = bpf_map_lookup_elem(&process_rows, &tgid);
     bool last = READ(task, signal, live.counter) == 0;
     if (last)
         note_program(tgid);
@@ -200,14 +200,14 @@ static __always_inline int process_exits(struct task_struct *task)
 /* Numbers are reused: rows must not outlive their owners. do_exit() decrements signal->live before the
  * tracepoint, so 0 means that this was the last thread. */
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_sched_process_exit, struct task_struct *task)
+int BPF_PROG(on_sched_process_exit, struct task_struct* task)
 {
     leave_mark(PROCESS_EXITS);
     return process_exits(task);
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_sched_process_exit_twin, struct task_struct *task)
+int BPF_PROG(on_sched_process_exit_twin, struct task_struct* task)
 {
     return first_has_run(PROCESS_EXITS) ? 0 : process_exits(task);
 }

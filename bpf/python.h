@@ -14,7 +14,7 @@
 
 #include "types.h"
 
-#define PYTHON_FRAMES 32  /* of one stack */
+#define PYTHON_FRAMES 32 /* of one stack */
 #define PYTHON_NO_CFRAME 0xffffffffu
 
 /* In bytes, of CPython's structures of that version. */
@@ -29,10 +29,10 @@ struct python_offsets {
     u32 of_cframe;        /* _PyCFrame.current_frame (before 3.13); PYTHON_NO_CFRAME: the thread state has it itself */
     u32 code;             /* in _PyInterpreterFrame: f_code or f_executable, */
     u32 previous;
-    u32 instr;            /* prev_instr or instr_ptr, */
-    u32 end;              /* is_entry or owner: a byte of at least end_value ends what one call of the interpreter runs */
+    u32 instr; /* prev_instr or instr_ptr, */
+    u32 end;   /* is_entry or owner: a byte of at least end_value ends what one call of the interpreter runs */
     u32 end_value;
-    u32 end_is_frame;     /* 1: the frame that ends it is a Python frame itself (3.11); 0: it is a mark between them */
+    u32 end_is_frame; /* 1: the frame that ends it is a Python frame itself (3.11); 0: it is a mark between them */
     u32 pad;
 };
 

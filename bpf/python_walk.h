@@ -18,14 +18,15 @@
 #define PYTHON_STRETCHES 32 /* and so many times */
 #define PYTHON_MISSES 64    /* calls of a thread that is none of Python's until it is looked for again */
 #define PYTHON_KNOWN 4096   /* threads whose state is remembered */
-#define PYTHON_WORDS 10     /* of a frame: sizeof(struct _PyInterpreterFrame) with one local variable, the least there is */
+#define PYTHON_WORDS 10 /* of a frame: sizeof(struct _PyInterpreterFrame) with one local variable, the least there is */
 
 /* The newest thread comes first in CPython's list, and the main one last: it is looked for once. */
 struct python_threads_table {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, PYTHON_KNOWN);
-    __type(key, u32);   /* tid */
-    __type(value, u64); /* PyThreadState *; or, below PYTHON_MISSES, it has none, and so often it was not looked for since */
+    __type(key, u32); /* tid */
+    __type(value,
+           u64); /* PyThreadState *; or, below PYTHON_MISSES, it has none, and so often it was not looked for since */
 };
 extern struct python_threads_table python_threads SEC(".maps");
 
@@ -53,15 +54,15 @@ extern struct python_view_table python_views SEC(".maps");
 static __always_inline u64 user_word(u64 address)
 {
     u64 word = 0;
-    return bpf_probe_read_user(&word, sizeof(word), (void *)address) ? 0 : word;
+    return bpf_probe_read_user(&word, sizeof(word), (void*)address) ? 0 : word;
 }
 
 /* As gettid() tells it: in the task's own, innermost pid namespace. */
 static __always_inline u64 native_thread_id(void)
 {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    struct pid *pid = READ(task, thread_pid);
-    struct upid *number = number_at(pid, BPF_CORE_READ(pid, level));
+    struct task_struct* task = (struct task_struct*)bpf_get_current_task();
+    struct pid* pid = READ(task, thread_pid);
+    struct upid* number = number_at(pid, BPF_CORE_READ(pid, level));
     return (u32)BPF_CORE_READ(number, nr);
 }
 
@@ -71,7 +72,7 @@ static __always_inline u64 native_thread_id(void)
  */
 __noinline int look_for_thread(u32 copy, u64 native)
 {
-    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
+    struct python_view* v = bpf_map_lookup_elem(&python_views, &copy);
     if (!v)
         return 1;
     u64 thread = v->thread;
@@ -93,14 +94,14 @@ __noinline int look_for_thread(u32 copy, u64 native)
 }
 
 /* A child of fork() has one thread, which may still bear the number of its parent's. */
-static __always_inline u64 only_thread(const struct python_view *v)
+static __always_inline u64 only_thread(const struct python_view* v)
 {
     u64 interpreter = user_word(v->o.runtime + v->o.interpreters);
     u64 first = interpreter ? user_word(interpreter + v->o.threads) : 0;
     return first && !user_word(first + v->o.thread_next) ? first : 0;
 }
 
-static __always_inline u64 find_python_thread(struct python_view *v, u32 copy, u64 native)
+static __always_inline u64 find_python_thread(struct python_view* v, u32 copy, u64 native)
 {
     v->thread = 0;
     v->interpreter = user_word(v->o.runtime + v->o.interpreters);
@@ -111,10 +112,10 @@ static __always_inline u64 find_python_thread(struct python_view *v, u32 copy, u
 }
 
 /* The innermost Python frame of the thread that calls; 0: it runs no Python. */
-static __always_inline u64 python_frame_of(struct python_view *v, u32 copy, u32 tid)
+static __always_inline u64 python_frame_of(struct python_view* v, u32 copy, u32 tid)
 {
     u64 native = native_thread_id();
-    u64 *known = bpf_map_lookup_elem(&python_threads, &tid);
+    u64* known = bpf_map_lookup_elem(&python_threads, &tid);
     u64 thread = known ? *known : 0;
     if (known && thread - 1 < PYTHON_MISSES) {
         *known = thread == PYTHON_MISSES ? 0 : thread + 1;
@@ -132,20 +133,19 @@ static __always_inline u64 python_frame_of(struct python_view *v, u32 copy, u32 
 }
 
 /* A word of the frame that was read; `offset` is user space's, and no verifier's. */
-static __always_inline u64 word_at(const struct python_view *v, u32 offset)
-{
-    return v->raw[offset / 8 & 15];
-}
+static __always_inline u64 word_at(const struct python_view* v, u32 offset) { return v->raw[offset / 8 & 15]; }
 
 /* One step outwards. Global: verified once, not once per step. Is there more? */
 __noinline int python_step(u32 copy)
 {
-    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
-    if (!v || !v->at || bpf_probe_read_user(v->raw, PYTHON_WORDS * 8, (void *)v->at))
+    struct python_view* v = bpf_map_lookup_elem(&python_views, &copy);
+    if (!v || !v->at || bpf_probe_read_user(v->raw, PYTHON_WORDS * 8, (void*)v->at))
         return 0;
     /* Does what one call of the interpreter runs end here? From 3.12 on, at a mark between the frames. */
     bool ends = (word_at(v, v->o.end) >> (v->o.end % 8 * 8) & 0xff) >= v->o.end_value;
-    u64 code = ends && !v->o.end_is_frame ? 0 : word_at(v, v->o.code) & ~7ULL; /* 3.14 keeps a tag in the lowest bits (_PyStackRef) */
+    u64 code = ends && !v->o.end_is_frame
+                   ? 0
+                   : word_at(v, v->o.code) & ~7ULL; /* 3.14 keeps a tag in the lowest bits (_PyStackRef) */
     u32 found = v->found;
     v->at = word_at(v, v->o.previous);
     if (code) {
@@ -160,9 +160,9 @@ __noinline int python_step(u32 copy)
 
 /* The innermost Python frames, at most so many, into `v`, which is python_views[copy]: how many there are. In line, since its
  * callers are called by six others already, and eight are the most. */
-static __always_inline u32 walk_python(struct python_view *v, u32 copy, u32 tgid, u32 tid, u32 most)
+static __always_inline u32 walk_python(struct python_view* v, u32 copy, u32 tgid, u32 tid, u32 most)
 {
-    const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
+    const struct python_offsets* o = facts.pythons ? bpf_map_lookup_elem(&pythons, &tgid) : NULL;
     if (!o)
         return 0;
     v->o = *o;

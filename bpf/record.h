@@ -18,7 +18,7 @@ extern struct recorded_table recorded SEC(".maps");
 
 extern const volatile bool recording;
 
-static __noinline void record_posting(struct posting *p, u32 type)
+static __noinline void record_posting(struct posting* p, u32 type)
 {
     u64 size = RECORD_HEAD_BYTES;
     if (p->ino || p->cpu)
@@ -31,7 +31,7 @@ static __noinline void record_posting(struct posting *p, u32 type)
     p->record = 0;
 }
 
-static __always_inline void record(struct posting *p, u32 type)
+static __always_inline void record(struct posting* p, u32 type)
 {
     if (recording)
         record_posting(p, type);
@@ -39,7 +39,7 @@ static __always_inline void record(struct posting *p, u32 type)
 
 static __noinline void record_facts(u32 type, u64 epoll, u64 file, s32 fd, u64 data)
 {
-    struct posting *p = bpf_ringbuf_reserve(&recorded, RECORD_HEAD_BYTES, 0);
+    struct posting* p = bpf_ringbuf_reserve(&recorded, RECORD_HEAD_BYTES, 0);
     if (!p) {
         books_stat(NULL, STAT_RECORDS_LOST);
         return;
@@ -55,7 +55,7 @@ static __noinline void record_facts(u32 type, u64 epoll, u64 file, s32 fd, u64 d
 }
 
 /* Where a call was made is known only after it was booked, and on another CPU its events may be by then. */
-static __always_inline void record_site(u32 type, const struct registration_key *key, u64 site)
+static __always_inline void record_site(u32 type, const struct registration_key* key, u64 site)
 {
     if (recording)
         record_facts(type, key->epoll, key->file, key->fd, site);
@@ -75,11 +75,11 @@ static __always_inline void record_shown(u32 type, u64 epoll, s32 fd, u64 data)
         record_facts(type, epoll, 0, fd, data);
 }
 
-static __always_inline void record_swept(u64 file, const struct file_state *s, u64 now)
+static __always_inline void record_swept(u64 file, const struct file_state* s, u64 now)
 {
     if (!recording)
         return;
-    struct posting *p = bpf_ringbuf_reserve(&recorded, RECORD_STATE_BYTES, 0);
+    struct posting* p = bpf_ringbuf_reserve(&recorded, RECORD_STATE_BYTES, 0);
     if (!p) {
         books_stat(NULL, STAT_RECORDS_LOST);
         return;
@@ -93,11 +93,11 @@ static __always_inline void record_swept(u64 file, const struct file_state *s, u
     bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
 }
 
-static __always_inline void record_row(const struct sweep_record *out)
+static __always_inline void record_row(const struct sweep_record* out)
 {
     if (!recording)
         return;
-    struct recorded_row *row = bpf_ringbuf_reserve(&recorded, sizeof(*row), 0);
+    struct recorded_row* row = bpf_ringbuf_reserve(&recorded, sizeof(*row), 0);
     if (!row) {
         books_stat(NULL, STAT_RECORDS_LOST);
         return;
@@ -119,10 +119,10 @@ static __always_inline void record_row(const struct sweep_record *out)
 
 static __noinline void record_dying_file(u64 file)
 {
-    const struct file_row *f = bpf_map_lookup_elem(&file_rows, &file);
+    const struct file_row* f = bpf_map_lookup_elem(&file_rows, &file);
     if (!f)
         return;
-    struct file_totals *t = bpf_ringbuf_reserve(&recorded, sizeof(*t), 0);
+    struct file_totals* t = bpf_ringbuf_reserve(&recorded, sizeof(*t), 0);
     if (!t) {
         books_stat(NULL, STAT_RECORDS_LOST);
         return;
@@ -137,12 +137,12 @@ static __always_inline void record_file_totals(u64 file)
         record_dying_file(file);
 }
 
-static __always_inline void record_registration_totals(const struct registration_key *key,
-                                                       const struct registration_row *r)
+static __always_inline void record_registration_totals(const struct registration_key* key,
+                                                       const struct registration_row* r)
 {
     if (!recording)
         return;
-    struct registration_totals *t = bpf_ringbuf_reserve(&recorded, sizeof(*t), 0);
+    struct registration_totals* t = bpf_ringbuf_reserve(&recorded, sizeof(*t), 0);
     if (!t) {
         books_stat(NULL, STAT_RECORDS_LOST);
         return;

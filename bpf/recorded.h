@@ -11,32 +11,32 @@
 
 enum record_type {
     /* From the kernel, in the order in which it kept its books. The first ones are struct posting. */
-    RECORD_POSTING = 0,    /* booked as its kind says */
-    RECORD_REFUSED = 1,    /* booked by ledger_refused() alone */
-    RECORD_BAD_FD = 2,     /* booked by ledger_bad_fd() alone */
-    RECORD_WROTE = 3,      /* booked by ledger_wrote() alone: the file has no row */
-    RECORD_SWEPT = 4,      /* the sweep found `state` of `file` changed at `time` */
-    RECORD_GONE = 5,       /* the kernel says that the registration epoll, file, fd is no more */
-    RECORD_FILE_GONE = 6,  /* ... that the file is no more */
-    RECORD_EPOLL_GONE = 7, /* ... that the epoll instance is no more */
-    RECORD_THREAD_GONE = 8, /* fd: the tid that exits */
-    RECORD_SWEEP_END = 9,  /* the walk over the books is over */
-    RECORD_ROW = 10,       /* struct recorded_row: the sweep shows a file and one of its registrations */
+    RECORD_POSTING = 0,      /* booked as its kind says */
+    RECORD_REFUSED = 1,      /* booked by ledger_refused() alone */
+    RECORD_BAD_FD = 2,       /* booked by ledger_bad_fd() alone */
+    RECORD_WROTE = 3,        /* booked by ledger_wrote() alone: the file has no row */
+    RECORD_SWEPT = 4,        /* the sweep found `state` of `file` changed at `time` */
+    RECORD_GONE = 5,         /* the kernel says that the registration epoll, file, fd is no more */
+    RECORD_FILE_GONE = 6,    /* ... that the file is no more */
+    RECORD_EPOLL_GONE = 7,   /* ... that the epoll instance is no more */
+    RECORD_THREAD_GONE = 8,  /* fd: the tid that exits */
+    RECORD_SWEEP_END = 9,    /* the walk over the books is over */
+    RECORD_ROW = 10,         /* struct recorded_row: the sweep shows a file and one of its registrations */
     RECORD_FILE_TOTALS = 11, /* struct file_totals: as the kernel counted, when its row went */
     RECORD_REGISTRATION_TOTALS = 12,
-    RECORD_SITE = 13,      /* struct posting: data is where epoll, file, fd was armed (registration_row.armed_site) */
-    RECORD_EPOLL_ROW = 14, /* struct posting: the sweep shows epoll as it is now */
+    RECORD_SITE = 13,       /* struct posting: data is where epoll, file, fd was armed (registration_row.armed_site) */
+    RECORD_EPOLL_ROW = 14,  /* struct posting: the sweep shows epoll as it is now */
     RECORD_THREAD_ROW = 15, /* ... the thread that is `fd`; data: 1 while it is stopped or frozen */
-    RECORD_LEFT_SITE = 16, /* as RECORD_SITE, of registration_row.left_site */
+    RECORD_LEFT_SITE = 16,  /* as RECORD_SITE, of registration_row.left_site */
     /* From user space. */
-    RECORD_WAITS = 32,     /* struct posting: tid of tgid waited on epoll before we attached, since `time` */
-    RECORD_LOOK = 33,      /* the rules looked: u64 time */
-    RECORD_STATS = 34,     /* counters of enum ledger_stat that are not 0: u32 slot, u32 0, u64 value, ... */
-    RECORD_PROCESS = 35,   /* JSON: what is known of a process changed */
-    RECORD_STACK = 36,     /* JSON: where in the program a call was made */
-    RECORD_NOTE = 37,      /* text: something that limits what a report means */
-    RECORD_END = 38,       /* the recording is whole; nothing follows */
-    RECORD_AWAY = 39,      /* struct recorded_away, any number: what threads do that are away from their epoll */
+    RECORD_WAITS = 32,        /* struct posting: tid of tgid waited on epoll before we attached, since `time` */
+    RECORD_LOOK = 33,         /* the rules looked: u64 time */
+    RECORD_STATS = 34,        /* counters of enum ledger_stat that are not 0: u32 slot, u32 0, u64 value, ... */
+    RECORD_PROCESS = 35,      /* JSON: what is known of a process changed */
+    RECORD_STACK = 36,        /* JSON: where in the program a call was made */
+    RECORD_NOTE = 37,         /* text: something that limits what a report means */
+    RECORD_END = 38,          /* the recording is whole; nothing follows */
+    RECORD_AWAY = 39,         /* struct recorded_away, any number: what threads do that are away from their epoll */
     RECORD_UNREGISTERED = 40, /* struct unregistered_socket, any number: sockets that no epoll holds (unregistered.h) */
 };
 
@@ -50,7 +50,7 @@ struct recorded_away {
 
 /* What the sweep reads from the kernel beside the books. */
 struct recorded_row {
-    u8 kind;   /* 0 */
+    u8 kind; /* 0 */
     u8 pad[2];
     u8 record; /* RECORD_ROW */
     u32 live_mask;
@@ -108,7 +108,7 @@ struct registration_totals {
     u32 futile;
 };
 
-static __always_inline void totals_of_file(struct file_totals *t, u64 id, const struct file_row *f, u64 now)
+static __always_inline void totals_of_file(struct file_totals* t, u64 id, const struct file_row* f, u64 now)
 {
     t->kind = 0;
     t->file_kind = f->kind;
@@ -132,8 +132,8 @@ static __always_inline void totals_of_file(struct file_totals *t, u64 id, const 
     t->wakes = f->wakes;
 }
 
-static __always_inline void totals_of_registration(struct registration_totals *t, const struct registration_key *key,
-                                                   const struct registration_row *r, u64 now)
+static __always_inline void totals_of_registration(struct registration_totals* t, const struct registration_key* key,
+                                                   const struct registration_row* r, u64 now)
 {
     t->kind = 0;
     t->pad[0] = 0;

@@ -13,24 +13,25 @@ struct registration_key {
 };
 
 enum registration_flag {
-    REGISTRATION_SEEDED = 1,   /* existed before we attached */
-    REGISTRATION_KNOWN = 2,    /* one delivery or ctl was seen since: its history counts */
-    REGISTRATION_FIRED = 4,    /* ONESHOT: delivered and not re-armed */
-    REGISTRATION_REARMED = 8,  /* MOD since the last delivery */
-    REGISTRATION_READY = 16,   /* sweep: on the ready list */
-    REGISTRATION_IDLE = 32,    /* no progress before the delivery now being booked */
+    REGISTRATION_SEEDED = 1,      /* existed before we attached */
+    REGISTRATION_KNOWN = 2,       /* one delivery or ctl was seen since: its history counts */
+    REGISTRATION_FIRED = 4,       /* ONESHOT: delivered and not re-armed */
+    REGISTRATION_REARMED = 8,     /* MOD since the last delivery */
+    REGISTRATION_READY = 16,      /* sweep: on the ready list */
+    REGISTRATION_IDLE = 32,       /* no progress before the delivery now being booked */
     REGISTRATION_ADDED_EDGE = 64, /* EPOLLET was in the mask of its ADD */
-    REGISTRATION_CLIENT = 128, /* counted in epoll_row.clients */
-    REGISTRATION_SHARED = 256, /* its newest event may have been that of another one with the same data */
-    REGISTRATION_ASKED = 512,  /* whoever was told of it was asked whether the number leads to the file */
-    REGISTRATION_UNREACHED = 1024, /* a ghost whose close was not seen: its number was found to lead elsewhere or nowhere */
+    REGISTRATION_CLIENT = 128,    /* counted in epoll_row.clients */
+    REGISTRATION_SHARED = 256,    /* its newest event may have been that of another one with the same data */
+    REGISTRATION_ASKED = 512,     /* whoever was told of it was asked whether the number leads to the file */
+    REGISTRATION_UNREACHED =
+        1024, /* a ghost whose close was not seen: its number was found to lead elsewhere or nowhere */
 };
 
 /* The calls of one sort that failed in a run, with an error that is not EAGAIN. */
 struct failed_calls {
     u32 count; /* as the newest of them, in a row */
     u16 error;
-    u8 kind;   /* enum posting_kind */
+    u8 kind; /* enum posting_kind */
     u8 pad;
 };
 
@@ -58,30 +59,30 @@ struct run_calls {
  * the next begins; best_run_* is a run that ended.
  */
 struct registration_row {
-    u64 item;         /* struct epitem *, witness that the registration still exists; 0: not known */
+    u64 item; /* struct epitem *, witness that the registration still exists; 0: not known */
     u64 data;
     u64 added_at;
-    u64 armed_at;     /* last successful ADD or MOD */
+    u64 armed_at; /* last successful ADD or MOD */
     u64 delivered_at;
-    u64 ready_at;     /* first readiness call since the last delivery; 0: none seen */
-    u64 fired_at;     /* ONESHOT: the delivery that disarmed it; 0: armed */
-    u64 token_io;     /* progress token at the last delivery */
+    u64 ready_at; /* first readiness call since the last delivery; 0: none seen */
+    u64 fired_at; /* ONESHOT: the delivery that disarmed it; 0: armed */
+    u64 token_io; /* progress token at the last delivery */
     u64 token_aux;
-    u64 run_at;       /* first futile return of the present run */
-    u64 run_cpu;      /* CPU time of the thread at that moment */
-    u64 run_last_at;  /* newest futile return of the run */
-    u64 run_spent;    /* CPU time from run_at to run_last_at */
-    u64 best_run_ns;  /* longest run that ended, and what it was like */
+    u64 run_at;      /* first futile return of the present run */
+    u64 run_cpu;     /* CPU time of the thread at that moment */
+    u64 run_last_at; /* newest futile return of the run */
+    u64 run_spent;   /* CPU time from run_at to run_last_at */
+    u64 best_run_ns; /* longest run that ended, and what it was like */
     u64 best_run_at;
-    u64 futile_ns;    /* over all runs of LEDGER_RUN returns and more: how long they lasted, */
-    u64 futile_cpu;   /* and CPU time of the thread meanwhile */
+    u64 futile_ns;  /* over all runs of LEDGER_RUN returns and more: how long they lasted, */
+    u64 futile_cpu; /* and CPU time of the thread meanwhile */
     u32 best_run;
     u32 best_run_events;
     u32 token_moves;
     u32 token_backlog;
-    u32 run;          /* consecutive futile returns that reported it */
-    u32 futile;       /* futile returns in such runs: useful work may break one spin into many */
-    u32 run_events;   /* bits reported in the run; it stands, as all of run_*, until the next one begins */
+    u32 run;        /* consecutive futile returns that reported it */
+    u32 futile;     /* futile returns in such runs: useful work may break one spin into many */
+    u32 run_events; /* bits reported in the run; it stands, as all of run_*, until the next one begins */
     u32 mask;
     u32 deliveries;
     u32 delivered_in;
@@ -92,19 +93,19 @@ struct registration_row {
     u32 delivered_events; /* of the last delivery */
     u32 delivered_tid;
     u32 ctl_tid;
-    u16 flags;        /* enum registration_flag */
+    u16 flags; /* enum registration_flag */
     u8 flags_pad;
-    u8 open;          /* 1: filled in, and on the index. 0: another CPU is about to do so */
+    u8 open; /* 1: filled in, and on the index. 0: another CPU is about to do so */
 
     u32 flips;            /* MODs that switched between edge- and level-triggered */
     u32 delivered_unread; /* state.unread at the last delivery */
-    u32 tgid;         /* who added it; 0: existed before we attached */
-    u32 self_readies; /* readiness calls made in the context of that process */
-    u32 best_run_mask; /* in force during best_run */
+    u32 tgid;             /* who added it; 0: existed before we attached */
+    u32 self_readies;     /* readiness calls made in the context of that process */
+    u32 best_run_mask;    /* in force during best_run */
     u32 mask_pad;
 
-    u64 armed_site;   /* where the last ADD or MOD was called (sites.h); 0: not known */
-    u64 left_site;    /* edge-triggered: where the last read or accept was called that left something; 0: not known */
+    u64 armed_site; /* where the last ADD or MOD was called (sites.h); 0: not known */
+    u64 left_site;  /* edge-triggered: where the last read or accept was called that left something; 0: not known */
     struct run_calls run_calls;
     struct run_calls best_run_calls;
 };
@@ -128,5 +129,6 @@ struct index_row {
 #ifdef __cplusplus
 static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct run_calls) == 4 + 2 * BETWEEN_KINDS + 8 * FAILED_SORTS);
-static_assert(sizeof(struct registration_row) == 17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
+static_assert(sizeof(struct registration_row) ==
+              17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
 #endif

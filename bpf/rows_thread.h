@@ -22,55 +22,55 @@ struct thread_row {
     u64 waste_file;  /* herd: CPU until the next wake-up goes to this file's account */
     u64 wrote_at;    /* last write to any socket, pipe or eventfd */
     u64 wrote_file;
-    u64 handoff_at;  /* last futex wake-up of somebody else */
+    u64 handoff_at; /* last futex wake-up of somebody else */
     u32 tgid;
     s32 timeout_ms;
     u32 returns;
     u8 waiting;
-    u8 trying_sole;  /* trying_file was the only event of that return */
-    u8 seeded;       /* it waited before we attached: that return may go unseen */
-    u8 nap_wanted;   /* when nap_call returns it leaves its user stack (naps.h) */
+    u8 trying_sole; /* trying_file was the only event of that return */
+    u8 seeded;      /* it waited before we attached: that return may go unseen */
+    u8 nap_wanted;  /* when nap_call returns it leaves its user stack (naps.h) */
 
-    u64 call_file;     /* POSTING_ENTER: it is in a call on this file since call_at; 0: in none */
+    u64 call_file; /* POSTING_ENTER: it is in a call on this file since call_at; 0: in none */
     u64 call_at;
     u64 duplicate_file; /* told of it at the same time as another thread, result still open */
-    u64 uring_at;      /* newest io_uring_enter */
-    u64 zero_at;       /* newest epoll_wait with timeout 0 that found nothing, */
-    u64 zero_cpu;      /* and the thread's CPU time then */
-    u32 zeros;         /* how many of them */
-    u32 zero_run;      /* in a row now */
-    u32 zero_bursts;   /* rows of LEDGER_BURST and more that ended in a wait with a timeout */
-    u32 call_switches; /* of POSTING_ENTER */
-    u64 zero_since;    /* first wait of the present row of waits with timeout 0, events or not; 0: it waits with another */
-    u64 timed_ns;      /* spent in waits with another timeout, */
-    u32 timed_waits;   /* which were so many */
-    s32 accepted;      /* 1 + the descriptor that its newest accept() since it came back made; 0: none */
+    u64 uring_at;       /* newest io_uring_enter */
+    u64 zero_at;        /* newest epoll_wait with timeout 0 that found nothing, */
+    u64 zero_cpu;       /* and the thread's CPU time then */
+    u32 zeros;          /* how many of them */
+    u32 zero_run;       /* in a row now */
+    u32 zero_bursts;    /* rows of LEDGER_BURST and more that ended in a wait with a timeout */
+    u32 call_switches;  /* of POSTING_ENTER */
+    u64 zero_since; /* first wait of the present row of waits with timeout 0, events or not; 0: it waits with another */
+    u64 timed_ns;   /* spent in waits with another timeout, */
+    u32 timed_waits; /* which were so many */
+    s32 accepted;    /* 1 + the descriptor that its newest accept() since it came back made; 0: none */
     /* EP404: what it does between a return and its next wait, counted from its last wake-up in epoll_wait or,
      * where it does not sleep, from at most LEDGER_BASE_NS before the return */
     u64 base_at;
     u64 base_cpu;
-    u64 base_delay;  /* time it had waited for a CPU */
-    u64 naps_ns;     /* asleep in system calls */
-    u64 nap_ns;      /* longest of these sleeps */
-    s32 nap_call;    /* in this call */
-    u32 batch;       /* events of the last return */
+    u64 base_delay; /* time it had waited for a CPU */
+    u64 naps_ns;    /* asleep in system calls */
+    u64 nap_ns;     /* longest of these sleeps */
+    s32 nap_call;   /* in this call */
+    u32 batch;      /* events of the last return */
     /* EP504: fds of the present batch that were closed or removed before their event was acted on */
-    u64 stale_pass;  /* return_at of that batch */
+    u64 stale_pass; /* return_at of that batch */
     u64 stale_closed_at;
     s32 stale_fds[STALE_FDS];
     u32 stale_next;
-    u8 stopped;      /* the sweep found it stopped, traced or frozen */
+    u8 stopped; /* the sweep found it stopped, traced or frozen */
     u8 stale_pad[3];
-    u64 nap_until;   /* EP404: end of the sleep of nap_ns */
-    u64 stopped_ns;  /* since base_at: stopped, not asleep */
-    u64 stopped_at;  /* newest moment at which it was known to be stopped; 0: never */
-    u64 task;        /* struct task_struct *, by which the sweep asks; 0: not seen yet */
+    u64 nap_until;  /* EP404: end of the sleep of nap_ns */
+    u64 stopped_ns; /* since base_at: stopped, not asleep */
+    u64 stopped_at; /* newest moment at which it was known to be stopped; 0: never */
+    u64 task;       /* struct task_struct *, by which the sweep asks; 0: not seen yet */
 };
 
 /* Not a row: what one return of epoll_wait has brought so far. */
 struct ledger_batch {
-    u32 useful; /* at least one event had made progress since its last delivery, or may have */
-    u32 idle;   /* at least one had not */
+    u32 useful;     /* at least one event had made progress since its last delivery, or may have */
+    u32 idle;       /* at least one had not */
     u64 woken_file; /* the thread was woken through this file, 0: not known */
 };
 
@@ -98,5 +98,6 @@ enum process_flag {
 #define PROCESS_UNSEEN (PROCESS_32BIT | PROCESS_NEW)
 
 #ifdef __cplusplus
-static_assert(sizeof(struct thread_row) == 10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
+static_assert(sizeof(struct thread_row) ==
+              10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
 #endif

@@ -17,7 +17,7 @@ u64 seeded_file = 0;
 u64 seeded_at = 0; /* how far its list was walked; 0: to its end */
 
 /* Its output may have been cut short before we looked: whether it was, nobody can say, but when there is room again. */
-static __always_inline bool is_full(struct file *file, u8 kind)
+static __always_inline bool is_full(struct file* file, u8 kind)
 {
     struct file_state s = {};
     read_output(&s, file, kind);
@@ -28,8 +28,8 @@ static __always_inline bool is_full(struct file *file, u8 kind)
 /* Global: so it is verified once, not once per registration. */
 __noinline int seed_registration(u32 tgid, u32 tid)
 {
-    struct epitem *item = (void *)seeded_item;
-    struct file *file = READ(item, ffd.file);
+    struct epitem* item = (void*)seeded_item;
+    struct file* file = READ(item, ffd.file);
     struct registration_key key = key_of(item, file);
     if (books_registration(NULL, &key))
         return 0;
@@ -56,7 +56,7 @@ __noinline int seed_registration(u32 tgid, u32 tid)
     if (is_full(file, p.file_kind))
         p.flags |= POSTING_FULL;
     ledger_add(NULL, &p);
-    struct registration_row *r = books_registration(NULL, &key);
+    struct registration_row* r = books_registration(NULL, &key);
     if (r)
         r->item = (u64)item;
     record(&p, RECORD_POSTING);
@@ -79,7 +79,7 @@ __noinline int seed_stretch(u32 tgid, u32 tid)
 }
 
 /* Not in line: its posting and that of seed_registration() together are more stack than there is. */
-static __noinline void seed_epoll(struct task_struct *task, struct file *file, u32 fd)
+static __noinline void seed_epoll(struct task_struct* task, struct file* file, u32 fd)
 {
     struct posting p = {};
     p.kind = POSTING_SEEDED;
@@ -88,7 +88,7 @@ static __noinline void seed_epoll(struct task_struct *task, struct file *file, u
     p.tid = tid_of(task);
     p.epfd = (s32)fd;
     p.epoll = (u64)READ(file, private_data);
-    struct epoll_row *e = ledger_open_epoll(NULL, &p);
+    struct epoll_row* e = ledger_open_epoll(NULL, &p);
     if (e)
         e->file = (u64)file;
     record(&p, RECORD_POSTING);
@@ -100,14 +100,14 @@ static __noinline void seed_epoll(struct task_struct *task, struct file *file, u
  * the file lives on elsewhere; the user side compares with fdinfo and counts them.
  */
 SEC("iter/task_file")
-int on_seed(struct bpf_iter__task_file *ctx)
+int on_seed(struct bpf_iter__task_file* ctx)
 {
-    struct task_struct *task = ctx->task;
-    struct file *file = ctx->file;
+    struct task_struct* task = ctx->task;
+    struct file* file = ctx->file;
     if (!task || !file)
         return 0;
     u32 tgid = tgid_of(task);
-    struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    struct process_row* row = bpf_map_lookup_elem(&process_rows, &tgid);
     if (!row)
         return 0;
     meet_program(task, row, tgid); /* where user space could not look at its file */
@@ -131,26 +131,26 @@ int on_seed(struct bpf_iter__task_file *ctx)
 }
 
 /* Only lives on the stack below; this makes its layout part of the object, where a test looks it up. */
-const struct learn_record *learn_record_layout;
+const struct learn_record* learn_record_layout;
 
 SEC("iter/task_file")
-int on_learn(struct bpf_iter__task_file *ctx)
+int on_learn(struct bpf_iter__task_file* ctx)
 {
-    struct task_struct *task = ctx->task;
-    struct file *file = ctx->file;
+    struct task_struct* task = ctx->task;
+    struct file* file = ctx->file;
     if (!task || !file || READ(task, tgid) != (s32)(bpf_get_current_pid_tgid() >> 32))
         return 0;
     learn_pid_namespace();
     struct learn_record out = {};
-    void *private = READ(file, private_data);
+    void* private = READ(file, private_data);
     out.fd = ctx->fd;
     out.poll = (u64)poll_of(file);
     /* Meaningful only for our own eventfd and timerfd; user space knows which these are. */
-    struct eventfd_ctx *eventfd = private;
-    struct list_head *first = READ(eventfd, wqh.head.next);
-    struct wait_queue_entry *entry = (void *)first - bpf_core_field_offset(struct wait_queue_entry, entry);
+    struct eventfd_ctx* eventfd = private;
+    struct list_head* first = READ(eventfd, wqh.head.next);
+    struct wait_queue_entry* entry = (void*)first - bpf_core_field_offset(struct wait_queue_entry, entry);
     out.callback = (u64)READ(entry, func);
-    out.function = (u64)READ((struct timerfd_ctx *)private, t.tmr.function);
+    out.function = (u64)READ((struct timerfd_ctx*)private, t.tmr.function);
     bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
     return 0;
 }

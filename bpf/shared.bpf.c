@@ -13,9 +13,9 @@ __noinline u64 look_for_item(u64 epoll, u64 file, u32 fd)
 {
     struct registration_key key = {.epoll = epoll, .file = file, .fd = (s32)fd, .pad = 0};
     struct item_walk w;
-    walk_items(&w, (struct file *)file);
+    walk_items(&w, (struct file*)file);
     for (int i = 0; i < CHAIN_MAX; i++) {
-        struct epitem *item = next_item(&w);
+        struct epitem* item = next_item(&w);
         if (!item)
             return 0;
         if (item_matches(item, &key))
@@ -28,7 +28,7 @@ __noinline u64 look_for_item(u64 epoll, u64 file, u32 fd)
 __noinline int drop_registration(u64 epoll, u64 file, u32 fd, u32 how)
 {
     struct registration_key key = {.epoll = epoll, .file = file, .fd = (s32)fd, .pad = 0};
-    struct registration_row *r = books_registration(NULL, &key);
+    struct registration_row* r = books_registration(NULL, &key);
     if (!r)
         return 0;
     if (how & DROP_GONE)

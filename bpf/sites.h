@@ -10,18 +10,15 @@
 #include "call.h"
 #include "python_walk.h"
 
-static __always_inline struct pt_regs *user_registers(void)
-{
-    return entry_registers(waker_task());
-}
+static __always_inline struct pt_regs* user_registers(void) { return entry_registers(waker_task()); }
 
 #define SITE_WORDS 96  /* of the stack, from its pointer upwards */
 #define SITE_CALLERS 8 /* return addresses among them that count */
 #define SITE_LOOKS 64  /* words of which it takes a look at the code to know */
 #define SITE_FRAMES 32
 #define FRAMES_WITHIN (1 << 20) /* of the stack pointer, bytes */
-#define SITE_PYTHON 8  /* Python frames that count, where it is a Python program */
-#define SITE_MEMO 512  /* words whose code was looked at, a power of two */
+#define SITE_PYTHON 8           /* Python frames that count, where it is a Python program */
+#define SITE_MEMO 512           /* words whose code was looked at, a power of two */
 
 #define KNOWN_SITES 32 /* places that are remembered, a power of two, */
 #define KNOWN_WAYS 4   /* so many of one key */
@@ -36,9 +33,9 @@ static __always_inline struct pt_regs *user_registers(void)
  * is compared as long as nobody that it calls uses that register.) Whatever else is on the stack may have changed.
  */
 struct known_site {
-    u64 sp; /* 0: none */
+    u64 sp;          /* 0: none */
     u64 instruction; /* of the call, with what the link register tells of who called */
-    u64 frame; /* the frame pointer, where it points into the stack */
+    u64 frame;       /* the frame pointer, where it points into the stack */
     u64 mm;
     u64 callers; /* their hash */
     u32 words;   /* of the stack, up to the last of them */
@@ -89,18 +86,18 @@ static __always_inline u64 mix(u64 hash, u64 value)
  */
 __noinline int call_before(u32 copy, u64 word)
 {
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    struct site_view* v = bpf_map_lookup_elem(&site_views, &copy);
     if (!v)
         return 0;
     u64 code, tag = mix(word, v->tgid) & ~1ULL;
-    u64 *known = &v->memo[tag >> 32 & (SITE_MEMO - 1)];
+    u64* known = &v->memo[tag >> 32 & (SITE_MEMO - 1)];
     if ((*known & ~1ULL) != tag)
-        *known = tag | (!bpf_probe_read_user(&code, sizeof(code), (void *)(word - sizeof(code))) && ends_in_call(code));
+        *known = tag | (!bpf_probe_read_user(&code, sizeof(code), (void*)(word - sizeof(code))) && ends_in_call(code));
     return *known & 1;
 }
 
 /* Is this word a return address? Of the program's own code for sure enough, elsewhere when a call stands before it. */
-static __always_inline bool returns_to(struct site_view *v, u32 copy, u64 word)
+static __always_inline bool returns_to(struct site_view* v, u32 copy, u64 word)
 {
     if (word >= v->text_start && word < v->text_end)
         return true;
@@ -110,7 +107,7 @@ static __always_inline bool returns_to(struct site_view *v, u32 copy, u64 word)
     return call_before(copy, word);
 }
 
-static __always_inline void keep_word(struct site_view *v, u64 at, u64 word)
+static __always_inline void keep_word(struct site_view* v, u64 at, u64 word)
 {
     u64 nth = v->kept;
     asm volatile("" : "+r"(nth)); /* else clang forgets the bound before the verifier sees it */
@@ -126,7 +123,7 @@ static __always_inline void keep_word(struct site_view *v, u64 at, u64 word)
 }
 
 /* The callers by their frame pointers, where there are such (all of Go). 0: there are none. */
-static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, u64 frame)
+static __always_inline u64 hash_frames(struct site_view* v, u32 copy, u64 hash, u64 frame)
 {
     u64 least = v->sp;
     v->found = 0;
@@ -134,7 +131,7 @@ static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, 
         u64 pair[2];
         if (frame < least || frame - v->sp > FRAMES_WITHIN || frame % 8)
             break;
-        if (bpf_probe_read_user(pair, sizeof(pair), (void *)frame)) {
+        if (bpf_probe_read_user(pair, sizeof(pair), (void*)frame)) {
             v->kept = SITE_KEPT + 1; /* another time, something may be there */
             break;
         }
@@ -155,7 +152,7 @@ static __always_inline u64 hash_frames(struct site_view *v, u32 copy, u64 hash, 
 _Static_assert(SITE_WORDS % SITE_STRETCH == 0, "stretches are whole");
 __noinline int hash_stretch(u32 copy, u32 first, u32 words)
 {
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    struct site_view* v = bpf_map_lookup_elem(&site_views, &copy);
     u64 at = first;
     asm volatile("" : "+r"(at)); /* else clang forgets the bound before the verifier sees it */
     if (!v || at > SITE_WORDS - SITE_STRETCH)
@@ -175,7 +172,7 @@ __noinline int hash_stretch(u32 copy, u32 first, u32 words)
 
 /* The callers by what looks like a return address on the stack. Left-overs of earlier calls are among them: they make
  * one place look like several, and never several like one. */
-static __always_inline u64 hash_words(struct site_view *v, u32 copy, u64 hash, u32 words)
+static __always_inline u64 hash_words(struct site_view* v, u32 copy, u64 hash, u32 words)
 {
     v->found = 0;
     v->kept = 0;
@@ -188,15 +185,16 @@ static __always_inline u64 hash_words(struct site_view *v, u32 copy, u64 hash, u
 }
 
 /* Of the places with this key, the nth. */
-static __always_inline struct known_site *known_way(struct site_view *v, u64 way)
+static __always_inline struct known_site* known_way(struct site_view* v, u64 way)
 {
-    const struct known_site *k = &v->now;
+    const struct known_site* k = &v->now;
     u64 at = (mix(mix(k->sp, k->instruction), k->mm) >> 32) * KNOWN_WAYS + way % KNOWN_WAYS;
-    asm volatile("" : "+r"(at)); /* else clang drops the mask below, or puts it where not every verifier sees the bound */
+    asm volatile(""
+                 : "+r"(at)); /* else clang drops the mask below, or puts it where not every verifier sees the bound */
     return &v->known[at & (KNOWN_SITES - 1)];
 }
 
-static __always_inline bool has_key(const struct known_site *k, const struct known_site *now)
+static __always_inline bool has_key(const struct known_site* k, const struct known_site* now)
 {
     return k->sp == now->sp && k->instruction == now->instruction && k->frame == now->frame && k->mm == now->mm;
 }
@@ -204,20 +202,20 @@ static __always_inline bool has_key(const struct known_site *k, const struct kno
 /* Is it one that is remembered? Global: verified once. (And no loop's head right after a call: 5.10's verifier refuses that.) */
 __noinline int recall_site(u32 copy)
 {
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    struct site_view* v = bpf_map_lookup_elem(&site_views, &copy);
     u64 words = 0;
     if (!v)
         return 0;
     for (u32 way = 0; way < KNOWN_WAYS; way++) {
-        const struct known_site *k = known_way(v, way);
+        const struct known_site* k = known_way(v, way);
         if (has_key(k, &v->now) && words < k->words)
             words = k->words;
     }
     asm volatile("" : "+r"(words));
-    if (!words || words >= SITE_ROOM || bpf_probe_read_user(v->word, words * sizeof(v->word[0]), (void *)v->sp))
+    if (!words || words >= SITE_ROOM || bpf_probe_read_user(v->word, words * sizeof(v->word[0]), (void*)v->sp))
         return 0;
     for (u32 way = 0; way < KNOWN_WAYS; way++) {
-        const struct known_site *k = known_way(v, way);
+        const struct known_site* k = known_way(v, way);
         if (!has_key(k, &v->now))
             continue;
         u64 differs = 0;
@@ -237,7 +235,7 @@ __noinline int recall_site(u32 copy)
 /* Not where words were left that nobody took a look at: what was found behind them says too little of them. */
 __noinline int remember_site(u32 copy)
 {
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
+    struct site_view* v = bpf_map_lookup_elem(&site_views, &copy);
     if (!v || !v->kept || v->kept > SITE_KEPT || !v->looks_left)
         return 0;
     u32 kept = v->kept;
@@ -253,16 +251,17 @@ __noinline int remember_site(u32 copy)
 }
 
 /* A stack may end before so many words, and a probe read that runs past the mapping fails as a whole. */
-static __always_inline u32 read_words(struct site_view *v)
+static __always_inline u32 read_words(struct site_view* v)
 {
-    if (!bpf_probe_read_user(v->word, SITE_WORDS * 8, (void *)v->sp))
+    if (!bpf_probe_read_user(v->word, SITE_WORDS * 8, (void*)v->sp))
         return SITE_WORDS;
-    if (!bpf_probe_read_user(v->word, SITE_WORDS / 4 * 8, (void *)v->sp))
+    if (!bpf_probe_read_user(v->word, SITE_WORDS / 4 * 8, (void*)v->sp))
         return SITE_WORDS / 4;
-    return bpf_probe_read_user(v->word, 8, (void *)v->sp) ? 0 : 1;
+    return bpf_probe_read_user(v->word, 8, (void*)v->sp) ? 0 : 1;
 }
 
-static __always_inline void look_for_callers(struct site_view *v, u32 copy, struct task_struct *task, u64 hash, u64 frame)
+static __always_inline void look_for_callers(struct site_view* v, u32 copy, struct task_struct* task, u64 hash,
+                                             u64 frame)
 {
     v->text_start = READ(task, mm, start_code);
     v->text_end = READ(task, mm, end_code);
@@ -272,7 +271,8 @@ static __always_inline void look_for_callers(struct site_view *v, u32 copy, stru
     v->hash = hash_frames(v, copy, hash, frame);
     if (!v->hash) {
         hash_words(v, copy, hash, read_words(v));
-    } else if (!bpf_probe_read_user(v->word, 8, (void *)v->sp)) { /* libc's wrapper has no frame: who called it stands here */
+    } else if (!bpf_probe_read_user(v->word, 8,
+                                    (void*)v->sp)) { /* libc's wrapper has no frame: who called it stands here */
         v->hash = mix(v->hash, v->word[0]);
         keep_word(v, 0, v->word[0]);
     }
@@ -282,7 +282,7 @@ static __always_inline void look_for_callers(struct site_view *v, u32 copy, stru
 /* All that a Python program calls, it calls from the same few places of the interpreter. */
 static __always_inline u64 mix_python(u64 hash, u32 copy, u32 tgid, u32 tid)
 {
-    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
+    struct python_view* v = bpf_map_lookup_elem(&python_views, &copy);
     if (!v)
         return hash;
     u32 found = walk_python(v, copy, tgid, tid, SITE_PYTHON);
@@ -300,13 +300,13 @@ static __always_inline u64 mix_python(u64 hash, u32 copy, u32 tgid, u32 tid)
 __noinline int find_site(u32 which)
 {
     u32 copy = which / (CALL_SLOTS / 2);
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
-    struct site_view *v = bpf_map_lookup_elem(&site_views, &copy);
-    struct pt_regs *registers = user_registers();
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
+    struct site_view* v = bpf_map_lookup_elem(&site_views, &copy);
+    struct pt_regs* registers = user_registers();
     if (!c || !v || !registers)
         return 0;
-    const struct posting *p = &c->posting;
-    struct task_struct *task = waker_task();
+    const struct posting* p = &c->posting;
+    struct task_struct* task = waker_task();
     u64 frame = user_frame_pointer(registers);
     v->sp = user_stack_pointer(registers);
     v->tgid = p->tgid;

@@ -21,13 +21,13 @@ extern struct site_table sites SEC(".maps");
 
 /* Whole pages from the one with the stack pointer upwards; a probe read that runs past the mapping fails as a
  * whole, and so does one of a page that is not in memory. */
-static __always_inline u32 copy_stack(u8 *slice, u64 start)
+static __always_inline u32 copy_stack(u8* slice, u64 start)
 {
     u32 bytes = 0;
     for (u32 page = 0; page < STACK_PAGES; page++) {
         if ((page + 1) * STACK_PAGE > stack_bytes)
             break;
-        if (bpf_probe_read_user(slice + page * STACK_PAGE, STACK_PAGE, (void *)(start + page * STACK_PAGE)))
+        if (bpf_probe_read_user(slice + page * STACK_PAGE, STACK_PAGE, (void*)(start + page * STACK_PAGE)))
             break;
         bytes += STACK_PAGE;
     }
@@ -38,17 +38,17 @@ static __always_inline u32 copy_stack(u8 *slice, u64 start)
 __noinline int take_stack(u32 which, u32 role)
 {
     u32 copy = which / (CALL_SLOTS / 2);
-    struct call *c = bpf_map_lookup_elem(&calls, &which);
-    struct python_view *v = bpf_map_lookup_elem(&python_views, &copy);
+    struct call* c = bpf_map_lookup_elem(&calls, &which);
+    struct python_view* v = bpf_map_lookup_elem(&python_views, &copy);
     if (!stack_bytes || !c)
         return 0;
     if (facts.stacks_left <= 0)
         return 0;
-    struct pt_regs *registers = user_registers();
+    struct pt_regs* registers = user_registers();
     u64 sp = registers ? user_stack_pointer(registers) : 0;
     if (!sp) /* a kernel thread of io_uring */
         return 0;
-    struct stack_record *s = bpf_ringbuf_reserve(&stacks, sizeof(*s) + stack_bytes, 0);
+    struct stack_record* s = bpf_ringbuf_reserve(&stacks, sizeof(*s) + stack_bytes, 0);
     if (!s) {
         books_stat(NULL, STAT_STACKS_LOST);
         return 0;
@@ -73,7 +73,7 @@ __noinline int take_stack(u32 which, u32 role)
     return 1;
 }
 
-static __always_inline void take_wanted(struct call *c, struct file_row *f, u32 role)
+static __always_inline void take_wanted(struct call* c, struct file_row* f, u32 role)
 {
     if (!(f->stacks_wanted & role) || !take_stack(c->which, role))
         return;
@@ -81,7 +81,7 @@ static __always_inline void take_wanted(struct call *c, struct file_row *f, u32 
     f->stacks_taken |= role;
 }
 
-static __always_inline void take_wait(struct call *c, struct epoll_row *e)
+static __always_inline void take_wait(struct call* c, struct epoll_row* e)
 {
     if (!(e->stacks_wanted & STACK_WAIT) || !take_stack(c->which, STACK_WAIT))
         return;
@@ -90,15 +90,16 @@ static __always_inline void take_wait(struct call *c, struct epoll_row *e)
 }
 
 /* At the moment of the deed: once per file, or per epoll. */
-static __always_inline void take_refused(struct call *c)
+static __always_inline void take_refused(struct call* c)
 {
-    struct file_row *f = c->posting.result < 0 ? books_file(NULL, c->posting.file) : NULL;
-    if (!f || f->refused_at != c->posting.time || (f->stacks_taken & STACK_REFUSED) || !take_stack(c->which, STACK_REFUSED))
+    struct file_row* f = c->posting.result < 0 ? books_file(NULL, c->posting.file) : NULL;
+    if (!f || f->refused_at != c->posting.time || (f->stacks_taken & STACK_REFUSED) ||
+        !take_stack(c->which, STACK_REFUSED))
         return;
     f->stacks_taken |= STACK_REFUSED;
 }
 
-static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 role)
+static __always_inline void take_deed(struct call* c, struct epoll_row* e, u32 role)
 {
     if (!(e->stacks_taken & role) && take_stack(c->which, role))
         e->stacks_taken |= role;
@@ -107,7 +108,7 @@ static __always_inline void take_deed(struct call *c, struct epoll_row *e, u32 r
 /* --- of a place ------------------------------------------------------------------------------------- */
 
 /* One stack of each place is enough. */
-static __always_inline void take_stack_of_site(struct call *c, u32 role)
+static __always_inline void take_stack_of_site(struct call* c, u32 role)
 {
     u64 seen_at = c->posting.time;
     if (bpf_map_lookup_elem(&sites, &c->site))
@@ -118,9 +119,9 @@ static __always_inline void take_stack_of_site(struct call *c, u32 role)
         bpf_map_delete_elem(&sites, &c->site); /* another time */
 }
 
-static __always_inline void note_site(struct call *c, struct registration_row *r)
+static __always_inline void note_site(struct call* c, struct registration_row* r)
 {
-    const struct posting *p = &c->posting;
+    const struct posting* p = &c->posting;
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     if (!stack_bytes)
         return;
@@ -136,12 +137,12 @@ static __always_inline void note_site(struct call *c, struct registration_row *r
  * Input of an edge-triggered file was left behind by this read or accept. Should nobody come back for it, then this
  * was the last call of its kind, and once that is known its stack is long gone.
  */
-static __noinline void note_left(struct call *c, struct file_row *f, u32 role)
+static __noinline void note_left(struct call* c, struct file_row* f, u32 role)
 {
     if (!stack_bytes || f->left_at != c->posting.time)
         return;
     struct registration_key key = {.epoll = f->home, .file = c->posting.file, .fd = f->home_fd, .pad = 0};
-    struct registration_row *r = books_registration(NULL, &key);
+    struct registration_row* r = books_registration(NULL, &key);
     if (!r || !(r->mask & EV_ET))
         return;
     find_site(c->which);

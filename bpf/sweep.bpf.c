@@ -13,7 +13,7 @@ struct record_table records SEC(".maps");
 struct swept_table swept SEC(".maps");
 
 /* This makes its layout part of the object, where a test looks it up. */
-const struct walk_piece *walk_piece_layout;
+const struct walk_piece* walk_piece_layout;
 
 /* --- iterators ------------------------------------------------------------------------------------ */
 
@@ -30,15 +30,15 @@ struct registration_key dead_registration = {};
 /* Global: verified once, not again for each program. */
 __noinline int bury_file(u64 id)
 {
-    struct file_row *f = id ? books_file(NULL, id) : NULL;
-    if (f && !same_file((struct file *)id, f))
+    struct file_row* f = id ? books_file(NULL, id) : NULL;
+    if (f && !same_file((struct file*)id, f))
         drop_dead_file(f, id);
     return 0;
 }
 
 __noinline int bury_epoll(u64 id)
 {
-    const struct epoll_row *e = id ? books_epoll(NULL, id) : NULL;
+    const struct epoll_row* e = id ? books_epoll(NULL, id) : NULL;
     if (e && !epoll_lives(e, id))
         books_remove_epoll(NULL, id);
     return 0;
@@ -46,7 +46,7 @@ __noinline int bury_epoll(u64 id)
 
 __noinline int bury_thread(u32 tid)
 {
-    const struct thread_row *t = books_thread(NULL, tid);
+    const struct thread_row* t = books_thread(NULL, tid);
     if (t && !thread_lives(tid, t))
         drop_dead_thread(tid);
     return 0;
@@ -55,17 +55,17 @@ __noinline int bury_thread(u32 tid)
 __noinline int bury_registration(u32 nothing)
 {
     struct registration_key key = dead_registration;
-    struct registration_row *r = key.epoll ? books_registration(NULL, &key) : NULL;
+    struct registration_row* r = key.epoll ? books_registration(NULL, &key) : NULL;
     if (r && registration_gone(&key, r))
         drop_dead_registration(&key, r);
     return 0;
 }
 
 SEC("iter/bpf_map_elem")
-int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
+int on_sweep(struct bpf_iter__bpf_map_elem* ctx)
 {
-    u64 *key = ctx->key;
-    struct file_row *f = ctx->value;
+    u64* key = ctx->key;
+    struct file_row* f = ctx->value;
     if (dead_file)
         bury_file(dead_file);
     dead_file = 0;
@@ -79,10 +79,10 @@ int on_sweep(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 SEC("iter/bpf_map_elem")
-int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
+int on_sweep_registrations(struct bpf_iter__bpf_map_elem* ctx)
 {
-    struct registration_key *key = ctx->key;
-    struct registration_row *r = ctx->value;
+    struct registration_key* key = ctx->key;
+    struct registration_row* r = ctx->value;
     if (dead_registration.epoll)
         bury_registration(0);
     dead_registration.epoll = 0;
@@ -95,10 +95,10 @@ int on_sweep_registrations(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 SEC("iter/bpf_map_elem")
-int on_sweep_epolls(struct bpf_iter__bpf_map_elem *ctx)
+int on_sweep_epolls(struct bpf_iter__bpf_map_elem* ctx)
 {
-    u64 *key = ctx->key;
-    struct epoll_row *e = ctx->value;
+    u64* key = ctx->key;
+    struct epoll_row* e = ctx->value;
     if (dead_epoll)
         bury_epoll(dead_epoll);
     dead_epoll = 0;
@@ -108,10 +108,10 @@ int on_sweep_epolls(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 SEC("iter/bpf_map_elem")
-int on_sweep_threads(struct bpf_iter__bpf_map_elem *ctx)
+int on_sweep_threads(struct bpf_iter__bpf_map_elem* ctx)
 {
-    u32 *key = ctx->key;
-    struct thread_row *t = ctx->value;
+    u32* key = ctx->key;
+    struct thread_row* t = ctx->value;
     if (dead_thread)
         bury_thread(dead_thread);
     dead_thread = 0;
@@ -137,7 +137,7 @@ struct registration_key walk_registrations[WALK_KEYS] = {};
 __noinline int walk_file(u32 at)
 {
     u64 id = at < WALK_KEYS ? walk_ids[at] : 0;
-    struct file_row *f = id ? books_file(NULL, id) : NULL;
+    struct file_row* f = id ? books_file(NULL, id) : NULL;
     if (f && !sweep_file(NULL, id, f))
         drop_dead_file(f, id);
     return 0;
@@ -148,7 +148,7 @@ __noinline int walk_registration(u32 at)
     if (at >= WALK_KEYS)
         return 0;
     struct registration_key key = walk_registrations[at];
-    struct registration_row *r = books_registration(NULL, &key);
+    struct registration_row* r = books_registration(NULL, &key);
     if (r && registration_gone(&key, r))
         drop_dead_registration(&key, r);
     return 0;
@@ -157,7 +157,7 @@ __noinline int walk_registration(u32 at)
 __noinline int walk_epoll(u32 at)
 {
     u64 id = at < WALK_KEYS ? walk_ids[at] : 0;
-    struct epoll_row *e = id ? books_epoll(NULL, id) : NULL;
+    struct epoll_row* e = id ? books_epoll(NULL, id) : NULL;
     if (e && !sweep_epoll(NULL, &id, e))
         books_remove_epoll(NULL, id);
     return 0;
@@ -166,24 +166,24 @@ __noinline int walk_epoll(u32 at)
 __noinline int walk_thread(u32 at)
 {
     u32 tid = at < WALK_KEYS ? (u32)walk_ids[at] : 0;
-    struct thread_row *t = tid ? books_thread(NULL, tid) : NULL;
+    struct thread_row* t = tid ? books_thread(NULL, tid) : NULL;
     if (t && !sweep_thread(NULL, &tid, t))
         drop_dead_thread(tid);
     return 0;
 }
 
-#define WALK(row)                                                                                       \
-    SEC("syscall")                                                                                      \
-    int walk_##row##_rows(struct walk_piece *piece)                                                     \
-    {                                                                                                   \
-        u32 at = piece->first;                                                                          \
-        for (u32 i = 0; i < WALK_KEYS; i++) {                                                           \
-            if (at >= piece->end || bpf_ringbuf_query(&swept, BPF_RB_AVAIL_DATA) > piece->bytes)        \
-                break; /* a piece ends before the ring is full, and two long rows fit */                \
-            walk_##row(at++);                                                                           \
-        }                                                                                               \
-        piece->next = at;                                                                               \
-        return 0;                                                                                       \
+#define WALK(row)                                                                                \
+    SEC("syscall")                                                                               \
+    int walk_##row##_rows(struct walk_piece* piece)                                              \
+    {                                                                                            \
+        u32 at = piece->first;                                                                   \
+        for (u32 i = 0; i < WALK_KEYS; i++) {                                                    \
+            if (at >= piece->end || bpf_ringbuf_query(&swept, BPF_RB_AVAIL_DATA) > piece->bytes) \
+                break; /* a piece ends before the ring is full, and two long rows fit */         \
+            walk_##row(at++);                                                                    \
+        }                                                                                        \
+        piece->next = at;                                                                        \
+        return 0;                                                                                \
     }
 
 WALK(file)
@@ -193,7 +193,7 @@ WALK(thread)
 
 /* What an iterator tells by a call without a row. */
 SEC("syscall")
-int walk_end(void *nothing)
+int walk_end(void* nothing)
 {
     record_gone(RECORD_SWEEP_END, 0, 0, 0);
     return 0;

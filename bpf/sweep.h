@@ -33,20 +33,19 @@ struct swept_table {
 };
 extern struct swept_table swept SEC(".maps");
 
-static __always_inline bool hand_over(struct seq_file *seq, const void *data, u32 size)
+static __always_inline bool hand_over(struct seq_file* seq, const void* data, u32 size)
 {
     if (seq)
         return bpf_seq_write(seq, data, size) == 0;
-    if (bpf_ringbuf_output(&swept, (void *)data, size, BPF_RB_NO_WAKEUP) == 0)
+    if (bpf_ringbuf_output(&swept, (void*)data, size, BPF_RB_NO_WAKEUP) == 0)
         return true;
     books_stat(NULL, STAT_MESSAGES_BEYOND); /* hardly: a piece ends before the ring is full, and two long rows fit */
     return false;
 }
 
-
 /* Is this still the open file that the row describes? Inode numbers of sockets and pipes never repeat;
  * eventfds and their like share one inode, there the kind must do. */
-static __always_inline bool same_file(struct file *file, const struct file_row *f)
+static __always_inline bool same_file(struct file* file, const struct file_row* f)
 {
     if (more_references(file) < 0 || READ(file, f_inode, i_ino) != f->ino)
         return false;
@@ -61,31 +60,31 @@ static __always_inline bool same_file(struct file *file, const struct file_row *
 }
 
 /* The kernel keeps who made the other end (sk_peer_pid): for socketpair() it is the caller itself. */
-static __always_inline void ask_peer(struct file_state *s, struct file *file, const struct file_row *f)
+static __always_inline void ask_peer(struct file_state* s, struct file* file, const struct file_row* f)
 {
     if (f->kind != FILE_UNIX || !f->out_cut_at)
         return;
-    struct sock *sk = sock_of_file(file);
-    struct pid *peer = BPF_CORE_READ(sk, sk_peer_pid);
+    struct sock* sk = sock_of_file(file);
+    struct pid* peer = BPF_CORE_READ(sk, sk_peer_pid);
     if (peer && number_of(peer) == f->tgid)
         s->flags |= STATE_PEER_SELF;
 }
 
 /* A rule may blame it: its next calls are to say where in the program they are made. */
-static __always_inline void want_stacks(u64 epoll, struct file_row *f)
+static __always_inline void want_stacks(u64 epoll, struct file_row* f)
 {
     u8 missing = STACK_FILE & ~f->stacks_taken;
     if (missing & ~f->stacks_wanted)
         f->stacks_wanted = missing;
     if (f->kind == FILE_PIPE && (missing & STACK_WRITE))
         facts.pipe_wakers = 1;
-    struct epoll_row *e = epoll ? books_epoll(NULL, epoll) : NULL;
+    struct epoll_row* e = epoll ? books_epoll(NULL, epoll) : NULL;
     if (e)
         ledger_want(e, STACK_WAIT);
 }
 
-static __always_inline void fill(struct sweep_record *out, u64 epoll, struct file_row *f, const struct registration_row *r,
-                                 s32 fd)
+static __always_inline void fill(struct sweep_record* out, u64 epoll, struct file_row* f,
+                                 const struct registration_row* r, s32 fd)
 {
     want_stacks(epoll, f);
     out->key.epoll = epoll;
@@ -99,8 +98,8 @@ static __always_inline void fill(struct sweep_record *out, u64 epoll, struct fil
         __builtin_memset(&out->registration, 0, sizeof(out->registration));
 }
 
-static __always_inline bool matters(const struct sweep_record *out, const struct file_row *f, struct epitem *item,
-                                    const struct registration_row *r)
+static __always_inline bool matters(const struct sweep_record* out, const struct file_row* f, struct epitem* item,
+                                    const struct registration_row* r)
 {
     return ledger_registration_matters(r, f, &out->state, item_is_ready(item), out->time) || ledger_habit_matters(r, f);
 }
@@ -111,12 +110,12 @@ u64 swept_item = 0;
 u64 swept_at = 0; /* how far its list was walked */
 
 /* Is this registration worth a look? */
-static __always_inline bool refresh_item(struct sweep_record *out, struct file *file, const struct file_row *f,
-                                         struct epitem *item, bool found)
+static __always_inline bool refresh_item(struct sweep_record* out, struct file* file, const struct file_row* f,
+                                         struct epitem* item, bool found)
 {
     out->chain += 1;
     struct registration_key key = key_of(item, file);
-    struct registration_row *r = books_registration(NULL, &key);
+    struct registration_row* r = books_registration(NULL, &key);
     if (!r)
         return found;
     r->item = (u64)item;
@@ -127,15 +126,15 @@ static __always_inline bool refresh_item(struct sweep_record *out, struct file *
 __noinline int refresh_far_item(u32 found)
 {
     u32 zero = 0;
-    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
-    const struct file_row *f = out ? books_file(NULL, out->file_id) : NULL;
-    return f ? refresh_item(out, (struct file *)out->file_id, f, (struct epitem *)swept_item, found) : 0;
+    struct sweep_record* out = bpf_map_lookup_elem(&records, &zero);
+    const struct file_row* f = out ? books_file(NULL, out->file_id) : NULL;
+    return f ? refresh_item(out, (struct file*)out->file_id, f, (struct epitem*)swept_item, found) : 0;
 }
 
 __noinline int refresh_stretch(u32 found)
 {
     u32 zero = 0;
-    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    struct sweep_record* out = bpf_map_lookup_elem(&records, &zero);
     if (!out)
         return found;
     struct item_walk w;
@@ -152,12 +151,12 @@ __noinline int refresh_stretch(u32 found)
 
 /* All that an idle file costs: hardly any has more than one registration, and that one takes no call. Is one of them
  * worth a look? */
-static __always_inline bool refresh_items(struct sweep_record *out, struct file *file, const struct file_row *f)
+static __always_inline bool refresh_items(struct sweep_record* out, struct file* file, const struct file_row* f)
 {
     struct item_walk w;
     out->chain = 0;
     walk_items(&w, file);
-    struct epitem *item = next_item(&w);
+    struct epitem* item = next_item(&w);
     u32 found = item && refresh_item(out, file, f, item, false);
     swept_at = item && w.at != w.end ? (u64)w.at : 0;
     for (int i = 0; i < CHAIN_LONGEST; i += CHAIN_STRETCH) {
@@ -174,13 +173,13 @@ static __always_inline bool refresh_items(struct sweep_record *out, struct file 
 __noinline int show_item(u32 all)
 {
     u32 zero = 0;
-    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
-    struct file_row *f = out ? books_file(NULL, out->file_id) : NULL;
+    struct sweep_record* out = bpf_map_lookup_elem(&records, &zero);
+    struct file_row* f = out ? books_file(NULL, out->file_id) : NULL;
     if (!f)
         return 0;
-    struct epitem *item = (void *)swept_item;
-    struct registration_key key = key_of(item, (struct file *)out->file_id);
-    struct registration_row *r = books_registration(NULL, &key);
+    struct epitem* item = (void*)swept_item;
+    struct registration_key key = key_of(item, (struct file*)out->file_id);
+    struct registration_row* r = books_registration(NULL, &key);
     if (!r || (!all && !matters(out, f, item, r)))
         return 0;
     out->live_mask = READ(item, event.events);
@@ -195,7 +194,7 @@ enum shown { SHOWN_ALL, SHOWN_NONE, SHOWN_ONE };
 __noinline int show_next(u32 all)
 {
     u32 zero = 0;
-    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    struct sweep_record* out = bpf_map_lookup_elem(&records, &zero);
     if (!out)
         return SHOWN_ALL;
     struct item_walk w;
@@ -224,7 +223,7 @@ u32 shown_by_seq = 0; /* a number in memory: one in a register would be verified
 __noinline int show_stretch(u32 all)
 {
     u32 zero = 0;
-    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    struct sweep_record* out = bpf_map_lookup_elem(&records, &zero);
     if (!out)
         return SHOWN_ALL;
     struct item_walk w;
@@ -249,7 +248,7 @@ __noinline int show_rest(u32 all)
 }
 
 /* The first ones, through the iterator. Are there more? */
-static __always_inline bool show_first(struct seq_file *seq, struct sweep_record *out, bool all)
+static __always_inline bool show_first(struct seq_file* seq, struct sweep_record* out, bool all)
 {
     shown_by_seq = 0;
     for (int i = 0; i < SEQ_ITEMS + CHAIN_LONGEST / CHAIN_STRETCH; i++) {
@@ -258,14 +257,15 @@ static __always_inline bool show_first(struct seq_file *seq, struct sweep_record
         int shown = show_next(all);
         if (shown == SHOWN_ALL)
             return false;
-        if (shown == SHOWN_ONE) /* no break depends on it: the loop that clang makes of that is none that 5.10 accepts */
+        if (shown ==
+            SHOWN_ONE) /* no break depends on it: the loop that clang makes of that is none that 5.10 accepts */
             shown_by_seq += hand_over(seq, out, sizeof(*out)) ? 1 : SEQ_OVER;
     }
     return shown_by_seq == SEQ_ITEMS;
 }
 
 /* Those worth a look, or all. */
-static __always_inline void show_items(struct seq_file *seq, struct sweep_record *out, struct file *file, bool all)
+static __always_inline void show_items(struct seq_file* seq, struct sweep_record* out, struct file* file, bool all)
 {
     struct item_walk w;
     walk_items(&w, file);
@@ -274,7 +274,7 @@ static __always_inline void show_items(struct seq_file *seq, struct sweep_record
         show_rest(all);
 }
 
-static __always_inline void drop_dead_home(struct file_row *f, u64 id)
+static __always_inline void drop_dead_home(struct file_row* f, u64 id)
 {
     struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
     if (!f->home || !books_registration(NULL, &key))
@@ -284,32 +284,32 @@ static __always_inline void drop_dead_home(struct file_row *f, u64 id)
 }
 
 /* A recording needs to know only when it changes something. Returns the faults of the file. */
-static __always_inline struct fault_row *refresh(struct file_row *f, u64 id, const struct file_state *s, u64 now)
+static __always_inline struct fault_row* refresh(struct file_row* f, u64 id, const struct file_state* s, u64 now)
 {
-    const struct fault_row *before = recording ? ledger_fault(NULL, f, id) : NULL;
+    const struct fault_row* before = recording ? ledger_fault(NULL, f, id) : NULL;
     u64 since = f->stuck_at;
     u64 writable = before ? before->writable_at : 0;
     bool moved = f->unread != s->unread || f->backlog != s->backlog;
-    struct fault_row *x = ledger_refresh_file(NULL, f, id, s, now);
+    struct fault_row* x = ledger_refresh_file(NULL, f, id, s, now);
     if (moved || f->stuck_at != since || (x ? x->writable_at : 0) != writable)
         record_swept(id, s, now);
     return x;
 }
 
-static __always_inline void drop_dead_file(struct file_row *f, u64 id)
+static __always_inline void drop_dead_file(struct file_row* f, u64 id)
 {
     drop_dead_home(f, id);
     record_gone(RECORD_FILE_GONE, 0, id, 0);
     ledger_remove_file(NULL, f, id);
 }
 
-static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file_row *f)
+static __always_inline bool sweep_file(struct seq_file* seq, u64 id, struct file_row* f)
 {
     u32 zero = 0;
-    struct file *file = (void *)id;
+    struct file* file = (void*)id;
     if (!same_file(file, f))
         return false;
-    struct sweep_record *out = bpf_map_lookup_elem(&records, &zero);
+    struct sweep_record* out = bpf_map_lookup_elem(&records, &zero);
     if (!out)
         return true;
     out->time = bpf_ktime_get_ns();
@@ -318,7 +318,7 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
     read_output(&out->state, file, f->kind);
     ledger_end_untold(f, &out->state);
     ask_peer(&out->state, file, f);
-    const struct fault_row *x = refresh(f, id, &out->state, out->time);
+    const struct fault_row* x = refresh(f, id, &out->state, out->time);
     out->file_id = id;
     bool look = ledger_file_matters(f, x, &out->state);
     if (refresh_items(out, file, f) || look) {
@@ -345,12 +345,12 @@ static __always_inline bool sweep_file(struct seq_file *seq, u64 id, struct file
 }
 
 /* Registrations whose file died, or that went away beside the newest one of their file. */
-static __always_inline bool registration_gone(const struct registration_key *key, struct registration_row *r)
+static __always_inline bool registration_gone(const struct registration_key* key, struct registration_row* r)
 {
     return !books_file(NULL, key->file) || item_gone(key, r);
 }
 
-static __always_inline void drop_dead_registration(const struct registration_key *key, struct registration_row *r)
+static __always_inline void drop_dead_registration(const struct registration_key* key, struct registration_row* r)
 {
     record_gone(RECORD_GONE, key->epoll, key->file, key->fd);
     ledger_drop_registration(NULL, key, r, books_file(NULL, key->file), true);
@@ -361,13 +361,13 @@ static __always_inline void drop_dead_registration(const struct registration_key
  * say between which postings a row was read. An instance that died unseen, by exit or close_range() under hook set
  * `tracepoint`, goes once it has been shown.
  */
-static __always_inline bool epoll_lives(const struct epoll_row *e, u64 id)
+static __always_inline bool epoll_lives(const struct epoll_row* e, u64 id)
 {
-    struct file *file = (void *)e->file;
+    struct file* file = (void*)e->file;
     return !file || (more_references(file) >= 0 && is_epoll(file) && (u64)READ(file, private_data) == id);
 }
 
-static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct epoll_row *e)
+static __always_inline bool sweep_epoll(struct seq_file* seq, u64* key, struct epoll_row* e)
 {
     u64 id = *key;
     ask_newest_heir(id, e);
@@ -379,9 +379,9 @@ static __always_inline bool sweep_epoll(struct seq_file *seq, u64 *key, struct e
 }
 
 /* A task that has another number now has executed a program, and is the first thread of its process since. */
-static __always_inline bool thread_lives(u32 tid, const struct thread_row *t)
+static __always_inline bool thread_lives(u32 tid, const struct thread_row* t)
 {
-    struct task_struct *task = (void *)t->task;
+    struct task_struct* task = (void*)t->task;
     return !task || tid_of(task) == tid;
 }
 
@@ -391,10 +391,10 @@ static __always_inline void drop_dead_thread(u32 tid)
     books_remove_thread(NULL, tid);
 }
 
-static __always_inline bool sweep_thread(struct seq_file *seq, u32 *key, struct thread_row *t)
+static __always_inline bool sweep_thread(struct seq_file* seq, u32* key, struct thread_row* t)
 {
     u32 tid = *key;
-    struct task_struct *task = (void *)t->task;
+    struct task_struct* task = (void*)t->task;
     if (!thread_lives(tid, t))
         return false;
     bool stopped = task && task_stopped(task);

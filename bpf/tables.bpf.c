@@ -26,7 +26,7 @@ u8 light_marks[LIGHT_MARKS] __attribute__((aligned(64))) = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
 const volatile bool typed_loads = false;
 const volatile u32 stack_bytes = 0;
-const volatile bool ctl_file_hooked = false; /* hooks_trampoline.h */
+const volatile bool ctl_file_hooked = false;     /* hooks_trampoline.h */
 const volatile bool ring_changes_unseen = false; /* hooks_ring.h */
 const volatile bool ring_opcode_third = false;
 const volatile bool probe_registers = false;
@@ -42,8 +42,8 @@ const struct thread_row empty_thread = {};
 const struct index_row empty_index = {};
 
 /* These live in the ring only; this makes their layout part of the object, where a test looks it up. */
-const struct recorded_row *recorded_row_layout;
-const struct file_totals *file_totals_layout;
-const struct registration_totals *registration_totals_layout;
+const struct recorded_row* recorded_row_layout;
+const struct file_totals* file_totals_layout;
+const struct registration_totals* registration_totals_layout;
 
 char LICENSE[] SEC("license") = "GPL";

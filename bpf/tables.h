@@ -12,14 +12,14 @@
  * connections. All insertions happen in process context (a system call, the seed), where before 6.1
  * (fba1a1c6c912: own allocator) kmalloc() from a tracing program is safe as well.
  */
-#define TABLE(name, key_type, row_type)         \
-    struct name##_table {                       \
-        __uint(type, BPF_MAP_TYPE_HASH);        \
-        __uint(map_flags, BPF_F_NO_PREALLOC);   \
-        __uint(max_entries, 65536);             \
-        __type(key, key_type);                  \
-        __type(value, row_type);                \
-    };                                          \
+#define TABLE(name, key_type, row_type)       \
+    struct name##_table {                     \
+        __uint(type, BPF_MAP_TYPE_HASH);      \
+        __uint(map_flags, BPF_F_NO_PREALLOC); \
+        __uint(max_entries, 65536);           \
+        __type(key, key_type);                \
+        __type(value, row_type);              \
+    };                                        \
     extern struct name##_table name##_rows SEC(".maps")
 
 TABLE(file, u64, struct file_row);
@@ -58,9 +58,9 @@ static __always_inline u8 class_of_number(s64 number)
 
 struct books;
 
-static __always_inline void books_stat(struct books *b, u32 stat)
+static __always_inline void books_stat(struct books* b, u32 stat)
 {
-    u64 *slot = bpf_map_lookup_elem(&stats, &stat);
+    u64* slot = bpf_map_lookup_elem(&stats, &stat);
     if (!slot)
         return;
     if (twins)
@@ -69,9 +69,9 @@ static __always_inline void books_stat(struct books *b, u32 stat)
         *slot += 1;
 }
 
-static __always_inline void books_stats(struct books *b, u32 stat, u64 n)
+static __always_inline void books_stats(struct books* b, u32 stat, u64 n)
 {
-    u64 *slot = bpf_map_lookup_elem(&stats, &stat);
+    u64* slot = bpf_map_lookup_elem(&stats, &stat);
     if (slot)
         __sync_fetch_and_add(slot, n);
 }
@@ -83,10 +83,10 @@ static __always_inline void note_wake_file(u8 kind)
         facts.wake_files = 1;
 }
 
-static __always_inline void books_indexed(struct books *b, const struct registration_key *key, u64 data) {}
-static __always_inline void books_unindexed(struct books *b, const struct registration_key *key, u64 data) {}
-static __always_inline bool books_seeded(struct books *b) { return facts.seeded; }
-static __always_inline u64 books_time(struct books *b) { return bpf_ktime_get_ns(); }
+static __always_inline void books_indexed(struct books* b, const struct registration_key* key, u64 data) {}
+static __always_inline void books_unindexed(struct books* b, const struct registration_key* key, u64 data) {}
+static __always_inline bool books_seeded(struct books* b) { return facts.seeded; }
+static __always_inline u64 books_time(struct books* b) { return bpf_ktime_get_ns(); }
 
 #include "record.h"
 
@@ -99,28 +99,28 @@ extern const struct thread_row empty_thread;
 extern const struct index_row empty_index;
 
 /* `made`: by this call, not by another CPU. */
-#define BOOKS(name, key_type, full_stat)                                                           \
-    static __always_inline struct name##_row *books_##name##_at(key_type *key)                     \
-    {                                                                                              \
-        return bpf_map_lookup_elem(&name##_rows, key);                                             \
-    }                                                                                              \
-    static __always_inline struct name##_row *books_make_##name##_at(struct books *b, key_type *key, bool *made) \
-    {                                                                                              \
-        long error = bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST);           \
-        struct name##_row *row = bpf_map_lookup_elem(&name##_rows, key);                           \
-        if (error == -ERRNO_EEXIST && !row) { /* it stood there, and was deleted before it was found */ \
-            error = bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST);            \
-            row = bpf_map_lookup_elem(&name##_rows, key);                                          \
-        }                                                                                          \
-        *made = !error;                                                                            \
-        if (error && !row) /* not somebody else's insertion */                                     \
-            books_stat(b, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : full_stat);                    \
-        return row;                                                                                \
-    }                                                                                              \
-    static __always_inline struct name##_row *books_add_##name##_at(struct books *b, key_type *key) \
-    {                                                                                              \
-        bool made;                                                                                 \
-        return books_make_##name##_at(b, key, &made);                                              \
+#define BOOKS(name, key_type, full_stat)                                                                         \
+    static __always_inline struct name##_row* books_##name##_at(key_type* key)                                   \
+    {                                                                                                            \
+        return bpf_map_lookup_elem(&name##_rows, key);                                                           \
+    }                                                                                                            \
+    static __always_inline struct name##_row* books_make_##name##_at(struct books* b, key_type* key, bool* made) \
+    {                                                                                                            \
+        long error = bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST);                         \
+        struct name##_row* row = bpf_map_lookup_elem(&name##_rows, key);                                         \
+        if (error == -ERRNO_EEXIST && !row) { /* it stood there, and was deleted before it was found */          \
+            error = bpf_map_update_elem(&name##_rows, key, &empty_##name, BPF_NOEXIST);                          \
+            row = bpf_map_lookup_elem(&name##_rows, key);                                                        \
+        }                                                                                                        \
+        *made = !error;                                                                                          \
+        if (error && !row) /* not somebody else's insertion */                                                   \
+            books_stat(b, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : full_stat);                                  \
+        return row;                                                                                              \
+    }                                                                                                            \
+    static __always_inline struct name##_row* books_add_##name##_at(struct books* b, key_type* key)              \
+    {                                                                                                            \
+        bool made;                                                                                               \
+        return books_make_##name##_at(b, key, &made);                                                            \
     }
 
 BOOKS(file, u64, STAT_FILES_FULL)
@@ -139,46 +139,49 @@ BOOKS(index, const struct index_key, STAT_INDEX_FULL)
 extern u32 file_crowd[FILE_CROWD_SLOTS];
 extern u32 epoll_crowd[EPOLL_CROWD_SLOTS];
 
-static __always_inline u32 *crowd_of_file(u64 file) /* 64: their alignment */
+static __always_inline u32* crowd_of_file(u64 file) /* 64: their alignment */
 {
     file = plain(file);
     return &file_crowd[(file >> 6 ^ file >> 20) & (FILE_CROWD_SLOTS - 1)];
 }
 
-static __always_inline u32 *crowd_of_epoll(u64 epoll)
+static __always_inline u32* crowd_of_epoll(u64 epoll)
 {
     epoll = plain(epoll);
     return &epoll_crowd[(epoll >> 6 ^ epoll >> 16) & (EPOLL_CROWD_SLOTS - 1)];
 }
 
-static __always_inline bool may_have_row(const u32 *crowd_slot) { return *crowd_slot; }
+static __always_inline bool may_have_row(const u32* crowd_slot) { return *crowd_slot; }
 
 /* A helper's key must lie on the stack or in a map, hence the copies. */
-static __always_inline struct file_row *books_file(struct books *b, u64 file) { return books_file_at(&file); }
-static __always_inline struct file_row *books_add_file(struct books *b, u64 file)
+static __always_inline struct file_row* books_file(struct books* b, u64 file) { return books_file_at(&file); }
+static __always_inline struct file_row* books_add_file(struct books* b, u64 file)
 {
     bool made;
     __sync_fetch_and_add(crowd_of_file(file), 1);
-    struct file_row *f = books_make_file_at(b, &file, &made);
+    struct file_row* f = books_make_file_at(b, &file, &made);
     if (!made)
         __sync_fetch_and_add(crowd_of_file(file), -1);
     return f;
 }
-static __always_inline void books_remove_file(struct books *b, u64 file)
+static __always_inline void books_remove_file(struct books* b, u64 file)
 {
     record_file_totals(file);
     if (!bpf_map_delete_elem(&file_rows, &file))
         __sync_fetch_and_add(crowd_of_file(file), -1);
 }
-static __always_inline struct fault_row *books_fault(struct books *b, u64 file) { return books_fault_at(&file); }
-static __always_inline struct fault_row *books_add_fault(struct books *b, u64 file) { return books_add_fault_at(b, &file); }
-static __always_inline void books_remove_fault(struct books *b, u64 file) { bpf_map_delete_elem(&fault_rows, &file); }
-static __always_inline struct epoll_row *books_epoll(struct books *b, u64 epoll) { return books_epoll_at(&epoll); }
-static __always_inline struct epoll_row *books_add_epoll(struct books *b, u64 epoll)
+static __always_inline struct fault_row* books_fault(struct books* b, u64 file) { return books_fault_at(&file); }
+static __always_inline struct fault_row* books_add_fault(struct books* b, u64 file)
+{
+    return books_add_fault_at(b, &file);
+}
+static __always_inline void books_remove_fault(struct books* b, u64 file) { bpf_map_delete_elem(&fault_rows, &file); }
+static __always_inline struct epoll_row* books_epoll(struct books* b, u64 epoll) { return books_epoll_at(&epoll); }
+static __always_inline struct epoll_row* books_add_epoll(struct books* b, u64 epoll)
 {
     bool made;
     __sync_fetch_and_add(crowd_of_epoll(epoll), 1);
-    struct epoll_row *e = books_make_epoll_at(b, &epoll, &made);
+    struct epoll_row* e = books_make_epoll_at(b, &epoll, &made);
     if (!made)
         __sync_fetch_and_add(crowd_of_epoll(epoll), -1);
     return e;
@@ -188,9 +191,9 @@ static __always_inline void delete_epoll(u64 epoll)
     if (!bpf_map_delete_elem(&epoll_rows, &epoll))
         __sync_fetch_and_add(crowd_of_epoll(epoll), -1);
 }
-static __always_inline void books_remove_epoll(struct books *b, u64 epoll)
+static __always_inline void books_remove_epoll(struct books* b, u64 epoll)
 {
-    const struct epoll_row *e = books_epoll_at(&epoll);
+    const struct epoll_row* e = books_epoll_at(&epoll);
     if (!e)
         return;
     for (u32 i = 0; i < UNKNOWN_EVENTS; i++) /* nothing will explain them any more (ledger_unknown.h) */
@@ -199,9 +202,12 @@ static __always_inline void books_remove_epoll(struct books *b, u64 epoll)
     record_gone(RECORD_EPOLL_GONE, epoll, 0, 0);
     delete_epoll(epoll);
 }
-static __always_inline struct thread_row *books_thread(struct books *b, u32 tid) { return books_thread_at(&tid); }
-static __always_inline struct thread_row *books_add_thread(struct books *b, u32 tid) { return books_add_thread_at(b, &tid); }
-static __always_inline void books_remove_thread(struct books *b, u32 tid) { bpf_map_delete_elem(&thread_rows, &tid); }
+static __always_inline struct thread_row* books_thread(struct books* b, u32 tid) { return books_thread_at(&tid); }
+static __always_inline struct thread_row* books_add_thread(struct books* b, u32 tid)
+{
+    return books_add_thread_at(b, &tid);
+}
+static __always_inline void books_remove_thread(struct books* b, u32 tid) { bpf_map_delete_elem(&thread_rows, &tid); }
 #define books_registration(b, key) books_registration_at(key)
 #define books_add_registration(b, key, made) books_make_registration_at(b, key, made)
 #define books_remove_registration(b, key) (!bpf_map_delete_elem(&registration_rows, key))
@@ -231,7 +237,7 @@ extern struct pythons_table pythons SEC(".maps");
 /* A child runs what its parent ran. */
 static __always_inline void inherit_python(u32 parent, u32 child)
 {
-    const struct python_offsets *o = facts.pythons ? bpf_map_lookup_elem(&pythons, &parent) : NULL;
+    const struct python_offsets* o = facts.pythons ? bpf_map_lookup_elem(&pythons, &parent) : NULL;
     if (o)
         bpf_map_update_elem(&pythons, &child, o, BPF_ANY);
 }
@@ -253,10 +259,7 @@ static __always_inline void forget_python(u32 tgid)
 #define CROWD_SLOTS 16384 /* a power of two */
 extern u32 crowd[CROWD_SLOTS];
 
-static __always_inline bool may_be_watched(u32 tgid)
-{
-    return crowd[tgid & (CROWD_SLOTS - 1)];
-}
+static __always_inline bool may_be_watched(u32 tgid) { return crowd[tgid & (CROWD_SLOTS - 1)]; }
 
 /*
  * Where processes begin, become another program and end, whoever they are: counted by number, several to a slot. User space
@@ -289,17 +292,14 @@ static __always_inline bool has_row(u32 tgid)
 {
     u32 zero = 0;
     u64 asked = (u64)tgid << 32 | ((u64)facts.processes_changed & 0x7fffffff) << 1;
-    u64 *known = bpf_map_lookup_elem(&answers, &zero);
+    u64* known = bpf_map_lookup_elem(&answers, &zero);
     if (known && (*known & ~1ULL) == asked)
         return *known & 1;
-    const struct process_row *row = bpf_map_lookup_elem(&process_rows, &tgid);
+    const struct process_row* row = bpf_map_lookup_elem(&process_rows, &tgid);
     bool yes = row && !(row->flags & PROCESS_UNSEEN);
     if (known)
         *known = asked | yes;
     return yes;
 }
 
-static __always_inline bool watched(u32 tgid)
-{
-    return may_be_watched(tgid) && has_row(tgid);
-}
+static __always_inline bool watched(u32 tgid) { return may_be_watched(tgid) && has_row(tgid); }

@@ -50,7 +50,7 @@ struct mark_table {
 };
 extern struct mark_table marks SEC(".maps");
 
-static __always_inline u32 *mark_of_thread(void)
+static __always_inline u32* mark_of_thread(void)
 {
     return bpf_task_storage_get(&marks, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
@@ -63,7 +63,7 @@ static __always_inline u32 *mark_of_thread(void)
 #define LIGHT_MARKS 65536
 extern u8 light_marks[LIGHT_MARKS];
 
-static __always_inline u8 *light_mark(u64 ids)
+static __always_inline u8* light_mark(u64 ids)
 {
     u64 at = (ids & 1023) << 6 | (ids >> 10 & 63);
     asm volatile("" : "+r"(at)); /* else clang drops the mask below, and the verifier of 6.1 forgets what a |= leaves */
@@ -80,7 +80,7 @@ static __always_inline void leave_mark_of(u64 ids, u32 slot)
         *light_mark(ids) = slot + 1;
         return;
     }
-    u32 *mark = mark_of_thread();
+    u32* mark = mark_of_thread();
     if (mark)
         *mark = slot + 1;
     else
@@ -100,13 +100,13 @@ static __always_inline void leave_mark(u32 slot)
 static __noinline bool marked_elsewhere(u64 ids, u32 one, u32 other, bool last)
 {
     if (may_be_watched(ids >> 32)) {
-        u8 *light = light_mark(ids);
+        u8* light = light_mark(ids);
         bool done = *light == one || *light == other;
         if (done && last)
             *light = 0;
         return done;
     }
-    u32 *mark = bpf_task_storage_get(&marks, bpf_get_current_task_btf(), NULL, 0);
+    u32* mark = bpf_task_storage_get(&marks, bpf_get_current_task_btf(), NULL, 0);
     bool done = mark && (*mark == one || *mark == other);
     if (done && last)
         *mark = 0;
@@ -118,7 +118,7 @@ static __noinline bool marked_elsewhere(u64 ids, u32 one, u32 other, bool last)
 static __always_inline bool work_is_done(u64 ids, u32 one, u32 other, bool last, u32 own)
 {
     if (!may_be_watched(ids >> 32)) {
-        u8 *light = light_mark(ids);
+        u8* light = light_mark(ids);
         if (*light == one || *light == other) {
             if (last)
                 *light = 0;
@@ -129,7 +129,7 @@ static __always_inline bool work_is_done(u64 ids, u32 one, u32 other, bool last,
         if (own)
             *light = own;
     } else {
-        u32 *mark = mark_of_thread();
+        u32* mark = mark_of_thread();
         if (!mark) /* no memory for it: nobody knows */
             return true;
         if (*mark == one || *mark == other) {

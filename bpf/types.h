@@ -13,7 +13,7 @@ typedef short s16;
 typedef int s32;
 typedef long long s64;
 #ifndef NULL
-#define NULL ((void *)0)
+#define NULL ((void*)0)
 #endif
 typedef _Bool bool;
 #define true 1

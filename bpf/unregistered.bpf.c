@@ -24,9 +24,9 @@ struct asked_table {
 struct asked_table asked_sockets SEC(".maps");
 
 /* It only lives on stacks; this makes its layout part of the object, where a test looks it up. */
-const struct unregistered_socket *unregistered_socket_layout;
+const struct unregistered_socket* unregistered_socket_layout;
 
-static __always_inline bool in_an_epoll(struct file *file)
+static __always_inline bool in_an_epoll(struct file* file)
 {
     struct item_walk w;
     walk_items(&w, file);
@@ -34,23 +34,23 @@ static __always_inline bool in_an_epoll(struct file *file)
 }
 
 /* bytes_received counts the FIN, as rcv_nxt does. */
-static __always_inline bool tcp_touched(struct sock *sk)
+static __always_inline bool tcp_touched(struct sock* sk)
 {
-    struct tcp_sock *tcp = (struct tcp_sock *)sk;
+    struct tcp_sock* tcp = (struct tcp_sock*)sk;
     u32 waiting = READ(tcp, rcv_nxt) - READ(tcp, copied_seq);
     return (u32)READ(tcp, bytes_received) != waiting || READ(tcp, data_segs_out);
 }
 
 /* False: it is no TCP socket. Multipath TCP keeps its counts elsewhere, and is left alone. */
-static __always_inline bool read_unregistered(struct unregistered_socket *out, struct file *file)
+static __always_inline bool read_unregistered(struct unregistered_socket* out, struct file* file)
 {
     u8 kind = kind_of_file(file);
     if (kind != FILE_TCP && kind != FILE_LISTENER)
         return false;
-    struct sock *sk = sock_of_file(file);
+    struct sock* sk = sock_of_file(file);
     if (READ(sk, __sk_common.skc_family) == AF_UNIX || is_mptcp(sk))
         return false;
-    const struct file_row *f = books_file(NULL, (u64)file);
+    const struct file_row* f = books_file(NULL, (u64)file);
     out->file = (u64)file;
     out->ino = READ(file, f_inode, i_ino);
     out->kind = kind;
@@ -66,13 +66,13 @@ static __always_inline bool read_unregistered(struct unregistered_socket *out, s
     return true;
 }
 
-static __always_inline bool stands(const struct unregistered_socket *s)
+static __always_inline bool stands(const struct unregistered_socket* s)
 {
     return s->kind == FILE_TCP && (s->state.sk_state == SK_ESTABLISHED || s->state.sk_state == SK_CLOSE_WAIT);
 }
 
 /* All listeners are shown, by whose ports user space knows what was accepted, and all that are not connected yet. */
-static __always_inline bool worth_telling(const struct unregistered_socket *s)
+static __always_inline bool worth_telling(const struct unregistered_socket* s)
 {
     if (s->kind == FILE_LISTENER || s->state.sk_state == SK_SYN_SENT)
         return true;
@@ -80,10 +80,10 @@ static __always_inline bool worth_telling(const struct unregistered_socket *s)
 }
 
 SEC("iter/task_file")
-int on_unregistered(struct bpf_iter__task_file *ctx)
+int on_unregistered(struct bpf_iter__task_file* ctx)
 {
-    struct task_struct *task = ctx->task;
-    struct file *file = ctx->file;
+    struct task_struct* task = ctx->task;
+    struct file* file = ctx->file;
     if (!task || !file || !watched(tgid_of(task)))
         return 0;
     struct unregistered_socket out = {.fd = (s32)ctx->fd};
@@ -96,10 +96,10 @@ int on_unregistered(struct bpf_iter__task_file *ctx)
 
 /* Who else has those that were asked for, and is any connection of their listeners served? */
 SEC("iter/task_file")
-int on_unregistered_holders(struct bpf_iter__task_file *ctx)
+int on_unregistered_holders(struct bpf_iter__task_file* ctx)
 {
-    struct task_struct *task = ctx->task;
-    struct file *file = ctx->file;
+    struct task_struct* task = ctx->task;
+    struct file* file = ctx->file;
     if (!task || !file)
         return 0;
     u64 key = (u64)file;
@@ -114,7 +114,7 @@ int on_unregistered_holders(struct bpf_iter__task_file *ctx)
         bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
     }
     key = out.name.local_port;
-    u64 *served = stands(&out) && out.flags ? bpf_map_lookup_elem(&asked_sockets, &key) : NULL;
+    u64* served = stands(&out) && out.flags ? bpf_map_lookup_elem(&asked_sockets, &key) : NULL;
     if (served)
         *served += 1;
     return 0;

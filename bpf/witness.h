@@ -9,39 +9,39 @@
 
 /* How long a task has waited for a CPU while runnable. Where the kernel does not count that, all the time it was
  * off the CPU is taken for it, so that starvation is never mistaken for sleep. */
-static __always_inline u64 delay_of(struct task_struct *task, u64 now, u64 cpu)
+static __always_inline u64 delay_of(struct task_struct* task, u64 now, u64 cpu)
 {
     if (bpf_core_field_exists(task->sched_info.run_delay))
         return BPF_CORE_READ(task, sched_info.run_delay);
     return now - cpu;
 }
 
-static __always_inline void note_usage(struct posting *p, struct task_struct *task)
+static __always_inline void note_usage(struct posting* p, struct task_struct* task)
 {
     p->cpu = READ(task, se.sum_exec_runtime);
     p->delay = delay_of(task, p->time, p->cpu);
 }
 
-static __always_inline void books_usage(struct books *b, const struct posting *p)
+static __always_inline void books_usage(struct books* b, const struct posting* p)
 {
-    note_usage((struct posting *)p, (struct task_struct *)bpf_get_current_task());
+    note_usage((struct posting*)p, (struct task_struct*)bpf_get_current_task());
 }
 
-static __always_inline bool books_held_elsewhere(struct books *b, const struct posting *p)
+static __always_inline bool books_held_elsewhere(struct books* b, const struct posting* p)
 {
-    bool held = more_references((struct file *)p->file) > 0;
+    bool held = more_references((struct file*)p->file) > 0;
     if (!held)
-        ((struct posting *)p)->flags |= POSTING_LAST;
+        ((struct posting*)p)->flags |= POSTING_LAST;
     return held;
 }
 
-static __always_inline bool books_leads_to(struct books *b, const struct posting *p, u64 file)
+static __always_inline bool books_leads_to(struct books* b, const struct posting* p, u64 file)
 {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+    struct task_struct* task = (struct task_struct*)bpf_get_current_task();
     bool leads = (u64)file_of_fd(task, (u32)p->fd) == file;
     if (leads) /* of the event before, in the same return */
-        ((struct posting *)p)->flags &= (u8)~POSTING_STRANGER;
+        ((struct posting*)p)->flags &= (u8)~POSTING_STRANGER;
     else
-        ((struct posting *)p)->flags |= POSTING_STRANGER;
+        ((struct posting*)p)->flags |= POSTING_STRANGER;
     return leads;
 }

@@ -19,89 +19,104 @@ namespace {
 constexpr int kMaxEvents = 64;
 
 class Server {
- public:
-  explicit Server(int listener)
-      : epoll_fd_(demo::check(epoll_create1(0), "epoll_create1")),  // expect: EP603 risk, created here
-        listener_(listener) {
-    watch(listener_);
-  }
+public:
+    explicit Server(int listener)
+        : epoll_fd_(demo::check(epoll_create1(0), "epoll_create1")),  // expect: EP603 risk, created here
+          listener_(listener)
+    {
+        watch(listener_);
+    }
 
-  void run(const demo::Deadline& deadline) {
-    epoll_event events[kMaxEvents];
-    while (!deadline.passed()) {
-      const int n = epoll_wait(epoll_fd_, events, kMaxEvents, deadline.remaining_ms());
-      if (n < 0 && errno != EINTR) demo::die("epoll_wait");
-      for (int i = 0; i < n; ++i) {
-        if (events[i].data.fd == listener_) {
-          on_connect();
-        } else {
-          on_readable(events[i].data.fd);
+    void run(const demo::Deadline& deadline)
+    {
+        epoll_event events[kMaxEvents];
+        while (!deadline.passed()) {
+            const int n = epoll_wait(epoll_fd_, events, kMaxEvents, deadline.remaining_ms());
+            if (n < 0 && errno != EINTR)
+                demo::die("epoll_wait");
+            for (int i = 0; i < n; ++i) {
+                if (events[i].data.fd == listener_) {
+                    on_connect();
+                } else {
+                    on_readable(events[i].data.fd);
+                }
+            }
         }
-      }
     }
-  }
 
- private:
-  void watch(int fd) {
-    epoll_event ev{};
-    ev.events = EPOLLIN;
-    ev.data.fd = fd;
-    demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &ev), "epoll_ctl");
-  }
-
-  void on_connect() {
-    const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) watch(fd);
-  }
-
-  void on_readable(int fd) {
-    char request[1024];
-    const ssize_t n = recv(fd, request, sizeof request, 0);
-    if (n < 0 && errno == EAGAIN) return;
-    if (n <= 0) {
-      close(fd);
-      return;
+private:
+    void watch(int fd)
+    {
+        epoll_event ev{};
+        ev.events = EPOLLIN;
+        ev.data.fd = fd;
+        demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &ev), "epoll_ctl");
     }
-    if (std::string_view(request, static_cast<size_t>(n)).starts_with("GET /report")) run_helper();
-    constexpr std::string_view kReply = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
-    send(fd, kReply.data(), kReply.size(), MSG_NOSIGNAL);
-  }
 
-  // The helper takes its time; the last one is reaped before the next one starts. Not fork(): until the exec the child
-  // would hold every connection, and one that is closed meanwhile would go on being delivered.
-  void run_helper() {
-    if (helper_ > 0) waitpid(helper_, nullptr, 0);
-    helper_ = demo::check(vfork(), "vfork");
-    if (helper_ != 0) return;
-    demo::check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
-    execlp("sleep", "sleep", "0.3", nullptr);
-    _exit(127);
-  }
+    void on_connect()
+    {
+        const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            watch(fd);
+    }
 
-  const int epoll_fd_;
-  const int listener_;
-  pid_t helper_ = 0;
+    void on_readable(int fd)
+    {
+        char request[1024];
+        const ssize_t n = recv(fd, request, sizeof request, 0);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            close(fd);
+            return;
+        }
+        if (std::string_view(request, static_cast<size_t>(n)).starts_with("GET /report"))
+            run_helper();
+        constexpr std::string_view kReply = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+        send(fd, kReply.data(), kReply.size(), MSG_NOSIGNAL);
+    }
+
+    // The helper takes its time; the last one is reaped before the next one starts. Not fork(): until the exec the child
+    // would hold every connection, and one that is closed meanwhile would go on being delivered.
+    void run_helper()
+    {
+        if (helper_ > 0)
+            waitpid(helper_, nullptr, 0);
+        helper_ = demo::check(vfork(), "vfork");
+        if (helper_ != 0)
+            return;
+        demo::check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
+        execlp("sleep", "sleep", "0.3", nullptr);
+        _exit(127);
+    }
+
+    const int epoll_fd_;
+    const int listener_;
+    pid_t helper_ = 0;
 };
 
 // A request now and then; every tenth wants a report.
-void drive(demo::Client& client) {
-  for (int i = 0; client.running(); ++i) {
-    const int fd = client.connect();
-    client.send(fd, i % 10 == 5 ? "GET /report\r\n\r\n" : "GET /\r\n\r\n");
-    client.receive(fd);
-    client.close(fd);
-    if (i == 6) client.ready();
-    client.pause(50);
-  }
+void drive(demo::Client& client)
+{
+    for (int i = 0; client.running(); ++i) {
+        const int fd = client.connect();
+        client.send(fd, i % 10 == 5 ? "GET /report\r\n\r\n" : "GET /\r\n\r\n");
+        client.receive(fd);
+        client.close(fd);
+        if (i == 6)
+            client.ready();
+        client.pause(50);
+    }
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  demo::Run run(argc, argv);
-  const int listener = run.listen();
-  run.start_client(drive);
-  Server server(listener);
-  server.run(run.deadline());
-  return run.finish();
+int main(int argc, char** argv)
+{
+    demo::Run run(argc, argv);
+    const int listener = run.listen();
+    run.start_client(drive);
+    Server server(listener);
+    server.run(run.deadline());
+    return run.finish();
 }

@@ -25,103 +25,124 @@ namespace {
 constexpr int kMaxEvents = 64;
 
 class Store {
- public:
-  explicit Store(int listener)
-      : epoll_fd_(demo::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")), listener_(listener) {
-    watch(listener_);
-  }
+public:
+    explicit Store(int listener)
+        : epoll_fd_(demo::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")), listener_(listener)
+    {
+        watch(listener_);
+    }
 
-  void run(const demo::Deadline& deadline) {
-    epoll_event events[kMaxEvents];
-    while (!deadline.passed()) {
-      const int n = epoll_wait(epoll_fd_, events, kMaxEvents, deadline.remaining_ms());
-      if (n < 0 && errno != EINTR) demo::die("epoll_wait");
-      for (int i = 0; i < n; ++i) {
-        if (events[i].data.fd == listener_) {
-          on_connect();
-        } else {
-          on_readable(events[i].data.fd);
+    void run(const demo::Deadline& deadline)
+    {
+        epoll_event events[kMaxEvents];
+        while (!deadline.passed()) {
+            const int n = epoll_wait(epoll_fd_, events, kMaxEvents, deadline.remaining_ms());
+            if (n < 0 && errno != EINTR)
+                demo::die("epoll_wait");
+            for (int i = 0; i < n; ++i) {
+                if (events[i].data.fd == listener_) {
+                    on_connect();
+                } else {
+                    on_readable(events[i].data.fd);
+                }
+            }
         }
-      }
     }
-  }
 
-  ~Store() {
-    if (snapshot_ <= 0) return;
-    kill(snapshot_, SIGKILL);
-    waitpid(snapshot_, nullptr, 0);
-  }
-
- private:
-  void watch(int fd) {
-    epoll_event ev{};
-    ev.events = EPOLLIN;
-    ev.data.fd = fd;
-    demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &ev), "epoll_ctl");
-  }
-
-  void on_connect() {
-    const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
-    watch(fd);
-    connections_.insert(fd);
-  }
-
-  void on_readable(int fd) {
-    char request[256];
-    const ssize_t n = recv(fd, request, sizeof request, 0);
-    if (n < 0 && errno == EAGAIN) return;
-    if (n <= 0) {
-      disconnect(fd);
-      return;
+    ~Store()
+    {
+        if (snapshot_ <= 0)
+            return;
+        kill(snapshot_, SIGKILL);
+        waitpid(snapshot_, nullptr, 0);
     }
-    if (std::string_view(request, static_cast<size_t>(n)).starts_with("snapshot")) start_snapshot();
-    send(fd, "ok\n", 3, MSG_NOSIGNAL);
-  }
 
-  void disconnect(int fd) {
-    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);  // expect: EP503 confirmed, changed here
-    connections_.erase(fd);
-    close(fd);
-  }
+private:
+    void watch(int fd)
+    {
+        epoll_event ev{};
+        ev.events = EPOLLIN;
+        ev.data.fd = fd;
+        demo::check(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &ev), "epoll_ctl");
+    }
 
-  void start_snapshot() {
-    snapshot_ = demo::check(fork(), "fork");
-    if (snapshot_ != 0) return;
-    demo::check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
-    while (!connections_.empty()) disconnect(*connections_.begin());
-    close(listener_);
-    std::this_thread::sleep_for(std::chrono::seconds(10));  // stands for writing a large file
-    _exit(0);
-  }
+    void on_connect()
+    {
+        const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        watch(fd);
+        connections_.insert(fd);
+    }
 
-  const int epoll_fd_;
-  const int listener_;
-  pid_t snapshot_ = 0;
-  std::set<int> connections_;
+    void on_readable(int fd)
+    {
+        char request[256];
+        const ssize_t n = recv(fd, request, sizeof request, 0);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            disconnect(fd);
+            return;
+        }
+        if (std::string_view(request, static_cast<size_t>(n)).starts_with("snapshot"))
+            start_snapshot();
+        send(fd, "ok\n", 3, MSG_NOSIGNAL);
+    }
+
+    void disconnect(int fd)
+    {
+        epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);  // expect: EP503 confirmed, changed here
+        connections_.erase(fd);
+        close(fd);
+    }
+
+    void start_snapshot()
+    {
+        snapshot_ = demo::check(fork(), "fork");
+        if (snapshot_ != 0)
+            return;
+        demo::check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
+        while (!connections_.empty())
+            disconnect(*connections_.begin());
+        close(listener_);
+        std::this_thread::sleep_for(std::chrono::seconds(10));  // stands for writing a large file
+        _exit(0);
+    }
+
+    const int epoll_fd_;
+    const int listener_;
+    pid_t snapshot_ = 0;
+    std::set<int> connections_;
 };
 
 // Three clients ask again and again; after a while somebody orders a snapshot.
-void drive(demo::Client& client) {
-  const int clients[] = {client.connect(), client.connect(), client.connect()};
-  for (int i = 0; client.running(); ++i) {
-    if (i == 30) client.send(clients[0], "snapshot\n");
-    for (const int fd : clients) client.send(fd, "get\n");
-    client.pause(10);
-    for (const int fd : clients) client.receive(fd, 0);
-    if (i == 40) client.ready();
-  }
+void drive(demo::Client& client)
+{
+    const int clients[] = {client.connect(), client.connect(), client.connect()};
+    for (int i = 0; client.running(); ++i) {
+        if (i == 30)
+            client.send(clients[0], "snapshot\n");
+        for (const int fd : clients)
+            client.send(fd, "get\n");
+        client.pause(10);
+        for (const int fd : clients)
+            client.receive(fd, 0);
+        if (i == 40)
+            client.ready();
+    }
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  demo::Run run(argc, argv);
-  const int listener = run.listen();
-  run.start_client(drive);
-  {
-    Store store(listener);
-    store.run(run.deadline());
-  }
-  return run.finish();
+int main(int argc, char** argv)
+{
+    demo::Run run(argc, argv);
+    const int listener = run.listen();
+    run.start_client(drive);
+    {
+        Store store(listener);
+        store.run(run.deadline());
+    }
+    return run.finish();
 }
