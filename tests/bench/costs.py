@@ -2,13 +2,12 @@
 """What epaudit itself costs: kernel time per posting, memory per descriptor, its own CPU, its latency."""
 import contextlib
 import json
-import pathlib
 import resource
 import select
 import subprocess
 import time
 
-from harness import check
+from harness import bpf_stats, check
 from observers import BENCH, Empty, Epaudit, Stackless, cpu_ns, fdinfo, links
 
 # Loop of bench_work -> iterations, and the postings that one iteration makes (vocabulary of bpf/posting.h).
@@ -48,17 +47,6 @@ class Work:
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
-
-
-@contextlib.contextmanager
-def bpf_stats():
-    switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-    before = switch.read_text()
-    switch.write_text("1")
-    try:
-        yield
-    finally:
-        switch.write_text(before)
 
 
 def runs(pid):

@@ -138,6 +138,18 @@ def wait_for(condition, seconds, what):
         time.sleep(0.01)
 
 
+@contextlib.contextmanager
+def bpf_stats():
+    """The kernel notes how long programs run, and how often."""
+    switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
+    before = switch.read_text()
+    switch.write_text("1")
+    try:
+        yield
+    finally:
+        switch.write_text(before)
+
+
 def programs():
     """Ids of all BPF programs in the kernel."""
     listing = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True)

@@ -3,13 +3,12 @@
 connections hang is looked at as cheaply as the others (crowd.cpp)."""
 import contextlib
 import json
-import pathlib
 import re
 import resource
 import subprocess
 import time
 
-from harness import BUILD, SPEED, Started, check, end, epaudit, programs_of, wait_for
+from harness import BUILD, SPEED, Started, bpf_stats, check, end, epaudit, programs_of, wait_for
 
 REGISTRATIONS, THREADS = 200_000, 1_000
 FILES = 18_000  # registered in several epolls each: not everywhere may a process have more descriptors
@@ -84,18 +83,6 @@ def many_that_hang():
     check(many < 24 * max(few, 0.5), f"a look takes {many} ms of CPU time; with an eighth of them {few} ms")
 
 
-@contextlib.contextmanager
-def run_times():
-    """The kernel notes how long programs run."""
-    switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-    before = switch.read_text()
-    switch.write_text("1")
-    try:
-        yield
-    finally:
-        switch.write_text(before)
-
-
 def time_of_pieces(pid):
     """(ns, pieces) of walks through the table of files so far."""
     ours = programs_of(pid)
@@ -111,7 +98,7 @@ def walks_give_way():
     crowd = subprocess.Popen(["prlimit", f"--nofile={most}:{most}", str(BUILD / "tests/crowd"), str(count)], stdout=subprocess.PIPE)
     try:
         crowd.stdout.readline()  # they hang
-        with run_times():
+        with bpf_stats():
             tool = Started("attach", "-p", crowd.pid, "--walk-in-pieces", "--profile", "test", "--max-fds", 4 * HANG)
             pid = tool.process.pid
             wait_for(lambda: time_of_pieces(pid)[1] > 3 * count / 128, 60, "three walks")

@@ -516,6 +516,33 @@ TEST(Nearest, OnlyWhenClose)
     EXPECT_EQ(nearest("x", {}), "");
 }
 
+// One rule, which says one and the same thing of epoll 5 at each look, and where the calls that it asks for were made.
+template <typename Sites>
+struct OnEpoll5 {
+    explicit OnEpoll5(std::vector<StackRole> stacks, uint32_t pid = 0)
+        : info{"EP903", "third-rule", "", Level::kLikely, {}, {}, "", std::move(stacks)}
+    {
+        says[0].rule = "EP903";
+        says[0].level = Level::kLikely;
+        says[0].pid = pid;
+        says[0].subject_epoll = 5;
+        std::vector<std::unique_ptr<Rule>> rules;
+        rules.push_back(std::make_unique<Parrot>(info, says));
+        auditor.emplace(Profile::kTest, std::move(rules));
+        books.epolls[5].created_at = 40;
+        books.call_sites = sites;
+    }
+
+    void look() { auditor->look(books); }
+    Finding finding() const { return auditor->findings().at(0); }
+
+    RuleInfo info;
+    std::vector<Finding> says = std::vector<Finding>(1);
+    std::optional<Auditor> auditor;
+    Snapshot books;
+    std::shared_ptr<Sites> sites = std::make_shared<Sites>();
+};
+
 // Of an epoll as a whole: which one, and since when it exists.
 class EpollSites : public CallSites {
 public:
@@ -532,27 +559,16 @@ private:
 
 TEST(AuditorStacks, OfAnEpollNoneOfWhoseRegistrationsIsShown)
 {
-    const RuleInfo info{"EP903", "third-rule", "", Level::kLikely, {}, {}, "", {StackRole::kBlocked, StackRole::kWait}};
-    std::vector<Finding> list(1);
-    list[0].rule = "EP903";
-    list[0].level = Level::kLikely;
-    list[0].subject_epoll = 5;
-    std::vector<std::unique_ptr<Rule>> rules;
-    rules.push_back(std::make_unique<Parrot>(info, list));
-    Auditor auditor(Profile::kTest, std::move(rules));
-    Snapshot books;
-    books.time = 100;
-    books.epolls[5].created_at = 40;
-    auto sites = std::make_shared<EpollSites>();
-    books.call_sites = sites;
-    auditor.look(books);
-    std::vector<Finding> findings = auditor.findings();
+    OnEpoll5<EpollSites> run({StackRole::kBlocked, StackRole::kWait});
+    run.books.time = 100;
+    run.look();
+    std::vector<Finding> findings = run.auditor->findings();
     ASSERT_EQ(findings.size(), 1u);
     ASSERT_EQ(findings[0].stacks.size(), 1u);
     EXPECT_EQ(findings[0].stacks[0].what, "blocked in");
     EXPECT_EQ(findings[0].fingerprint, fingerprint(findings[0])) << "it names the function";
     EXPECT_NE(findings[0].fingerprint, placeless_fingerprint(findings[0]));
-    EXPECT_EQ(sites->asked_, (std::vector<uint64_t>{5, 40, 0}));
+    EXPECT_EQ(run.sites->asked_, (std::vector<uint64_t>{5, 40, 0}));
 }
 
 // A server whose calls of epoll_ctl all go through one function, and whose second caller comes late.
@@ -580,30 +596,18 @@ private:
 
 TEST(AuditorStacks, ASecondCallerShowsAHelper)
 {
-    const RuleInfo info{"EP903", "third-rule", "", Level::kLikely, {}, {}, "", {StackRole::kArmed}};
-    std::vector<Finding> list(1);
-    list[0].rule = "EP903";
-    list[0].level = Level::kLikely;
-    list[0].pid = 7;
-    list[0].subject_epoll = 5;
-    std::vector<std::unique_ptr<Rule>> rules;
-    rules.push_back(std::make_unique<Parrot>(info, list));
-    Auditor auditor(Profile::kTest, std::move(rules));
-    Snapshot books;
-    books.epolls[5].created_at = 40;
-    auto sites = std::make_shared<ThroughAHelper>();
-    books.call_sites = sites;
-    auditor.look(books);
-    auditor.look(books);
-    EXPECT_EQ(sites->asked_, 1U) << "nothing has come since";
-    const Finding first = auditor.findings().at(0);
+    OnEpoll5<ThroughAHelper> run({StackRole::kArmed}, 7);
+    run.look();
+    run.look();
+    EXPECT_EQ(run.sites->asked_, 1U) << "nothing has come since";
+    const Finding first = run.finding();
     EXPECT_EQ(guilty_frame(first)->function, "watch_fd");
-    sites->second_ = true;
-    auditor.look(books);
-    const Finding then = auditor.findings().at(0);
+    run.sites->second_ = true;
+    run.look();
+    const Finding then = run.finding();
     EXPECT_EQ(guilty_frame(then)->function, "main");
     EXPECT_EQ(then.fingerprint, first.fingerprint);
-    EXPECT_EQ(auditor.findings().size(), 1U);
+    EXPECT_EQ(run.auditor->findings().size(), 1U);
 }
 
 // The stack of the epoll_ctl is there at once, that of the write comes when somebody writes again, which may be never.
@@ -624,28 +628,17 @@ private:
 
 TEST(AuditorStacks, NoOtherStackStandsInForTheGuiltyWrite)
 {
-    const RuleInfo info{"EP903", "third-rule", "", Level::kLikely, {}, {}, "", {StackRole::kWrite, StackRole::kArmed}};
-    std::vector<Finding> list(1);
-    list[0].rule = "EP903";
-    list[0].level = Level::kLikely;
-    list[0].subject_epoll = 5;
-    std::vector<std::unique_ptr<Rule>> rules;
-    rules.push_back(std::make_unique<Parrot>(info, list));
-    Auditor auditor(Profile::kTest, std::move(rules));
-    Snapshot books;
-    books.epolls[5].created_at = 40;
-    auto sites = std::make_shared<WrittenLate>();
-    books.call_sites = sites;
-    auditor.look(books);
-    const Finding early = auditor.findings().at(0);
+    OnEpoll5<WrittenLate> run({StackRole::kWrite, StackRole::kArmed});
+    run.look();
+    const Finding early = run.finding();
     ASSERT_EQ(early.stacks.size(), 1u);
     EXPECT_EQ(guilty_frame(early)->function, "on_accept") << "the best place to look at, so far";
     EXPECT_EQ(early.fingerprint, placeless_fingerprint(early)) << "or this run has one, and the next another";
     auto baseline = Baseline::parse(baseline_text({early}), "early");
     ASSERT_TRUE(baseline);
-    sites->written_ = true;
-    auditor.look(books);
-    const Finding late = auditor.findings().at(0);
+    run.sites->written_ = true;
+    run.look();
+    const Finding late = run.finding();
     EXPECT_EQ(guilty_frame(late)->function, "send_reply");
     EXPECT_EQ(late.fingerprint, fingerprint(late));
     EXPECT_TRUE(baseline->covers(late)) << "the same fault, whose stack had not come when the baseline was written";
