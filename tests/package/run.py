@@ -369,7 +369,7 @@ def man_pages_pass_mandoc():
 
 def options_in_help(command):
     """What the program itself shows, not the table that the pages are made from."""
-    return set(re.findall(r"^  (?:-\w,)?(--[a-z-]+)", output(EPAUDIT, *command, "--help"), re.MULTILINE))
+    return set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", output(EPAUDIT, *command, "--help"), re.MULTILINE))
 
 
 def options_in_page(name):
@@ -381,7 +381,8 @@ def options_in_page(name):
 
 def man_pages_have_the_options():
     need("man", "man-db")
-    listed = set(re.findall(r"^  ([a-z]+) {2,}", output(EPAUDIT, "--help").partition("Subcommands:")[2], re.MULTILINE))
+    commands = output(EPAUDIT, "--help").partition("\nCommands:\n")[2].partition("\n\n")[0]
+    listed = set(re.findall(r"^  ([a-z]+) {2,}", commands, re.MULTILINE))
     check(listed == {command["name"] for command in table()["commands"]}, f"commands in --help: {sorted(listed)}")
     for name in sorted(listed):
         shown, written = options_in_help([name]), options_in_page(f"epaudit-{name}")
