@@ -156,12 +156,18 @@ def programs():
     return {program["id"] for program in json.loads(listing.stdout or b"[]")}
 
 
+def fdinfo_of(pid):
+    """What the kernel says of each descriptor; a process opens files in /proc all the time, and closes them meanwhile."""
+    for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            yield entry.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+
+
 def programs_of(pid):
     """Ids of those that a process holds open."""
-    found = set()
-    for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        found |= {int(n) for n in re.findall(r"^prog_id:\s*(\d+)", entry.read_text(), re.M)}
-    return found
+    return {int(found) for text in fdinfo_of(pid) for found in re.findall(r"^prog_id:\s*(\d+)", text, re.M)}
 
 
 def check(condition, message):

@@ -3,11 +3,10 @@
 in line at several places, doubles it and no other test notices (bpf/shared.bpf.c says what helps)."""
 import json
 import os
-import pathlib
 import re
 import subprocess
 
-from harness import Skip, Started, check, programs_of
+from harness import Skip, Started, check, fdinfo_of, programs_of
 
 # A third above what 6.18 counts: 310,000 instructions in all, 140,000 for the largest program. Verifiers differ: a function
 # that was not in line and was called in a loop made 432,000 of them here, and 3.2 million of set `trampoline` on 6.1 (a global
@@ -27,8 +26,7 @@ def loaded(pid):
     ours = programs_of(pid)
     known = {p["id"]: p for p in json.loads(listing.stdout)
              if p["id"] in ours and not p.get("name", "").endswith("_twin")}
-    for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        text = entry.read_text()
+    for text in fdinfo_of(pid):
         program = re.search(r"^prog_id:\s*(\d+)", text, re.M)
         verified = re.search(r"^verified_insns:\s*(\d+)", text, re.M)  # of links there is no such line
         if program and verified and int(program[1]) in known:

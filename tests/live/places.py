@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import BUILD, ROOT, Skip, Started, check, epaudit
+from harness import BUILD, ROOT, Skip, Started, check, epaudit, fdinfo_of
 
 
 def armed_by(program, *words, third=("timerfd", "open_clock")):
@@ -59,8 +59,7 @@ def stopped_by(program):
 
 def looked_for(pid):
     """How many places were looked for on the stack and remembered, by the process that holds the maps."""
-    fdinfo = [entry.read_text() for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir()]
-    ours = {int(found[1]) for found in (re.search(r"^map_id:\s*(\d+)", text, re.M) for text in fdinfo) if found}
+    ours = {int(found[1]) for found in (re.search(r"^map_id:\s*(\d+)", text, re.M) for text in fdinfo_of(pid)) if found}
     listing = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True, text=True)
     views = [m["id"] for m in json.loads(listing.stdout) if m["id"] in ours and m.get("name") == "site_views"]
     check(len(views) == 1, f"maps: {views}")

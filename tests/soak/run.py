@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "live"))
-from harness import BUILD, Started, check, end  # noqa: E402
+from harness import BUILD, Started, check, end, fdinfo_of  # noqa: E402
 
 EVERY = 2  # seconds between two samples
 WARM = 0.3  # of the time: what is kept may still be filling up
@@ -60,11 +60,8 @@ def memory_of_helpers(pid):
 def kernel_memory(pid):
     """Bytes of its BPF maps, each counted once."""
     maps = {}
-    for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        try:
-            lines = dict(line.split(":", 1) for line in entry.read_text(encoding="utf-8").splitlines() if ":" in line)
-        except FileNotFoundError:  # closed meanwhile
-            continue
+    for text in fdinfo_of(pid):
+        lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         if "memlock" in lines and "map_id" in lines:
             maps[lines["map_id"]] = int(lines["memlock"])
     return sum(maps.values())
