@@ -14,6 +14,7 @@
 // The number of the guilty descriptor is printed.
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -192,6 +193,22 @@ int ranges(long)
     return 0;
 }
 
+// Where others keep one CPU busy, two threads may be left on the other, and never meet inside the kernel.
+void run_on_cpu(int which)
+{
+    cpu_set_t allowed, one;
+    must(sched_getaffinity(0, sizeof(allowed), &allowed), "sched_getaffinity");
+    which %= CPU_COUNT(&allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || which-- > 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
+        return;
+    }
+}
+
 int dups(long seconds)
 {
     int epoll = new_epoll();
@@ -199,11 +216,13 @@ int dups(long seconds)
     const int source = must(fcntl(spare, F_DUPFD_CLOEXEC, 200), "F_DUPFD"), target = 100;
     std::atomic<bool> over = false;
     std::thread other([&, from = spare] {
+        run_on_cpu(1);
         while (!over) {
             close(source);
             must(dup2(from, source), "dup2");
         }
     });
+    run_on_cpu(0);
     auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
     long failed = 0;
     while (std::chrono::steady_clock::now() < until) {

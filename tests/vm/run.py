@@ -10,9 +10,9 @@ import argparse
 import concurrent.futures
 import fcntl
 import itertools
+import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -67,10 +67,11 @@ class Results:
 
 
 def advertised_hooks():
-    """The hook sets this epaudit knows, as its --help says; auto is not one."""
-    text = subprocess.run([EPAUDIT, "run", "--help"], capture_output=True, text=True, check=True).stdout
-    match = re.search(r"--hooks SET:\{([\w,]+)\}", text)
-    return [name for name in (match[1] if match else "tracepoint").split(",") if name != "auto"]
+    """The hook sets this epaudit knows, as it tells shells that complete; auto is not one."""
+    table = json.loads(subprocess.run([EPAUDIT, "completion", "--table"], capture_output=True, check=True).stdout)
+    run = next(command for command in table["commands"] if command["name"] == "run")
+    hooks = next(option for option in run["options"] if "--hooks" in option["names"])
+    return [name for name in hooks["choices"] if name != "auto"]
 
 
 def parse(words):
