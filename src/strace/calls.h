@@ -26,6 +26,7 @@ enum log_call : uint8_t {
     LOG_EXEC,
     LOG_URING,
     LOG_EVERYDAY,  // has nothing to do with descriptors: who sees it traces everything
+    LOG_AT,        // reads or writes a file at a position
 };
 
 // CALL_NONE for calls that do not matter.

@@ -131,6 +131,7 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
         return true;
     }
     case LOG_EVERYDAY: sight_.everything = true; return true;
+    case LOG_AT: return true;
     default: return opens_descriptor(call) ? opens(c) : io(c);
     }
 }

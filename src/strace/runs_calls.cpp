@@ -115,7 +115,7 @@ void Runs::note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, i
 void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
                   bool message)
 {
-    if (call == LOG_EVERYDAY)
+    if (call == LOG_EVERYDAY || call == LOG_AT)
         return;
     if (call == LOG_URING)
         uring_ = true;
