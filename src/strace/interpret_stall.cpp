@@ -95,7 +95,7 @@ Interpreter::Sleep Interpreter::may_sleep(const LogProcess& process, uint8_t cal
     auto on_file = [&](std::string_view printed) { return may_sleep_on(process, printed, text); };
     Arguments arguments(text);
     if ((call >= CALL_READ && call <= CALL_SENDMMSG) || call == CALL_ACCEPT || call == CALL_CONNECT)
-        return name.front() == 'p' ? Sleep::kMay : on_file(arguments.raw());  // pread64(): no socket can do that
+        return name.front() == 'p' ? Sleep::kMay : on_file(arguments.raw());  // preadv2(), of a file mostly
     switch (call) {
     case CALL_EPOLL_CTL: return Sleep::kCannot;
     case CALL_SPLICE:
