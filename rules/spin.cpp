@@ -148,6 +148,13 @@ Spin all_runs(const Snapshot& books, const Entry& entry)
     return spin;
 }
 
+Spin shaped(const Snapshot& books, const Entry& entry, Spin spin)
+{
+    spin.events = usual_events(entry.registration, spin);
+    spin.shape = shape_of(books, entry, spin);
+    return spin;
+}
+
 }  // namespace
 
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
@@ -160,9 +167,7 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
         spin = all_runs(books, entry);
     if (!is_spin(books, spin, settings))
         return std::nullopt;
-    spin.events = usual_events(entry.registration, spin);
-    spin.shape = shape_of(books, entry, spin);
-    return spin;
+    return shaped(books, entry, spin);
 }
 
 namespace {
@@ -181,9 +186,7 @@ std::optional<Spin> brief_spin(const Snapshot& books, const Entry& entry, const 
     if (watched > kBriefWatch * settings[kSeconds] || spin.returns < kManyRuns * settings[kSpinReturns] ||
         spin.returns < settings[kPerS] * watched)
         return std::nullopt;
-    spin.events = usual_events(entry.registration, spin);
-    spin.shape = shape_of(books, entry, spin);
-    return spin;
+    return shaped(books, entry, spin);
 }
 
 InconclusiveReason too_brief(const Entry& entry, const Spin& spin, const Settings& settings)

@@ -14,9 +14,9 @@ REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core u
     caddy etcd-server prometheus nats-server puma tomcat10-common ejabberd
     gunicorn python3-gevent python3-uvloop python3-tornado python3-trio python3-twisted
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
-# What ./dev package needs, and what tests its results.
 # What ./dev lint runs; where it cannot be installed, lint says so and does without.
 LINT_PACKAGES=(clang-format clang-tidy cppcheck shellcheck)
+# What ./dev package needs, and what tests its results.
 PACKAGE_PACKAGES=(scdoc umoci dpkg-dev file)
 PACKAGE_TEST_PACKAGES=(lintian mandoc man-db crun runc zsh fish bash-completion make curl python3-yaml)
 # The same as programs and pkg-config modules, for systems that are not Debian 12.

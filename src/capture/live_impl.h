@@ -69,6 +69,7 @@ struct LiveCapture::Impl {
     std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
     std::string swept_bytes;                          // to here
     std::string swept_text;                           // of the newest walk
+    std::string keys_listed, rows_listed;             // by walks in pieces: room that is used again
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
     uint64_t buried_lost = 0;

@@ -70,20 +70,19 @@ bool walk_by_iterator(LiveCapture::Impl& impl, Table table, std::string& out)
 // The keys of a table, so many at a time, for whoever walks through it.
 class Keys {
 public:
-    explicit Keys(const bpf_map* map)
-        : map_(map),
-          size_(bpf_map__key_size(map)),
-          keys_(size_t{kKeysListed} * size_, 0),
-          rows_(size_t{kKeysListed} * bpf_map__value_size(map), 0)
+    Keys(LiveCapture::Impl& impl, const bpf_map* map) : impl_(impl), map_(map), size_(bpf_map__key_size(map))
     {
+        const size_t keys = size_t{kKeysListed} * size_, rows = size_t{kKeysListed} * bpf_map__value_size(map);
+        impl.keys_listed.resize(std::max(impl.keys_listed.size(), keys));
+        impl.rows_listed.resize(std::max(impl.rows_listed.size(), rows));
     }
 
     // Lists the next ones. False: it cannot be done, see errno.
     bool list()
     {
         listed_ = kKeysListed;
-        const int error = bpf_map_lookup_batch(bpf_map__fd(map_), begun_ ? &place_ : nullptr, &place_, keys_.data(),
-                                               rows_.data(), &listed_, nullptr);
+        const int error = bpf_map_lookup_batch(bpf_map__fd(map_), begun_ ? &place_ : nullptr, &place_,
+                                               impl_.keys_listed.data(), impl_.rows_listed.data(), &listed_, nullptr);
         begun_ = true;
         ended_ = error == -ENOENT;
         errno = error && !ended_ ? -error : 0;
@@ -93,11 +92,11 @@ public:
     uint32_t listed() const { return listed_; }
 
     // Those from `first` on, where the programs read them; how many there are.
-    uint32_t hand_over(LiveCapture::Impl& impl, uint32_t first) const
+    uint32_t hand_over(uint32_t first) const
     {
         const uint32_t count = std::min<uint32_t>(listed_ - first, WALK_KEYS);
-        auto& memory = *impl.skeleton->bss;
-        const char* from = keys_.data() + size_t{first} * size_;
+        auto& memory = *impl_.skeleton->bss;
+        const char* from = impl_.keys_listed.data() + size_t{first} * size_;
         if (size_ == sizeof(registration_key)) {
             memcpy(memory.walk_registrations, from, size_t{count} * size_);
             return count;
@@ -110,9 +109,9 @@ public:
     }
 
 private:
+    LiveCapture::Impl& impl_;
     const bpf_map* map_;
     uint32_t size_;
-    std::string keys_, rows_;
     uint32_t place_ = 0;  // a bucket, where the next ones begin
     bool begun_ = false, ended_ = false;
     uint32_t listed_ = 0;
@@ -140,10 +139,10 @@ bool walk_in_pieces(LiveCapture::Impl& impl, const Walker& walker, std::string& 
     // It is filled where it is: of thousands of connections that is tens of megabytes, several times a second.
     impl.swept_bytes.swap(out);
     bool ok = true;
-    for (Keys keys(walker.map); ok && !keys.ended();) {
+    for (Keys keys(impl, walker.map); ok && !keys.ended();) {
         ok = keys.list();
         for (uint32_t at = 0, count = 0; ok && at < keys.listed(); at += count) {
-            count = keys.hand_over(impl, at);
+            count = keys.hand_over(at);
             ok = look_at_rows(impl, walker.piece, count);
         }
     }

@@ -56,11 +56,7 @@ void explain(const RuleInfo& info)
         names = std::max(names, std::string_view(threshold.name).size());
     auto row = [&](std::string_view name, std::string_view production, std::string_view test,
                    std::string_view meaning) {
-        std::string head = fmt::format("  {:<{}}  {:>10}  {:>8}  ", name, names, production, test);
-        for (const std::string& line : wrap(meaning, width - head.size())) {
-            fmt::print(std::cout, "{}{}\n", head, line);
-            head.assign(head.size(), ' ');
-        }
+        std::cout << beside(fmt::format("  {:<{}}  {:>10}  {:>8}  ", name, names, production, test), meaning, width);
     };
     row("name", "production", "test", "meaning");
     for (const Threshold& threshold : info.thresholds)
@@ -98,11 +94,7 @@ Result<int> explain_command(const CatalogueOptions& options)
         const RuleInfo& info = rule->info();
         known.insert(known.end(), {info.id, info.name});
         if (is_family(options.rule) && same(options.rule, std::string_view(info.id).substr(0, options.rule.size()))) {
-            std::string head = fmt::format("{}  {:<26}", info.id, info.name);
-            for (const std::string& line : wrap(info.says, text_width(STDOUT_FILENO) - head.size())) {
-                fmt::print(std::cout, "{}{}\n", head, line);
-                head.assign(head.size(), ' ');
-            }
+            std::cout << beside(fmt::format("{}  {:<26}", info.id, info.name), info.says, text_width(STDOUT_FILENO));
             family = true;
         }
         if (!same(options.rule, info.id) && !same(options.rule, info.name))

@@ -47,7 +47,7 @@ std::string set(const std::string& title, const std::vector<Entry>& entries, siz
     size_t heads = 0;
     for (const Entry& entry : entries)
         heads = std::max(heads, std::min(entry.head.size(), kNamesMax));
-    const std::string margin(kMargin + heads + 2, ' ');
+    const size_t margin = kMargin + heads + 2;
     std::string out = fmt::format("\n{}:\n", title);
     for (const Entry& entry : entries) {
         std::string head = std::string(kMargin, ' ') + entry.head;
@@ -55,10 +55,7 @@ std::string set(const std::string& title, const std::vector<Entry>& entries, siz
             out += head + "\n";
             head.clear();
         }
-        for (const std::string& line : wrap(entry.says, width - margin.size())) {
-            out += padded(head, margin.size()) + line + "\n";
-            head.clear();
-        }
+        out += beside(padded(head, margin), entry.says, width);
     }
     return out;
 }

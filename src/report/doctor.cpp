@@ -24,11 +24,7 @@ void write_hook_set(const HookSetLine& set, bool chosen, size_t width, std::ostr
         fmt::print(out, "  {:<12}usable{}, {} of {} programs attached\n", set.name, chosen ? ", chosen" : "", attached,
                    set.programs.size());
     if (!set.usable) {
-        std::string label = set.name;
-        for (const std::string& line : wrap("not usable: " + set.reason, width - 14)) {
-            fmt::print(out, "  {:<12}{}\n", label, line);
-            label.clear();
-        }
+        out << beside(fmt::format("  {:<12}", set.name), "not usable: " + set.reason, width);
         return;
     }
     for (const HookLine& program : set.programs)
@@ -39,12 +35,8 @@ void write_hook_set(const HookSetLine& set, bool chosen, size_t width, std::ostr
 void write_rules(const Diagnosis& diagnosis, size_t width, std::ostream& out)
 {
     for (const RuleCoverage& rule : diagnosis.coverage) {
-        std::string text = fmt::format("{} {}", rule.rule, rule.name);
         const std::string status = status_name(rule.status) + (rule.reason.empty() ? "" : ": " + rule.reason);
-        for (const std::string& line : wrap(status, width - 34)) {
-            fmt::print(out, "  {:<32}{}\n", text, line);
-            text.clear();
-        }
+        out << beside(fmt::format("  {:<32}", fmt::format("{} {}", rule.rule, rule.name)), status, width);
     }
 }
 

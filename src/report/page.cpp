@@ -103,11 +103,7 @@ private:
         if (paragraph_.empty())
             return;
         below_heading_ = false;
-        std::string head = std::string(kMargin) + first_;
-        for (const std::string& words : wrap(without_marks(paragraph_), width_ - head.size())) {
-            out_ += head + words + "\n";
-            head.assign(head.size(), ' ');
-        }
+        out_ += beside(std::string(kMargin) + first_, without_marks(paragraph_), width_);
         paragraph_.clear();
         first_.clear();
     }

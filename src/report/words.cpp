@@ -148,6 +148,17 @@ std::vector<std::string> wrap(std::string_view text, size_t width)
     return out;
 }
 
+std::string beside(std::string head, std::string_view text, size_t width)
+{
+    const size_t margin = columns(head);
+    std::string lines;
+    for (const std::string& line : wrap(text, width - margin)) {
+        lines += head + line + '\n';
+        head.assign(margin, ' ');
+    }
+    return lines;
+}
+
 std::vector<std::string> fill(const std::vector<std::string>& parts, size_t width, size_t indent)
 {
     std::vector<std::string> out;

@@ -30,6 +30,9 @@ std::string padded(std::string_view text, size_t width);
 // spaces are kept. The text is cleaned.
 std::vector<std::string> wrap(std::string_view text, size_t width);
 
+// Lines of at most `width` columns: `text` stands beside `head`, and goes on below itself. Nothing, where there is no text.
+std::string beside(std::string head, std::string_view text, size_t width);
+
 // Puts parts on as few lines as possible, two spaces between them. Cleans them.
 std::vector<std::string> fill(const std::vector<std::string>& parts, size_t width, size_t indent);
 

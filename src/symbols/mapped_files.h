@@ -22,7 +22,7 @@ public:
     int read();
     // Of `text`, as the kernel writes it. At most some MB are kept.
     void take(std::string_view text);
-    // Its lines that name files or hold code.
+    // Its lines that name files or hold code: one and the same text for all that have these lines.
     const std::string& text() const { return map_->text; }
     // The very file where its process lives and we may ask for that, else by its name. Always a regular one.
     Descriptor open(uint64_t base, std::string& path) const;
@@ -34,9 +34,6 @@ public:
     bool read_memory(uint64_t address, void* into, size_t size) const;
     // Of the process, as a place from which to look (O_PATH): whoever has it may open what he may.
     Descriptor root() const;
-
-    // Whether both know one and the same map, which is kept once.
-    bool same_map(const MappedFiles& other) const { return map_ == other.map_; }
 
 private:
     struct Range {

@@ -17,8 +17,9 @@ import sys
 import tempfile
 import termios
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("EPAUDIT_BUILD", ROOT / "build"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "live"))
+from harness import BUILD, ROOT, read_to_end  # noqa: E402
+
 GOLDEN = pathlib.Path(__file__).resolve().parent
 # Without capabilities, and still who owns the checkout: it may lie where nobody else may go.
 BARE = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
@@ -45,15 +46,7 @@ def at_terminal(words, columns, settings):
     process = subprocess.Popen([*BARE, BUILD / "epaudit", *words], cwd=ROOT, env=environment(settings), stdin=its, stdout=its,
                                stderr=its, start_new_session=True)
     os.close(its)
-    out = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # EIO: the last who had it open has ended
-            piece = b""
-        if not piece:
-            break
-        out += piece
+    out = read_to_end(ours)
     os.close(ours)
     return process.wait(), out.replace(b"\r\n", b"\n")
 

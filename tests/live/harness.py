@@ -150,6 +150,19 @@ def bpf_stats():
         switch.write_text(before)
 
 
+def read_to_end(terminal):
+    """All that is written to a pseudo-terminal, until the last who has it open has ended."""
+    seen = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # EIO: nobody has it
+            return seen
+        if not piece:
+            return seen
+        seen += piece
+
+
 def programs():
     """Ids of all BPF programs in the kernel."""
     listing = subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True)

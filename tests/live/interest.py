@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import termios
 
-from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, Skip, check, epaudit, programs_of, wait_for
+from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, Skip, check, epaudit, programs_of, read_to_end, wait_for
 from servers import answers, nginx, redis
 
 KINDS = str(BUILD / "tests/kinds")
@@ -242,11 +242,7 @@ def watch_at_a_terminal():
                 while out.count(b"kinds[") < 2:
                     out += os.read(ours, 65536)
                 tool.send_signal(signal.SIGINT)
-                try:
-                    while piece := os.read(ours, 65536):
-                        out += piece
-                except OSError:  # EIO: it has ended
-                    pass
+                out += read_to_end(ours)
                 check(tool.wait(10) == 0, f"{term}: exit {tool.returncode}")
             os.close(ours)
         check(b"\x1b[3J" not in out and b"\x1b[2J" not in out, f"{term}: the terminal is cleared")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BUILD, EPAUDIT, ROOT, SPEED, Skip, check, wait_for
+from harness import BUILD, EPAUDIT, ROOT, SPEED, Skip, check, read_to_end, wait_for
 
 sys.path.insert(0, str(ROOT / "tests/formats"))
 import browser  # noqa: E402
@@ -170,15 +170,7 @@ def progress_only_on_a_terminal(directory):
     environment = {**os.environ, "TERM": "xterm"}
     tool = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=secondary, cwd=directory, env=environment)
     os.close(secondary)
-    seen = b""
-    while True:
-        try:
-            part = os.read(primary, 4096)
-        except OSError:  # EIO: the last writer is gone
-            break
-        if not part:
-            break
-        seen += part
+    seen = read_to_end(primary)
     os.close(primary)
     check(tool.wait() == 0, "exit code")
     text = seen.decode(errors="replace")
