@@ -109,17 +109,24 @@ static __always_inline bool matters(const struct sweep_record* out, const struct
 u64 swept_item = 0;
 u64 swept_at = 0; /* how far its list was walked */
 
+/* A registration as it was found: a file has one, mostly, and it is looked up once. */
+struct found_item {
+    struct epitem* item;
+    struct registration_row* row;
+    struct registration_key key;
+};
+
 /* Is this registration worth a look? */
 static __always_inline bool refresh_item(struct sweep_record* out, struct file* file, const struct file_row* f,
-                                         struct epitem* item, bool found)
+                                         struct found_item* one, bool found)
 {
     out->chain += 1;
-    struct registration_key key = key_of(item, file);
-    struct registration_row* r = books_registration(NULL, &key);
-    if (!r)
+    one->key = key_of(one->item, file);
+    one->row = books_registration(NULL, &one->key);
+    if (!one->row)
         return found;
-    r->item = (u64)item;
-    return found || matters(out, f, item, r);
+    one->row->item = (u64)one->item;
+    return found || matters(out, f, one->item, one->row);
 }
 
 /* Global: so it is verified once, not once per registration. */
@@ -128,7 +135,8 @@ __noinline int refresh_far_item(u32 found)
     u32 zero = 0;
     struct sweep_record* out = bpf_map_lookup_elem(&records, &zero);
     const struct file_row* f = out ? books_file(NULL, out->file_id) : NULL;
-    return f ? refresh_item(out, (struct file*)out->file_id, f, (struct epitem*)swept_item, found) : 0;
+    struct found_item one = {.item = (struct epitem*)swept_item};
+    return f ? refresh_item(out, (struct file*)out->file_id, f, &one, found) : 0;
 }
 
 __noinline int refresh_stretch(u32 found)
@@ -151,14 +159,15 @@ __noinline int refresh_stretch(u32 found)
 
 /* All that an idle file costs: hardly any has more than one registration, and that one takes no call. Is one of them
  * worth a look? */
-static __always_inline bool refresh_items(struct sweep_record* out, struct file* file, const struct file_row* f)
+static __always_inline bool refresh_items(struct sweep_record* out, struct file* file, const struct file_row* f,
+                                          struct found_item* newest)
 {
     struct item_walk w;
     out->chain = 0;
     walk_items(&w, file);
-    struct epitem* item = next_item(&w);
-    u32 found = item && refresh_item(out, file, f, item, false);
-    swept_at = item && w.at != w.end ? (u64)w.at : 0;
+    newest->item = next_item(&w);
+    u32 found = newest->item && refresh_item(out, file, f, newest, false);
+    swept_at = newest->item && w.at != w.end ? (u64)w.at : 0;
     for (int i = 0; i < CHAIN_LONGEST; i += CHAIN_STRETCH) {
         if (!swept_at)
             return found;
@@ -169,6 +178,13 @@ static __always_inline bool refresh_items(struct sweep_record* out, struct file*
     return found;
 }
 
+static __always_inline void show(struct sweep_record* out, struct file_row* f, const struct found_item* one)
+{
+    out->live_mask = READ(one->item, event.events);
+    out->ready = item_is_ready(one->item);
+    fill(out, one->key.epoll, f, one->row, one->key.fd);
+}
+
 /* Says whether there is a record to hand over. Global, as above. */
 __noinline int show_item(u32 all)
 {
@@ -177,14 +193,12 @@ __noinline int show_item(u32 all)
     struct file_row* f = out ? books_file(NULL, out->file_id) : NULL;
     if (!f)
         return 0;
-    struct epitem* item = (void*)swept_item;
-    struct registration_key key = key_of(item, (struct file*)out->file_id);
-    struct registration_row* r = books_registration(NULL, &key);
-    if (!r || (!all && !matters(out, f, item, r)))
+    struct found_item one = {.item = (void*)swept_item};
+    one.key = key_of(one.item, (struct file*)out->file_id);
+    one.row = books_registration(NULL, &one.key);
+    if (!one.row || (!all && !matters(out, f, one.item, one.row)))
         return 0;
-    out->live_mask = READ(item, event.events);
-    out->ready = item_is_ready(item);
-    fill(out, key.epoll, f, r, key.fd);
+    show(out, f, &one);
     return 1;
 }
 
@@ -321,7 +335,8 @@ static __always_inline bool sweep_file(struct seq_file* seq, u64 id, struct file
     const struct fault_row* x = refresh(f, id, &out->state, out->time);
     out->file_id = id;
     bool look = ledger_file_matters(f, x, &out->state);
-    if (refresh_items(out, file, f) || look) {
+    struct found_item newest = {};
+    if (refresh_items(out, file, f, &newest) || look) {
         out->buried = 0;
         out->file = *f;
         if (x)
@@ -329,7 +344,12 @@ static __always_inline bool sweep_file(struct seq_file* seq, u64 id, struct file
         else
             __builtin_memset(&out->fault, 0, sizeof(out->fault));
         name_socket(&out->name, file, f->kind);
-        show_items(seq, out, file, look);
+        if (out->chain != 1) {
+            show_items(seq, out, file, look);
+        } else if (newest.row) { /* it is worth a look, or the file is */
+            show(out, f, &newest);
+            hand_over(seq, out, sizeof(*out));
+        }
     }
     if (out->chain)
         return true;

@@ -45,19 +45,6 @@ Finding withdrawal(const RuleInfo& info, uint64_t epoll, uint64_t file)
     return finding;
 }
 
-std::vector<std::span<const Entry>> by_file(const std::vector<Entry>& entries)
-{
-    std::vector<std::span<const Entry>> files;
-    for (size_t begin = 0; begin < entries.size();) {
-        size_t end = begin + 1;
-        while (end < entries.size() && entries[end].file_id == entries[begin].file_id)
-            end++;
-        files.emplace_back(&entries[begin], end - begin);
-        begin = end;
-    }
-    return files;
-}
-
 void add_fact(Finding& finding, std::string name, std::string text)
 {
     finding.facts.emplace_back(std::move(name), std::move(text));

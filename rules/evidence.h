@@ -23,9 +23,6 @@ TimelineEntry moment(const Snapshot& books, uint64_t at, uint32_t tid, std::stri
 // Takes back what was said of a subject, when later evidence possible explanation.
 Finding withdrawal(const RuleInfo& info, uint64_t epoll, uint64_t file);
 
-// The entries, file by file: capture lists the registrations of one file next to each other.
-std::vector<std::span<const Entry>> by_file(const std::vector<Entry>& entries);
-
 void add_fact(Finding& finding, std::string name, std::string text);
 
 // Where another mask than the present one was in force when it mattered.

@@ -159,7 +159,9 @@ Spin shaped(const Snapshot& books, const Entry& entry, Spin spin)
 
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
 {
-    if (!entry.key.epoll)
+    // Asked of each registration at each look, by several rules: of most it is plain.
+    const registration_row& r = entry.registration;
+    if (!entry.key.epoll || std::max<uint64_t>({r.run, r.best_run, r.futile}) < settings[kSpinReturns])
         return std::nullopt;
     Spin now = newest_run(books, entry, entry.registration.run);
     Spin spin = is_spin(books, now, settings) ? now : best_ended_run(books, entry);

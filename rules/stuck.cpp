@@ -117,6 +117,8 @@ bool asks_for_edges(const Entry& entry) { return (entry.live_mask & EV_ET) && (e
 
 bool sole_registration(const Snapshot& books, const Entry& entry)
 {
+    if (entry.chain == 1)
+        return true;  // the kernel knows no other, and hardly any file has one
     size_t seen = 0;
     uint32_t chain = 0;
     for (const Entry* other : books.of_file(entry.file_id)) {
@@ -128,6 +130,8 @@ bool sole_registration(const Snapshot& books, const Entry& entry)
 
 bool none_tells_again(const Snapshot& books, const Entry& entry)
 {
+    if (entry.chain == 1)
+        return entry.key.epoll != 0;
     const std::vector<const Entry*> all = books.of_file(entry.file_id);
     auto has_told = [&](const Entry& other) {
         const epoll_row* epoll = books.epoll(other.key.epoll);
@@ -185,7 +189,8 @@ size_t Repeats::Hash::operator()(const Subject& subject) const
 void Repeats::begin()
 {
     if (said_.size() > 2 * now_ + 64)
-        std::erase_if(said_, [&](const auto& one) { return one.second.audit != audit_; });
+        for (auto at = said_.begin(); at != said_.end();)
+            at = at->second.audit != audit_ ? said_.erase(at) : std::next(at);
     audit_++;
     now_ = 0;
 }
@@ -254,7 +259,11 @@ void Patience::look(const Snapshot& books)
     std::erase_if(stopped_at_, [&](const auto& stopped) {
         return !books.processes.count(stopped.first) && !known.count(stopped.first);
     });
-    std::erase_if(sights_, [&](const auto& s) { return s.second.seen_at + kForgetNs < books.time; });
+    if (forgot_at_ + kForgetNs / 4 > books.time)
+        return;
+    forgot_at_ = books.time;
+    for (auto at = sights_.begin(); at != sights_.end();)
+        at = at->second.seen_at + kForgetNs < books.time ? sights_.erase(at) : std::next(at);
 }
 
 uint64_t Patience::since(uint32_t tgid, uint64_t at) const
@@ -268,7 +277,7 @@ bool Patience::no_timer_pending(const Snapshot& books, const Entry& entry, uint6
     const epoll_row* epoll = books.epoll(entry.key.epoll);
     if (!epoll)
         return false;
-    Sight& sight = sights_[{entry.key.epoll, entry.file_id, entry.key.fd}];
+    Sight& sight = sights_[Place{entry.key.epoll, entry.file_id, entry.key.fd}];
     if (sight.mark != mark)
         sight = {mark, epoll->waits, 0};
     sight.seen_at = books.time;

@@ -2,7 +2,7 @@
 # What building and testing need, and how it is installed. Part of ../dev.
 
 BUILD_PACKAGES=(clang-14 llvm-14 libclang-rt-14-dev bpftool libbpf-dev libelf-dev zlib1g-dev libcli11-dev libfmt-dev
-    nlohmann-json3-dev libtomlplusplus-dev libzstd-dev libdw-dev libbz2-dev liblzma-dev cmake ninja-build g++ pkg-config
+    nlohmann-json3-dev libtomlplusplus-dev robin-map-dev libzstd-dev libdw-dev libbz2-dev liblzma-dev cmake ninja-build g++ pkg-config
     libgtest-dev librapidcheck-dev liburing-dev python3 git ccache linux-libc-dev)
 TEST_PACKAGES=(nginx-light redis-server redis-tools wrk strace zstd procps iproute2
     qemu-system-x86 busybox-static cpio runc python3-jsonschema libxml2-utils chromium-headless-shell fonts-dejavu-core)

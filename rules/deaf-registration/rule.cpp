@@ -102,7 +102,7 @@ public:
         stalls_.take_back(kInfo, books, out);
         std::vector<Case> found;
         std::map<uint32_t, unsigned> sure;  // by process
-        for (std::span<const Entry> file : by_file(books.entries)) {
+        for (std::span<const Entry> file : books.neighbours().files()) {
             uint32_t tgid = file.front().file.tgid;
             if (books.stopped(tgid))
                 continue;

@@ -42,9 +42,7 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
-        std::set<std::pair<uint64_t, uint64_t>> seen;
-        for (std::span<const Entry> file : by_file(books.entries)) {
-            seen.insert({file.front().file_id, file.front().file.ino});
+        for (std::span<const Entry> file : books.neighbours().files()) {
             judge_forbidden(books, file, settings, out);
             judge_stuck(books, file, settings, out);
             judge_mixed(books, file, settings, out);
@@ -52,7 +50,7 @@ public:
         for (const auto& [id, epoll] : books.epolls)
             judge_dropped(books, id, epoll, settings, out);
         std::erase_if(files_, [&](const auto& f) {
-            return !f.second.episodes && !seen.count(f.first);
+            return !f.second.episodes && !is_there(books, f.first);
         });  // healthy listeners are not in the books
     }
 
@@ -73,6 +71,12 @@ private:
         uint64_t mixed_at = 0;
         uint32_t wasted_then = 0;
     };
+
+    static bool is_there(const Snapshot& books, const std::pair<uint64_t, uint64_t>& file)
+    {
+        const auto places = books.neighbours().of_file(file.first);
+        return !places.empty() && books.entries[places.front().at].file.ino == file.second;
+    }
 
     static void judge_forbidden(const Snapshot& books, std::span<const Entry> file, const Settings& settings,
                                 std::vector<Finding>& out)

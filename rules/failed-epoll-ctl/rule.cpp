@@ -41,7 +41,7 @@ public:
     {
         patience_.look(books);
         repeats_.begin();
-        for (std::span<const Entry> file : by_file(books.entries)) {
+        for (std::span<const Entry> file : books.neighbours().files()) {
             const file_row& f = file.front().file;
             if (f.refused_at && !books.stopped(f.tgid))
                 judge(books, file, settings, out);

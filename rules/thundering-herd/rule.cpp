@@ -79,7 +79,7 @@ public:
     {
         judge_log_runs(
             kInfo, books, settings, [](const LogRun&) { return kListenerFix; }, out);
-        for (std::span<const Entry> file : by_file(books.entries)) {
+        for (std::span<const Entry> file : books.neighbours().files()) {
             const Entry& entry = file.front();
             if (!entry.file.wasted_wakes)
                 continue;

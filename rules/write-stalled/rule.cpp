@@ -92,7 +92,7 @@ public:
         said_.take_back(kInfo, books, out, true);
         std::vector<Stall> stalls;
         std::map<uint32_t, unsigned> sure;  // by process
-        for (std::span<const Entry> file : by_file(books.entries)) {
+        for (std::span<const Entry> file : books.neighbours().files()) {
             judge_past(books, file.front(), settings, out);
             judge_stall(books, file, settings, stalls, sure);
         }

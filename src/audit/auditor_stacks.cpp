@@ -2,6 +2,7 @@
 // Which calls show the mistake: a rule names the roles, the capture in use may have stacks of them.
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -12,20 +13,33 @@
 namespace epaudit {
 namespace {
 
-using Place = std::pair<uint64_t, uint64_t>;  // file, epoll
-
-// What a finding's subject stands for: a registration or, with a 0, any of its file.
-std::map<Place, const Entry*> places(const Snapshot& books)
-{
-    std::map<Place, const Entry*> found;
-    for (const auto* entries : {&books.buried, &books.entries})
-        for (const Entry& entry : *entries) {
-            found[{entry.file_id, entry.key.epoll}] = &entry;
-            if (entry.key.epoll)
-                found[{entry.file_id, 0}] = &entry;
+// What a finding's subject stands for: a registration or, with a 0, any of its file. The newest of several numbers.
+class Subjects {
+public:
+    explicit Subjects(const Snapshot& books) : books_(books)
+    {
+        for (const Entry& entry : books.buried) {
+            buried_[{entry.file_id, entry.key.epoll}] = &entry;
+            buried_[{entry.file_id, 0}] = &entry;
         }
-    return found;
-}
+    }
+
+    const Entry* find(uint64_t file, uint64_t epoll) const
+    {
+        const auto places = books_.neighbours().of_file(file);
+        for (const auto& place : std::views::reverse(places))
+            if (!epoll || books_.entries[place.at].key.epoll == epoll)
+                return &books_.entries[place.at];
+        auto at = buried_.find({file, epoll});
+        return at == buried_.end() ? nullptr : at->second;
+    }
+
+private:
+    using Place = std::pair<uint64_t, uint64_t>;  // file, epoll
+
+    const Snapshot& books_;
+    std::map<Place, const Entry*> buried_;
+};
 
 // An epoll as a whole: its calls are those since it was created.
 Entry whole_epoll(const Snapshot& books, uint64_t id)
@@ -71,9 +85,11 @@ bool attach(Finding& finding, const RuleInfo& info, const Entry& entry, CallSite
 // Stacks arrive when they please, often after the finding: all that lack some are asked about again.
 void Auditor::add_stacks(const Snapshot& books)
 {
-    std::map<Place, const Entry*> known = places(books);
+    const Subjects subjects(books);
+    const Slot* slot = nullptr;  // they are kept rule by rule
     for (auto& [subject, finding] : kept_) {
-        const Slot* slot = find(finding.rule);
+        if (!slot || finding.rule != slot->rule->info().id)
+            slot = find(finding.rule);
         if (!slot || finding.stacks.size() >= slot->rule->info().stacks.size())
             continue;
         const RuleInfo& info = slot->rule->info();
@@ -81,9 +97,9 @@ void Auditor::add_stacks(const Snapshot& books)
         if (!finding.subject_file) {
             news = attach(finding, info, whole_epoll(books, finding.subject_epoll), *books.call_sites);
         } else {
-            auto at = known.find({finding.subject_file, finding.subject_epoll});
-            if (at != known.end() && at->second->file.ino == finding.subject_ino)  // addresses come again
-                news = attach(finding, info, *at->second, *books.call_sites);
+            const Entry* entry = subjects.find(finding.subject_file, finding.subject_epoll);
+            if (entry && entry->file.ino == finding.subject_ino)  // addresses come again
+                news = attach(finding, info, *entry, *books.call_sites);
         }
         if (news)
             finding.fingerprint = fingerprint_by(finding, &info);

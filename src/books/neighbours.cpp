@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/books/neighbours.h"
 
+#include <algorithm>
+
 namespace epaudit {
 namespace {
 
@@ -21,12 +23,42 @@ bool output_pending(const sweep_record& entry)
            (entry.file.out_cut_at || (entry.key.epoll && (present_mask(entry) & EV_OUT)));
 }
 
+void bring_together(std::vector<sweep_record>& entries, size_t late)
+{
+    const auto first_late = entries.end() - static_cast<std::ptrdiff_t>(late);
+    std::unordered_map<uint64_t, std::vector<const sweep_record*>> rest;
+    for (auto at = first_late; at != entries.end(); ++at)
+        rest[at->file_id].push_back(&*at);
+    std::vector<sweep_record> sorted;
+    sorted.reserve(entries.size());
+    auto add_rest = [&](uint64_t file) {
+        for (const sweep_record* entry : rest[file])
+            sorted.push_back(*entry);
+        rest.erase(file);
+    };
+    for (auto at = entries.begin(); at != first_late; ++at) {
+        sorted.push_back(*at);
+        const bool file_ends = at + 1 == first_late || (at + 1)->file_id != at->file_id;
+        if (file_ends && rest.count(at->file_id))
+            add_rest(at->file_id);
+    }
+    for (auto at = first_late; at != entries.end(); ++at)  // none of a file that was not there: all come from one look
+        if (rest.count(at->file_id))
+            add_rest(at->file_id);
+    entries = std::move(sorted);
+}
+
 Neighbours::Neighbours(const std::vector<sweep_record>& entries)
 {
+    places_.reserve(entries.size());
     files_.reserve(entries.size());
-    for (uint32_t i = 0; i < entries.size(); i++) {
+    for (uint32_t i = 0, first = 0; i < entries.size(); i++) {
         const sweep_record& entry = entries[i];
-        files_[entry.file_id].push_back(i);
+        places_.push_back({entry.file_id, i});
+        if (i + 1 == entries.size() || entries[i + 1].file_id != entry.file_id) {
+            files_.emplace_back(&entries[first], i + 1 - first);
+            first = i + 1;
+        }
         if (output_pending(entry))
             blocked_.insert(entry.file.tgid);
         if (!entry.file.ignored_edges || !carries_data(entry.file.kind))
@@ -35,13 +67,12 @@ Neighbours::Neighbours(const std::vector<sweep_record>& entries)
         if (!fresh && at->second.first != entry.file_id)
             at->second.second = entry.file_id;
     }
+    std::ranges::sort(places_, {}, [](const Place& p) { return std::pair(p.file, p.at); });
 }
 
-const std::vector<uint32_t>& Neighbours::of_file(uint64_t file) const
+std::span<const Neighbours::Place> Neighbours::of_file(uint64_t file) const
 {
-    static const std::vector<uint32_t> kNone;
-    auto at = files_.find(file);
-    return at == files_.end() ? kNone : at->second;
+    return std::ranges::equal_range(places_, file, {}, &Place::file);
 }
 
 bool Neighbours::others_ignored(uint64_t epoll, uint64_t file) const

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -18,12 +19,22 @@ uint32_t present_mask(const sweep_record& entry);
 // chunks that each went out whole, waits for EPOLLOUT like any other.
 bool output_pending(const sweep_record& entry);
 
+// So that the entries of each file stand next to each other, as rules expect: the last `late` of them came another way, and
+// are registrations of files that are there already.
+void bring_together(std::vector<sweep_record>& entries, size_t late);
+
 class Neighbours {
 public:
     explicit Neighbours(const std::vector<sweep_record>& entries);
 
+    struct Place {
+        uint64_t file;
+        uint32_t at;
+    };
     // Where the entries of this file stand.
-    const std::vector<uint32_t>& of_file(uint64_t file) const;
+    std::span<const Place> of_file(uint64_t file) const;
+    // The entries, file by file: capture lists the registrations of one file next to each other.
+    const std::vector<std::span<const sweep_record>>& files() const { return files_; }
     // Another file of this epoll has edges that nobody answered on purpose.
     bool others_ignored(uint64_t epoll, uint64_t file) const;
     // Output of some file of this process waits for room.
@@ -35,7 +46,8 @@ private:
         uint64_t first = 0;
         uint64_t second = 0;
     };
-    std::unordered_map<uint64_t, std::vector<uint32_t>> files_;
+    std::vector<std::span<const sweep_record>> files_;
+    std::vector<Place> places_;                    // by file, then in their order
     std::unordered_map<uint64_t, Files> ignored_;  // by epoll
     std::unordered_set<uint32_t> blocked_;         // processes
 };

@@ -36,8 +36,8 @@ const thread_row* Snapshot::thread(uint32_t tid) const
 std::vector<const Entry*> Snapshot::of_file(uint64_t file) const
 {
     std::vector<const Entry*> found;
-    for (uint32_t at : neighbours().of_file(file))
-        found.push_back(&entries[at]);
+    for (const Neighbours::Place& place : neighbours().of_file(file))
+        found.push_back(&entries[place.at]);
     return found;
 }
 

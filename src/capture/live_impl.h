@@ -17,6 +17,7 @@
 #include "src/capture/live.h"
 #include "src/capture/live_record.h"
 #include "src/capture/live_twins.h"
+#include "src/capture/sink.h"
 #include "src/support/descriptor.h"
 #include "src/symbols/stack_book.h"
 #include "src/workload/workloads.h"
@@ -68,7 +69,7 @@ struct LiveCapture::Impl {
     std::array<Link, 4> iterators;                    // by Table; none where they are refused
     std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
     std::string swept_bytes;                          // to here
-    std::string swept_text;                           // of the newest walk
+    std::string swept_text;                           // of the newest walk through a small table
     std::string keys_listed, rows_listed;             // by walks in pieces: room that is used again
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
@@ -94,6 +95,7 @@ struct LiveCapture::Impl {
     uint32_t suspicious_then = 0;
     uint32_t sweeps = 0;
     size_t epolls_then = 0;         // at the last sweep
+    size_t entries_then = 0;        // likewise
     uint64_t unexplained_then = 0;  // events that no registration explained yet, likewise
     bool trampolines = false;
     bool kprobe_readiness = false;
@@ -116,8 +118,10 @@ struct LiveCapture::Impl {
 
 constexpr uint32_t kMaxEpolls = 4096;
 
-// Reads everything an iterator writes; false with errno set. `after_each`: read.
-bool read_iterator(const bpf_link* link, std::string& out, const std::function<void()>& after_each = nullptr);
+// Reads everything an iterator writes; false with errno set.
+bool read_iterator(const bpf_link* link, std::string& out);
+// `after_each`: read.
+bool read_iterator(const bpf_link* link, Sink& out, const std::function<void()>& after_each = nullptr);
 
 // Fills the table system call number -> call_class for this architecture.
 void fill_call_classes(unsigned char (&table)[CALL_TABLE]);

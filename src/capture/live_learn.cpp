@@ -25,16 +25,15 @@
 
 namespace epaudit {
 
-bool read_iterator(const bpf_link* link, std::string& out, const std::function<void()>& after_each)
+bool read_iterator(const bpf_link* link, Sink& out, const std::function<void()>& after_each)
 {
-    out.clear();
     Descriptor at(bpf_iter_create(bpf_link__fd(link)));
     if (!at)
         return false;
-    // Iterators restart an element that does not fit, so a large buffer only saves calls.
-    std::vector<char> buffer(1 << 16);
+    // Iterators restart an element that does not fit, so much room only saves calls.
+    constexpr size_t kRoom = 1 << 16;
     for (;;) {
-        ssize_t got = read(at.get(), buffer.data(), buffer.size());
+        ssize_t got = read(at.get(), out.room(kRoom), kRoom);
         if (got == 0)
             return true;
         if (got < 0) {
@@ -42,10 +41,16 @@ bool read_iterator(const bpf_link* link, std::string& out, const std::function<v
                 continue;
             return false;
         }
-        out.append(buffer.data(), static_cast<size_t>(got));
+        out.filled(static_cast<size_t>(got));
         if (after_each)
             after_each();
     }
+}
+
+bool read_iterator(const bpf_link* link, std::string& out)
+{
+    TextSink text(out);
+    return read_iterator(link, text);
 }
 
 Result<> choose_numbers(epaudit_bpf& skeleton)

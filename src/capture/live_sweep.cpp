@@ -18,9 +18,6 @@ constexpr uint32_t kSweepsPerCleaning = 10;
 constexpr size_t kManyEpolls = kMaxEpolls / 16;
 // Last words kept between two looks: some 80 MB.
 constexpr size_t kMostBuried = 1 << 16;
-// Of the memory that sweeps are read into; more is given back.
-constexpr size_t kMostUnused = 4 << 20;
-
 // What sweep_epoll() and sweep_thread() in bpf/sweep.h hand over: key, row, key, row.
 template <typename Key, typename Row>
 void read_rows(const std::string& raw, std::map<Key, Row>& out)
@@ -32,13 +29,41 @@ void read_rows(const std::string& raw, std::map<Key, Row>& out)
     }
 }
 
-void read_records(const std::string& raw, std::vector<Entry>& out)
-{
-    out.reserve(raw.size() / sizeof(sweep_record));
-    for (size_t at = 0; at + sizeof(sweep_record) <= raw.size(); at += sizeof(sweep_record)) {
-        out.emplace_back();
-        memcpy(&out.back(), raw.data() + at, sizeof(sweep_record));
+// They are written by the kernel where they stay: of thousands of connections that is tens of megabytes, several times a
+// second.
+class EntriesSink : public Sink {
+public:
+    EntriesSink(std::vector<Entry>& out, size_t expected) : out_(out) { out.reserve(expected); }
+    char* room(size_t bytes) override
+    {
+        out_.resize((filled_ + bytes) / sizeof(Entry) + 1);
+        return reinterpret_cast<char*>(out_.data()) + filled_;
     }
+    void filled(size_t bytes) override { filled_ += bytes; }
+    void end() { out_.resize(filled_ / sizeof(Entry)); }
+
+private:
+    std::vector<Entry>& out_;
+    size_t filled_ = 0;
+};
+
+// Files and their registrations, as many as deserve a look.
+bool walk_files(LiveCapture::Impl& impl, std::vector<Entry>& entries)
+{
+    constexpr size_t kMore = 256;  // than the last time
+    EntriesSink sink(entries, impl.entries_then + kMore);
+    const bool ok = walk(impl, Table::kFiles, sink);
+    sink.end();
+    impl.entries_then = entries.size();
+    if (const size_t late = impl.swept_bytes.size() / sizeof(Entry))
+        bring_together(entries, late);
+    return ok;
+}
+
+bool walk_rows(LiveCapture::Impl& impl, Table table)
+{
+    TextSink sink(impl.swept_text);
+    return walk(impl, table, sink);
 }
 
 int on_buried(void* context, void* data, size_t size)
@@ -105,23 +130,19 @@ Result<Snapshot> LiveCapture::sweep(bool counters)
     counters = counters || (impl.recorder && impl.recorder->wants_counters());
     collect();
     books.call_sites = impl.stacks;
-    std::string& raw = impl.swept_text;
     bool clean = impl.sweeps++ % kSweepsPerCleaning == 0 || impl.epolls_then > kManyEpolls;
-    if (clean && !walk(impl, Table::kRegistrations, raw))
+    if (clean && !walk_rows(impl, Table::kRegistrations))
         return observe_error(fmt::format("cannot walk the registrations: {}", strerror(errno)));
-    if (!walk(impl, Table::kEpolls, raw))
+    if (!walk_rows(impl, Table::kEpolls))
         return observe_error(fmt::format("cannot walk the epoll instances: {}", strerror(errno)));
-    read_rows(raw, books.epolls);
-    if (!walk(impl, Table::kThreads, raw))
+    read_rows(impl.swept_text, books.epolls);
+    if (!walk_rows(impl, Table::kThreads))
         return observe_error(fmt::format("cannot walk the threads: {}", strerror(errno)));
-    read_rows(raw, books.threads);
+    read_rows(impl.swept_text, books.threads);
     // Last, because its end is the end of the sweep for a recording.
-    if (!walk(impl, Table::kFiles, raw))
+    if (!walk_files(impl, books.entries))
         return observe_error(fmt::format("cannot walk the tables: {}", strerror(errno)));
     books.time = monotonic_ns();
-    read_records(raw, books.entries);
-    if (raw.capacity() > kMostUnused + 2 * raw.size())
-        std::string().swap(raw);
     impl.epolls_then = books.epolls.size();
     follow_naps(impl, books);
     impl.unexplained_then = unexplained(books);

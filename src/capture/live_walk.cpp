@@ -55,15 +55,20 @@ bool run(const bpf_program* program, walk_piece* piece)
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0;
 }
 
-// Of long rows a part comes through the ring (bpf/sweep.h): the same records.
-bool walk_by_iterator(LiveCapture::Impl& impl, Table table, std::string& out)
+void add(Sink& out, const std::string& bytes)
 {
-    impl.swept_bytes.clear();
+    memcpy(out.room(bytes.size()), bytes.data(), bytes.size());
+    out.filled(bytes.size());
+}
+
+// Of long rows a part comes through the ring (bpf/sweep.h): the same records, after all others.
+bool walk_by_iterator(LiveCapture::Impl& impl, Table table, Sink& out)
+{
     auto take_ring = [&] { ring_buffer__consume(impl.swept.get()); };
     if (!read_iterator(impl.iterators[static_cast<size_t>(table)].get(), out, take_ring))
         return false;
     take_ring();
-    out += impl.swept_bytes;
+    add(out, impl.swept_bytes);
     return true;
 }
 
@@ -118,7 +123,7 @@ private:
 };
 
 // Looks at the rows of keys that have been handed over, in as many pieces as the ring makes necessary.
-bool look_at_rows(LiveCapture::Impl& impl, const bpf_program* program, uint32_t count)
+bool look_at_rows(LiveCapture::Impl& impl, const bpf_program* program, uint32_t count, Sink& out)
 {
     walk_piece piece{0, count, kRingBytes / 2, 0};
     do {
@@ -130,23 +135,22 @@ bool look_at_rows(LiveCapture::Impl& impl, const bpf_program* program, uint32_t 
             errno = -taken;
             return false;
         }
+        add(out, impl.swept_bytes);
+        impl.swept_bytes.clear();
     } while (piece.next < count);
     return true;
 }
 
-bool walk_in_pieces(LiveCapture::Impl& impl, const Walker& walker, std::string& out)
+bool walk_in_pieces(LiveCapture::Impl& impl, const Walker& walker, Sink& out)
 {
-    // It is filled where it is: of thousands of connections that is tens of megabytes, several times a second.
-    impl.swept_bytes.swap(out);
     bool ok = true;
     for (Keys keys(impl, walker.map); ok && !keys.ended();) {
         ok = keys.list();
         for (uint32_t at = 0, count = 0; ok && at < keys.listed(); at += count) {
             count = keys.hand_over(at);
-            ok = look_at_rows(impl, walker.piece, count);
+            ok = look_at_rows(impl, walker.piece, count, out);
         }
     }
-    out.swap(impl.swept_bytes);
     return ok;
 }
 
@@ -186,9 +190,9 @@ Result<> attach_walks(LiveCapture::Impl& impl)
     return Done{};
 }
 
-bool walk(LiveCapture::Impl& impl, Table table, std::string& out)
+bool walk(LiveCapture::Impl& impl, Table table, Sink& out)
 {
-    out.clear();
+    impl.swept_bytes.clear();
     if (impl.why_not_iterators.empty())
         return walk_by_iterator(impl, table, out);
     if (!walk_in_pieces(impl, walker(*impl.skeleton, table), out))

@@ -16,6 +16,6 @@ void choose_walks(LiveCapture::Impl& impl, const btf* kernel, bool in_pieces);
 Result<> attach_walks(LiveCapture::Impl& impl);
 
 // Walks a table, and leaves in `out` all that was handed over. False with errno set.
-bool walk(LiveCapture::Impl& impl, Table table, std::string& out);
+bool walk(LiveCapture::Impl& impl, Table table, Sink& out);
 
 }  // namespace epaudit
