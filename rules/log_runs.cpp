@@ -7,6 +7,7 @@
 #include "rules/spin.h"
 #include "src/books/call_names.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

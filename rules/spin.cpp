@@ -11,6 +11,7 @@
 #include "rules/log_runs.h"
 #include "rules/sharers.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

@@ -8,6 +8,7 @@
 #include "rules/evidence.h"
 #include "src/books/call_names.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

@@ -6,6 +6,7 @@
 #include "rules/evidence.h"
 #include "rules/spin.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

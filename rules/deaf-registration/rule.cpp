@@ -12,6 +12,7 @@
 #include "rules/stuck.h"
 #include "rules/unregistered.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

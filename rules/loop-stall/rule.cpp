@@ -14,6 +14,7 @@
 #include "rules/stuck.h"
 #include "src/books/call_names.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

@@ -8,6 +8,7 @@
 #include "rules/shared_data.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

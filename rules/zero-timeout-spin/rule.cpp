@@ -8,6 +8,7 @@
 #include "rules/log_runs.h"
 #include "rules/window.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {

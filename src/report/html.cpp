@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 #include "src/evidence/place.h"
 #include "src/finding/explain.h"
 #include "src/report/formats.h"

@@ -70,7 +70,7 @@ Json trigger_json(const Registration& r)
         json.push_back("oneshot");
     if (r.mask & EV_EXCLUSIVE)
         json.push_back("exclusive");
-    if (r.mask & (1U << 29))
+    if (r.mask & EV_WAKEUP)
         json.push_back("wakeup");
     return json;
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 
+#include "src/books/duration.h"
 #include "src/report/words.h"
 #include "src/support/result.h"
 

@@ -203,18 +203,6 @@ std::string number_text(double number)
     return trimmed(number >= 0.1 ? fmt::format("{:.2f}", number) : fmt::format("{:.2g}", number));
 }
 
-std::string seconds_text(double seconds)
-{
-    if (!(seconds >= 120))
-        return fmt::format("{:.1f} s", seconds);
-    const auto whole = static_cast<uint64_t>(seconds);
-    if (whole < 7200)
-        return fmt::format("{} min {} s", whole / 60, whole % 60);
-    if (whole < 48 * 3600)
-        return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
-    return fmt::format("{} d {} h", whole / 86400, whole / 3600 % 24);
-}
-
 std::pair<std::string, std::string> measure_text(const Measure& measure)
 {
     const auto& [name, value] = measure;

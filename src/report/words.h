@@ -39,7 +39,6 @@ std::vector<std::string> fill(const std::vector<std::string>& parts, size_t widt
 std::string grouped(uint64_t number);                        // 1,234,567
 std::string plural(uint64_t number, std::string_view noun);  // "1 posting", "1,234 postings"
 std::string number_text(double number);                      // three digits or all of them: 0.25, 3.4, 51,234
-std::string seconds_text(double seconds);                    // "12.0 s", "5 min 3 s", "2 h 10 min", "8 d 4 h"
 std::pair<std::string, std::string> measure_text(const Measure& measure);  // {"wake-ups", "51,234 per s"}
 // "1 %: the probes were attached 6 % of the time, and never away for more than 7.8 s"
 std::string budget_text(const WatchingBudget& budget);
