@@ -12,9 +12,20 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kFlips{"flips", 2, 2, "MODs of one registration that switch between edge- and level-triggered"};
-constexpr Threshold kDroppedFds{"dropped_fds", 3, 3,
-                                "fds of one kind that were added with EPOLLET and lost it by a MOD"};
+constexpr Threshold kFlips{"flips",
+                           2,
+                           2,
+                           Unit::kCount,
+                           "MODs of one registration that switch between edge- and level-triggered",
+                           "one switch on purpose is remarked on",
+                           "rare switches go unmentioned"};
+constexpr Threshold kDroppedFds{"dropped_fds",
+                                3,
+                                3,
+                                Unit::kCount,
+                                "fds of one kind that were added with EPOLLET and lost it by a MOD",
+                                "one fd changed on purpose is remarked on",
+                                "small servers go unmentioned"};
 
 const RuleInfo kInfo{"EP602",
                      "mixed-trigger-modes",

@@ -53,11 +53,9 @@ uint64_t Settings::ns(const Threshold& threshold) const
 
 namespace {
 
-// Thresholds in seconds are named so.
 bool asks_for_time(const Threshold& threshold)
 {
-    std::string_view name = threshold.name;
-    return name == "seconds" || (name.size() > 2 && name.substr(name.size() - 2) == "_s" && name != "per_s");
+    return threshold.unit == Unit::kSeconds || threshold.unit == Unit::kPerSecond;
 }
 
 }  // namespace

@@ -110,15 +110,11 @@ Json rules_json()
     Json rules = Json::array();
     for (const auto& rule : make_rules()) {
         const RuleInfo& info = rule->info();
-        Json thresholds = Json::array();
-        for (const Threshold& one : info.thresholds)
-            thresholds.push_back(
-                Json{{"name", one.name}, {"production", one.production}, {"test", one.test}, {"meaning", one.meaning}});
         rules.push_back(Json{{"id", info.id},
                              {"name", info.name},
                              {"says", info.says},
                              {"highest", level_name(info.highest)},
-                             {"thresholds", std::move(thresholds)},
+                             {"thresholds", thresholds_json(info)},
                              {"explain", explain_text(info.name)}});
     }
     return rules;
