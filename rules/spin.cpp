@@ -17,34 +17,22 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kPerS{"per_s",
-                          100,
-                          100,
-                          Unit::kPerSecond,
+                          {100, 100, Unit::kPerSecond},
                           "wake-ups without work per second that the run must reach",
-                          "loops that mostly sleep are accused",
-                          "slow spins are missed"};
+                          {"loops that mostly sleep are accused", "slow spins are missed"}};
 constexpr Threshold kSeconds{"seconds",
-                             1,
-                             1,
-                             Unit::kSeconds,
+                             {1, 1, Unit::kSeconds},
                              "seconds the run must last",
-                             "a burst that ends by itself counts",
-                             "short spins are missed",
+                             {"a burst that ends by itself counts", "short spins are missed"},
                              kPatience};
 constexpr Threshold kConfirmPerS{"confirm_per_s",
-                                 1000,
-                                 1000,
-                                 Unit::kPerSecond,
+                                 {1000, 1000, Unit::kPerSecond},
                                  "wake-ups without work per second from which it is confirmed",
-                                 "slow spins are confirmed",
-                                 "fast ones stay likely"};
+                                 {"slow spins are confirmed", "fast ones stay likely"}};
 constexpr Threshold kConfirmCpu{"confirm_cpu",
-                                0.1,
-                                0.1,
-                                Unit::kShare,
+                                {0.1, 0.1, Unit::kShare},
                                 "share of a core from which it is confirmed",
-                                "spins that cost little are confirmed",
-                                "dear ones stay likely"};
+                                {"spins that cost little are confirmed", "dear ones stay likely"}};
 
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 

@@ -43,12 +43,9 @@ struct SpinAdvice {
 };
 
 inline constexpr Threshold kSpinReturns{"returns",
-                                        100,
-                                        100,
-                                        Unit::kCount,
+                                        {100, 100, Unit::kCount},
                                         "consecutive wake-ups without work that make a run",
-                                        "a few empty returns in a row count",
-                                        "short runs are missed"};
+                                        {"a few empty returns in a row count", "short runs are missed"}};
 
 std::vector<Threshold> spin_thresholds();
 

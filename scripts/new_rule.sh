@@ -60,8 +60,8 @@ write_rule() {
 namespace epaudit {
 namespace {
 
-constexpr Threshold kSeconds{"seconds", 5, 1, Unit::kSeconds, "seconds it must last",
-                             "what is worse when it is lower", "what is worse when it is higher"};
+constexpr Threshold kSeconds{"seconds", {5, 1, Unit::kSeconds}, "seconds it must last",
+                             {"what is worse when it is lower", "what is worse when it is higher"}};
 
 class @CAMEL@ : public Rule {
 public:

@@ -32,12 +32,9 @@ std::string fix(const Entry&, const Spin& spin)
 }
 
 constexpr Threshold kArmedS{"armed_s",
-                            60,
-                            60,
-                            Unit::kSeconds,
+                            {60, 60, Unit::kSeconds},
                             "seconds of EPOLLOUT with nothing written, worth a remark; 60 at least",
-                            "less than 60 changes nothing",
-                            "it is mentioned later"};
+                            {"less than 60 changes nothing", "it is mentioned later"}};
 
 // Beside the spin: EPOLLOUT armed for long and nothing written. It rides along with useful events, or the loop is
 // slow; a spin is only a matter of load.

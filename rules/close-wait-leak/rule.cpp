@@ -19,45 +19,30 @@ constexpr uint8_t kCloseWait = 8;
 constexpr uint8_t kClosed = 7;  // of a connection: reset
 constexpr uint32_t kWindows = 3;
 // By default EP203 speaks from then on; a spin that young is not yet a leak either.
-constexpr auto kSpins = static_cast<uint32_t>(kSpinReturns.production);
+constexpr auto kSpins = static_cast<uint32_t>(kSpinReturns.defaults.production);
 
 constexpr Threshold kLeakS{"leak_s",
-                           300,
-                           2,
-                           Unit::kSeconds,
+                           {300, 2, Unit::kSeconds},
                            "seconds since the program learnt of the peer's close, and since it last sent anything",
-                           "long answers to half-closed clients are accused",
-                           "leaks are told later",
+                           {"long answers to half-closed clients are accused", "leaks are told later"},
                            kPatience};
 constexpr Threshold kSockets{"sockets",
-                             10,
-                             10,
-                             Unit::kCount,
+                             {10, 10, Unit::kCount},
                              "such sockets in one process from which it is a leak",
-                             "a few slow handlers are accused",
-                             "small leaks are missed"};
+                             {"a few slow handlers are accused", "small leaks are missed"}};
 constexpr Threshold kResets{"resets",
-                            3,
-                            3,
-                            Unit::kCount,
+                            {3, 3, Unit::kCount},
                             "the same, of sockets that a reset has ended",
-                            "a socket about to be closed is accused",
-                            "small leaks are missed"};
+                            {"a socket about to be closed is accused", "small leaks are missed"}};
 constexpr Threshold kBurstS{
     "burst_s",
-    1800,
-    4,
-    Unit::kSeconds,
+    {1800, 4, Unit::kSeconds},
     "seconds after which so many are a leak though the number does not grow, if nobody can have them",
-    "long work on many clients is accused",
-    "leaks in one burst are told later"};
+    {"long work on many clients is accused", "leaks in one burst are told later"}};
 constexpr Threshold kWindowS{"window_s",
-                             60,
-                             1,
-                             Unit::kSeconds,
+                             {60, 1, Unit::kSeconds},
                              "seconds of one window; the number must grow in 3 in a row while the old ones stay",
-                             "a passing rise counts as growth",
-                             "leaks are told later"};
+                             {"a passing rise counts as growth", "leaks are told later"}};
 
 const RuleInfo kInfo{"EP302",
                      "close-wait-leak",

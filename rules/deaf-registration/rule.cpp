@@ -20,38 +20,27 @@ namespace {
 constexpr uint32_t kInput = EV_IN | EV_RDNORM;
 constexpr uint16_t kConnectUntold = FILE_CONNECTING | FILE_CONNECT_ASKED;
 
-constexpr Threshold kDeafS{"deaf_s",
-                           10,
-                           1,
-                           Unit::kSeconds,
-                           "seconds input must wait, with nobody touching the fd",
-                           "input left on purpose for a while is accused",
-                           "it is told later, and shorter stalls not at all",
-                           kPatience};
+constexpr Threshold kDeafS{
+    "deaf_s",
+    {10, 1, Unit::kSeconds},
+    "seconds input must wait, with nobody touching the fd",
+    {"input left on purpose for a while is accused", "it is told later, and shorter stalls not at all"},
+    kPatience};
 constexpr Threshold kFromStartS{"from_start_s",
-                                30,
-                                1,
-                                Unit::kSeconds,
+                                {30, 1, Unit::kSeconds},
                                 "the same, for input of an fd that was registered when the observation began",
-                                "input left on purpose before is remarked on",
-                                "hangs from before are told later"};
+                                {"input left on purpose before is remarked on", "hangs from before are told later"}};
 constexpr Threshold kConnectS{"connect_s",
-                              10,
-                              1,
-                              Unit::kSeconds,
+                              {10, 1, Unit::kSeconds},
                               "seconds a connection must stand untold, with nobody touching the fd",
-                              "connections about to be looked at are accused",
-                              "it is told later",
+                              {"connections about to be looked at are accused", "it is told later"},
                               kPatience};
 constexpr Threshold kFastShare{
     "fast_share",
-    0.9,
-    0.9,
-    Unit::kShare,
+    {0.9, 0.9, Unit::kShare},
     "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "
     "does so at once",
-    "programs that take their time are accused",
-    "a few slow ones keep it a risk"};
+    {"programs that take their time are accused", "a few slow ones keep it a risk"}};
 
 const RuleInfo kInfo{
     "EP106",

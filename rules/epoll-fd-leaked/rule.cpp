@@ -11,12 +11,9 @@ namespace {
 constexpr uint64_t kGraceNs = 500 * NSEC_PER_MSEC;
 
 constexpr Threshold kLeaks{"leaks",
-                           1,
-                           1,
-                           Unit::kCount,
+                           {1, 1, Unit::kCount},
                            "programs that were started with the epoll fd open",
-                           "below 1 is the same as 1",
-                           "a program that starts few others goes unmentioned"};
+                           {"below 1 is the same as 1", "a program that starts few others goes unmentioned"}};
 
 const RuleInfo kInfo{"EP603",
                      "epoll-fd-leaked",

@@ -13,41 +13,27 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kLeftPasses{"left_passes",
-                                3,
-                                3,
-                                Unit::kCount,
+                                {3, 3, Unit::kCount},
                                 "successive edges whose accepts left a connection older than 200 ms waiting",
-                                "one connection left by chance confirms it",
-                                "slow listeners are told later"};
+                                {"one connection left by chance confirms it", "slow listeners are told later"}};
 constexpr Threshold kStallS{"stall_s",
-                            2,
-                            1,
-                            Unit::kSeconds,
+                            {2, 1, Unit::kSeconds},
                             "seconds a backlog must wait while the loop sleeps",
-                            "a loop about to come back is accused",
-                            "it is told later, and shorter stalls not at all",
+                            {"a loop about to come back is accused", "it is told later, and shorter stalls not at all"},
                             kPatience};
 constexpr Threshold kUntriedS{"untried_s",
-                              30,
-                              2,
-                              Unit::kSeconds,
+                              {30, 2, Unit::kSeconds},
                               "seconds a backlog must wait when the loop was told and has never called accept()",
-                              "a server that is not ready yet is accused",
-                              "it is told later"};
+                              {"a server that is not ready yet is accused", "it is told later"}};
 constexpr Threshold kStarvedS{"starved_s",
-                              2,
-                              1,
-                              Unit::kSeconds,
+                              {2, 1, Unit::kSeconds},
                               "seconds a backlog must wait after accept failed for want of descriptors",
-                              "a server about to find a descriptor is accused",
-                              "it is told later"};
-constexpr Threshold kFromStartS{"from_start_s",
-                                30,
-                                1,
-                                Unit::kSeconds,
-                                "the same, for a backlog that was there when the observation began",
-                                "a backlog left on purpose before is remarked on",
-                                "hangs from before are told later"};
+                              {"a server about to find a descriptor is accused", "it is told later"}};
+constexpr Threshold kFromStartS{
+    "from_start_s",
+    {30, 1, Unit::kSeconds},
+    "the same, for a backlog that was there when the observation began",
+    {"a backlog left on purpose before is remarked on", "hangs from before are told later"}};
 
 const RuleInfo kInfo{"EP102",
                      "et-accept-not-drained",

@@ -14,19 +14,13 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kSleeps{"sleeps",
-                            2,
-                            2,
-                            Unit::kCount,
+                            {2, 2, Unit::kCount},
                             "calls on one fd that slept 10 ms and more, to be confirmed",
-                            "a single short sleep confirms it",
-                            "rare sleeps stay unconfirmed"};
+                            {"a single short sleep confirms it", "rare sleeps stay unconfirmed"}};
 constexpr Threshold kHangS{"hang_s",
-                           1,
-                           1,
-                           Unit::kSeconds,
+                           {1, 1, Unit::kSeconds},
                            "seconds that a single call must sleep, to be confirmed by itself",
-                           "one short sleep confirms it",
-                           "hangs are confirmed later",
+                           {"one short sleep confirms it", "hangs are confirmed later"},
                            kPatience};
 
 const RuleInfo kInfo{

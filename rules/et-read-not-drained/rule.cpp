@@ -16,41 +16,26 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kRescuesPerFd{"rescues_per_fd",
-                                  2,
-                                  2,
-                                  Unit::kCount,
+                                  {2, 2, Unit::kCount},
                                   "times left-over input of one fd was read only when more arrived",
-                                  "one read left for later on purpose counts",
-                                  "rare stalls are told later"};
+                                  {"one read left for later on purpose counts", "rare stalls are told later"}};
 constexpr Threshold kRescuesPerEpoll{"rescues_per_epoll",
-                                     3,
-                                     3,
-                                     Unit::kCount,
+                                     {3, 3, Unit::kCount},
                                      "the same, over all fds of an epoll",
-                                     "reads left for later on purpose count",
-                                     "rare stalls are told later"};
+                                     {"reads left for later on purpose count", "rare stalls are told later"}};
 constexpr Threshold kStallS{"stall_s",
-                            5,
-                            1,
-                            Unit::kSeconds,
+                            {5, 1, Unit::kSeconds},
                             "seconds input must lie unread while the loop sleeps",
-                            "a loop about to come back is accused",
-                            "it is told later, and shorter stalls not at all",
+                            {"a loop about to come back is accused", "it is told later, and shorter stalls not at all"},
                             kPatience};
 constexpr Threshold kFromStartS{"from_start_s",
-                                30,
-                                1,
-                                Unit::kSeconds,
+                                {30, 1, Unit::kSeconds},
                                 "the same, for what was there when the observation began",
-                                "input left on purpose before is remarked on",
-                                "hangs from before are told later"};
+                                {"input left on purpose before is remarked on", "hangs from before are told later"}};
 constexpr Threshold kShared{"shared",
-                            3,
-                            3,
-                            Unit::kCount,
+                            {3, 3, Unit::kCount},
                             "connections with the same data and untouched input, to be sure that it is why",
-                            "an accidental pair of equal data is blamed",
-                            "small servers are missed"};
+                            {"an accidental pair of equal data is blamed", "small servers are missed"}};
 
 const RuleInfo kInfo{
     "EP101",

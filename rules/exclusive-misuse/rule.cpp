@@ -13,49 +13,32 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kUnresolvedS{"unresolved_s",
-                                 1,
-                                 1,
-                                 Unit::kSeconds,
-                                 "seconds after a forbidden epoll_ctl without a successful one on the fd",
-                                 "a program about to correct it is accused",
-                                 "it is told later, and not at all if the fd is closed first"};
+constexpr Threshold kUnresolvedS{
+    "unresolved_s",
+    {1, 1, Unit::kSeconds},
+    "seconds after a forbidden epoll_ctl without a successful one on the fd",
+    {"a program about to correct it is accused", "it is told later, and not at all if the fd is closed first"}};
 constexpr Threshold kDropped{"dropped",
-                             3,
-                             3,
-                             Unit::kCount,
+                             {3, 3, Unit::kCount},
                              "files of one epoll that were closed after a forbidden EPOLL_CTL_MOD, to be confirmed",
-                             "closing by chance confirms it",
-                             "it stays unconfirmed for longer"};
+                             {"closing by chance confirms it", "it stays unconfirmed for longer"}};
 constexpr Threshold kStuckS{"stuck_s",
-                            1,
-                            1,
-                            Unit::kSeconds,
+                            {1, 1, Unit::kSeconds},
                             "seconds connections wait behind a busy worker while another one sleeps",
-                            "short queues behind a busy worker count",
-                            "only long queues count"};
+                            {"short queues behind a busy worker count", "only long queues count"}};
 constexpr Threshold kEpisodes{"episodes",
-                              3,
-                              3,
-                              Unit::kCount,
+                              {3, 3, Unit::kCount},
                               "times that this happened, to be confirmed",
-                              "a single episode confirms it",
-                              "it stays likely for longer"};
+                              {"a single episode confirms it", "it stays likely for longer"}};
 constexpr Threshold kMixedS{"mixed_s",
-                            10,
-                            2,
-                            Unit::kSeconds,
+                            {10, 2, Unit::kSeconds},
                             "seconds a file is exclusive in some epolls and plain in others",
-                            "a change of workers is remarked on",
-                            "it is told later",
+                            {"a change of workers is remarked on", "it is told later"},
                             kPatience};
 constexpr Threshold kMixedWasted{"mixed_wasted",
-                                 100,
-                                 100,
-                                 Unit::kCount,
+                                 {100, 100, Unit::kCount},
                                  "wasted wake-ups meanwhile, to be worth a remark",
-                                 "mixtures that cost nothing are remarked on",
-                                 "slow servers go unmentioned"};
+                                 {"mixtures that cost nothing are remarked on", "slow servers go unmentioned"}};
 
 const RuleInfo kInfo{
     "EP403",

@@ -15,28 +15,20 @@ namespace {
 
 constexpr uint32_t kInputBits = EV_IN | EV_RDNORM | EV_RDHUP;
 
-constexpr Threshold kUnseenS{"unseen_s",
-                             5,
-                             1,
-                             Unit::kSeconds,
-                             "seconds for which readiness that was asked for in vain must have been there",
-                             "a program about to try again is accused",
-                             "it is told later, and short outages not at all",
-                             kPatience};
+constexpr Threshold kUnseenS{
+    "unseen_s",
+    {5, 1, Unit::kSeconds},
+    "seconds for which readiness that was asked for in vain must have been there",
+    {"a program about to try again is accused", "it is told later, and short outages not at all"},
+    kPatience};
 constexpr Threshold kAtOnceS{"at_once_s",
-                             1,
-                             0.2,
-                             Unit::kSeconds,
+                             {1, 0.2, Unit::kSeconds},
                              "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it",
-                             "a program about to make room is accused",
-                             "it is told later"};
+                             {"a program about to make room is accused", "it is told later"}};
 constexpr Threshold kRefusals{"refusals",
-                              100,
-                              100,
-                              Unit::kCount,
+                              {100, 100, Unit::kCount},
                               "failures in a row, none of them made up for, from which it is a risk without harm",
-                              "a program that copes with failures is remarked on",
-                              "rows of failures go unmentioned"};
+                              {"a program that copes with failures is remarked on", "rows of failures go unmentioned"}};
 
 const RuleInfo kInfo{"EP601",
                      "failed-epoll-ctl",

@@ -16,12 +16,9 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kTold{"told",
-                          10,
-                          10,
-                          Unit::kCount,
+                          {10, 10, Unit::kCount},
                           "the same, to be confirmed; a failing epoll_ctl on the number confirms as well",
-                          "a few late events confirm it",
-                          "it stays likely for longer"};
+                          {"a few late events confirm it", "it stays likely for longer"}};
 
 const RuleInfo kInfo{"EP303",
                      "ghost-registration",

@@ -9,12 +9,9 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kWrites{"writes",
-                            2,
-                            2,
-                            Unit::kCount,
+                            {2, 2, Unit::kCount},
                             "writes of another thread into an unfinished message, on one fd",
-                            "one write between two parts is accused, which may be meant",
-                            "rare damage is missed"};
+                            {"one write between two parts is accused, which may be meant", "rare damage is missed"}};
 
 const RuleInfo kInfo{"EP502",
                      "interleaved-writes",

@@ -20,41 +20,27 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kWindowS{"window_s",
-                             60,
-                             60,
-                             Unit::kSeconds,
+                             {60, 60, Unit::kSeconds},
                              "seconds over which stalls of 100 ms and more are counted",
-                             "stalls must come closer together",
-                             "stalls far apart add up"};
+                             {"stalls must come closer together", "stalls far apart add up"}};
 constexpr Threshold kConfirmStalls{"confirm_stalls",
-                                   10,
-                                   10,
-                                   Unit::kCount,
+                                   {10, 10, Unit::kCount},
                                    "such stalls in the window, to be confirmed",
-                                   "a few stalls under load confirm it",
-                                   "rare stalls stay likely"};
-constexpr Threshold kConfirmS{"confirm_s",
-                              1,
-                              1,
-                              Unit::kSeconds,
-                              "seconds of one stall from which it is confirmed",
-                              "short stalls are told, and confirmed",
-                              "long ones stay likely, and one that lasts is told later",
-                              kPatience};
+                                   {"a few stalls under load confirm it", "rare stalls stay likely"}};
+constexpr Threshold kConfirmS{
+    "confirm_s",
+    {1, 1, Unit::kSeconds},
+    "seconds of one stall from which it is confirmed",
+    {"short stalls are told, and confirmed", "long ones stay likely, and one that lasts is told later"},
+    kPatience};
 constexpr Threshold kLastsS{"lasts_s",
-                            10,
-                            3,
-                            Unit::kSeconds,
+                            {10, 3, Unit::kSeconds},
                             "the same for a stall that has not ended: likely before",
-                            "long work that ends is confirmed",
-                            "hangs are confirmed later"};
+                            {"long work that ends is confirmed", "hangs are confirmed later"}};
 constexpr Threshold kFromStartS{"from_start_s",
-                                30,
-                                1,
-                                Unit::kSeconds,
+                                {30, 1, Unit::kSeconds},
                                 "seconds nobody polls from the beginning while clients are ready",
-                                "a program that still starts is accused",
-                                "hangs from before are told later"};
+                                {"a program that still starts is accused", "hangs from before are told later"}};
 
 const RuleInfo kInfo{"EP404",
                      "loop-stall",

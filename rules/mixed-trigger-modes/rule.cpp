@@ -13,19 +13,13 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kFlips{"flips",
-                           2,
-                           2,
-                           Unit::kCount,
+                           {2, 2, Unit::kCount},
                            "MODs of one registration that switch between edge- and level-triggered",
-                           "one switch on purpose is remarked on",
-                           "rare switches go unmentioned"};
+                           {"one switch on purpose is remarked on", "rare switches go unmentioned"}};
 constexpr Threshold kDroppedFds{"dropped_fds",
-                                3,
-                                3,
-                                Unit::kCount,
+                                {3, 3, Unit::kCount},
                                 "fds of one kind that were added with EPOLLET and lost it by a MOD",
-                                "one fd changed on purpose is remarked on",
-                                "small servers go unmentioned"};
+                                {"one fd changed on purpose is remarked on", "small servers go unmentioned"}};
 
 const RuleInfo kInfo{"EP602",
                      "mixed-trigger-modes",

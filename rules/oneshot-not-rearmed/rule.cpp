@@ -13,63 +13,40 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kStallS{"stall_s",
-                            10,
-                            1,
-                            Unit::kSeconds,
-                            "seconds input must wait, untouched, on a fired registration",
-                            "handlers that take their time are accused",
-                            "it is told later, and shorter stalls not at all",
-                            kPatience};
+constexpr Threshold kStallS{
+    "stall_s",
+    {10, 1, Unit::kSeconds},
+    "seconds input must wait, untouched, on a fired registration",
+    {"handlers that take their time are accused", "it is told later, and shorter stalls not at all"},
+    kPatience};
 constexpr Threshold kFromStartS{"from_start_s",
-                                30,
-                                1,
-                                Unit::kSeconds,
+                                {30, 1, Unit::kSeconds},
                                 "the same, for one that had fired when the observation began",
-                                "a handler at work since before is accused",
-                                "hangs from before are told later"};
+                                {"a handler at work since before is accused", "hangs from before are told later"}};
 constexpr Threshold kFailedS{"failed_s",
-                             1,
-                             1,
-                             Unit::kSeconds,
+                             {1, 1, Unit::kSeconds},
                              "the same, when a re-arm was tried and failed",
-                             "a program about to try again is accused",
-                             "it is told later"};
+                             {"a program about to try again is accused", "it is told later"}};
 constexpr Threshold kFastShare{"fast_share",
-                               0.9,
-                               0.9,
-                               Unit::kShare,
+                               {0.9, 0.9, Unit::kShare},
                                "share of re-arms within 1 s from which the program counts as one that re-arms at once",
-                               "programs that take their time are accused",
-                               "a few slow re-arms keep it a risk"};
+                               {"programs that take their time are accused", "a few slow re-arms keep it a risk"}};
 constexpr Threshold kHabit{"habit",
-                           10,
-                           3,
-                           Unit::kCount,
+                           {10, 3, Unit::kCount},
                            "re-arms needed to know that habit",
-                           "few re-arms pass for a habit",
-                           "it stays a risk for longer"};
+                           {"few re-arms pass for a habit", "it stays a risk for longer"}};
 constexpr Threshold kNeverRearmed{"never_rearmed",
-                                  3,
-                                  2,
-                                  Unit::kCount,
+                                  {3, 2, Unit::kCount},
                                   "firings without a single re-arm that show a program which never does",
-                                  "a program that re-arms late is accused",
-                                  "it stays a risk for longer"};
+                                  {"a program that re-arms late is accused", "it stays a risk for longer"}};
 constexpr Threshold kAbandoned{"abandoned",
-                               3,
-                               3,
-                               Unit::kCount,
+                               {3, 3, Unit::kCount},
                                "fired fds closed with their input untouched",
-                               "connections given up on purpose are accused",
-                               "it is told later"};
+                               {"connections given up on purpose are accused", "it is told later"}};
 constexpr Threshold kTurnS{"turn_s",
-                           3600,
-                           0.1,
-                           Unit::kSeconds,
+                           {3600, 0.1, Unit::kSeconds},
                            "seconds after the last touch within which a write elsewhere may be what it waits for",
-                           "fds that wait for an answer are accused",
-                           "old writes elsewhere keep real stalls a risk"};
+                           {"fds that wait for an answer are accused", "old writes elsewhere keep real stalls a risk"}};
 
 const RuleInfo kInfo{
     "EP104",

@@ -8,26 +8,17 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kWakeups{"wakeups",
-                             1000,
-                             64,
-                             Unit::kCount,
+                             {1000, 64, Unit::kCount},
                              "writes by the process into its own pipe (64 at least)",
-                             "pipes that hardly matter are remarked on",
-                             "busy pipes are told later"};
+                             {"pipes that hardly matter are remarked on", "busy pipes are told later"}};
 constexpr Threshold kOwnShare{"own_share",
-                              1,
-                              1,
-                              Unit::kShare,
+                              {1, 1, Unit::kShare},
                               "share of all wake-ups through the pipe that came from the process itself",
-                              "pipes that others write to as well are remarked on",
-                              "beyond 1, none is"};
+                              {"pipes that others write to as well are remarked on", "beyond 1, none is"}};
 constexpr Threshold kBytes{"bytes",
-                           1,
-                           1,
-                           Unit::kBytes,
+                           {1, 1, Unit::kBytes},
                            "bytes read per write: more than that is a message, not a wake-up",
-                           "below 1, no pipe is remarked on",
-                           "pipes that carry messages are remarked on"};
+                           {"below 1, no pipe is remarked on", "pipes that carry messages are remarked on"}};
 
 const RuleInfo kInfo{"EP604",
                      "self-pipe-wakeup",

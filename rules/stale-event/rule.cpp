@@ -9,12 +9,9 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kFailed{"failed",
-                            2,
-                            2,
-                            Unit::kCount,
+                            {2, 2, Unit::kCount},
                             "calls on such an fd that failed with EBADF or ENOTSOCK, to be confirmed",
-                            "a single failed call confirms it",
-                            "real cases stay a risk"};
+                            {"a single failed call confirms it", "real cases stay a risk"}};
 
 const RuleInfo kInfo{
     "EP504",

@@ -16,48 +16,31 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kStallS{"stall_s",
-                            10,
-                            1,
-                            Unit::kSeconds,
+                            {10, 1, Unit::kSeconds},
                             "seconds there must have been room, with nothing sent, while the loop sleeps",
-                            "a program about to go on is accused",
-                            "it is told later, and shorter stalls not at all",
+                            {"a program about to go on is accused", "it is told later, and shorter stalls not at all"},
                             kPatience};
 constexpr Threshold kSockets{"sockets",
-                             3,
-                             3,
-                             Unit::kCount,
+                             {3, 3, Unit::kCount},
                              "such sockets of one process at once, each with a tail for sure, to be confirmed",
-                             "output held back on purpose confirms it",
-                             "rare stalls stay likely"};
+                             {"output held back on purpose confirms it", "rare stalls stay likely"}};
 constexpr Threshold kLateWrites{"late_writes",
-                                2,
-                                2,
-                                Unit::kCount,
+                                {2, 2, Unit::kCount},
                                 "tails that went out only because something else rang, to be confirmed",
-                                "one late write by chance confirms it",
-                                "rare stalls are told later"};
+                                {"one late write by chance confirms it", "rare stalls are told later"}};
 constexpr Threshold kLostRests{"lost_rests",
-                               3,
-                               3,
-                               Unit::kCount,
+                               {3, 3, Unit::kCount},
                                "times that other bytes were sent in place of a rest, to be confirmed",
-                               "a rest given up on purpose confirms it",
-                               "rare losses are told later"};
+                               {"a rest given up on purpose confirms it", "rare losses are told later"}};
 constexpr Threshold kGivenUp{"given_up",
-                             3,
-                             1,
-                             Unit::kCount,
+                             {3, 1, Unit::kCount},
                              "connections closed because a write found no room, when none was ever waited for",
-                             "clients dropped on purpose are accused",
-                             "small servers are missed"};
-constexpr Threshold kFromStartS{"from_start_s",
-                                30,
-                                1,
-                                Unit::kSeconds,
-                                "the same, for output that was stuck when the observation began",
-                                "output held back on purpose before is remarked on",
-                                "hangs from before are told later"};
+                             {"clients dropped on purpose are accused", "small servers are missed"}};
+constexpr Threshold kFromStartS{
+    "from_start_s",
+    {30, 1, Unit::kSeconds},
+    "the same, for output that was stuck when the observation began",
+    {"output held back on purpose before is remarked on", "hangs from before are told later"}};
 
 const RuleInfo kInfo{
     "EP105",

@@ -17,76 +17,51 @@ namespace {
 constexpr unsigned kShortGap = 5;
 
 constexpr Threshold kWindowS{"window_s",
-                             5,
-                             2,
-                             Unit::kSeconds,
+                             {5, 2, Unit::kSeconds},
                              "seconds it must last",
-                             "a burst that ends by itself counts",
-                             "short episodes are averaged away",
+                             {"a burst that ends by itself counts", "short episodes are averaged away"},
                              kPatience};
 constexpr Threshold kEmptyPerS{"empty_per_s",
-                               1000,
-                               1000,
-                               Unit::kPerSecond,
+                               {1000, 1000, Unit::kPerSecond},
                                "waits per second with timeout 0 that find nothing",
-                               "loops that mostly do other work are remarked on",
-                               "slow polling is missed"};
-constexpr Threshold kShare{"share",
-                           0.95,
-                           0.95,
-                           Unit::kShare,
-                           "share of such waits among all of the thread",
-                           "loops that also find work are remarked on",
-                           "polling with a real wait now and then is missed"};
+                               {"loops that mostly do other work are remarked on", "slow polling is missed"}};
+constexpr Threshold kShare{
+    "share",
+    {0.95, 0.95, Unit::kShare},
+    "share of such waits among all of the thread",
+    {"loops that also find work are remarked on", "polling with a real wait now and then is missed"}};
 constexpr Threshold kCpu{"cpu",
-                         0.9,
-                         0.1,
-                         Unit::kShare,
+                         {0.9, 0.1, Unit::kShare},
                          "share of a core that the thread burns",
-                         "polling that costs little is remarked on",
-                         "polling on a crowded core is missed"};
-constexpr Threshold kIdleShare{"idle_share",
-                               0.9,
-                               0.9,
-                               Unit::kShare,
-                               "share of the gaps between two waits that are shorter than 32 us: no work is done there",
-                               "loops that work between two polls are remarked on",
-                               "polling that is interrupted is missed"};
+                         {"polling that costs little is remarked on", "polling on a crowded core is missed"}};
+constexpr Threshold kIdleShare{
+    "idle_share",
+    {0.9, 0.9, Unit::kShare},
+    "share of the gaps between two waits that are shorter than 32 us: no work is done there",
+    {"loops that work between two polls are remarked on", "polling that is interrupted is missed"}};
 constexpr Threshold kBurstsPerS{"bursts_per_s",
-                                5,
-                                5,
-                                Unit::kPerSecond,
+                                {5, 5, Unit::kPerSecond},
                                 "rows per second of 8 and more such waits that end in a wait with a timeout",
-                                "a late timer now and then is remarked on",
-                                "slow timers go unmentioned"};
-constexpr Threshold kWaitedS{"waited_s",
-                             10,
-                             1,
-                             Unit::kSeconds,
-                             "seconds that the thread was seen to spend in waits with a timeout, before",
-                             "a pause at the start passes for a habit of waiting",
-                             "programs that seldom waited stay a remark"};
-constexpr Threshold kWaited{"waited",
-                            10,
-                            10,
-                            Unit::kCount,
-                            "how many such waits it made",
-                            "a pause at the start passes for a habit of waiting",
-                            "programs that seldom waited stay a remark"};
+                                {"a late timer now and then is remarked on", "slow timers go unmentioned"}};
+constexpr Threshold kWaitedS{
+    "waited_s",
+    {10, 1, Unit::kSeconds},
+    "seconds that the thread was seen to spend in waits with a timeout, before",
+    {"a pause at the start passes for a habit of waiting", "programs that seldom waited stay a remark"}};
+constexpr Threshold kWaited{
+    "waited",
+    {10, 10, Unit::kCount},
+    "how many such waits it made",
+    {"a pause at the start passes for a habit of waiting", "programs that seldom waited stay a remark"}};
 constexpr Threshold kForGoodS{"for_good_s",
-                              30,
-                              2,
-                              Unit::kSeconds,
+                              {30, 2, Unit::kSeconds},
                               "seconds since the last of them: then the loop has lost its timeout, and it is likely",
-                              "a busy phase that ends is accused",
-                              "it stays a remark for longer"};
-constexpr Threshold kNoBusyPoll{"no_busy_poll",
-                                0,
-                                0,
-                                Unit::kSwitch,
-                                "1: this program is not meant to poll busily, so it is likely and not a remark",
-                                "0: a program that lost its timeout at the start stays a remark",
-                                "1: polling on purpose is accused"};
+                              {"a busy phase that ends is accused", "it stays a remark for longer"}};
+constexpr Threshold kNoBusyPoll{
+    "no_busy_poll",
+    {0, 0, Unit::kSwitch},
+    "1: this program is not meant to poll busily, so it is likely and not a remark",
+    {"0: a program that lost its timeout at the start stays a remark", "1: polling on purpose is accused"}};
 
 const RuleInfo kInfo{"EP206",
                      "zero-timeout-spin",

@@ -14,7 +14,7 @@ namespace epaudit {
 Settings::Settings(const RuleInfo& info, Profile profile) : profile_(profile)
 {
     for (const Threshold& t : info.thresholds)
-        values_.push_back({t.name, profile == Profile::kTest ? t.test : t.production});
+        values_.push_back({t.name, profile == Profile::kTest ? t.defaults.test : t.defaults.production});
 }
 
 bool Settings::set(const std::string& name, double value, const std::string& origin)
@@ -55,7 +55,7 @@ namespace {
 
 bool asks_for_time(const Threshold& threshold)
 {
-    return threshold.unit == Unit::kSeconds || threshold.unit == Unit::kPerSecond;
+    return threshold.defaults.unit == Unit::kSeconds || threshold.defaults.unit == Unit::kPerSecond;
 }
 
 }  // namespace

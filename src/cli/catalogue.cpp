@@ -63,9 +63,10 @@ void explain(const RuleInfo& info)
     };
     row("name", "production", "test", "unit", "meaning");
     for (const Threshold& threshold : info.thresholds) {
-        row(threshold.name, fmt::format("{:g}", threshold.production), fmt::format("{:g}", threshold.test),
-            unit_name(threshold.unit), threshold.meaning);
-        std::cout << beside("      ", fmt::format("lower: {}; higher: {}", threshold.lower, threshold.higher), width);
+        row(threshold.name, fmt::format("{:g}", threshold.defaults.production),
+            fmt::format("{:g}", threshold.defaults.test), unit_name(threshold.defaults.unit), threshold.meaning);
+        std::cout << beside("      ",
+                            fmt::format("lower: {}; higher: {}", threshold.worse.lower, threshold.worse.higher), width);
     }
     fmt::print(std::cout, "\nSet one with --set {}.NAME=VALUE.\n", info.name);
 }

@@ -11,6 +11,7 @@
 #include "src/audit/auditor.h"
 #include "src/finding/explain.h"
 #include "src/report/formats.h"
+#include "src/report/rules_list.h"
 #include "src/support/version.h"
 
 namespace epaudit {

@@ -85,12 +85,12 @@ Json thresholds_json(const RuleInfo& info)
     Json thresholds = Json::array();
     for (const Threshold& threshold : info.thresholds)
         thresholds.push_back(Json{{"name", threshold.name},
-                                  {"production", threshold.production},
-                                  {"test", threshold.test},
-                                  {"unit", unit_name(threshold.unit)},
+                                  {"production", threshold.defaults.production},
+                                  {"test", threshold.defaults.test},
+                                  {"unit", unit_name(threshold.defaults.unit)},
                                   {"meaning", threshold.meaning},
-                                  {"lower", threshold.lower},
-                                  {"higher", threshold.higher}});
+                                  {"lower", threshold.worse.lower},
+                                  {"higher", threshold.worse.higher}});
     return thresholds;
 }
 

@@ -217,7 +217,7 @@ TEST_F(Cli, EveryRuleThatWaitsSaysForHowLong)
     for (const auto& rule : make_rules()) {
         bool waits = false, patient = false;
         for (const Threshold& one : rule->info().thresholds) {
-            const bool time = one.unit == Unit::kSeconds;
+            const bool time = one.defaults.unit == Unit::kSeconds;
             waits |= time;
             patient |= one.patience;
             EXPECT_TRUE(time || !one.patience) << rule->info().id << "." << one.name;
