@@ -104,7 +104,7 @@ uint32_t usual_events(const registration_row& r, const Spin& spin)
 void measure(Spin& spin, uint64_t returns, uint64_t ns)
 {
     spin.returns = returns;
-    spin.seconds = static_cast<double>(ns) / NSEC_PER_SEC;
+    spin.seconds = seconds_of(ns);
     spin.per_s = ns ? static_cast<double>(returns) / spin.seconds : 0;
 }
 
@@ -195,7 +195,7 @@ std::optional<Spin> brief_spin(const Snapshot& books, const Entry& entry, const 
     if (!entry.key.epoll || books.more_follow || !books.times_known || books.time <= books.began)
         return std::nullopt;
     Spin spin = all_runs(books, entry);
-    const double watched = static_cast<double>(books.time - books.began) / NSEC_PER_SEC;
+    const double watched = seconds_of(books.time - books.began);
     if (watched > kBriefWatch * settings[kSeconds] || spin.returns < kManyRuns * settings[kSpinReturns] ||
         spin.returns < settings[kPerS] * watched)
         return std::nullopt;

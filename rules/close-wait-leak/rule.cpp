@@ -205,7 +205,7 @@ private:
                 "EPOLL_CTL_DEL alone does not close it";
             uint64_t age = books.time - since(*entry);
             finding.cost.emplace_back("connections_leaked", static_cast<double>(entries.size()));
-            finding.cost.emplace_back("stuck_s", static_cast<double>(age) / NSEC_PER_SEC);
+            finding.cost.emplace_back("stuck_s", seconds_of(age));
             add_fact(finding, "known", known(*entry, reset));
             add_fact(finding, "kept for", duration_text(age));
             out.push_back(std::move(finding));

@@ -271,7 +271,7 @@ private:
         finding.level = level;
         describe(finding, one);
         finding.count = 1;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - one.since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - one.since));
         add_fact(finding, "mask now", kernel_mask_text(entry.live_mask));
         add_fact(finding, "untouched for", duration_text(books.time - one.since));
         if (!one.doubts.empty())

@@ -117,7 +117,7 @@ private:
         finding.fix = kFix;
         finding.cost.emplace_back("connections_waiting", entry.buried ? f.backlog : entry.state.backlog);
         if (f.backlog_at && f.backlog_at < books.time)
-            finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.backlog_at) / NSEC_PER_SEC);
+            finding.cost.emplace_back("stuck_s", seconds_of(books.time - f.backlog_at));
         finish(finding, books, entry, doubts);
         out.push_back(std::move(finding));
     }
@@ -145,7 +145,7 @@ private:
         finding.shape = "told, and never accepted";
         finding.fix = kFix;
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         finish(finding, books, entry, doubts);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);
@@ -187,7 +187,7 @@ private:
         finding.shape = starved ? "accept = EMFILE ended the pass" : "backlog left while the loop sleeps";
         finding.fix = starved ? kStarvedFix : kFix;
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         finish(finding, books, entry, doubts);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);

@@ -121,7 +121,7 @@ private:
                                  : "a read filled its buffer: the next one may sleep";
         finding.count = sleeps;
         finding.fix = kFix;
-        finding.cost.emplace_back("longest_hang_s", static_cast<double>(longest) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_hang_s", seconds_of(longest));
         add_fact(finding, "O_NONBLOCK", "not set");
         if (sleeps)
             add_fact(finding, "slept",

@@ -152,7 +152,7 @@ private:
         finding.cost.emplace_back("late_reads", entry.file.rescues);
         if (!entry.buried && entry.state.unread && entry.file.left_at) {
             finding.cost.emplace_back("unread_bytes", entry.state.unread);
-            finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - entry.file.left_at) / NSEC_PER_SEC);
+            finding.cost.emplace_back("stuck_s", seconds_of(books.time - entry.file.left_at));
         }
         finish(finding, entry, doubts);
         out.push_back(std::move(finding));
@@ -196,7 +196,7 @@ private:
         finding.shape = "unread while the loop sleeps";
         finding.fix = kFix;
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         add_fact(finding, "unread for", duration_text(books.time - since));
         finish(finding, entry, doubts);
         if (finding.level == Level::kLikely)
@@ -228,7 +228,7 @@ private:
         finding.shape = "data shared by several registrations";
         finding.fix = "give each registration data of its own (epoll_event.data)";
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         add_fact(finding, "same data", fmt::format("{} connections whose input nobody has touched", alike));
         finish(finding, entry, doubts);
         out.push_back(std::move(finding));
@@ -249,7 +249,7 @@ private:
         finding.count = 1;
         finding.shape = "read = all that was asked for, then the loop sleeps";
         finding.fix = kFix;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         finish(finding, entry, doubts);
         out.push_back(std::move(finding));
     }

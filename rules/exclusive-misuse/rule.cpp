@@ -9,6 +9,7 @@
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -109,7 +110,7 @@ private:
         finding.shape = registered ? "epoll_ctl(MOD) = EINVAL" : "epoll_ctl(ADD) = EINVAL";
         finding.count = x.exclusive_errors;
         finding.cost.emplace_back("failed_calls", x.exclusive_errors);
-        finding.cost.emplace_back("unresolved_s", static_cast<double>(books.time - x.exclusive_at) / NSEC_PER_SEC);
+        finding.cost.emplace_back("unresolved_s", seconds_of(books.time - x.exclusive_at));
         add_fact(finding, "asked for", mask_text(x.exclusive_mask));
         finding.fix = registered
                           ? "to change or switch off an EPOLLEXCLUSIVE registration use EPOLL_CTL_DEL, then "
@@ -187,7 +188,7 @@ private:
         finding.shape = "EPOLLEXCLUSIVE woke one waiter for several connections";
         finding.count = memory.episodes;
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.stuck_at) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - f.stuck_at));
         add_fact(finding, "workers", fmt::format("tid {} is busy, tid {} sleeps", who.busy, who.idle));
         finding.fix =
             "accept until EAGAIN (or a few at a time) before handling, hand long work to another thread, or give each "

@@ -9,6 +9,7 @@
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -149,7 +150,7 @@ private:
         finding.summary = "every epoll_ctl failed, and the loop waits without a timeout on an epoll that holds nothing";
         finding.shape = finding.trigger = "waits on an empty epoll";
         finding.count = e.ctl_errors;
-        finding.cost.emplace_back("waits_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("waits_s", seconds_of(books.time - since));
         finding.fix =
             "check the result of epoll_ctl: EPERM says that the fd (a regular file, a directory) is always ready "
             "and needs no epoll";
@@ -173,7 +174,7 @@ private:
                                     entry.key.epoll ? "registered with a smaller mask" : "registered nowhere");
         finding.trigger = finding.shape;
         finding.count = x.refusals;
-        finding.cost.emplace_back("deaf_s", static_cast<double>(books.time - f.refused_at) / NSEC_PER_SEC);
+        finding.cost.emplace_back("deaf_s", seconds_of(books.time - f.refused_at));
         if (entry.state.unread)
             finding.cost.emplace_back("unread_bytes", entry.state.unread);
         add_fact(finding, "asked for", mask_text(x.refused_mask));

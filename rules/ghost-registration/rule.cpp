@@ -81,7 +81,7 @@ private:
     {
         const file_row& f = entry.file;
         const fault_row& x = entry.fault;
-        double age = static_cast<double>(books.time - f.ghost_at) / NSEC_PER_SEC;
+        double age = seconds_of(books.time - f.ghost_at);
         Doubts doubts;
         if (x.ghost_used)
             doubts.push_back("the process goes on using the file under another number");

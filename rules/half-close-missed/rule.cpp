@@ -215,7 +215,7 @@ private:
             finding.shape = "short read under EPOLLET, end of stream unread";
             finding.fix = kEdgeFix;
         }
-        finding.cost.emplace_back("stuck_s", static_cast<double>(c.age) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(c.age));
         add_fact(finding, "untouched for", duration_text(c.age));
         return finding;
     }

@@ -231,7 +231,7 @@ private:
         finding.shape = computes ? "handler on the CPU" : "blocked " + doing_text(stall);
         finding.trigger = finding.shape;
         finding.count = e.stalls + 1;
-        finding.cost.emplace_back("longest_stall_s", static_cast<double>(stall.ns) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_stall_s", seconds_of(stall.ns));
         finding.cost.emplace_back("clients_waiting", stall.clients);
         add_fact(finding, "has not ended", "nobody polls yet");
         if (!computes)
@@ -294,7 +294,7 @@ private:
                                       clients_text(e.starve_kept), duration_text(e.starve_ns));
         finding.shape = finding.trigger = "not given a CPU";
         finding.count = e.starves;
-        finding.cost.emplace_back("longest_run_queue_delay_s", static_cast<double>(e.starve_ns) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_run_queue_delay_s", seconds_of(e.starve_ns));
         add_fact(finding, "waits for a CPU", fmt::format("{} of 100 ms and more", starves));
         finding.timeline.push_back(moment(books, e.starve_until, e.starve_tid,
                                           fmt::format("waits again; {} had been waiting, as it had been for a CPU ({})",
@@ -321,8 +321,8 @@ private:
         finding.shape = asleep(e) ? "blocked " + cause(e) : "handler on the CPU";
         finding.trigger = finding.shape;
         finding.count = e.stalls;
-        finding.cost.emplace_back("longest_stall_s", static_cast<double>(e.stall_ns) / NSEC_PER_SEC);
-        finding.cost.emplace_back("stalled_s", static_cast<double>(e.stalled_ns - then.stalled_ns) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_stall_s", seconds_of(e.stall_ns));
+        finding.cost.emplace_back("stalled_s", seconds_of(e.stalled_ns - then.stalled_ns));
         finding.cost.emplace_back("clients_waiting", e.stall_kept);
         if (asleep(e))
             add_fact(finding, "blocked", fmt::format("{} for {}", cause(e), duration_text(e.stall_nap_ns)));

@@ -8,6 +8,7 @@
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -72,7 +73,7 @@ private:
         finding.shape = shape;
         finding.count = count;
         finding.trigger = "mixed";
-        double seconds = static_cast<double>(books.time - r.added_at) / NSEC_PER_SEC;
+        double seconds = seconds_of(books.time - r.added_at);
         finding.cost.emplace_back("flips_per_s", seconds > 0 ? r.flips / seconds : 0);
         add_fact(finding, "mode now", trigger_text(r.mask));
         add_fact(finding, "changes", fmt::format("{} MODs, {} of them changed the mode", r.mods, r.flips));

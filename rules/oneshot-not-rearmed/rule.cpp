@@ -171,7 +171,7 @@ private:
                             "epoll it is registered in"
                           : kFix;
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         describe(finding, books, entry, doubts, since);
         if (hangs)
             from_start_.mark(finding, entry);
@@ -201,7 +201,7 @@ private:
         finding.count = 1;
         finding.fix = "give each registration data of its own (epoll_event.data), also when EPOLL_CTL_MOD re-arms it";
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         describe(finding, books, entry, doubts, since);
         out.push_back(std::move(finding));
     }

@@ -3,6 +3,7 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -63,7 +64,7 @@ private:
     {
         const registration_row& r = entry.registration;
         Finding finding = begin_finding(kInfo, books, entry);
-        double seconds = static_cast<double>(books.time - r.added_at) / NSEC_PER_SEC;
+        double seconds = seconds_of(books.time - r.added_at);
         finding.level = Level::kInfo;
         finding.summary =
             "the process wakes its own loop through a pipe; an eventfd is one fd instead of two, and one read "

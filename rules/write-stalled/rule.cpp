@@ -231,7 +231,7 @@ private:
                         : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
         finding.shape = used ? "EPOLLOUT delivered once under EPOLLET and not answered" : "mask without EPOLLOUT";
         finding.count = 1;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - stall.since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - stall.since));
         finding.fix = used ? kEdgeFix : kFix;
         describe(finding, books, f, stall.since, stall.doubts);
         if (stall.early)

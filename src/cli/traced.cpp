@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "src/books/duration.h"
 #include "src/session/log_doubts.h"
 #include "src/session/posted.h"
 #include "src/session/target.h"
@@ -80,7 +81,7 @@ public:
     Result<int> report(Report report, std::vector<InconclusiveReason> reasons)
     {
         Observation& observation = report.observation;
-        observation.seconds = static_cast<double>(session_.last().time - session_.last().began) / 1e9;
+        observation.seconds = seconds_of(session_.last().time - session_.last().began);
         observation.lost = log_.lost();
         observation.inconclusive = std::move(reasons);
         for (InconclusiveReason& reason : log_doubts(session_.auditor(), log_))
@@ -102,7 +103,7 @@ private:
                 tracer_->kill();
             return;
         }
-        const bool time_is_up = options_.duration && static_cast<double>(now - began_) / 1e9 >= *options_.duration;
+        const bool time_is_up = options_.duration && seconds_of(now - began_) >= *options_.duration;
         if (!interrupted && !time_is_up && !over())
             return;
         end_ = interrupted ? End::kInterrupted : time_is_up ? End::kDuration : End::kTarget;
