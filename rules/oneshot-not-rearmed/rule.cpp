@@ -7,6 +7,7 @@
 #include "rules/evidence.h"
 #include "rules/shared_data.h"
 #include "rules/stuck.h"
+#include "rules/wake_calls.h"
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
@@ -58,9 +59,6 @@ const RuleInfo kInfo{
     "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely",
     {StackRole::kArmed, StackRole::kWait}};
 
-// Writes to a fired wake-up descriptor, seen from the first look on, that show that it is still in use.
-constexpr uint64_t kCallsAgain = 2;
-
 constexpr const char* kFix =
     "epoll_ctl(EPOLL_CTL_MOD) the fd with EPOLLONESHOT again on every path out of the handler, early returns and "
     "errors "
@@ -73,9 +71,7 @@ bool news_waits(const Entry& entry)
     return entry.state.unread || entry.state.backlog || end || static_cast<uint16_t>(entry.state.aux);
 }
 
-// Others write to it to wake the loop; that touches nothing of what the loop has to do about it.
-bool wakes_the_loop(const Entry& entry) { return entry.file.kind == FILE_EVENTFD || entry.file.kind == FILE_PIPE; }
-
+// That others write to it touches nothing of what the loop has to do about it.
 uint64_t last_written(const Entry& entry) { return wakes_the_loop(entry) ? 0 : entry.file.wrote_at; }
 
 uint64_t last_touch(const Entry& entry)
@@ -125,7 +121,7 @@ public:
                 judge_unplaced(books, entry, settings, out);
         }
         from_start_.settle(kInfo, books, first, out);
-        std::erase_if(calls_, [&](const auto& c) { return c.second.seen_at != books.time; });
+        calls_.forget_others(books.time);
         for (const auto& [id, epoll] : books.epolls)
             judge_abandoned(books, id, epoll, settings, out);
     }
@@ -139,7 +135,7 @@ private:
             return;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, last_touch(entry)));
         bool failed = rearm_failed(entry);
-        bool called = goes_on(entry, books.time);
+        bool called = calls_.go_on(entry, books.time);
         bool early = untouched_from_start(entry);
         if (since + settings.ns(failed  ? kFailedS
                                 : early ? kFromStartS
@@ -285,34 +281,11 @@ private:
         out.push_back(std::move(finding));
     }
 
-    // A descriptor that wakes the loop fired once, and others go on writing to it.
-    bool goes_on(const Entry& entry, uint64_t now)
-    {
-        if (!wakes_the_loop(entry))
-            return false;
-        const registration_row& r = entry.registration;
-        Calls& calls = calls_[{entry.key.epoll, entry.file_id, entry.key.fd}];
-        bool pipe = entry.file.kind == FILE_PIPE;  // of a child, it may be held back on purpose
-        uint32_t readies = pipe ? r.self_readies : r.readies;
-        if (calls.fired_at != r.fired_at)
-            calls = {r.fired_at, readies, entry.state.io, 0};
-        calls.seen_at = now;
-        uint64_t counted = !pipe && entry.state.io > calls.count ? entry.state.io - calls.count : 0;
-        return std::max<uint64_t>(readies - calls.readies, counted) >= kCallsAgain;
-    }
-
-    struct Calls {
-        uint64_t fired_at = 0;
-        uint32_t readies = 0;  // at the first look after that
-        uint64_t count = 0;
-        uint64_t seen_at = 0;
-    };
-
     Patience patience_;
     Stalls stalls_;
     FromStart from_start_;
     Repeats repeats_;
-    std::map<std::tuple<uint64_t, uint64_t, int32_t>, Calls> calls_;
+    WakeCalls calls_;
 };
 
 }  // namespace

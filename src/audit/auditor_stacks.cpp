@@ -72,7 +72,7 @@ bool attach(Finding& finding, const RuleInfo& info, const Entry& entry, CallSite
 void Auditor::add_stacks(const Snapshot& books)
 {
     std::map<Place, const Entry*> known = places(books);
-    for (auto& [subject, finding] : kept_) {
+    for (auto& [subject, finding] : kept_.subjects()) {
         const Slot* slot = find(finding.rule);
         if (!slot || finding.stacks.size() >= slot->rule->info().stacks.size())
             continue;
@@ -95,7 +95,7 @@ void Auditor::add_stacks(const Snapshot& books)
 void Auditor::add_helpers(CallSites& sites)
 {
     std::map<uint32_t, Helpers> known;
-    for (auto& [subject, finding] : kept_) {
+    for (auto& [subject, finding] : kept_.subjects()) {
         const auto armed = std::find_if(finding.stacks.begin(), finding.stacks.end(), [](const Stack& stack) {
             return stack.what == stack_role_text(StackRole::kArmed);
         });

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "src/books/duration.h"
+#include "src/report/losses.h"
 #include "src/report/words.h"
 #include "src/support/result.h"
 
