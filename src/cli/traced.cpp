@@ -190,8 +190,7 @@ Result<int> run_by_strace(const RunOptions& options, const std::string& why_not_
     if (!traced.asked() && !child->reap(false) && ProcessHandle::open(pid))
         reasons.push_back(ended_early());
     if (const size_t left = traced.let_go(); left && end == End::kTarget)
-        report.observation.notes.push_back(
-            fmt::format("{} of its descendants still run and are no longer observed; --wait-all waits for them", left));
+        report.observation.notes.push_back(left_running_text(left));
     const ExitStatus status = child->end();
     if (end == End::kTarget) {  // a command that we ended says nothing by its status
         report.child.emplace();
