@@ -186,10 +186,11 @@ enum epoll_bit {
     EV_RDHUP = 0x2000,
 };
 #define EV_EXCLUSIVE (1U << 28)
+#define EV_WAKEUP (1U << 29)
 #define EV_ONESHOT (1U << 30)
 #define EV_ET (1U << 31)
 /* What remains of the mask of a ONESHOT registration after it fired (EP_PRIVATE_BITS). */
-#define EV_PRIVATE (EV_ET | EV_ONESHOT | (1U << 29) | EV_EXCLUSIVE)
+#define EV_PRIVATE (EV_ET | EV_ONESHOT | EV_WAKEUP | EV_EXCLUSIVE)
 
 #define ERRNO_EAGAIN 11
 #define ERRNO_EALREADY 114

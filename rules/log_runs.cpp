@@ -7,6 +7,7 @@
 #include "rules/spin.h"
 #include "src/books/call_names.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -46,7 +47,7 @@ Level level_of(const Snapshot& books, const LogRun& run, const Settings& setting
         return Level::kRisk;
     if (run.cause == Cause::kStall || !books.times_known || run.ground > Ground::kUsed)
         return Level::kLikely;
-    const double seconds = static_cast<double>(run.ns) / NSEC_PER_SEC;
+    const double seconds = seconds_of(run.ns);
     const bool fast = seconds >= 1 && static_cast<double>(run.returns) >= 1000 * seconds;
     return fast && log_run_needs(run, settings) <= static_cast<double>(run.returns) ? Level::kConfirmed
                                                                                     : Level::kLikely;
@@ -87,7 +88,7 @@ void describe(Finding& finding, const Snapshot& books, const LogRun& run)
         finding.summary = fmt::format("the event loop was blocked for {} in {}; then {} clients had input at once",
                                       duration_text(run.longest), system_call_name(run.call), run.of);
         finding.shape = "blocked in " + system_call_name(run.call);
-        finding.cost.emplace_back("longest_stall_s", static_cast<double>(run.longest) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_stall_s", seconds_of(run.longest));
         add_fact(finding, "stalls", fmt::format("{} of 100 ms and more", run.returns));
         return;
     }
@@ -95,7 +96,7 @@ void describe(Finding& finding, const Snapshot& books, const LogRun& run)
         add_fact(finding, "reported", mask_text(run.events));
         add_fact(finding, "known by", log_run_ground(run));
     }
-    const double seconds = static_cast<double>(run.ns) / NSEC_PER_SEC;
+    const double seconds = seconds_of(run.ns);
     const bool timed = books.times_known && run.ns;
     add_fact(finding, "run", fmt::format("{} returns{}", run.returns, timed ? " in " + duration_text(run.ns) : ""));
     if (timed)

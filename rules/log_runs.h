@@ -11,13 +11,25 @@
 namespace epaudit {
 
 // Of the rules that judge such runs: what decides about a log, beside kSpinReturns of the spins.
-inline constexpr Threshold kLogReturns{"returns", 100, 100,
-                                       "in a log without more to go by: returns of epoll_wait in a row that show it"};
-inline constexpr Threshold kStalls{"stalls", 3, 3, "such stalls in the window, to be likely"};
-inline constexpr Threshold kGhostExistsS{"exists_s", 1, 1, "seconds the registration must outlive its descriptor",
-                                         kPatience};
-inline constexpr Threshold kGhostToldLikely{"told_likely", 2, 2,
-                                            "events delivered for the closed number, to be likely"};
+inline constexpr Threshold kLogReturns{"returns",
+                                       {100, 100, Unit::kCount},
+                                       "in a log without more to go by: returns of epoll_wait in a row that show it",
+                                       {"short rows in a busy log are accused", "short logs show nothing"}};
+inline constexpr Threshold kStalls{"stalls",
+                                   {3, 3, Unit::kCount},
+                                   "such stalls in the window, to be likely",
+                                   {"one stall under load is accused", "rare stalls are missed"}};
+inline constexpr Threshold kGhostExistsS{
+    "exists_s",
+    {1, 1, Unit::kSeconds},
+    "seconds the registration must outlive its descriptor",
+    {"a descriptor that is closed late, in order, is accused", "ghosts that do not live long are missed"},
+    kPatience};
+inline constexpr Threshold kGhostToldLikely{
+    "told_likely",
+    {2, 2, Unit::kCount},
+    "events delivered for the closed number, to be likely",
+    {"one event on its way at the close is accused", "seldom used ghosts are missed"}};
 
 // So many returns make it a finding, in the settings of the rule that it belongs to.
 double log_run_needs(const LogRun& run, const Settings& settings);

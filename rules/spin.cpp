@@ -11,15 +11,28 @@
 #include "rules/log_runs.h"
 #include "rules/sharers.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kPerS{"per_s", 100, 100, "wake-ups without work per second that the run must reach"};
-constexpr Threshold kSeconds{"seconds", 1, 1, "seconds the run must last", kPatience};
-constexpr Threshold kConfirmPerS{"confirm_per_s", 1000, 1000,
-                                 "wake-ups without work per second from which it is confirmed"};
-constexpr Threshold kConfirmCpu{"confirm_cpu", 0.1, 0.1, "share of a core from which it is confirmed"};
+constexpr Threshold kPerS{"per_s",
+                          {100, 100, Unit::kPerSecond},
+                          "wake-ups without work per second that the run must reach",
+                          {"loops that mostly sleep are accused", "slow spins are missed"}};
+constexpr Threshold kSeconds{"seconds",
+                             {1, 1, Unit::kSeconds},
+                             "seconds the run must last",
+                             {"a burst that ends by itself counts", "short spins are missed"},
+                             kPatience};
+constexpr Threshold kConfirmPerS{"confirm_per_s",
+                                 {1000, 1000, Unit::kPerSecond},
+                                 "wake-ups without work per second from which it is confirmed",
+                                 {"slow spins are confirmed", "fast ones stay likely"}};
+constexpr Threshold kConfirmCpu{"confirm_cpu",
+                                {0.1, 0.1, Unit::kShare},
+                                "share of a core from which it is confirmed",
+                                {"spins that cost little are confirmed", "dear ones stay likely"}};
 
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
@@ -91,7 +104,7 @@ uint32_t usual_events(const registration_row& r, const Spin& spin)
 void measure(Spin& spin, uint64_t returns, uint64_t ns)
 {
     spin.returns = returns;
-    spin.seconds = static_cast<double>(ns) / NSEC_PER_SEC;
+    spin.seconds = seconds_of(ns);
     spin.per_s = ns ? static_cast<double>(returns) / spin.seconds : 0;
 }
 
@@ -184,7 +197,7 @@ std::optional<Spin> brief_spin(const Snapshot& books, const Entry& entry, const 
     if (!entry.key.epoll || books.more_follow || !books.times_known || books.time <= books.began)
         return std::nullopt;
     Spin spin = all_runs(books, entry);
-    const double watched = static_cast<double>(books.time - books.began) / NSEC_PER_SEC;
+    const double watched = seconds_of(books.time - books.began);
     if (watched > kBriefWatch * settings[kSeconds] || spin.returns < kManyRuns * settings[kSpinReturns] ||
         spin.returns < settings[kPerS] * watched)
         return std::nullopt;

@@ -42,7 +42,10 @@ struct SpinAdvice {
     std::string (*fix)(const Entry& entry, const Spin& spin);
 };
 
-inline constexpr Threshold kSpinReturns{"returns", 100, 100, "consecutive wake-ups without work that make a run"};
+inline constexpr Threshold kSpinReturns{"returns",
+                                        {100, 100, Unit::kCount},
+                                        "consecutive wake-ups without work that make a run",
+                                        {"a few empty returns in a row count", "short runs are missed"}};
 
 std::vector<Threshold> spin_thresholds();
 

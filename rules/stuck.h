@@ -17,11 +17,21 @@
 namespace epaudit {
 
 // Of several rules about what waits.
-inline constexpr Threshold kIdleWindowS{"idle_window_s", 60, 60,
-                                        "seconds within which a thread counts as one of the loop's"};
+inline constexpr Threshold kIdleWindowS{"idle_window_s",
+                                        {60, 60, Unit::kSeconds},
+                                        "seconds within which a thread counts as one of the loop's",
+                                        {"threads that are long at work elsewhere are forgotten, and their fds accused",
+                                         "threads that left the loop long ago keep the rule silent"}};
 inline constexpr Threshold kHandoffTurnS{
-    "turn_s", 3600, 0.1, "seconds after the last touch within which a wake-up of another thread may hand the fd on"};
-inline constexpr Threshold kGraceS{"grace_s", 2, 1, "seconds after a registration without a verdict about waiting"};
+    "turn_s",
+    {3600, 0.1, Unit::kSeconds},
+    "seconds after the last touch within which a wake-up of another thread may hand the fd on",
+    {"fds handed to another thread are accused", "old wake-ups keep real stalls a risk"}};
+inline constexpr Threshold kGraceS{
+    "grace_s",
+    {2, 1, Unit::kSeconds},
+    "seconds after a registration without a verdict about waiting",
+    {"a program that still sets up is accused", "stalls right after the registration are told later"}};
 
 using Doubts = std::vector<std::string>;
 

@@ -8,6 +8,7 @@
 #include "rules/evidence.h"
 #include "src/books/call_names.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -170,7 +171,7 @@ std::optional<Finding> Unregistered::judge(const RuleInfo& rule, const Snapshot&
     else if (s.state.unread)
         finding.cost.emplace_back("unread_bytes", s.state.unread);
     const uint64_t stuck = looked_at_ - since;
-    finding.cost.emplace_back("stuck_s", static_cast<double>(stuck) / NSEC_PER_SEC);
+    finding.cost.emplace_back("stuck_s", seconds_of(stuck));
     add_fact(finding, "untouched for", duration_text(stuck));
     add_fact(finding, "threads", fmt::format("{} asleep in epoll_wait, {} at work", s.waiting, s.awake));
     if (!doubts.empty())

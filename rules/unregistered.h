@@ -13,9 +13,16 @@
 namespace epaudit {
 
 // EP106 lists them among its own; the second decides about its other sockets as well.
-inline constexpr Threshold kUnregisteredS{"unregistered_s", 30, 3, "the same, for what is registered nowhere",
-                                          kPatience};
-inline constexpr Threshold kSockets{"sockets", 3, 3, "such sockets of one process at once, to be confirmed"};
+inline constexpr Threshold kUnregisteredS{
+    "unregistered_s",
+    {30, 3, Unit::kSeconds},
+    "the same, for what is registered nowhere",
+    {"sockets put aside on purpose are accused", "it is told later, and shorter stalls not at all"},
+    kPatience};
+inline constexpr Threshold kSockets{"sockets",
+                                    {3, 3, Unit::kCount},
+                                    "such sockets of one process at once, to be confirmed",
+                                    {"one socket put aside confirms it", "rare cases stay likely"}};
 
 class Unregistered {
 public:

@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "src/books/duration.h"
+
 namespace epaudit {
 
 template <typename Key, typename Sample>
@@ -29,7 +31,7 @@ public:
         seen_.insert(key);
         if (samples.front().first + window > time)
             return std::nullopt;
-        return Span{samples.front().second, static_cast<double>(time - samples.front().first) / 1e9};
+        return Span{samples.front().second, seconds_of(time - samples.front().first)};
     }
 
     // At the end of each audit: forgets what was not noted in it.

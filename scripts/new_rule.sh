@@ -60,7 +60,10 @@ write_rule() {
 namespace epaudit {
 namespace {
 
-constexpr Threshold kSeconds{"seconds", 5, 1, "seconds it must last"};
+constexpr Threshold kSeconds{"seconds",
+                             {5, 1, Unit::kSeconds},
+                             "seconds it must last",
+                             {"what is worse when it is lower", "what is worse when it is higher"}};
 
 class @CAMEL@ : public Rule {
 public:

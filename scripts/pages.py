@@ -171,7 +171,8 @@ def rules_page(table):
         for one in rule["thresholds"]:
             values = f"{one['production']:g}" if one["production"] == one["test"] else \
                 f"{one['production']:g} in production, {one['test']:g} in test"
-            text += f"*{escaped(one['name'])}* ({values})\n" + "".join("\t" + line + "\n" for line in inline(one["meaning"])) + "\n"
+            says = f"{one['meaning']}. Lower: {one['lower']}. Higher: {one['higher']}."
+            text += f"*{escaped(one['name'])}* ({values}; {one['unit']})\n" + "".join("\t" + line + "\n" for line in inline(says)) + "\n"
         if not rule["thresholds"]:
             text += "None.\n\n"
     return text + "# SEE ALSO\n\n*epaudit*(1), *epaudit-explain*(1), *epaudit-config*(1), *epaudit.toml*(5)\n"
@@ -185,10 +186,10 @@ def rule_markdown(rule):
     text = rule["explain"].strip("\n") + "\n\n## Thresholds\n\n"
     if not rule["thresholds"]:
         return text + "None.\n"
-    text += "| name | production | test | meaning |\n|---|---|---|---|\n"
+    text += "| name | production | test | unit | meaning | worse when lower | worse when higher |\n|---|---|---|---|---|---|---|\n"
     for one in rule["thresholds"]:
-        meaning = one["meaning"].replace("|", "\\|")
-        text += f"| `{one['name']}` | {one['production']:g} | {one['test']:g} | {meaning} |\n"
+        says = " | ".join(one[key].replace("|", "\\|") for key in ("unit", "meaning", "lower", "higher"))
+        text += f"| `{one['name']}` | {one['production']:g} | {one['test']:g} | {says} |\n"
     return text + f"\nSet one with `--set {rule['name']}.NAME=VALUE`, or in `epaudit.toml`.\n"
 
 

@@ -11,13 +11,24 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kWindowS{"window_s", 1, 1, "seconds over which failing accepts are counted", kPatience};
-constexpr Threshold kTurnsPerS{"turns_per_s", 100, 100,
-                               "deliveries of the listener per second, each answered by a failing accept"};
-constexpr Threshold kBurstPerS{"burst_per_s", 1000, 1000,
-                               "failing accepts per second that a handler makes without waiting in between"};
-constexpr Threshold kAcceptedShare{"accepted_share", 0.1, 0.1,
-                                   "accepts that succeed, to failing ones, from which descriptors are found"};
+constexpr Threshold kWindowS{"window_s",
+                             {1, 1, Unit::kSeconds},
+                             "seconds over which failing accepts are counted",
+                             {"a burst that ends by itself counts", "short spins are averaged away"},
+                             kPatience};
+constexpr Threshold kTurnsPerS{"turns_per_s",
+                               {100, 100, Unit::kPerSecond},
+                               "deliveries of the listener per second, each answered by a failing accept",
+                               {"a server that tries again now and then is accused", "slow spins are missed"}};
+constexpr Threshold kBurstPerS{"burst_per_s",
+                               {1000, 1000, Unit::kPerSecond},
+                               "failing accepts per second that a handler makes without waiting in between",
+                               {"a handler that tries a few times is accused", "slow retries are missed"}};
+constexpr Threshold kAcceptedShare{
+    "accepted_share",
+    {0.1, 0.1, Unit::kShare},
+    "accepts that succeed, to failing ones, from which descriptors are found",
+    {"spins in which some accepts succeed are missed", "servers that shed load are accused"}};
 
 const RuleInfo kInfo{"EP205",
                      "accept-spin",

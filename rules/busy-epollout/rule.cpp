@@ -6,6 +6,7 @@
 #include "rules/evidence.h"
 #include "rules/spin.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -30,7 +31,10 @@ std::string fix(const Entry&, const Spin& spin)
            "only after a write() was cut short or returned EAGAIN";
 }
 
-constexpr Threshold kArmedS{"armed_s", 60, 60, "seconds of EPOLLOUT with nothing written, worth a remark; 60 at least"};
+constexpr Threshold kArmedS{"armed_s",
+                            {60, 60, Unit::kSeconds},
+                            "seconds of EPOLLOUT with nothing written, worth a remark; 60 at least",
+                            {"less than 60 changes nothing", "it is mentioned later"}};
 
 // Beside the spin: EPOLLOUT armed for long and nothing written. It rides along with useful events, or the loop is
 // slow; a spin is only a matter of load.

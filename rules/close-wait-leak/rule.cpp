@@ -10,6 +10,7 @@
 #include "rules/spin.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -18,18 +19,30 @@ constexpr uint8_t kCloseWait = 8;
 constexpr uint8_t kClosed = 7;  // of a connection: reset
 constexpr uint32_t kWindows = 3;
 // By default EP203 speaks from then on; a spin that young is not yet a leak either.
-constexpr auto kSpins = static_cast<uint32_t>(kSpinReturns.production);
+constexpr auto kSpins = static_cast<uint32_t>(kSpinReturns.defaults.production);
 
-constexpr Threshold kLeakS{"leak_s", 300, 2,
+constexpr Threshold kLeakS{"leak_s",
+                           {300, 2, Unit::kSeconds},
                            "seconds since the program learnt of the peer's close, and since it last sent anything",
+                           {"long answers to half-closed clients are accused", "leaks are told later"},
                            kPatience};
-constexpr Threshold kSockets{"sockets", 10, 10, "such sockets in one process from which it is a leak"};
-constexpr Threshold kResets{"resets", 3, 3, "the same, of sockets that a reset has ended"};
+constexpr Threshold kSockets{"sockets",
+                             {10, 10, Unit::kCount},
+                             "such sockets in one process from which it is a leak",
+                             {"a few slow handlers are accused", "small leaks are missed"}};
+constexpr Threshold kResets{"resets",
+                            {3, 3, Unit::kCount},
+                            "the same, of sockets that a reset has ended",
+                            {"a socket about to be closed is accused", "small leaks are missed"}};
 constexpr Threshold kBurstS{
-    "burst_s", 1800, 4,
-    "seconds after which so many are a leak though the number does not grow, if nobody can have them"};
-constexpr Threshold kWindowS{"window_s", 60, 1,
-                             "seconds of one window; the number must grow in 3 in a row while the old ones stay"};
+    "burst_s",
+    {1800, 4, Unit::kSeconds},
+    "seconds after which so many are a leak though the number does not grow, if nobody can have them",
+    {"long work on many clients is accused", "leaks in one burst are told later"}};
+constexpr Threshold kWindowS{"window_s",
+                             {60, 1, Unit::kSeconds},
+                             "seconds of one window; the number must grow in 3 in a row while the old ones stay",
+                             {"a passing rise counts as growth", "leaks are told later"}};
 
 const RuleInfo kInfo{"EP302",
                      "close-wait-leak",
@@ -192,7 +205,7 @@ private:
                 "EPOLL_CTL_DEL alone does not close it";
             uint64_t age = books.time - since(*entry);
             finding.cost.emplace_back("connections_leaked", static_cast<double>(entries.size()));
-            finding.cost.emplace_back("stuck_s", static_cast<double>(age) / NSEC_PER_SEC);
+            finding.cost.emplace_back("stuck_s", seconds_of(age));
             add_fact(finding, "known", known(*entry, reset));
             add_fact(finding, "kept for", duration_text(age));
             out.push_back(std::move(finding));

@@ -8,8 +8,14 @@ namespace epaudit {
 namespace {
 
 constexpr Threshold kOverlaps{
-    "overlaps", 2, 2, "pairs of reads, both inside the call at the same time and both with bytes, to be confirmed"};
-constexpr Threshold kMisses{"misses", 10, 10, "such pairs of which one found nothing, to be likely"};
+    "overlaps",
+    {2, 2, Unit::kCount},
+    "pairs of reads, both inside the call at the same time and both with bytes, to be confirmed",
+    {"a single meeting confirms it", "rare races are not confirmed"}};
+constexpr Threshold kMisses{"misses",
+                            {10, 10, Unit::kCount},
+                            "such pairs of which one found nothing, to be likely",
+                            {"chance meetings are told", "rare races are missed"}};
 
 const RuleInfo kInfo{"EP501",
                      "concurrent-handlers",

@@ -12,6 +12,7 @@
 #include "rules/stuck.h"
 #include "rules/unregistered.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -19,15 +20,27 @@ namespace {
 constexpr uint32_t kInput = EV_IN | EV_RDNORM;
 constexpr uint16_t kConnectUntold = FILE_CONNECTING | FILE_CONNECT_ASKED;
 
-constexpr Threshold kDeafS{"deaf_s", 10, 1, "seconds input must wait, with nobody touching the fd", kPatience};
-constexpr Threshold kFromStartS{"from_start_s", 30, 1,
-                                "the same, for input of an fd that was registered when the observation began"};
-constexpr Threshold kConnectS{"connect_s", 10, 1, "seconds a connection must stand untold, with nobody touching the fd",
+constexpr Threshold kDeafS{
+    "deaf_s",
+    {10, 1, Unit::kSeconds},
+    "seconds input must wait, with nobody touching the fd",
+    {"input left on purpose for a while is accused", "it is told later, and shorter stalls not at all"},
+    kPatience};
+constexpr Threshold kFromStartS{"from_start_s",
+                                {30, 1, Unit::kSeconds},
+                                "the same, for input of an fd that was registered when the observation began",
+                                {"input left on purpose before is remarked on", "hangs from before are told later"}};
+constexpr Threshold kConnectS{"connect_s",
+                              {10, 1, Unit::kSeconds},
+                              "seconds a connection must stand untold, with nobody touching the fd",
+                              {"connections about to be looked at are accused", "it is told later"},
                               kPatience};
 constexpr Threshold kFastShare{
-    "fast_share", 0.9, 0.9,
+    "fast_share",
+    {0.9, 0.9, Unit::kShare},
     "share of masks that get EPOLLIN back within 1 s from which a program counts as one that "
-    "does so at once"};
+    "does so at once",
+    {"programs that take their time are accused", "a few slow ones keep it a risk"}};
 
 const RuleInfo kInfo{
     "EP106",
@@ -258,7 +271,7 @@ private:
         finding.level = level;
         describe(finding, one);
         finding.count = 1;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - one.since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - one.since));
         add_fact(finding, "mask now", kernel_mask_text(entry.live_mask));
         add_fact(finding, "untouched for", duration_text(books.time - one.since));
         if (!one.doubts.empty())

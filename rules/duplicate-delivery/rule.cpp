@@ -10,11 +10,27 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kWindowS{"window_s", 5, 2, "seconds over which deliveries are compared", kPatience};
-constexpr Threshold kShare{"share", 0.5, 0.3, "duplicates to deliveries in the window, over the fds of an epoll"};
-constexpr Threshold kDuplicates{"duplicates", 100, 20, "duplicates in the window, of which a thread found nothing"};
-constexpr Threshold kPerS{"per_s", 10, 10, "such duplicates per second"};
-constexpr Threshold kConfirmPerS{"confirm_per_s", 1000, 1000, "the same, to be confirmed"};
+constexpr Threshold kWindowS{"window_s",
+                             {5, 2, Unit::kSeconds},
+                             "seconds over which deliveries are compared",
+                             {"a short burst decides", "short episodes are averaged away"},
+                             kPatience};
+constexpr Threshold kShare{"share",
+                           {0.5, 0.3, Unit::kShare},
+                           "duplicates to deliveries in the window, over the fds of an epoll",
+                           {"pools with a duplicate now and then are accused", "costly ones are missed"}};
+constexpr Threshold kDuplicates{"duplicates",
+                                {100, 20, Unit::kCount},
+                                "duplicates in the window, of which a thread found nothing",
+                                {"a few duplicates count", "slow servers are missed"}};
+constexpr Threshold kPerS{"per_s",
+                          {10, 10, Unit::kPerSecond},
+                          "such duplicates per second",
+                          {"rare duplicates are accused", "slow servers are missed"}};
+constexpr Threshold kConfirmPerS{"confirm_per_s",
+                                 {1000, 1000, Unit::kPerSecond},
+                                 "the same, to be confirmed",
+                                 {"cheap ones are confirmed", "costly ones stay likely"}};
 
 const RuleInfo kInfo{
     "EP402",

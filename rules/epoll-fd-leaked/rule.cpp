@@ -10,7 +10,10 @@ namespace {
 // Many programs close what they were not meant to have as the first thing they do, and only a look tells.
 constexpr uint64_t kGraceNs = 500 * NSEC_PER_MSEC;
 
-constexpr Threshold kLeaks{"leaks", 1, 1, "programs that were started with the epoll fd open"};
+constexpr Threshold kLeaks{"leaks",
+                           {1, 1, Unit::kCount},
+                           "programs that were started with the epoll fd open",
+                           {"below 1 is the same as 1", "a program that starts few others goes unmentioned"}};
 
 const RuleInfo kInfo{"EP603",
                      "epoll-fd-leaked",

@@ -12,11 +12,16 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kAliveS{"alive_s", 2, 0.5,
+constexpr Threshold kAliveS{"alive_s",
+                            {2, 0.5, Unit::kSeconds},
                             "seconds after the first such deed for which both processes must still live (a parent that "
-                            "forks and exits is fine)"};
-constexpr Threshold kBothS{"both_s", 10, 1,
-                           "seconds for which both must wait on the epoll and get events, to be likely", kPatience};
+                            "forks and exits is fine)",
+                            {"a parent about to exit is accused", "short-lived children are missed"}};
+constexpr Threshold kBothS{"both_s",
+                           {10, 1, Unit::kSeconds},
+                           "seconds for which both must wait on the epoll and get events, to be likely",
+                           {"a hand-over between processes is accused", "it is told later"},
+                           kPatience};
 
 const RuleInfo kInfo{
     "EP503",

@@ -7,19 +7,33 @@
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kLeftPasses{"left_passes", 3, 3,
-                                "successive edges whose accepts left a connection older than 200 ms waiting"};
-constexpr Threshold kStallS{"stall_s", 2, 1, "seconds a backlog must wait while the loop sleeps", kPatience};
-constexpr Threshold kUntriedS{"untried_s", 30, 2,
-                              "seconds a backlog must wait when the loop was told and has never called accept()"};
-constexpr Threshold kStarvedS{"starved_s", 2, 1,
-                              "seconds a backlog must wait after accept failed for want of descriptors"};
-constexpr Threshold kFromStartS{"from_start_s", 30, 1,
-                                "the same, for a backlog that was there when the observation began"};
+constexpr Threshold kLeftPasses{"left_passes",
+                                {3, 3, Unit::kCount},
+                                "successive edges whose accepts left a connection older than 200 ms waiting",
+                                {"one connection left by chance confirms it", "slow listeners are told later"}};
+constexpr Threshold kStallS{"stall_s",
+                            {2, 1, Unit::kSeconds},
+                            "seconds a backlog must wait while the loop sleeps",
+                            {"a loop about to come back is accused", "it is told later, and shorter stalls not at all"},
+                            kPatience};
+constexpr Threshold kUntriedS{"untried_s",
+                              {30, 2, Unit::kSeconds},
+                              "seconds a backlog must wait when the loop was told and has never called accept()",
+                              {"a server that is not ready yet is accused", "it is told later"}};
+constexpr Threshold kStarvedS{"starved_s",
+                              {2, 1, Unit::kSeconds},
+                              "seconds a backlog must wait after accept failed for want of descriptors",
+                              {"a server about to find a descriptor is accused", "it is told later"}};
+constexpr Threshold kFromStartS{
+    "from_start_s",
+    {30, 1, Unit::kSeconds},
+    "the same, for a backlog that was there when the observation began",
+    {"a backlog left on purpose before is remarked on", "hangs from before are told later"}};
 
 const RuleInfo kInfo{"EP102",
                      "et-accept-not-drained",
@@ -103,7 +117,7 @@ private:
         finding.fix = kFix;
         finding.cost.emplace_back("connections_waiting", entry.buried ? f.backlog : entry.state.backlog);
         if (f.backlog_at && f.backlog_at < books.time)
-            finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.backlog_at) / NSEC_PER_SEC);
+            finding.cost.emplace_back("stuck_s", seconds_of(books.time - f.backlog_at));
         finish(finding, books, entry, doubts);
         out.push_back(std::move(finding));
     }
@@ -131,7 +145,7 @@ private:
         finding.shape = "told, and never accepted";
         finding.fix = kFix;
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         finish(finding, books, entry, doubts);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);
@@ -173,7 +187,7 @@ private:
         finding.shape = starved ? "accept = EMFILE ended the pass" : "backlog left while the loop sleeps";
         finding.fix = starved ? kStarvedFix : kFix;
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         finish(finding, books, entry, doubts);
         if (finding.level == Level::kLikely)
             stalls_.remember(entry);

@@ -8,12 +8,19 @@
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kSleeps{"sleeps", 2, 2, "calls on one fd that slept 10 ms and more, to be confirmed"};
-constexpr Threshold kHangS{"hang_s", 1, 1, "seconds that a single call must sleep, to be confirmed by itself",
+constexpr Threshold kSleeps{"sleeps",
+                            {2, 2, Unit::kCount},
+                            "calls on one fd that slept 10 ms and more, to be confirmed",
+                            {"a single short sleep confirms it", "rare sleeps stay unconfirmed"}};
+constexpr Threshold kHangS{"hang_s",
+                           {1, 1, Unit::kSeconds},
+                           "seconds that a single call must sleep, to be confirmed by itself",
+                           {"one short sleep confirms it", "hangs are confirmed later"},
                            kPatience};
 
 const RuleInfo kInfo{
@@ -114,7 +121,7 @@ private:
                                  : "a read filled its buffer: the next one may sleep";
         finding.count = sleeps;
         finding.fix = kFix;
-        finding.cost.emplace_back("longest_hang_s", static_cast<double>(longest) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_hang_s", seconds_of(longest));
         add_fact(finding, "O_NONBLOCK", "not set");
         if (sleeps)
             add_fact(finding, "slept",

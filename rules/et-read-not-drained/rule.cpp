@@ -10,17 +10,32 @@
 #include "rules/shared_data.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kRescuesPerFd{"rescues_per_fd", 2, 2,
-                                  "times left-over input of one fd was read only when more arrived"};
-constexpr Threshold kRescuesPerEpoll{"rescues_per_epoll", 3, 3, "the same, over all fds of an epoll"};
-constexpr Threshold kStallS{"stall_s", 5, 1, "seconds input must lie unread while the loop sleeps", kPatience};
-constexpr Threshold kFromStartS{"from_start_s", 30, 1, "the same, for what was there when the observation began"};
-constexpr Threshold kShared{"shared", 3, 3,
-                            "connections with the same data and untouched input, to be sure that it is why"};
+constexpr Threshold kRescuesPerFd{"rescues_per_fd",
+                                  {2, 2, Unit::kCount},
+                                  "times left-over input of one fd was read only when more arrived",
+                                  {"one read left for later on purpose counts", "rare stalls are told later"}};
+constexpr Threshold kRescuesPerEpoll{"rescues_per_epoll",
+                                     {3, 3, Unit::kCount},
+                                     "the same, over all fds of an epoll",
+                                     {"reads left for later on purpose count", "rare stalls are told later"}};
+constexpr Threshold kStallS{"stall_s",
+                            {5, 1, Unit::kSeconds},
+                            "seconds input must lie unread while the loop sleeps",
+                            {"a loop about to come back is accused", "it is told later, and shorter stalls not at all"},
+                            kPatience};
+constexpr Threshold kFromStartS{"from_start_s",
+                                {30, 1, Unit::kSeconds},
+                                "the same, for what was there when the observation began",
+                                {"input left on purpose before is remarked on", "hangs from before are told later"}};
+constexpr Threshold kShared{"shared",
+                            {3, 3, Unit::kCount},
+                            "connections with the same data and untouched input, to be sure that it is why",
+                            {"an accidental pair of equal data is blamed", "small servers are missed"}};
 
 const RuleInfo kInfo{
     "EP101",
@@ -137,7 +152,7 @@ private:
         finding.cost.emplace_back("late_reads", entry.file.rescues);
         if (!entry.buried && entry.state.unread && entry.file.left_at) {
             finding.cost.emplace_back("unread_bytes", entry.state.unread);
-            finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - entry.file.left_at) / NSEC_PER_SEC);
+            finding.cost.emplace_back("stuck_s", seconds_of(books.time - entry.file.left_at));
         }
         finish(finding, entry, doubts);
         out.push_back(std::move(finding));
@@ -181,7 +196,7 @@ private:
         finding.shape = "unread while the loop sleeps";
         finding.fix = kFix;
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         add_fact(finding, "unread for", duration_text(books.time - since));
         finish(finding, entry, doubts);
         if (finding.level == Level::kLikely)
@@ -213,7 +228,7 @@ private:
         finding.shape = "data shared by several registrations";
         finding.fix = "give each registration data of its own (epoll_event.data)";
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         add_fact(finding, "same data", fmt::format("{} connections whose input nobody has touched", alike));
         finish(finding, entry, doubts);
         out.push_back(std::move(finding));
@@ -234,7 +249,7 @@ private:
         finding.count = 1;
         finding.shape = "read = all that was asked for, then the loop sleeps";
         finding.fix = kFix;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         finish(finding, entry, doubts);
         out.push_back(std::move(finding));
     }

@@ -9,19 +9,37 @@
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kUnresolvedS{"unresolved_s", 1, 1,
-                                 "seconds after a forbidden epoll_ctl without a successful one on the fd"};
-constexpr Threshold kDropped{"dropped", 3, 3,
-                             "files of one epoll that were closed after a forbidden EPOLL_CTL_MOD, to be confirmed"};
-constexpr Threshold kStuckS{"stuck_s", 1, 1, "seconds connections wait behind a busy worker while another one sleeps"};
-constexpr Threshold kEpisodes{"episodes", 3, 3, "times that this happened, to be confirmed"};
-constexpr Threshold kMixedS{"mixed_s", 10, 2, "seconds a file is exclusive in some epolls and plain in others",
+constexpr Threshold kUnresolvedS{
+    "unresolved_s",
+    {1, 1, Unit::kSeconds},
+    "seconds after a forbidden epoll_ctl without a successful one on the fd",
+    {"a program about to correct it is accused", "it is told later, and not at all if the fd is closed first"}};
+constexpr Threshold kDropped{"dropped",
+                             {3, 3, Unit::kCount},
+                             "files of one epoll that were closed after a forbidden EPOLL_CTL_MOD, to be confirmed",
+                             {"closing by chance confirms it", "it stays unconfirmed for longer"}};
+constexpr Threshold kStuckS{"stuck_s",
+                            {1, 1, Unit::kSeconds},
+                            "seconds connections wait behind a busy worker while another one sleeps",
+                            {"short queues behind a busy worker count", "only long queues count"}};
+constexpr Threshold kEpisodes{"episodes",
+                              {3, 3, Unit::kCount},
+                              "times that this happened, to be confirmed",
+                              {"a single episode confirms it", "it stays likely for longer"}};
+constexpr Threshold kMixedS{"mixed_s",
+                            {10, 2, Unit::kSeconds},
+                            "seconds a file is exclusive in some epolls and plain in others",
+                            {"a change of workers is remarked on", "it is told later"},
                             kPatience};
-constexpr Threshold kMixedWasted{"mixed_wasted", 100, 100, "wasted wake-ups meanwhile, to be worth a remark"};
+constexpr Threshold kMixedWasted{"mixed_wasted",
+                                 {100, 100, Unit::kCount},
+                                 "wasted wake-ups meanwhile, to be worth a remark",
+                                 {"mixtures that cost nothing are remarked on", "slow servers go unmentioned"}};
 
 const RuleInfo kInfo{
     "EP403",
@@ -96,7 +114,7 @@ private:
         finding.shape = registered ? "epoll_ctl(MOD) = EINVAL" : "epoll_ctl(ADD) = EINVAL";
         finding.count = x.exclusive_errors;
         finding.cost.emplace_back("failed_calls", x.exclusive_errors);
-        finding.cost.emplace_back("unresolved_s", static_cast<double>(books.time - x.exclusive_at) / NSEC_PER_SEC);
+        finding.cost.emplace_back("unresolved_s", seconds_of(books.time - x.exclusive_at));
         add_fact(finding, "asked for", mask_text(x.exclusive_mask));
         finding.fix = registered
                           ? "to change or switch off an EPOLLEXCLUSIVE registration use EPOLL_CTL_DEL, then "
@@ -174,7 +192,7 @@ private:
         finding.shape = "EPOLLEXCLUSIVE woke one waiter for several connections";
         finding.count = memory.episodes;
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - f.stuck_at) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - f.stuck_at));
         add_fact(finding, "workers", fmt::format("tid {} is busy, tid {} sleeps", who.busy, who.idle));
         finding.fix =
             "accept until EAGAIN (or a few at a time) before handling, hand long work to another thread, or give each "

@@ -9,18 +9,27 @@
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
 constexpr uint32_t kInputBits = EV_IN | EV_RDNORM | EV_RDHUP;
 
-constexpr Threshold kUnseenS{"unseen_s", 5, 1,
-                             "seconds for which readiness that was asked for in vain must have been there", kPatience};
-constexpr Threshold kAtOnceS{"at_once_s", 1, 0.2,
-                             "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it"};
-constexpr Threshold kRefusals{"refusals", 100, 100,
-                              "failures in a row, none of them made up for, from which it is a risk without harm"};
+constexpr Threshold kUnseenS{
+    "unseen_s",
+    {5, 1, Unit::kSeconds},
+    "seconds for which readiness that was asked for in vain must have been there",
+    {"a program about to try again is accused", "it is told later, and short outages not at all"},
+    kPatience};
+constexpr Threshold kAtOnceS{"at_once_s",
+                             {1, 0.2, Unit::kSeconds},
+                             "seconds after ENOSPC or ENOMEM, with the fd still open and nothing done about it",
+                             {"a program about to make room is accused", "it is told later"}};
+constexpr Threshold kRefusals{"refusals",
+                              {100, 100, Unit::kCount},
+                              "failures in a row, none of them made up for, from which it is a risk without harm",
+                              {"a program that copes with failures is remarked on", "rows of failures go unmentioned"}};
 
 const RuleInfo kInfo{"EP601",
                      "failed-epoll-ctl",
@@ -141,7 +150,7 @@ private:
         finding.summary = "every epoll_ctl failed, and the loop waits without a timeout on an epoll that holds nothing";
         finding.shape = finding.trigger = "waits on an empty epoll";
         finding.count = e.ctl_errors;
-        finding.cost.emplace_back("waits_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("waits_s", seconds_of(books.time - since));
         finding.fix =
             "check the result of epoll_ctl: EPERM says that the fd (a regular file, a directory) is always ready "
             "and needs no epoll";
@@ -165,7 +174,7 @@ private:
                                     entry.key.epoll ? "registered with a smaller mask" : "registered nowhere");
         finding.trigger = finding.shape;
         finding.count = x.refusals;
-        finding.cost.emplace_back("deaf_s", static_cast<double>(books.time - f.refused_at) / NSEC_PER_SEC);
+        finding.cost.emplace_back("deaf_s", seconds_of(books.time - f.refused_at));
         if (entry.state.unread)
             finding.cost.emplace_back("unread_bytes", entry.state.unread);
         add_fact(finding, "asked for", mask_text(x.refused_mask));

@@ -10,12 +10,15 @@
 #include "rules/spin.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kTold{"told", 10, 10,
-                          "the same, to be confirmed; a failing epoll_ctl on the number confirms as well"};
+constexpr Threshold kTold{"told",
+                          {10, 10, Unit::kCount},
+                          "the same, to be confirmed; a failing epoll_ctl on the number confirms as well",
+                          {"a few late events confirm it", "it stays likely for longer"}};
 
 const RuleInfo kInfo{"EP303",
                      "ghost-registration",
@@ -78,7 +81,7 @@ private:
     {
         const file_row& f = entry.file;
         const fault_row& x = entry.fault;
-        double age = static_cast<double>(books.time - f.ghost_at) / NSEC_PER_SEC;
+        double age = seconds_of(books.time - f.ghost_at);
         Doubts doubts;
         if (x.ghost_used)
             doubts.push_back("the process goes on using the file under another number");

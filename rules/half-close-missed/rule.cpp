@@ -10,6 +10,7 @@
 #include "rules/growth.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -17,17 +18,31 @@ namespace {
 constexpr uint32_t kWindows = 3;
 constexpr uint32_t kTells = EV_IN | EV_RDNORM | EV_RDHUP;
 
-constexpr Threshold kHalfCloseS{"half_close_s", 300, 2,
+constexpr Threshold kHalfCloseS{"half_close_s",
+                                {300, 2, Unit::kSeconds},
                                 "seconds since the peer's close, and since anybody touched the fd, when nobody asked",
+                                {"long answers to half-closed clients are accused", "leaks are told later"},
                                 kPatience};
-constexpr Threshold kShortReadS{"short_read_s", 10, 2,
-                                "the same, when the end of the stream came with the last data under EPOLLET"};
-constexpr Threshold kFromStartS{"from_start_s", 30, 2, "the same, when the edge came before the observation began"};
-constexpr Threshold kHeldS{"held_s", 300, 30,
-                           "the same, when a thread that never waits on the epoll touched the fd last: it may hold it"};
-constexpr Threshold kSockets{"sockets", 10, 10,
-                             "such sockets in one process from which it is confirmed, if they keep growing"};
-constexpr Threshold kWindowS{"window_s", 60, 1, "seconds of one window; the number must grow in 3 in a row"};
+constexpr Threshold kShortReadS{"short_read_s",
+                                {10, 2, Unit::kSeconds},
+                                "the same, when the end of the stream came with the last data under EPOLLET",
+                                {"a handler still at work is accused", "it is told later"}};
+constexpr Threshold kFromStartS{"from_start_s",
+                                {30, 2, Unit::kSeconds},
+                                "the same, when the edge came before the observation began",
+                                {"a handler at work since before is accused", "hangs from before are told later"}};
+constexpr Threshold kHeldS{"held_s",
+                           {300, 30, Unit::kSeconds},
+                           "the same, when a thread that never waits on the epoll touched the fd last: it may hold it",
+                           {"long work in another thread is accused", "leaks there stay a risk for longer"}};
+constexpr Threshold kSockets{"sockets",
+                             {10, 10, Unit::kCount},
+                             "such sockets in one process from which it is confirmed, if they keep growing",
+                             {"a few slow clients confirm it", "small leaks stay likely"}};
+constexpr Threshold kWindowS{"window_s",
+                             {60, 1, Unit::kSeconds},
+                             "seconds of one window; the number must grow in 3 in a row",
+                             {"a passing rise counts as growth", "leaks are confirmed later"}};
 
 const RuleInfo kInfo{"EP301",
                      "half-close-missed",
@@ -200,7 +215,7 @@ private:
             finding.shape = "short read under EPOLLET, end of stream unread";
             finding.fix = kEdgeFix;
         }
-        finding.cost.emplace_back("stuck_s", static_cast<double>(c.age) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(c.age));
         add_fact(finding, "untouched for", duration_text(c.age));
         return finding;
     }

@@ -8,7 +8,10 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kWrites{"writes", 2, 2, "writes of another thread into an unfinished message, on one fd"};
+constexpr Threshold kWrites{"writes",
+                            {2, 2, Unit::kCount},
+                            "writes of another thread into an unfinished message, on one fd",
+                            {"one write between two parts is accused, which may be meant", "rare damage is missed"}};
 
 const RuleInfo kInfo{"EP502",
                      "interleaved-writes",

@@ -6,24 +6,39 @@
 #include <map>
 #include <optional>
 
-#include "bpf/ledger_limits.h"
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 #include "rules/lasting_stall.h"
 #include "rules/log_runs.h"
+#include "rules/stall_words.h"
 #include "rules/stuck.h"
-#include "src/books/call_names.h"
-#include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kWindowS{"window_s", 60, 60, "seconds over which stalls of 100 ms and more are counted"};
-constexpr Threshold kConfirmStalls{"confirm_stalls", 10, 10, "such stalls in the window, to be confirmed"};
-constexpr Threshold kConfirmS{"confirm_s", 1, 1, "seconds of one stall from which it is confirmed", kPatience};
-constexpr Threshold kLastsS{"lasts_s", 10, 3, "the same for a stall that has not ended: likely before"};
-constexpr Threshold kFromStartS{"from_start_s", 30, 1,
-                                "seconds nobody polls from the beginning while clients are ready"};
+constexpr Threshold kWindowS{"window_s",
+                             {60, 60, Unit::kSeconds},
+                             "seconds over which stalls of 100 ms and more are counted",
+                             {"stalls must come closer together", "stalls far apart add up"}};
+constexpr Threshold kConfirmStalls{"confirm_stalls",
+                                   {10, 10, Unit::kCount},
+                                   "such stalls in the window, to be confirmed",
+                                   {"a few stalls under load confirm it", "rare stalls stay likely"}};
+constexpr Threshold kConfirmS{
+    "confirm_s",
+    {1, 1, Unit::kSeconds},
+    "seconds of one stall from which it is confirmed",
+    {"short stalls are told, and confirmed", "long ones stay likely, and one that lasts is told later"},
+    kPatience};
+constexpr Threshold kLastsS{"lasts_s",
+                            {10, 3, Unit::kSeconds},
+                            "the same for a stall that has not ended: likely before",
+                            {"long work that ends is confirmed", "hangs are confirmed later"}};
+constexpr Threshold kFromStartS{"from_start_s",
+                                {30, 1, Unit::kSeconds},
+                                "seconds nobody polls from the beginning while clients are ready",
+                                {"a program that still starts is accused", "hangs from before are told later"}};
 
 const RuleInfo kInfo{"EP404",
                      "loop-stall",
@@ -41,56 +56,6 @@ struct Sample {
     uint64_t stalled_ns = 0;
     uint32_t starves = 0;
 };
-
-std::string clients_text(uint32_t clients) { return fmt::format("{} client{}", clients, clients == 1 ? "" : "s"); }
-
-bool asleep(const epoll_row& e) { return e.stall_nap_ns >= LEDGER_NAP_NS || e.stall_cpu_ns < e.stall_ns / 2; }
-
-std::string cause(const epoll_row& e) { return asleep(e) ? "in " + system_call_name(e.stall_call) : "on the CPU"; }
-
-// What kept it, and for how long. A batch may hold several sleeps, of which the longest is known.
-std::string kept_away(const epoll_row& e)
-{
-    const std::string lasted = duration_text(e.stall_ns);
-    if (!asleep(e))
-        return "busy on the CPU for " + lasted;
-    if (e.stall_nap_ns * 10 >= e.stall_ns * 9)
-        return fmt::format("blocked {} for {}", cause(e), lasted);
-    return fmt::format("away for {} ({} of it in one {})", lasted, duration_text(e.stall_nap_ns),
-                       system_call_name(e.stall_call));
-}
-
-const char* fix_for_call(int call)
-{
-    switch (call) {
-    case SYS_nanosleep:
-    case SYS_clock_nanosleep: return "never sleep in the loop's thread: use a timerfd or the timeout of epoll_wait";
-    case SYS_connect: return "make the socket non-blocking before connect(), and wait for EPOLLOUT";
-    case SYS_futex:
-        return "do not wait for another thread in the loop: hold locks briefly, and let workers report through an "
-               "eventfd";
-    case SYS_wait4:
-    case SYS_waitid: return "wait for children through a pidfd (or signalfd) in the epoll";
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_read:
-    case SYS_write:
-        return "make the fd non-blocking and register it with the epoll; files go to a worker thread or io_uring";
-    default:
-        return "move the blocking call to a worker thread (or io_uring), which tells the loop through an eventfd when "
-               "it is done";
-    }
-}
-
-constexpr const char* kComputesFix =
-    "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it is done";
-constexpr const char* kPollsFix =
-    "do not run another loop inside a handler (spawnSync, a nested main loop): the connections of this one are not "
-    "served meanwhile";
-
-const char* fix_for(const epoll_row& e) { return asleep(e) ? fix_for_call(e.stall_call) : kComputesFix; }
 
 class LoopStall : public Rule {
 public:
@@ -111,7 +76,7 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         judge_log_runs(
-            kInfo, books, settings, [](const LogRun& run) { return fix_for_call(run.call); }, out);
+            kInfo, books, settings, [](const LogRun& run) { return fix_for_blocking_call(run.call); }, out);
         const size_t first = out.size();
         for (const auto& [id, epoll] : books.epolls)
             judge_now(books, id, epoll, settings, out);
@@ -178,15 +143,6 @@ private:
         return lasts && at_once ? Level::kConfirmed : Level::kLikely;
     }
 
-    static std::string doing_text(const LastingStall& stall)
-    {
-        switch (stall.doing) {
-        case LastingStall::Doing::kComputes: return "computing";
-        case LastingStall::Doing::kPolls: return "in epoll_wait on another epoll";
-        default: return "in " + system_call_name(stall.call);
-        }
-    }
-
     // A stall that goes on. When it ends it is counted with the others.
     void judge_now(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings,
                    std::vector<Finding>& out)
@@ -209,24 +165,22 @@ private:
         Finding finding = begin_epoll_finding(kInfo, books, id, stall.tgid);
         finding.level = level;
         finding.summary = fmt::format("the event loop has been {} {} for {} while {} {} ready",
-                                      computes ? "busy" : "blocked", doing_text(stall), duration_text(stall.ns),
+                                      computes ? "busy" : "blocked", stall_doing(stall), duration_text(stall.ns),
                                       clients_text(stall.clients), stall.clients == 1 ? "is" : "are");
-        finding.shape = computes ? "handler on the CPU" : "blocked " + doing_text(stall);
+        finding.shape = computes ? "handler on the CPU" : "blocked " + stall_doing(stall);
         finding.trigger = finding.shape;
         finding.count = e.stalls + 1;
-        finding.cost.emplace_back("longest_stall_s", static_cast<double>(stall.ns) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_stall_s", seconds_of(stall.ns));
         finding.cost.emplace_back("clients_waiting", stall.clients);
         add_fact(finding, "has not ended", "nobody polls yet");
         if (!computes)
-            add_fact(finding, "blocked", fmt::format("{} for {}", doing_text(stall), duration_text(stall.nap_ns)));
+            add_fact(finding, "blocked", fmt::format("{} for {}", stall_doing(stall), duration_text(stall.nap_ns)));
         if (!computes && stall.slept_ns > stall.nap_ns)
             add_fact(finding, "asleep in all", duration_text(stall.slept_ns));
         add_fact(finding, "on the CPU", duration_text(stall.cpu_ns));
         finding.timeline.push_back(
             moment(books, stall.from, stall.tid, "epoll_wait returned, and was not called again"));
-        finding.fix = computes                                     ? kComputesFix
-                      : stall.doing == LastingStall::Doing::kPolls ? kPollsFix
-                                                                   : fix_for_call(stall.call);
+        finding.fix = stall_fix(stall);
         out.push_back(std::move(finding));
     }
 
@@ -249,7 +203,7 @@ private:
     {
         bool often = stalls >= settings[kStalls];
         // A thread pool that makes the loop wait for a free worker looks like this too, and means it.
-        if (asleep(e) && e.stall_call == SYS_futex)
+        if (stalled_asleep(e) && e.stall_call == SYS_futex)
             return often ? std::optional(Level::kRisk) : std::nullopt;
         if (!books.state_known)  // a log: that clients waited is concluded, not seen
             return often ? std::optional(Level::kLikely) : std::nullopt;
@@ -257,7 +211,7 @@ private:
         if (!(e.flags & EPOLL_STREAM))
             return often ? std::optional(Level::kRisk) : std::nullopt;
         // Loading code, filling caches: once is no habit. A blocking call of a second is one time too many.
-        bool lasting = e.stall_ns >= settings.ns(kConfirmS) && (asleep(e) || often);
+        bool lasting = e.stall_ns >= settings.ns(kConfirmS) && (stalled_asleep(e) || often);
         if (lasting || stalls >= settings[kConfirmStalls])
             return Level::kConfirmed;
         return often ? std::optional(Level::kLikely) : std::nullopt;
@@ -277,7 +231,7 @@ private:
                                       clients_text(e.starve_kept), duration_text(e.starve_ns));
         finding.shape = finding.trigger = "not given a CPU";
         finding.count = e.starves;
-        finding.cost.emplace_back("longest_run_queue_delay_s", static_cast<double>(e.starve_ns) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_run_queue_delay_s", seconds_of(e.starve_ns));
         add_fact(finding, "waits for a CPU", fmt::format("{} of 100 ms and more", starves));
         finding.timeline.push_back(moment(books, e.starve_until, e.starve_tid,
                                           fmt::format("waits again; {} had been waiting, as it had been for a CPU ({})",
@@ -298,24 +252,24 @@ private:
         const thread_row* thread = books.thread(e.stall_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
         finding.level = *level;
-        finding.summary = fmt::format("the event loop was {}{} {} {}", kept_away(e),
+        finding.summary = fmt::format("the event loop was {}{} {} {}", stall_kept_away(e),
                                       books.state_known ? " while" : "; then", clients_text(e.stall_kept),
                                       waited(books, e));
-        finding.shape = asleep(e) ? "blocked " + cause(e) : "handler on the CPU";
+        finding.shape = stalled_asleep(e) ? "blocked " + stall_cause(e) : "handler on the CPU";
         finding.trigger = finding.shape;
         finding.count = e.stalls;
-        finding.cost.emplace_back("longest_stall_s", static_cast<double>(e.stall_ns) / NSEC_PER_SEC);
-        finding.cost.emplace_back("stalled_s", static_cast<double>(e.stalled_ns - then.stalled_ns) / NSEC_PER_SEC);
+        finding.cost.emplace_back("longest_stall_s", seconds_of(e.stall_ns));
+        finding.cost.emplace_back("stalled_s", seconds_of(e.stalled_ns - then.stalled_ns));
         finding.cost.emplace_back("clients_waiting", e.stall_kept);
-        if (asleep(e))
-            add_fact(finding, "blocked", fmt::format("{} for {}", cause(e), duration_text(e.stall_nap_ns)));
+        if (stalled_asleep(e))
+            add_fact(finding, "blocked", fmt::format("{} for {}", stall_cause(e), duration_text(e.stall_nap_ns)));
         if (books.state_known)
             add_fact(finding, "on the CPU", duration_text(e.stall_cpu_ns));
         add_fact(
             finding, "stalls",
             fmt::format("{} of 100 ms and more, {} of them in a blocking call", stalls, e.stalls_asleep - then.asleep));
         finding.timeline = story(books, e);
-        finding.fix = fix_for(e);
+        finding.fix = stall_fix(e);
         out.push_back(std::move(finding));
         return true;
     }
@@ -333,9 +287,9 @@ private:
         lines.push_back(
             moment(books, e.stall_from, e.stall_tid,
                    fmt::format("epoll_wait returned {} event{}", e.stall_batch, e.stall_batch == 1 ? "" : "s")));
-        if (asleep(e))
+        if (stalled_asleep(e))
             lines.push_back(moment(books, e.stall_until, e.stall_tid,
-                                   fmt::format("had slept {} {}", duration_text(e.stall_nap_ns), cause(e))));
+                                   fmt::format("had slept {} {}", duration_text(e.stall_nap_ns), stall_cause(e))));
         lines.push_back(
             moment(books, e.stall_until, e.stall_tid,
                    fmt::format("waits again{} {} {}", books.state_known ? ";" : ", and is told of",

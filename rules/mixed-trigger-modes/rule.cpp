@@ -8,13 +8,19 @@
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kFlips{"flips", 2, 2, "MODs of one registration that switch between edge- and level-triggered"};
-constexpr Threshold kDroppedFds{"dropped_fds", 3, 3,
-                                "fds of one kind that were added with EPOLLET and lost it by a MOD"};
+constexpr Threshold kFlips{"flips",
+                           {2, 2, Unit::kCount},
+                           "MODs of one registration that switch between edge- and level-triggered",
+                           {"one switch on purpose is remarked on", "rare switches go unmentioned"}};
+constexpr Threshold kDroppedFds{"dropped_fds",
+                                {3, 3, Unit::kCount},
+                                "fds of one kind that were added with EPOLLET and lost it by a MOD",
+                                {"one fd changed on purpose is remarked on", "small servers go unmentioned"}};
 
 const RuleInfo kInfo{"EP602",
                      "mixed-trigger-modes",
@@ -67,7 +73,7 @@ private:
         finding.shape = shape;
         finding.count = count;
         finding.trigger = "mixed";
-        double seconds = static_cast<double>(books.time - r.added_at) / NSEC_PER_SEC;
+        double seconds = seconds_of(books.time - r.added_at);
         finding.cost.emplace_back("flips_per_s", seconds > 0 ? r.flips / seconds : 0);
         add_fact(finding, "mode now", trigger_text(r.mask));
         add_fact(finding, "changes", fmt::format("{} MODs, {} of them changed the mode", r.mods, r.flips));

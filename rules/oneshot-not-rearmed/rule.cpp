@@ -7,22 +7,47 @@
 #include "rules/evidence.h"
 #include "rules/shared_data.h"
 #include "rules/stuck.h"
+#include "rules/wake_calls.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kStallS{"stall_s", 10, 1, "seconds input must wait, untouched, on a fired registration", kPatience};
-constexpr Threshold kFromStartS{"from_start_s", 30, 1, "the same, for one that had fired when the observation began"};
-constexpr Threshold kFailedS{"failed_s", 1, 1, "the same, when a re-arm was tried and failed"};
-constexpr Threshold kFastShare{"fast_share", 0.9, 0.9,
-                               "share of re-arms within 1 s from which the program counts as one that re-arms at once"};
-constexpr Threshold kHabit{"habit", 10, 3, "re-arms needed to know that habit"};
-constexpr Threshold kNeverRearmed{"never_rearmed", 3, 2,
-                                  "firings without a single re-arm that show a program which never does"};
-constexpr Threshold kAbandoned{"abandoned", 3, 3, "fired fds closed with their input untouched"};
-constexpr Threshold kTurnS{"turn_s", 3600, 0.1,
-                           "seconds after the last touch within which a write elsewhere may be what it waits for"};
+constexpr Threshold kStallS{
+    "stall_s",
+    {10, 1, Unit::kSeconds},
+    "seconds input must wait, untouched, on a fired registration",
+    {"handlers that take their time are accused", "it is told later, and shorter stalls not at all"},
+    kPatience};
+constexpr Threshold kFromStartS{"from_start_s",
+                                {30, 1, Unit::kSeconds},
+                                "the same, for one that had fired when the observation began",
+                                {"a handler at work since before is accused", "hangs from before are told later"}};
+constexpr Threshold kFailedS{"failed_s",
+                             {1, 1, Unit::kSeconds},
+                             "the same, when a re-arm was tried and failed",
+                             {"a program about to try again is accused", "it is told later"}};
+constexpr Threshold kFastShare{"fast_share",
+                               {0.9, 0.9, Unit::kShare},
+                               "share of re-arms within 1 s from which the program counts as one that re-arms at once",
+                               {"programs that take their time are accused", "a few slow re-arms keep it a risk"}};
+constexpr Threshold kHabit{"habit",
+                           {10, 3, Unit::kCount},
+                           "re-arms needed to know that habit",
+                           {"few re-arms pass for a habit", "it stays a risk for longer"}};
+constexpr Threshold kNeverRearmed{"never_rearmed",
+                                  {3, 2, Unit::kCount},
+                                  "firings without a single re-arm that show a program which never does",
+                                  {"a program that re-arms late is accused", "it stays a risk for longer"}};
+constexpr Threshold kAbandoned{"abandoned",
+                               {3, 3, Unit::kCount},
+                               "fired fds closed with their input untouched",
+                               {"connections given up on purpose are accused", "it is told later"}};
+constexpr Threshold kTurnS{"turn_s",
+                           {3600, 0.1, Unit::kSeconds},
+                           "seconds after the last touch within which a write elsewhere may be what it waits for",
+                           {"fds that wait for an answer are accused", "old writes elsewhere keep real stalls a risk"}};
 
 const RuleInfo kInfo{
     "EP104",
@@ -33,9 +58,6 @@ const RuleInfo kInfo{
     {Seam::kState},
     "fds handed to threads that never wait on an epoll; passive sockets on purpose look the same at likely",
     {StackRole::kArmed, StackRole::kWait}};
-
-// Writes to a fired wake-up descriptor, seen from the first look on, that show that it is still in use.
-constexpr uint64_t kCallsAgain = 2;
 
 constexpr const char* kFix =
     "epoll_ctl(EPOLL_CTL_MOD) the fd with EPOLLONESHOT again on every path out of the handler, early returns and "
@@ -49,9 +71,7 @@ bool news_waits(const Entry& entry)
     return entry.state.unread || entry.state.backlog || end || static_cast<uint16_t>(entry.state.aux);
 }
 
-// Others write to it to wake the loop; that touches nothing of what the loop has to do about it.
-bool wakes_the_loop(const Entry& entry) { return entry.file.kind == FILE_EVENTFD || entry.file.kind == FILE_PIPE; }
-
+// That others write to it touches nothing of what the loop has to do about it.
 uint64_t last_written(const Entry& entry) { return wakes_the_loop(entry) ? 0 : entry.file.wrote_at; }
 
 uint64_t last_touch(const Entry& entry)
@@ -101,7 +121,7 @@ public:
                 judge_unplaced(books, entry, settings, out);
         }
         from_start_.settle(kInfo, books, first, out);
-        std::erase_if(calls_, [&](const auto& c) { return c.second.seen_at != books.time; });
+        calls_.forget_others(books.time);
         for (const auto& [id, epoll] : books.epolls)
             judge_abandoned(books, id, epoll, settings, out);
     }
@@ -115,7 +135,7 @@ private:
             return;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, last_touch(entry)));
         bool failed = rearm_failed(entry);
-        bool called = goes_on(entry, books.time);
+        bool called = calls_.go_on(entry, books.time);
         bool early = untouched_from_start(entry);
         if (since + settings.ns(failed  ? kFailedS
                                 : early ? kFromStartS
@@ -147,7 +167,7 @@ private:
                             "epoll it is registered in"
                           : kFix;
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         describe(finding, books, entry, doubts, since);
         if (hangs)
             from_start_.mark(finding, entry);
@@ -177,7 +197,7 @@ private:
         finding.count = 1;
         finding.fix = "give each registration data of its own (epoll_event.data), also when EPOLL_CTL_MOD re-arms it";
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         describe(finding, books, entry, doubts, since);
         out.push_back(std::move(finding));
     }
@@ -261,34 +281,11 @@ private:
         out.push_back(std::move(finding));
     }
 
-    // A descriptor that wakes the loop fired once, and others go on writing to it.
-    bool goes_on(const Entry& entry, uint64_t now)
-    {
-        if (!wakes_the_loop(entry))
-            return false;
-        const registration_row& r = entry.registration;
-        Calls& calls = calls_[{entry.key.epoll, entry.file_id, entry.key.fd}];
-        bool pipe = entry.file.kind == FILE_PIPE;  // of a child, it may be held back on purpose
-        uint32_t readies = pipe ? r.self_readies : r.readies;
-        if (calls.fired_at != r.fired_at)
-            calls = {r.fired_at, readies, entry.state.io, 0};
-        calls.seen_at = now;
-        uint64_t counted = !pipe && entry.state.io > calls.count ? entry.state.io - calls.count : 0;
-        return std::max<uint64_t>(readies - calls.readies, counted) >= kCallsAgain;
-    }
-
-    struct Calls {
-        uint64_t fired_at = 0;
-        uint32_t readies = 0;  // at the first look after that
-        uint64_t count = 0;
-        uint64_t seen_at = 0;
-    };
-
     Patience patience_;
     Stalls stalls_;
     FromStart from_start_;
     Repeats repeats_;
-    std::map<std::tuple<uint64_t, uint64_t, int32_t>, Calls> calls_;
+    WakeCalls calls_;
 };
 
 }  // namespace

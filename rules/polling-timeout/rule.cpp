@@ -11,11 +11,24 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kWindowS{"window_s", 10, 2, "seconds over which returns are compared", kPatience};
-constexpr Threshold kPerS{"per_s", 20, 20, "waits per second that time out within 50 ms"};
-constexpr Threshold kShare{"share", 0.9, 0.9, "share of all returns that they are"};
-constexpr Threshold kSame{"same", 0.9, 0.9,
-                          "share of them with the same timeout as the one before: a clock's timeouts vary"};
+constexpr Threshold kWindowS{"window_s",
+                             {10, 2, Unit::kSeconds},
+                             "seconds over which returns are compared",
+                             {"a short phase decides", "short episodes are averaged away"},
+                             kPatience};
+constexpr Threshold kPerS{"per_s",
+                          {20, 20, Unit::kPerSecond},
+                          "waits per second that time out within 50 ms",
+                          {"a slow clock is remarked on", "slow polling goes unmentioned"}};
+constexpr Threshold kShare{
+    "share",
+    {0.9, 0.9, Unit::kShare},
+    "share of all returns that they are",
+    {"loops that mostly get events are remarked on", "polling beside a little work goes unmentioned"}};
+constexpr Threshold kSame{"same",
+                          {0.9, 0.9, Unit::kShare},
+                          "share of them with the same timeout as the one before: a clock's timeouts vary",
+                          {"clocks are remarked on", "polling whose timeout varies a little goes unmentioned"}};
 
 const RuleInfo kInfo{"EP605",
                      "polling-timeout",

@@ -3,14 +3,23 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kWakeups{"wakeups", 1000, 64, "writes by the process into its own pipe (64 at least)"};
-constexpr Threshold kOwnShare{"own_share", 1, 1,
-                              "share of all wake-ups through the pipe that came from the process itself"};
-constexpr Threshold kBytes{"bytes", 1, 1, "bytes read per write: more than that is a message, not a wake-up"};
+constexpr Threshold kWakeups{"wakeups",
+                             {1000, 64, Unit::kCount},
+                             "writes by the process into its own pipe (64 at least)",
+                             {"pipes that hardly matter are remarked on", "busy pipes are told later"}};
+constexpr Threshold kOwnShare{"own_share",
+                              {1, 1, Unit::kShare},
+                              "share of all wake-ups through the pipe that came from the process itself",
+                              {"pipes that others write to as well are remarked on", "beyond 1, none is"}};
+constexpr Threshold kBytes{"bytes",
+                           {1, 1, Unit::kBytes},
+                           "bytes read per write: more than that is a message, not a wake-up",
+                           {"below 1, no pipe is remarked on", "pipes that carry messages are remarked on"}};
 
 const RuleInfo kInfo{"EP604",
                      "self-pipe-wakeup",
@@ -55,7 +64,7 @@ private:
     {
         const registration_row& r = entry.registration;
         Finding finding = begin_finding(kInfo, books, entry);
-        double seconds = static_cast<double>(books.time - r.added_at) / NSEC_PER_SEC;
+        double seconds = seconds_of(books.time - r.added_at);
         finding.level = Level::kInfo;
         finding.summary =
             "the process wakes its own loop through a pipe; an eventfd is one fd instead of two, and one read "

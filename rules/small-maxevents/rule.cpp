@@ -9,12 +9,28 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kWindowS{"window_s", 5, 2, "seconds it must last", kPatience};
-constexpr Threshold kMaxevents{"maxevents", 8, 8, "largest maxevents that counts as small"};
-constexpr Threshold kFullShare{"full_share", 0.9, 0.9, "share of returns that fill the batch"};
-constexpr Threshold kCrowdedShare{"crowded_share", 0.9, 0.9,
-                                  "share of looks at the ready list that found four batches and more"};
-constexpr Threshold kReturnsPerS{"returns_per_s", 1000, 100, "returns of epoll_wait per second"};
+constexpr Threshold kWindowS{"window_s",
+                             {5, 2, Unit::kSeconds},
+                             "seconds it must last",
+                             {"a short burst decides", "short crowds are averaged away"},
+                             kPatience};
+constexpr Threshold kMaxevents{
+    "maxevents",
+    {8, 8, Unit::kCount},
+    "largest maxevents that counts as small",
+    {"batches that are small for the load go unmentioned", "batches that are large enough are remarked on"}};
+constexpr Threshold kFullShare{"full_share",
+                               {0.9, 0.9, Unit::kShare},
+                               "share of returns that fill the batch",
+                               {"batches that are seldom full are remarked on", "a few part-filled ones hide it"}};
+constexpr Threshold kCrowdedShare{"crowded_share",
+                                  {0.9, 0.9, Unit::kShare},
+                                  "share of looks at the ready list that found four batches and more",
+                                  {"passing crowds are remarked on", "a few looks at a short list hide it"}};
+constexpr Threshold kReturnsPerS{"returns_per_s",
+                                 {1000, 100, Unit::kPerSecond},
+                                 "returns of epoll_wait per second",
+                                 {"loops for which it hardly matters are remarked on", "slow servers go unmentioned"}};
 
 const RuleInfo kInfo{"EP405",
                      "small-maxevents",

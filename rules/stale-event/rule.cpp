@@ -8,7 +8,10 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kFailed{"failed", 2, 2, "calls on such an fd that failed with EBADF or ENOTSOCK, to be confirmed"};
+constexpr Threshold kFailed{"failed",
+                            {2, 2, Unit::kCount},
+                            "calls on such an fd that failed with EBADF or ENOTSOCK, to be confirmed",
+                            {"a single failed call confirms it", "real cases stay a risk"}};
 
 const RuleInfo kInfo{
     "EP504",

@@ -18,17 +18,46 @@ namespace {
 // A thread that returned this recently still counts as one of the crowd.
 constexpr uint64_t kCrowdNs = 5 * NSEC_PER_SEC;
 
-constexpr Threshold kWindowS{"window_s", 5, 2, "seconds over which wake-ups are compared", kPatience};
-constexpr Threshold kWaste{"waste", 0.5, 0.5, "share of wake-ups that found nothing to do"};
-constexpr Threshold kWaiters{"waiters", 5, 5, "threads that wait on epolls with this file, to be likely or more"};
-constexpr Threshold kHerdWaste{"herd_waste", 0.8, 0.8,
-                               "share of wake-ups that found nothing to do, to be likely or more"};
-constexpr Threshold kWasted{"wasted", 100, 100, "wasted wake-ups in the window, to be likely or more"};
-constexpr Threshold kConfirmCpu{"confirm_cpu", 0.05, 0, "share of a core that they cost, to be confirmed"};
-constexpr Threshold kLikelyCpu{"likely_cpu", 0.02, 0, "share of a core that they cost, to be likely"};
-constexpr Threshold kOwnShare{"own_share", 0.25, 0,
-                              "share of the CPU time of the waiters' processes that they cost, to be likely or more"};
-constexpr Threshold kRiskPerS{"risk_per_s", 10, 10, "wasted wake-ups per second from which it is worth a remark"};
+constexpr Threshold kWindowS{"window_s",
+                             {5, 2, Unit::kSeconds},
+                             "seconds over which wake-ups are compared",
+                             {"a short burst decides", "short herds are averaged away"},
+                             kPatience};
+constexpr Threshold kWaste{
+    "waste",
+    {0.5, 0.5, Unit::kShare},
+    "share of wake-ups that found nothing to do",
+    {"pools that are woken for good reason are remarked on", "herds that do some work are missed"}};
+constexpr Threshold kWaiters{"waiters",
+                             {5, 5, Unit::kCount},
+                             "threads that wait on epolls with this file, to be likely or more",
+                             {"small pools are called a herd", "herds of a few threads stay a remark"}};
+constexpr Threshold kHerdWaste{
+    "herd_waste",
+    {0.8, 0.8, Unit::kShare},
+    "share of wake-ups that found nothing to do, to be likely or more",
+    {"pools that mostly find work are called a herd", "herds that do some work stay a remark"}};
+constexpr Threshold kWasted{"wasted",
+                            {100, 100, Unit::kCount},
+                            "wasted wake-ups in the window, to be likely or more",
+                            {"a few wake-ups are called a herd", "slow servers stay a remark"}};
+constexpr Threshold kConfirmCpu{"confirm_cpu",
+                                {0.05, 0, Unit::kShare},
+                                "share of a core that they cost, to be confirmed",
+                                {"herds that cost next to nothing are confirmed", "dear ones stay likely"}};
+constexpr Threshold kLikelyCpu{"likely_cpu",
+                               {0.02, 0, Unit::kShare},
+                               "share of a core that they cost, to be likely",
+                               {"herds that cost next to nothing are likely", "dear ones stay a remark"}};
+constexpr Threshold kOwnShare{
+    "own_share",
+    {0.25, 0, Unit::kShare},
+    "share of the CPU time of the waiters' processes that they cost, to be likely or more",
+    {"herds are told though real work dwarfs them", "dear herds beside real work stay a remark"}};
+constexpr Threshold kRiskPerS{"risk_per_s",
+                              {10, 10, Unit::kPerSecond},
+                              "wasted wake-ups per second from which it is worth a remark",
+                              {"a wasted wake-up now and then is remarked on", "slow herds go unmentioned"}};
 
 const RuleInfo kInfo{
     "EP401",

@@ -10,22 +10,37 @@
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
 
-constexpr Threshold kStallS{"stall_s", 10, 1,
-                            "seconds there must have been room, with nothing sent, while the loop sleeps", kPatience};
-constexpr Threshold kSockets{"sockets", 3, 3,
-                             "such sockets of one process at once, each with a tail for sure, to be confirmed"};
-constexpr Threshold kLateWrites{"late_writes", 2, 2,
-                                "tails that went out only because something else rang, to be confirmed"};
-constexpr Threshold kLostRests{"lost_rests", 3, 3,
-                               "times that other bytes were sent in place of a rest, to be confirmed"};
-constexpr Threshold kGivenUp{"given_up", 3, 1,
-                             "connections closed because a write found no room, when none was ever waited for"};
-constexpr Threshold kFromStartS{"from_start_s", 30, 1,
-                                "the same, for output that was stuck when the observation began"};
+constexpr Threshold kStallS{"stall_s",
+                            {10, 1, Unit::kSeconds},
+                            "seconds there must have been room, with nothing sent, while the loop sleeps",
+                            {"a program about to go on is accused", "it is told later, and shorter stalls not at all"},
+                            kPatience};
+constexpr Threshold kSockets{"sockets",
+                             {3, 3, Unit::kCount},
+                             "such sockets of one process at once, each with a tail for sure, to be confirmed",
+                             {"output held back on purpose confirms it", "rare stalls stay likely"}};
+constexpr Threshold kLateWrites{"late_writes",
+                                {2, 2, Unit::kCount},
+                                "tails that went out only because something else rang, to be confirmed",
+                                {"one late write by chance confirms it", "rare stalls are told later"}};
+constexpr Threshold kLostRests{"lost_rests",
+                               {3, 3, Unit::kCount},
+                               "times that other bytes were sent in place of a rest, to be confirmed",
+                               {"a rest given up on purpose confirms it", "rare losses are told later"}};
+constexpr Threshold kGivenUp{"given_up",
+                             {3, 1, Unit::kCount},
+                             "connections closed because a write found no room, when none was ever waited for",
+                             {"clients dropped on purpose are accused", "small servers are missed"}};
+constexpr Threshold kFromStartS{
+    "from_start_s",
+    {30, 1, Unit::kSeconds},
+    "the same, for output that was stuck when the observation began",
+    {"output held back on purpose before is remarked on", "hangs from before are told later"}};
 
 const RuleInfo kInfo{
     "EP105",
@@ -216,7 +231,7 @@ private:
                         : "output was cut short and the rest was never sent: EPOLLOUT is not armed";
         finding.shape = used ? "EPOLLOUT delivered once under EPOLLET and not answered" : "mask without EPOLLOUT";
         finding.count = 1;
-        finding.cost.emplace_back("stuck_s", static_cast<double>(books.time - stall.since) / NSEC_PER_SEC);
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - stall.since));
         finding.fix = used ? kEdgeFix : kFix;
         describe(finding, books, f, stall.since, stall.doubts);
         if (stall.early)

@@ -8,6 +8,7 @@
 #include "rules/log_runs.h"
 #include "rules/window.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 
 namespace epaudit {
 namespace {
@@ -15,21 +16,52 @@ namespace {
 // Gaps between two waits below 2^kShortGap us count as nothing done.
 constexpr unsigned kShortGap = 5;
 
-constexpr Threshold kWindowS{"window_s", 5, 2, "seconds it must last", kPatience};
-constexpr Threshold kEmptyPerS{"empty_per_s", 1000, 1000, "waits per second with timeout 0 that find nothing"};
-constexpr Threshold kShare{"share", 0.95, 0.95, "share of such waits among all of the thread"};
-constexpr Threshold kCpu{"cpu", 0.9, 0.1, "share of a core that the thread burns"};
+constexpr Threshold kWindowS{"window_s",
+                             {5, 2, Unit::kSeconds},
+                             "seconds it must last",
+                             {"a burst that ends by itself counts", "short episodes are averaged away"},
+                             kPatience};
+constexpr Threshold kEmptyPerS{"empty_per_s",
+                               {1000, 1000, Unit::kPerSecond},
+                               "waits per second with timeout 0 that find nothing",
+                               {"loops that mostly do other work are remarked on", "slow polling is missed"}};
+constexpr Threshold kShare{
+    "share",
+    {0.95, 0.95, Unit::kShare},
+    "share of such waits among all of the thread",
+    {"loops that also find work are remarked on", "polling with a real wait now and then is missed"}};
+constexpr Threshold kCpu{"cpu",
+                         {0.9, 0.1, Unit::kShare},
+                         "share of a core that the thread burns",
+                         {"polling that costs little is remarked on", "polling on a crowded core is missed"}};
 constexpr Threshold kIdleShare{
-    "idle_share", 0.9, 0.9, "share of the gaps between two waits that are shorter than 32 us: no work is done there"};
-constexpr Threshold kBurstsPerS{"bursts_per_s", 5, 5,
-                                "rows per second of 8 and more such waits that end in a wait with a timeout"};
-constexpr Threshold kWaitedS{"waited_s", 10, 1,
-                             "seconds that the thread was seen to spend in waits with a timeout, before"};
-constexpr Threshold kWaited{"waited", 10, 10, "how many such waits it made"};
-constexpr Threshold kForGoodS{"for_good_s", 30, 2,
-                              "seconds since the last of them: then the loop has lost its timeout, and it is likely"};
-constexpr Threshold kNoBusyPoll{"no_busy_poll", 0, 0,
-                                "1: this program is not meant to poll busily, so it is likely and not a remark"};
+    "idle_share",
+    {0.9, 0.9, Unit::kShare},
+    "share of the gaps between two waits that are shorter than 32 us: no work is done there",
+    {"loops that work between two polls are remarked on", "polling that is interrupted is missed"}};
+constexpr Threshold kBurstsPerS{"bursts_per_s",
+                                {5, 5, Unit::kPerSecond},
+                                "rows per second of 8 and more such waits that end in a wait with a timeout",
+                                {"a late timer now and then is remarked on", "slow timers go unmentioned"}};
+constexpr Threshold kWaitedS{
+    "waited_s",
+    {10, 1, Unit::kSeconds},
+    "seconds that the thread was seen to spend in waits with a timeout, before",
+    {"a pause at the start passes for a habit of waiting", "programs that seldom waited stay a remark"}};
+constexpr Threshold kWaited{
+    "waited",
+    {10, 10, Unit::kCount},
+    "how many such waits it made",
+    {"a pause at the start passes for a habit of waiting", "programs that seldom waited stay a remark"}};
+constexpr Threshold kForGoodS{"for_good_s",
+                              {30, 2, Unit::kSeconds},
+                              "seconds since the last of them: then the loop has lost its timeout, and it is likely",
+                              {"a busy phase that ends is accused", "it stays a remark for longer"}};
+constexpr Threshold kNoBusyPoll{
+    "no_busy_poll",
+    {0, 0, Unit::kSwitch},
+    "1: this program is not meant to poll busily, so it is likely and not a remark",
+    {"0: a program that lost its timeout at the start stays a remark", "1: polling on purpose is accused"}};
 
 const RuleInfo kInfo{"EP206",
                      "zero-timeout-spin",

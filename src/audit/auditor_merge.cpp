@@ -66,7 +66,7 @@ std::vector<Finding> Auditor::findings() const
 {
     std::map<std::string, Finding> placed;     // by fingerprint
     std::map<std::string, Finding> placeless;  // those of which no stack tells the function
-    for (const auto& [subject, finding] : kept_) {
+    for (const auto& [subject, finding] : kept_.subjects()) {
         auto [at, fresh] = (names_a_function(finding) ? placed : placeless).try_emplace(finding.fingerprint, finding);
         if (!fresh)
             join(at->second, finding);

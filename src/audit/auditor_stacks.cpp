@@ -87,7 +87,7 @@ void Auditor::add_stacks(const Snapshot& books)
 {
     const Subjects subjects(books);
     const Slot* slot = nullptr;  // they are kept rule by rule
-    for (auto& [subject, finding] : kept_) {
+    for (auto& [subject, finding] : kept_.subjects()) {
         if (!slot || finding.rule != slot->rule->info().id)
             slot = find(finding.rule);
         if (!slot || finding.stacks.size() >= slot->rule->info().stacks.size())
@@ -111,7 +111,7 @@ void Auditor::add_stacks(const Snapshot& books)
 void Auditor::add_helpers(CallSites& sites)
 {
     std::map<uint32_t, Helpers> known;
-    for (auto& [subject, finding] : kept_) {
+    for (auto& [subject, finding] : kept_.subjects()) {
         const auto armed = std::find_if(finding.stacks.begin(), finding.stacks.end(), [](const Stack& stack) {
             return stack.what == stack_role_text(StackRole::kArmed);
         });

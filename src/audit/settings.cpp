@@ -14,7 +14,7 @@ namespace epaudit {
 Settings::Settings(const RuleInfo& info, Profile profile) : profile_(profile)
 {
     for (const Threshold& t : info.thresholds)
-        values_.push_back({t.name, profile == Profile::kTest ? t.test : t.production});
+        values_.push_back({t.name, profile == Profile::kTest ? t.defaults.test : t.defaults.production});
 }
 
 bool Settings::set(const std::string& name, double value, const std::string& origin)
@@ -53,11 +53,9 @@ uint64_t Settings::ns(const Threshold& threshold) const
 
 namespace {
 
-// Thresholds in seconds are named so.
 bool asks_for_time(const Threshold& threshold)
 {
-    std::string_view name = threshold.name;
-    return name == "seconds" || (name.size() > 2 && name.substr(name.size() - 2) == "_s" && name != "per_s");
+    return threshold.defaults.unit == Unit::kSeconds || threshold.defaults.unit == Unit::kPerSecond;
 }
 
 }  // namespace

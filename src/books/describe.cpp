@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
-#include <utility>
 
+#include "src/books/epoll_bits.h"
 #include "src/support/errno_names.h"
 
 namespace epaudit {
@@ -22,12 +22,6 @@ constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",     "listener"
 constexpr const char* kTcpStates[] = {"",          "ESTABLISHED", "SYN_SENT",    "SYN_RECV",   "FIN_WAIT1",
                                       "FIN_WAIT2", "TIME_WAIT",   "CLOSE",       "CLOSE_WAIT", "LAST_ACK",
                                       "LISTEN",    "CLOSING",     "NEW_SYN_RECV"};
-
-constexpr std::pair<uint32_t, const char*> kMaskNames[] = {
-    {0x001, "EPOLLIN"},           {0x002, "EPOLLPRI"},       {0x004, "EPOLLOUT"},        {0x008, "EPOLLERR"},
-    {0x010, "EPOLLHUP"},          {0x020, "EPOLLNVAL"},      {0x040, "EPOLLRDNORM"},     {0x080, "EPOLLRDBAND"},
-    {0x100, "EPOLLWRNORM"},       {0x200, "EPOLLWRBAND"},    {0x400, "EPOLLMSG"},        {0x2000, "EPOLLRDHUP"},
-    {1U << 28, "EPOLLEXCLUSIVE"}, {1U << 29, "EPOLLWAKEUP"}, {1U << 30, "EPOLLONESHOT"}, {1U << 31, "EPOLLET"}};
 
 std::string address(const uint8_t* bytes, uint16_t port, uint16_t family)
 {
@@ -73,7 +67,7 @@ const char* tcp_state_name(uint8_t sk_state) { return sk_state < std::size(kTcpS
 std::string mask_text(uint32_t mask)
 {
     std::string text;
-    for (const auto& [bit, name] : kMaskNames) {
+    for (const auto& [bit, name] : kEpollBits) {
         if (!(mask & bit))
             continue;
         text += text.empty() ? "" : "|";
@@ -159,20 +153,6 @@ std::vector<TimelineEntry> timeline(const file_row& file, uint64_t began)
 
 std::string local_address(const socket_name& name) { return address(name.local, name.local_port, name.family); }
 std::string peer_address(const socket_name& name) { return address(name.peer, name.peer_port, name.family); }
-
-std::string duration_text(uint64_t ns)
-{
-    double seconds = static_cast<double>(ns) / NSEC_PER_SEC;
-    if (seconds < 0.001)
-        return fmt::format("{} us", ns / NSEC_PER_USEC);
-    if (seconds < 1)
-        return fmt::format("{:.0f} ms", seconds * 1000);
-    if (seconds < 120)
-        return fmt::format("{:.1f} s", seconds);
-    if (seconds < 7200)
-        return fmt::format("{:.0f} min", seconds / 60);
-    return fmt::format("{:.1f} h", seconds / 3600);
-}
 
 std::string bytes_text(uint64_t bytes)
 {

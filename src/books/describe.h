@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The books in words: masks, errors, addresses, ages, and the flight recorder as a timeline.
+// The books in words: masks, errors, addresses, and the flight recorder as a timeline.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,6 @@ std::vector<TimelineEntry> timeline(const file_row& file, uint64_t began);
 std::string local_address(const socket_name& name);  // "127.0.0.1:80", "[::1]:80"; empty when there is none
 std::string peer_address(const socket_name& name);
 
-std::string duration_text(uint64_t ns);  // "350 ms", "1.2 s", "3 min"
 std::string bytes_text(uint64_t bytes);  // "1 byte", "78848 bytes", "2.8 MiB"
 
 }  // namespace epaudit

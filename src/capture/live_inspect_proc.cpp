@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 #include "src/capture/live_inspect_impl.h"
 #include "src/support/proc.h"
 

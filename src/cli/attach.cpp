@@ -58,15 +58,11 @@ AttachOptions with_source_text(AttachOptions options)
 // strace takes those that are there now.
 Result<int> attach_selection_by_strace(AttachOptions options)
 {
-    auto who = who_is_meant(options.who);
-    if (!who)
-        return who.error();
-    ProcessScan scan(std::move(who->selection));
-    auto found = find_them(scan, options.who);
+    auto found = find_who(options.who);
     if (!found)
         return found.error();
     std::vector<std::string> pids;
-    for (const uint32_t pid : with_epolls(*found))
+    for (const uint32_t pid : with_epolls(found->processes))
         pids.push_back(std::to_string(pid));
     if (pids.empty())
         return observe_error("no process that was selected has an epoll", "epaudit list shows who uses epoll");
@@ -78,21 +74,19 @@ Result<int> attach_selection_by_strace(AttachOptions options)
 Result<int> attach_selection(const AttachOptions& options)
 {
     start_broker();  // before a process, or what a container says of itself, is looked at
-    auto who = who_is_meant(options.who);
-    if (!who)
-        return who.error();
-    ProcessScan scan(std::move(who->selection));
-    auto found = find_them(scan, options.who);
+    std::vector<std::string> notes;
+    auto found = find_who(options.who, [&](const std::vector<std::string>& said) { notes = said; });
     if (!found)
         return found.error();
+    ProcessScan& scan = *found->scan;
     auto session = Session::open(options.audit, options.audit.profile.value_or(Profile::kProduction));
     if (!session)
         return session.error();
     (*session)->set_selection(scan.selection().text());
     Selected selected((*session)->live(), scan);
-    if (auto ok = selected.begin(*found); !ok)
+    if (auto ok = selected.begin(found->processes); !ok)
         return ok.error();
-    for (std::string& text : who->notes)
+    for (std::string& text : notes)
         (*session)->note(std::move(text));
     if (auto ok = (*session)->begin({}, selected.pids()); !ok)
         return ok.error();

@@ -50,18 +50,24 @@ void explain(const RuleInfo& info)
 {
     const bool styled = wants_colour("auto", STDOUT_FILENO);
     const size_t width = text_width(STDOUT_FILENO);
-    std::cout << page_text(explain_text(info.name), width, styled) << '\n' << page_text("## Thresholds", width, styled);
+    std::cout << page_text(explain_text(info.name), width, styled) << '\n'
+              << page_text("## Thresholds\n\nLower, higher: what gets worse when it is set so.\n", width, styled)
+              << '\n';
     size_t names = 0;
     for (const Threshold& threshold : info.thresholds)
         names = std::max(names, std::string_view(threshold.name).size());
-    auto row = [&](std::string_view name, std::string_view production, std::string_view test,
+    auto row = [&](std::string_view name, std::string_view production, std::string_view test, std::string_view unit,
                    std::string_view meaning) {
-        std::cout << beside(fmt::format("  {:<{}}  {:>10}  {:>8}  ", name, names, production, test), meaning, width);
+        const std::string head = fmt::format("  {:<{}}  {:>10}  {:>6}  {:<6}  ", name, names, production, test, unit);
+        std::cout << beside(head, meaning, width);
     };
-    row("name", "production", "test", "meaning");
-    for (const Threshold& threshold : info.thresholds)
-        row(threshold.name, fmt::format("{:g}", threshold.production), fmt::format("{:g}", threshold.test),
-            threshold.meaning);
+    row("name", "production", "test", "unit", "meaning");
+    for (const Threshold& threshold : info.thresholds) {
+        row(threshold.name, fmt::format("{:g}", threshold.defaults.production),
+            fmt::format("{:g}", threshold.defaults.test), unit_name(threshold.defaults.unit), threshold.meaning);
+        std::cout << beside("      ",
+                            fmt::format("lower: {}; higher: {}", threshold.worse.lower, threshold.worse.higher), width);
+    }
     fmt::print(std::cout, "\nSet one with --set {}.NAME=VALUE.\n", info.name);
 }
 

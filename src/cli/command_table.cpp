@@ -11,6 +11,7 @@
 #include "src/audit/auditor.h"
 #include "src/finding/explain.h"
 #include "src/report/formats.h"
+#include "src/report/rules_list.h"
 #include "src/support/version.h"
 
 namespace epaudit {
@@ -110,15 +111,11 @@ Json rules_json()
     Json rules = Json::array();
     for (const auto& rule : make_rules()) {
         const RuleInfo& info = rule->info();
-        Json thresholds = Json::array();
-        for (const Threshold& one : info.thresholds)
-            thresholds.push_back(
-                Json{{"name", one.name}, {"production", one.production}, {"test", one.test}, {"meaning", one.meaning}});
         rules.push_back(Json{{"id", info.id},
                              {"name", info.name},
                              {"says", info.says},
                              {"highest", level_name(info.highest)},
-                             {"thresholds", std::move(thresholds)},
+                             {"thresholds", thresholds_json(info)},
                              {"explain", explain_text(info.name)}});
     }
     return rules;

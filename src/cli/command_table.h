@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands and their options as plain data, read back from the parser: what completions and man pages are made from,
-// so that an option which is added in parse.cpp appears in all of them.
+// so that an option which is added in commands.cpp appears in all of them.
 #pragma once
 
 #include <iosfwd>

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,21 +19,11 @@
 #include "src/session/target.h"
 #include "src/support/clock.h"
 #include "src/support/say.h"
+#include "src/support/signals.h"
 #include "src/support/terminal.h"
 
 namespace epaudit {
 namespace {
-
-// Ctrl-C ends a watch, and is no failure.
-Descriptor take_signals()
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (int signal : {SIGINT, SIGTERM, SIGHUP})
-        sigaddset(&set, signal);
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    return Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-}
 
 Error no_epoll(const InterestLook& look)
 {
@@ -61,23 +50,17 @@ public:
             auto pids = parse_pids(options.who.pid_list());
             if (!pids)
                 return pids.error();
-            for (const std::string& note : pids->notes)
-                say("epaudit: {}\n", note);
+            say_notes(pids->notes);
             whom.pids_ = std::move(pids->pids);
             return whom;
         }
-        auto who = who_is_meant(options.who);
-        if (!who)
-            return who.error();
-        for (const std::string& note : who->notes)
-            say("epaudit: {}\n", note);
-        whom.scan_ = std::make_unique<ProcessScan>(std::move(who->selection));
-        auto found = find_them(*whom.scan_, options.who);
+        auto found = find_who(options.who, say_notes);
         if (!found)
             return found.error();
-        whom.pids_ = with_epolls(*found);
+        whom.scan_ = std::move(found->scan);
+        whom.pids_ = with_epolls(found->processes);
         if (whom.pids_.empty())  // whoever they are
-            for (const SelectedProcess& one : *found)
+            for (const SelectedProcess& one : found->processes)
                 whom.pids_.push_back(one.process->pid);
         return whom;
     }
@@ -159,7 +142,7 @@ private:
 // Until a signal, the reader or the processes end it.
 Result<int> watch(LiveInspection& live, Whom& whom, InterestLook look, const InspectOptions& options)
 {
-    Descriptor signals = take_signals();
+    const Descriptor signals = take_signals({SIGINT, SIGTERM, SIGHUP});  // Ctrl-C ends a watch, and is no failure
     Screen screen(options);
     for (;;) {
         screen.show(look);

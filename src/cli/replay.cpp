@@ -2,6 +2,7 @@
 // epaudit replay FILE|-: a recording is audited as its program was, with whatever thresholds and rules are wanted now.
 #include <fmt/format.h>
 
+#include "src/books/duration.h"
 #include "src/cli/options.h"
 #include "src/recording/replay.h"
 #include "src/session/posted.h"
@@ -55,7 +56,7 @@ Result<int> replay_command(const ReplayOptions& options)
         return observe_error(fmt::format("no epoll instance is in {}: there is nothing to audit", options.path),
                              replay.trouble());
     Report report = about(header);
-    report.observation.seconds = static_cast<double>(session.last().time - header.began) / 1e9;
+    report.observation.seconds = seconds_of(session.last().time - header.began);
     report.observation.lost = replay.lost();
     for (const std::string& note : replay.notes())
         report.observation.notes.push_back(note);

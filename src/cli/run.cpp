@@ -89,10 +89,7 @@ Result<int> run_command(const RunOptions& given)
     }
     size_t left = (*session)->live().watched().size();
     if (*end == Session::End::kTarget && left)
-        (*session)->note(
-            fmt::format("{} of its descendants still run and are no longer observed; --wait-all "
-                        "waits for them",
-                        left));
+        (*session)->note(left_running_text(left));
     if (auto ok = (*session)->finish(); !ok) {
         child->end();
         return ok.error();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 #include "src/cli/options.h"
 #include "src/session/log_doubts.h"
 #include "src/session/posted.h"
@@ -49,7 +50,7 @@ Report make_report(const StraceOptions& options, StraceImport& log, const Snapsh
             report.pids.push_back(pid);
     Observation& observation = report.observation;
     if (log.clock().known())
-        observation.seconds = static_cast<double>(last.time - last.began) / 1e9;
+        observation.seconds = seconds_of(last.time - last.began);
     observation.lost = log.lost();
     observation.epolls = log.counts().epolls;
     observation.notes = log.notes();

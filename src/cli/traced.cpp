@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "src/books/duration.h"
 #include "src/session/log_doubts.h"
 #include "src/session/posted.h"
 #include "src/session/target.h"
@@ -80,7 +81,7 @@ public:
     Result<int> report(Report report, std::vector<InconclusiveReason> reasons)
     {
         Observation& observation = report.observation;
-        observation.seconds = static_cast<double>(session_.last().time - session_.last().began) / 1e9;
+        observation.seconds = seconds_of(session_.last().time - session_.last().began);
         observation.lost = log_.lost();
         observation.inconclusive = std::move(reasons);
         for (InconclusiveReason& reason : log_doubts(session_.auditor(), log_))
@@ -102,7 +103,7 @@ private:
                 tracer_->kill();
             return;
         }
-        const bool time_is_up = options_.duration && static_cast<double>(now - began_) / 1e9 >= *options_.duration;
+        const bool time_is_up = options_.duration && seconds_of(now - began_) >= *options_.duration;
         if (!interrupted && !time_is_up && !over())
             return;
         end_ = interrupted ? End::kInterrupted : time_is_up ? End::kDuration : End::kTarget;
@@ -189,8 +190,7 @@ Result<int> run_by_strace(const RunOptions& options, const std::string& why_not_
     if (!traced.asked() && !child->reap(false) && ProcessHandle::open(pid))
         reasons.push_back(ended_early());
     if (const size_t left = traced.let_go(); left && end == End::kTarget)
-        report.observation.notes.push_back(
-            fmt::format("{} of its descendants still run and are no longer observed; --wait-all waits for them", left));
+        report.observation.notes.push_back(left_running_text(left));
     const ExitStatus status = child->end();
     if (end == End::kTarget) {  // a command that we ended says nothing by its status
         report.child.emplace();

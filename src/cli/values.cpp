@@ -9,6 +9,7 @@
 #include <cmath>
 #include <utility>
 
+#include "src/books/duration.h"
 #include "src/report/words.h"
 #include "src/support/nearest.h"
 
@@ -41,8 +42,7 @@ std::string seconds_of(std::string& text, double least, double most)
         return fmt::format("invalid duration '{}': seconds are wanted, or a number with ms, s, m or h", text);
     if (seconds < least || seconds > most)
         return fmt::format("'{}' is too {}: {} at {}", text, seconds < least ? "short" : "long",
-                           seconds < least ? fmt::format("{:g} ms", least * 1000) : seconds_text(most),
-                           seconds < least ? "least" : "most");
+                           seconds_text(seconds < least ? least : most), seconds < least ? "least" : "most");
     text = fmt::format("{}", seconds);
     return {};
 }

@@ -16,6 +16,7 @@
 #include "src/support/caller.h"
 #include "src/support/clock.h"
 #include "src/support/nearest.h"
+#include "src/support/say.h"
 
 namespace epaudit {
 namespace {
@@ -258,6 +259,27 @@ Result<std::vector<SelectedProcess>> find_them(ProcessScan& scan, const WhoOptio
         // Ctrl-C ends it as any program: nothing was begun yet.
         poll(nullptr, 0, 250);
     }
+}
+
+Result<Found> find_who(const WhoOptions& options, const Told& told)
+{
+    auto who = who_is_meant(options);
+    if (!who)
+        return who.error();
+    if (told)
+        told(who->notes);
+    Found found{std::make_unique<ProcessScan>(std::move(who->selection)), {}};
+    auto processes = find_them(*found.scan, options);
+    if (!processes)
+        return processes.error();
+    found.processes = std::move(*processes);
+    return found;
+}
+
+void say_notes(const std::vector<std::string>& notes)
+{
+    for (const std::string& note : notes)
+        say("epaudit: {}\n", note);
 }
 
 std::vector<uint32_t> with_epolls(const std::vector<SelectedProcess>& found)

@@ -2,6 +2,8 @@
 // From what was given on the command line to processes: who is meant, who of them is there, and what to say when nobody is.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +29,15 @@ std::optional<Error> unfitting(const Selection& selection, const std::vector<See
 
 // Looks once, and wants somebody for each selector; `options.wait`: until there is anybody.
 Result<std::vector<SelectedProcess>> find_them(ProcessScan& scan, const WhoOptions& options);
+// Both in one.
+struct Found {
+    std::unique_ptr<ProcessScan> scan;  // finds those that come later, too
+    std::vector<SelectedProcess> processes;
+};
+using Told = std::function<void(const std::vector<std::string>&)>;
+// `told`: gets the notes before anybody is waited for.
+Result<Found> find_who(const WhoOptions& options, const Told& told = {});
+void say_notes(const std::vector<std::string>& notes);
 // Of these, those with an epoll.
 std::vector<uint32_t> with_epolls(const std::vector<SelectedProcess>& found);
 

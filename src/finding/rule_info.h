@@ -15,12 +15,30 @@ enum class Profile {
     kTest,        // run: seen from birth, small load
 };
 
+enum class Unit {
+    kSeconds,
+    kPerSecond,
+    kShare,  // 0 to 1, also of a core
+    kCount,
+    kBytes,
+    kSwitch,  // 0 or 1
+};
+const char* unit_name(Unit unit);  // "s", "per s", "share", ...
+
 // A named number that decides: a constant beside its rule. Set with --set <rule>.<name>=<value>; shown by `explain`.
 struct Threshold {
     const char* name;
-    double production;
-    double test;
-    const char* meaning;  // with its unit: "seconds the run must last"
+    struct {
+        double production;
+        double test;
+        Unit unit;
+    } defaults;
+    const char* meaning;  // "seconds the run must last"
+    // What gets worse: as a rule a correct program is accused, or a real fault is missed.
+    struct {
+        const char* lower;
+        const char* higher;
+    } worse;
     // Seconds that must pass before the rule can say what it is for: an observation that is shorter cannot clear anybody.
     bool patience = false;
 };

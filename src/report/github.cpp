@@ -42,10 +42,7 @@ std::string escaped(std::string_view text, bool property)
 std::string message_of(const Finding& finding)
 {
     std::string text = clean(finding.summary);
-    std::string where;
-    for (const std::string& part : where_parts(finding))
-        where += (where.empty() ? "" : ", ") + clean(part);
-    if (!where.empty())
+    if (const std::string where = where_text(finding); !where.empty())
         text += "\n" + where;
     for (const auto& [name, value] : numbers_of(finding))
         text += fmt::format("\n{}: {}", name, clean(value));

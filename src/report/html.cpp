@@ -6,10 +6,10 @@
 #include <ostream>
 
 #include "src/books/describe.h"
-#include "src/evidence/place.h"
-#include "src/finding/explain.h"
+#include "src/books/duration.h"
 #include "src/report/formats.h"
 #include "src/report/html_charts.h"
+#include "src/report/html_finding.h"
 #include "src/report/html_style.h"
 #include "src/report/markup.h"
 #include "src/report/verdict.h"
@@ -17,8 +17,6 @@
 
 namespace epaudit {
 namespace {
-
-std::string safe(std::string_view text) { return xml_escaped(clean(text)); }
 
 class Page {
 public:
@@ -38,13 +36,13 @@ public:
         summary();
         int number = 0;
         for (const Finding* finding : verdict_.shown)
-            write_finding(*finding, ++number);
+            write_html_finding(*finding, ++number, directory_, out_);
         loops();
         known();
         coverage();
         data();
         out_ << "</main>\n";
-        fmt::print(out_, "<footer><p>epaudit {}</p></footer>\n</body>\n</html>\n", safe(report_.version));
+        fmt::print(out_, "<footer><p>epaudit {}</p></footer>\n</body>\n</html>\n", html_safe(report_.version));
     }
 
 private:
@@ -74,14 +72,14 @@ private:
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
             "img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n<title>epaudit: {}</title>\n<style>{}</style>\n"
             "</head>\n<body>\n",
-            safe(verdict_.words()), kHtmlStyle);
-        fmt::print(out_, "<header>\n<h1>epoll audit</h1>\n<p class=\"soft mono\">{}</p>\n", safe(target()));
-        fmt::print(out_, "<p class=\"verdict {}\">{}</p>\n</header>\n", verdict_class(), safe(verdict_.words()));
+            html_safe(verdict_.words()), kHtmlStyle);
+        fmt::print(out_, "<header>\n<h1>epoll audit</h1>\n<p class=\"soft mono\">{}</p>\n", html_safe(target()));
+        fmt::print(out_, "<p class=\"verdict {}\">{}</p>\n</header>\n", verdict_class(), html_safe(verdict_.words()));
     }
 
     void card(const std::string& number, const char* what)
     {
-        fmt::print(out_, "<li><b>{}</b><span>{}</span></li>\n", safe(number), what);
+        fmt::print(out_, "<li><b>{}</b><span>{}</span></li>\n", html_safe(number), what);
     }
 
     void summary()
@@ -102,103 +100,10 @@ private:
                 "scope=\"col\">where</th></tr></thead>\n<tbody>\n";
         int number = 0;
         for (const Finding* finding : shown)
-            fmt::print(out_, "<tr><td>{}<a href=\"#f{}\">{} {}</a></td><td>{}</td></tr>\n", badge(finding->level),
-                       ++number, safe(finding->rule), safe(finding->name), safe(place(*finding)));
+            fmt::print(out_, "<tr><td>{}<a href=\"#f{}\">{} {}</a></td><td>{}</td></tr>\n", html_badge(finding->level),
+                       ++number, html_safe(finding->rule), html_safe(finding->name),
+                       html_safe(html_place(*finding, directory_)));
         out_ << "</tbody>\n</table></div>\n";
-    }
-
-    static std::string badge(Level level)
-    {
-        return fmt::format("<span class=\"level {0}\">{0}</span>", level_name(level));
-    }
-
-    // The line where one is known, else the descriptor.
-    std::string place(const Finding& finding) const
-    {
-        if (const Frame* frame = guilty_frame(finding))
-            return frame_text(*frame, directory_).second;
-        std::string text;
-        for (const std::string& part : where_parts(finding))
-            text += (text.empty() ? "" : ", ") + part;
-        return text;
-    }
-
-    void write_finding(const Finding& finding, int number)
-    {
-        fmt::print(out_,
-                   "<article class=\"card\" id=\"f{0}\" aria-labelledby=\"h{0}\">\n<h2 id=\"h{0}\">{1}{2} "
-                   "{3}</h2>\n<p>{4}</p>\n",
-                   number, badge(finding.level), safe(finding.rule), safe(finding.name), safe(finding.summary));
-        out_ << "<ul class=\"where mono\">\n";
-        for (const std::string& part : where_parts(finding))
-            fmt::print(out_, "<li>{}</li>\n", safe(part));
-        out_ << "</ul>\n<dl>\n";
-        for (const auto& [name, value] : numbers_of(finding))
-            fmt::print(out_, "<dt>{}</dt><dd>{}</dd>\n", safe(name), safe(value));
-        out_ << "</dl>\n";
-        if (!finding.fix.empty())
-            fmt::print(out_, "<p class=\"fix\"><b>Fix:</b> {}</p>\n", safe(finding.fix));
-        source(finding);
-        timeline(finding, number);
-        for (const Stack& stack : finding.stacks)
-            frames(finding, stack);
-        if (const char* page = explain_text(finding.name))
-            fmt::print(out_,
-                       "<details>\n<summary>What {} means, and when it stays quiet</summary>\n<pre "
-                       "class=\"page\">{}</pre>\n</details>\n",
-                       safe(finding.rule), xml_escaped(page));
-        fmt::print(out_, "<p class=\"soft\">fingerprint <code>{}</code></p>\n</article>\n", safe(finding.fingerprint));
-    }
-
-    void source(const Finding& finding)
-    {
-        if (!finding.source)
-            return;
-        const SourceExcerpt& excerpt = *finding.source;
-        fmt::print(
-            out_,
-            "<h3 class=\"mono\">{}:{}</h3>\n<div class=\"source\" tabindex=\"0\" role=\"group\" aria-label=\"source\">",
-            safe(shown_path(excerpt.file, directory_)), excerpt.line);
-        int number = excerpt.first;
-        for (const std::string& line : excerpt.lines) {
-            fmt::print(out_, "<code{}><i>{}</i>{}</code>", number == excerpt.line ? " class=\"guilty\"" : "", number,
-                       safe(untabbed(line)));
-            number++;
-        }
-        out_ << "</div>\n";
-    }
-
-    void timeline(const Finding& finding, int number)
-    {
-        if (finding.timeline.empty())
-            return;
-        fmt::print(out_,
-                   "<figure>\n<figcaption id=\"t{0}\">What epoll delivered, and what was done with it <small>last {1}; "
-                   "pauses are drawn "
-                   "on a logarithmic scale</small></figcaption>\n{2}\n</figure>\n",
-                   number, plural(finding.timeline.size(), "event"),
-                   lanes_svg(finding.timeline, fmt::format("t{}", number)));
-        out_ << "<details>\n<summary>The same as a table</summary>\n<div class=\"scroll\"><table>\n<thead><tr><th "
-                "scope=\"col\">time</th>"
-                "<th scope=\"col\">thread</th><th scope=\"col\">event</th></tr></thead>\n<tbody>\n";
-        for (const TimelineEntry& entry : finding.timeline)
-            fmt::print(out_, "<tr><td class=\"t\">{:.6f} s</td><td class=\"t\">{}</td><td>{}</td></tr>\n", entry.t,
-                       entry.tid ? std::to_string(entry.tid) : "", safe(entry.what));
-        out_ << "</tbody>\n</table></div>\n</details>\n";
-    }
-
-    void frames(const Finding& finding, const Stack& stack)
-    {
-        fmt::print(out_, "<h3>{}</h3>\n<ol class=\"frames mono\">\n", safe(stack.what));
-        const Frame* guilty = guilty_frame(finding);
-        for (const Frame& frame : stack.frames) {
-            const auto [function, where] = frame_text(frame, directory_);
-            fmt::print(out_, "<li{}>{}<span class=\"soft\">{}</span></li>\n",
-                       &frame == guilty ? " class=\"guilty\"" : "", xml_escaped(function), xml_escaped(where));
-        }
-        out_ << "</ol>\n";
-        if (!stack.hint.empty())
-            fmt::print(out_, "<p>{}</p>\n", safe(stack.hint));
     }
 
     void loops()
@@ -229,8 +134,8 @@ private:
         fmt::print(out_,
                    "<h3>{}[{}], epoll fd {}</h3>\n<p class=\"soft\">{}, {} with events ({} without work), {} timed "
                    "out, {}</p>\n",
-                   safe(loop.comm.empty() ? "?" : loop.comm), known_pid(loop.pid), loop.fd, plural(row.waits, "wait"),
-                   grouped(row.returns), grouped(row.futile_returns), grouped(row.timeouts),
+                   html_safe(loop.comm.empty() ? "?" : loop.comm), known_pid(loop.pid), loop.fd,
+                   plural(row.waits, "wait"), grouped(row.returns), grouped(row.futile_returns), grouped(row.timeouts),
                    plural(row.events, "event"));
         const std::string charts =
             histogram_svg(row.latency, EPOLL_BUCKETS, "µs", fmt::format("l{}a", number), "From ready to delivered") +
@@ -251,8 +156,9 @@ private:
                 "scope=\"col\">reason</th></tr></thead>\n<tbody>\n";
         for (const Finding* finding : verdict_.known)
             if (const auto& why = finding->suppression)
-                fmt::print(out_, "<tr><td>{}{} {}</td><td>{}</td><td>{}</td></tr>\n", badge(finding->level),
-                           safe(finding->rule), safe(finding->name), safe(why->where), safe(why->reason));
+                fmt::print(out_, "<tr><td>{}{} {}</td><td>{}</td><td>{}</td></tr>\n", html_badge(finding->level),
+                           html_safe(finding->rule), html_safe(finding->name), html_safe(why->where),
+                           html_safe(why->reason));
         out_ << "</tbody>\n</table></div>\n</section>\n";
     }
 
@@ -264,7 +170,7 @@ private:
             fmt::print(out_,
                        "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules that "
                        "looked</h2>\n<p>{}</p>\n</section>\n",
-                       safe(log_coverage_text(report_)));
+                       html_safe(log_coverage_text(report_)));
             return;
         }
         out_ << "<section class=\"card\" aria-labelledby=\"rules\">\n<h2 id=\"rules\">Rules evaluated</h2>\n<div "
@@ -279,8 +185,8 @@ private:
             const std::string result = found                                 ? plural(found, "finding")
                                        : rule.status == Status::kUnavailable ? "cannot say"
                                                                              : "nothing";
-            fmt::print(out_, "<tr><td>{} {}</td><td>{}{}</td><td>{}</td></tr>\n", safe(rule.rule), safe(rule.name),
-                       seen, rule.reason.empty() ? "" : ": " + safe(rule.reason), result);
+            fmt::print(out_, "<tr><td>{} {}</td><td>{}{}</td><td>{}</td></tr>\n", html_safe(rule.rule),
+                       html_safe(rule.name), seen, rule.reason.empty() ? "" : ": " + html_safe(rule.reason), result);
         }
         out_ << "</tbody>\n</table></div>\n</section>\n";
     }
@@ -290,7 +196,7 @@ private:
         out_ << "<section class=\"card\" aria-labelledby=\"data\">\n<h2 id=\"data\">Evidence and limits</h2>\n<dl>\n";
         auto row = [&](const char* name, const std::string& value) {
             if (!value.empty())
-                fmt::print(out_, "<dt>{}</dt><dd>{}</dd>\n", name, safe(value));
+                fmt::print(out_, "<dt>{}</dt><dd>{}</dd>\n", name, html_safe(value));
         };
         row("hooks", seen_.hooks);
         row("why these", seen_.hooks_reason);

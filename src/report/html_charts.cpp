@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 
+#include "src/books/duration.h"
 #include "src/report/markup.h"
 #include "src/report/words.h"
 
@@ -30,15 +31,6 @@ std::vector<double> positions(const std::vector<TimelineEntry>& timeline)
     for (double& x : at)
         x = total > 0 ? kLeft + x / total * (kRight - kLeft) : 50;
     return at;
-}
-
-std::string gap_text(double seconds)
-{
-    if (seconds < 0.001)
-        return fmt::format("{:.0f} µs", seconds * 1e6);
-    if (seconds < 1)
-        return fmt::format("{:.0f} ms", seconds * 1e3);
-    return seconds_text(seconds);
 }
 
 // A shape per lane: colour alone must not tell.
@@ -79,7 +71,7 @@ std::string pauses(const std::vector<TimelineEntry>& timeline, const std::vector
         if (at[i] - at[i - 1] < 16)  // narrower than its label on a phone
             continue;
         out += fmt::format(R"(<text class="pause" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>)",
-                           (at[i] + at[i - 1]) / 2, y, gap_text(gap));
+                           (at[i] + at[i - 1]) / 2, y, seconds_text(gap));
     }
     return out;
 }

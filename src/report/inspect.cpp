@@ -10,6 +10,7 @@
 #include <ostream>
 
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 #include "src/report/markup.h"
 #include "src/report/words.h"
 #include "src/support/terminal.h"

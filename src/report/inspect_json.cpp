@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 #include "src/report/inspect.h"
 #include "src/report/json_parts.h"
 #include "src/report/markup.h"
@@ -21,10 +22,7 @@ Json holders_json(const std::vector<Holder>& holders)
     return json;
 }
 
-Json seconds_or_null(const std::optional<uint64_t>& ns)
-{
-    return ns ? Json(rounded(static_cast<double>(*ns) / NSEC_PER_SEC)) : Json(nullptr);
-}
+Json seconds_or_null(const std::optional<uint64_t>& ns) { return ns ? Json(rounded(seconds_of(*ns))) : Json(nullptr); }
 
 Json socket_json(const OpenFile& file)
 {
@@ -70,7 +68,7 @@ Json trigger_json(const Registration& r)
         json.push_back("oneshot");
     if (r.mask & EV_EXCLUSIVE)
         json.push_back("exclusive");
-    if (r.mask & (1U << 29))
+    if (r.mask & EV_WAKEUP)
         json.push_back("wakeup");
     return json;
 }

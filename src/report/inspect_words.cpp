@@ -6,13 +6,12 @@
 #include <algorithm>
 
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 #include "src/report/inspect.h"
 #include "src/report/words.h"
 
 namespace epaudit {
 namespace {
-
-constexpr uint32_t kWakeup = 1U << 29;
 
 class Parts {
 public:
@@ -131,7 +130,7 @@ std::string how_text(const Registration& r)
         text += r.disarmed() ? ",oneshot (fired)" : ",oneshot";
     if (r.mask & EV_EXCLUSIVE)
         text += ",exclusive";
-    if (r.mask & kWakeup)
+    if (r.mask & EV_WAKEUP)
         text += ",wakeup";
     return text;
 }

@@ -99,6 +99,14 @@ std::vector<std::string> where_parts(const Finding& finding)
     return parts;
 }
 
+std::string where_text(const Finding& finding)
+{
+    std::string text;
+    for (const std::string& part : where_parts(finding))
+        text += (text.empty() ? "" : ", ") + clean(part);
+    return text;
+}
+
 std::vector<std::pair<std::string, std::string>> workload_rows(const Workload& workload)
 {
     std::vector<std::pair<std::string, std::string>> rows;

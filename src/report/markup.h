@@ -22,6 +22,8 @@ std::string iso_time(int64_t seconds);  // "2026-11-21T06:15:00Z"
 
 // "server[4711]  epoll fd 4  tcp fd 7  127.0.0.1:80 -> 127.0.0.1:5555" as parts, those that are known.
 std::vector<std::string> where_parts(const Finding& finding);
+// The same in one line, cleaned: "server[4711], epoll fd 4, ...".
+std::string where_text(const Finding& finding);
 // In which unit, container and pod a process runs, as far as it does: names and values.
 std::vector<std::pair<std::string, std::string>> workload_rows(const Workload& workload);
 // Pattern, counts, costs and facts with their labels, in the order of the text report.

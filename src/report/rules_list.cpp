@@ -32,12 +32,6 @@ Json rule_json(const RuleListing& rule)
     Json needs = Json::array();
     for (const Seam seam : rule.info.needs)
         needs.push_back(seam_name(seam));
-    Json thresholds = Json::array();
-    for (const Threshold& threshold : rule.info.thresholds)
-        thresholds.push_back(Json{{"name", threshold.name},
-                                  {"production", threshold.production},
-                                  {"test", threshold.test},
-                                  {"meaning", threshold.meaning}});
     return Json{{"id", rule.info.id},
                 {"name", rule.info.name},
                 {"says", rule.info.says},
@@ -46,7 +40,7 @@ Json rule_json(const RuleListing& rule)
                 {"reason", rule.coverage.reason},
                 {"needs", std::move(needs)},
                 {"blind", rule.info.blind ? rule.info.blind : ""},
-                {"thresholds", std::move(thresholds)}};
+                {"thresholds", thresholds_json(rule.info)}};
 }
 
 void write_hanging(const std::string& head, const std::string& text, size_t width, std::ostream& out)
@@ -84,6 +78,20 @@ void write_rules_text(const std::vector<RuleListing>& rules, const Options& opti
         "", fmt::format("{}, {}; third column: the highest level it can reach", plural(rules.size(), "rule"), here),
         width, out);
     write_hanging("", "more about one: epaudit explain ID", width, out);
+}
+
+Json thresholds_json(const RuleInfo& info)
+{
+    Json thresholds = Json::array();
+    for (const Threshold& threshold : info.thresholds)
+        thresholds.push_back(Json{{"name", threshold.name},
+                                  {"production", threshold.defaults.production},
+                                  {"test", threshold.defaults.test},
+                                  {"unit", unit_name(threshold.defaults.unit)},
+                                  {"meaning", threshold.meaning},
+                                  {"lower", threshold.worse.lower},
+                                  {"higher", threshold.worse.higher}});
+    return thresholds;
 }
 
 void write_rules_json(const std::vector<RuleListing>& rules, std::ostream& out)

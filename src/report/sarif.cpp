@@ -219,10 +219,7 @@ private:
     std::string message(const Finding& finding) const
     {
         std::string words = sentence(clean(finding.summary));
-        std::string where;
-        for (const std::string& part : where_parts(finding))
-            where += (where.empty() ? "" : ", ") + clean(part);
-        if (!where.empty())
+        if (const std::string where = where_text(finding); !where.empty())
             words += "\n\nWhere: " + where;
         for (const auto& [name, value] : numbers_of(finding))
             words += fmt::format("\n{}: {}", name, clean(value));

@@ -9,6 +9,7 @@
 #include <map>
 #include <ostream>
 
+#include "src/books/duration.h"
 #include "src/report/verdict.h"
 #include "src/report/words.h"
 #include "src/support/terminal.h"

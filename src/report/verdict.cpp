@@ -7,6 +7,8 @@
 #include <array>
 #include <map>
 
+#include "src/books/duration.h"
+#include "src/report/losses.h"
 #include "src/report/words.h"
 #include "src/support/result.h"
 

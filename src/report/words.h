@@ -21,6 +21,8 @@ struct WatchingCost;
 // arguments, and must not be able to drive the reader's terminal.
 std::string clean(std::string_view raw);
 
+std::string spaced(std::string name);  // a name of the program's own: "log lines cut" for log_lines_cut
+
 std::string untabbed(std::string_view line);  // a source line with its tabs, every 4 columns, as spaces
 
 size_t columns(std::string_view text);
@@ -39,14 +41,11 @@ std::vector<std::string> fill(const std::vector<std::string>& parts, size_t widt
 std::string grouped(uint64_t number);                        // 1,234,567
 std::string plural(uint64_t number, std::string_view noun);  // "1 posting", "1,234 postings"
 std::string number_text(double number);                      // three digits or all of them: 0.25, 3.4, 51,234
-std::string seconds_text(double seconds);                    // "12.0 s", "5 min 3 s", "2 h 10 min", "8 d 4 h"
 std::pair<std::string, std::string> measure_text(const Measure& measure);  // {"wake-ups", "51,234 per s"}
 // "1 %: the probes were attached 6 % of the time, and never away for more than 7.8 s"
 std::string budget_text(const WatchingBudget& budget);
-std::string cost_text(const WatchingCost& cost);                 // what watching costs
-std::string short_cost_text(const WatchingCost& cost);           // "2.4 % of what is watched"
-std::string loss_text(const std::string& name, uint64_t count);  // what a lost counter means
-std::string loss_remedy(const std::string& name);                // what to do about it
+std::string cost_text(const WatchingCost& cost);        // what watching costs
+std::string short_cost_text(const WatchingCost& cost);  // "2.4 % of what is watched"
 
 const char* status_name(Status status);  // "available"
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/session/cost.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "src/books/duration.h"
 #include "src/support/clock.h"
 #include "src/support/proc.h"
+#include "src/symbols/symbols_child.h"
 
 namespace epaudit {
 namespace {
@@ -33,6 +36,16 @@ std::map<uint32_t, uint64_t> cpu_ticks(const std::vector<uint32_t>& pids)
 }
 
 }  // namespace
+
+double own_cpu_seconds()
+{
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime) + seconds_of(symbols_cpu_ns());
+}
 
 void Cost::begin(LiveCapture& live) { open_window(live, monotonic_ns()); }
 
@@ -99,7 +112,7 @@ std::optional<WatchingCost> Cost::measured(double own_cpu_s, double seconds) con
 {
     if (!window_ns_ || seconds <= 0)
         return std::nullopt;
-    const double measured_s = static_cast<double>(window_ns_) / 1e9;
+    const double measured_s = seconds_of(window_ns_);
     const auto per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
     return WatchingCost{static_cast<double>(probe_ns_) / static_cast<double>(window_ns_) * attached_share_,
                         own_cpu_s / seconds, static_cast<double>(watched_ticks_) / per_second / measured_s, measured_s};

@@ -12,6 +12,9 @@
 
 namespace epaudit {
 
+// CPU time of epaudit so far, the process that reads symbols included.
+double own_cpu_seconds();
+
 class Cost {
 public:
     // Nothing is measured before.

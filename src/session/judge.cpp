@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "rules/catalogue.h"
+#include "src/books/duration.h"
 #include "src/evidence/place.h"
 #include "src/report/verdict.h"
 #include "src/report/words.h"

@@ -9,6 +9,7 @@
 #include "bpf/twins.h"
 #include "src/books/counts.h"
 #include "src/books/describe.h"
+#include "src/books/duration.h"
 #include "src/report/words.h"
 #include "src/support/say.h"
 
@@ -75,9 +76,8 @@ void Looks::announce(const Snapshot& books)
             progress_->clear();
         // Findings about a whole loop have no fd of their own.
         bool has_fd = finding.fd.number >= 0;
-        std::string when = books.times_known
-                               ? fmt::format("{:.1f} s: ", static_cast<double>(books.time - books.began) / 1e9)
-                               : std::string();
+        std::string when = books.times_known ? fmt::format("{:.1f} s: ", seconds_of(books.time - books.began))
+                                             : std::string();
         const uint32_t pid = known_pid(finding.pid);
         const std::string comm = clean(finding.comm);
         std::string who = comm.empty() ? fmt::format("pid {}", pid)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "src/books/duration.h"
 #include "src/report/words.h"
 #include "src/support/say.h"
 #include "src/support/terminal.h"

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,14 +11,14 @@
 #include "src/capture/live.h"
 #include "src/recording/writer.h"
 #include "src/report/report.h"
-#include "src/session/budget.h"
 #include "src/session/cost.h"
 #include "src/session/engine.h"
-#include "src/session/look_costs.h"
 #include "src/session/options.h"
+#include "src/session/pace.h"
 #include "src/session/progress.h"
 #include "src/session/target.h"
 #include "src/session/unjudged.h"
+#include "src/session/windows.h"
 
 namespace epaudit {
 
@@ -54,7 +53,6 @@ public:
 
 private:
     explicit Session(const AuditOptions& options) : options_(options), progress_(!options.quiet) {}
-    void begin_recording(const std::vector<std::string>& command, const std::vector<uint32_t>& pids);
     void end_recording();
     void settle();
     Result<> look(bool counters, bool last);
@@ -62,8 +60,7 @@ private:
     Result<bool> tick(std::vector<int>& gone);
     Result<> keep_budget();
     Result<> open_window();
-    void note_spinning(const std::vector<Entry>& entries);
-    bool spins_anew() const;
+    bool attached() const { return !windows_ || windows_->attached(); }
     std::optional<WatchingCost> cost_until(uint64_t now);  // since the beginning
     void show_progress();
     Report make_report(std::vector<std::string> command, std::vector<uint32_t> pids,
@@ -82,21 +79,12 @@ private:
     uint64_t ended_ = 0;
     double cpu_at_begin_ = 0;
     Cost cost_;
-    std::optional<Budget> budget_;
-    double own_cpu_then_ = 0;      // when the budget was last told
-    uint64_t budget_told_at_ = 0;  // likewise
-    size_t found_then_ = 0;        // findings, when this window began
-    uint32_t windows_ = 0;
-    using Subject = std::pair<uint64_t, uint64_t>;  // file and epoll
-    std::set<Subject> spinning_;                    // at the last look
-    std::set<Subject> looked_long_;                 // windows were kept open for these
-    uint64_t woken_at_ = 0;                         // by an exec
-    uint64_t looked_ = 0;
-    LookCosts look_costs_;
+    std::optional<Windows> windows_;  // under --budget
+    uint64_t woken_at_ = 0;           // by an exec
+    Pace pace_;
     uint64_t shown_ = 0;     // when the progress line was
     uint64_t postings_ = 0;  // at the last look that counted them
     double postings_per_s_ = 0;
-    bool lively_ = false;  // the last look found rows that deserve another one soon
     std::string selection_;
     bool may_end_ = false;
     std::vector<std::string> notes_;

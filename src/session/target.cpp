@@ -102,6 +102,12 @@ Result<> find_command(const std::string& name)
     return Done{};
 }
 
+std::string left_running_text(size_t descendants)
+{
+    return fmt::format("{} of its descendants still run and are no longer observed; --wait-all waits for them",
+                       descendants);
+}
+
 Result<std::optional<Caller>> command_user(const AsWhom& whom)
 {
     if (!whom.user.empty() && whom.as_root)

@@ -49,6 +49,9 @@ private:
     std::optional<ExitStatus> status_;
 };
 
+// What is said of those that it leaves behind.
+std::string left_running_text(size_t descendants);
+
 // Is there such a program, where execvp() looks? Whether it can be executed, only go() knows.
 Result<> find_command(const std::string& name);
 struct Pids {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "src/books/duration.h"
 #include "src/support/proc.h"
 
 namespace epaudit {
@@ -70,7 +71,7 @@ std::optional<InconclusiveReason> Unjudged::reason() const
 {
     if (worst_.path.empty())
         return std::nullopt;
-    const double seconds = static_cast<double>(worst_.ns) / NSEC_PER_SEC;
+    const double seconds = seconds_of(worst_.ns);
     return InconclusiveReason{
         Inconclusive::kUnjudged,
         fmt::format(

@@ -2,6 +2,8 @@
 // Calls that change or ask about a file without moving data.
 #include "src/strace/interpreter.h"
 
+#include <fcntl.h>
+
 namespace epaudit {
 
 namespace {
@@ -83,13 +85,13 @@ bool Interpreter::fcntl(Call& c)
         c.thread.process->fds[fd.number].cloexec = has_flag(argument, "FD_CLOEXEC");
     } else if (command == "F_GETFL") {
         set_nonblock(*file,
-                     has_flag(c.result.note, "O_NONBLOCK") || (c.result.note.empty() && (c.result.value & 04000)),
+                     has_flag(c.result.note, "O_NONBLOCK") || (c.result.note.empty() && (c.result.value & O_NONBLOCK)),
                      c.thread);
     } else if (command == "F_SETFL") {
         int64_t number = 0;
-        bool nonblock = has_flag(argument, "O_NONBLOCK") || (parse_number(argument, number) && (number & 04000));
+        bool nonblock = has_flag(argument, "O_NONBLOCK") || (parse_number(argument, number) && (number & O_NONBLOCK));
         set_nonblock(*file, nonblock, c.thread);
-        post_io(c, POSTING_FCNTL, file, fd.number, nonblock ? 04000 : 0, !nonblock);
+        post_io(c, POSTING_FCNTL, file, fd.number, nonblock ? O_NONBLOCK : 0, !nonblock);
     }
     return true;
 }
@@ -113,7 +115,7 @@ bool Interpreter::ioctl(Call& c)
         parse_number(printed.substr(1, printed.size() - 2), value);
     if (mode) {
         set_nonblock(*file, value != 0, c.thread);
-        post_io(c, POSTING_FCNTL, file, fd.number, value ? 04000 : 0, !value);
+        post_io(c, POSTING_FCNTL, file, fd.number, value ? O_NONBLOCK : 0, !value);
         return true;
     }
     posting p = blank(c.thread, POSTING_PEEK, c.time);

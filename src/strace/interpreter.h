@@ -105,7 +105,7 @@ private:
     void process_ends(const LogProcess& process);
     void call_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
 
-    // interpret_epoll.cpp
+    // interpret_wait.cpp
     void wait_enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time);
     bool wait_returns(Call& c);
     LogPlace place(const LogThread& thread, uint64_t epoll, int epfd) const;
@@ -114,10 +114,13 @@ private:
     void deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bool sole);
     void learn_registration(Call& c, LogFile& epoll, const PrintedEvent& event);
     bool all_in_sight(Call& c, const LogFile& epoll, const PrintedEvent& event);
-    void note_data(LogThread& thread, LogFile& epoll, int fd, uint64_t data);
+
+    // interpret_epoll.cpp
     bool create(Call& c);
     bool ctl(Call& c);
-    void ctl_on_nothing(Call& c, LogFile& epoll, posting& p);
+    void ctl_on(Call& c, LogFile& epoll, LogFile& file, const PrintedEvent& event, posting& p);
+    void ctl_on_nothing(LogFile& epoll, posting& p);
+    static void note_data(LogFile& epoll, int fd, uint64_t data);
     LogFile* epoll_file(LogThread& thread, const PrintedFd& fd);
 
     // interpret_mixture.cpp

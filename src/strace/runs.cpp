@@ -48,19 +48,12 @@ void Runs::start(const Process& process, const Epoll& epoll, Key& key, const Pri
     key.handoffs = process.handoffs;
     key.data = event.data;
     key.candidate = fd_in_data(event.data);
-    if (auto interest = interests_.find(epoll.place.epoll); interest != interests_.end()) {
-        const Interest& list = interest->second;
-        auto fd = list.by_data.find(event.data);
-        auto member = fd == list.by_data.end() ? list.members.end() : list.members.find(fd->second);
-        if (member != list.members.end() && member->second.data == event.data) {
-            key.candidate = member->first;
-            key.registered = true;
-            key.mask = member->second.mask;
-        } else if (auto gone = list.closed.find(event.data);
-                   gone != list.closed.end() && gone->second.pid == epoll.place.pid) {
-            key.candidate = gone->second.fd;
-            key.closed = true;
-        }
+    const auto about = interests_.find(epoll.place.epoll, event.data);
+    if (about && (about->member || about->closed_in == epoll.place.pid)) {
+        key.candidate = about->fd;
+        key.registered = about->member;
+        key.closed = !about->member;
+        key.mask = about->member ? about->member->mask : 0;
     }
     if (key.candidate > 0)
         if (auto inner = process.numbers.find(key.candidate);
@@ -227,11 +220,7 @@ void Runs::gone(uint32_t pid)
 
 void Runs::epoll_closed(uint64_t id)
 {
-    if (auto interest = interests_.find(id); interest != interests_.end()) {
-        while (!interest->second.members.empty())
-            strike(id, interest->second, interest->second.members.begin()->first);
-        interests_.erase(interest);
-    }
+    interests_.forget(id);
     for (auto& [pid, process] : processes_)
         if (Epoll* closed = process.find(id)) {
             cut_off(*closed);
@@ -249,16 +238,14 @@ void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEven
     if (result < 0)
         return;
     Epoll& epoll = at(processes_[place.pid], place);
-    Interest& interest = interests_[place.epoll];
-    auto member = interest.members.find(fd);
-    const uint32_t old = member == interest.members.end() ? 0 : member->second.mask;
+    const LogInterests::Member* member = interests_.member(place.epoll, fd);
+    const uint32_t old = member ? member->mask : 0;
     if (!del && event.data_known) {
-        enrol(place.epoll, interest, fd, {event.data, event.events, place.tid});
-        interest.closed.erase(event.data);
+        interests_.enrol(place.epoll, fd, {event.data, event.events, place.tid});
         if (Key* key = find(epoll, event.data); key && key->candidate == fd)
             key->mask = event.events;
     } else if (del) {
-        strike(place.epoll, interest, fd);
+        interests_.strike(place.epoll, fd);
     }
     touch(place.pid, fd, kLooked, del || old != event.events ? BETWEEN_MOD : BETWEEN_MOD_SAME, 0);
 }

@@ -13,6 +13,7 @@
 
 #include "src/books/log_run.h"
 #include "src/strace/arguments.h"
+#include "src/strace/log_interests.h"
 #include "src/strace/stalls.h"
 #include "src/strace/values.h"
 
@@ -84,20 +85,6 @@ private:
         bool settled() const;
         bool is_answered() const { return answered || (answered_beside && !contact); }
     };
-    struct Member {
-        uint64_t data = 0;
-        uint32_t mask = 0;
-        uint32_t tid = 0;  // who registered it
-    };
-    struct Closed {
-        int fd = -1;
-        uint32_t pid = 0;
-    };
-    struct Interest {
-        std::unordered_map<int, Member> members;
-        std::unordered_map<uint64_t, int> by_data;
-        std::unordered_map<uint64_t, Closed> closed;  // by data, until it is registered anew
-    };
     // As one process sees it: what it is told, and what it does about it.
     struct Epoll {
         LogPlace place;
@@ -158,13 +145,9 @@ private:
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
     static void polled(Process& process, int epfd, bool took);
     Epoll* told_of(Process& process, int fd);
-    bool has_member(uint64_t epoll, int fd) const;
     void touch_inner(Epoll& epoll, int fd, uint32_t kind) const;
     static bool told_beside(const Epoll& epoll, int fd);
     void forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by);
-    void close_number(uint64_t epoll, int fd, uint32_t pid, std::optional<uint32_t> closed_by);
-    void enrol(uint64_t epoll, Interest& interest, int fd, const Member& member);
-    void strike(uint64_t epoll, Interest& interest, int fd);
     // runs_calls.cpp
     void hand_over(uint32_t pid);
     void accepted(uint32_t pid, uint32_t tid, int fd, int64_t value);
@@ -178,8 +161,7 @@ private:
     void add_herds(std::vector<LogRun>& all) const;
 
     std::unordered_map<uint32_t, Process> processes_;
-    std::unordered_map<uint64_t, Interest> interests_;              // by epoll: a child inherits it
-    std::unordered_map<int, std::vector<uint64_t>> interested_in_;  // the epolls that have this number; sorted
+    LogInterests interests_;
     std::map<std::tuple<uint64_t, uint64_t, uint8_t>, LogRun> best_;
     std::map<std::pair<uint32_t, int>, Herd> herds_;  // by process and listener
     // The event that a thread was last told of, alone.

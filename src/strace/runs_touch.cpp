@@ -10,7 +10,6 @@ namespace {
 
 // Of more, a list is kept.
 constexpr size_t kFewKeys = 4;
-constexpr size_t kMostClosed = 4096;  // per epoll
 
 constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
@@ -193,16 +192,10 @@ bool Runs::told_beside(const Epoll& epoll, int fd)
            std::any_of(epoll.keys.begin(), epoll.keys.end(), [&](const Key& key) { return key.candidate == fd; });
 }
 
-bool Runs::has_member(uint64_t epoll, int fd) const
-{
-    auto interest = interests_.find(epoll);
-    return interest != interests_.end() && interest->second.members.count(fd);
-}
-
 void Runs::touch_inner(Epoll& epoll, int fd, uint32_t kind) const
 {
     for (Key& key : epoll.keys)
-        if (key.inner && (kind & (kTook | kGave | kServed | kErred | kChanged)) && has_member(key.inner, fd))
+        if (key.inner && (kind & (kTook | kGave | kServed | kErred | kChanged)) && interests_.member(key.inner, fd))
             key.answered = true;
 }
 
@@ -282,22 +275,6 @@ void Runs::polled(Process& process, int epfd, bool took)
     });
 }
 
-// What is told of a closed number later belongs to a file that somebody else still has open: with its last descriptor the
-// registration would have gone. Only the thread that registered it is believed: the number that another one closes may
-// be that of another process.
-void Runs::close_number(uint64_t epoll, int fd, uint32_t pid, std::optional<uint32_t> closed_by)
-{
-    auto interest = interests_.find(epoll);
-    if (interest == interests_.end())
-        return;
-    Interest& list = interest->second;
-    auto member = list.members.find(fd);
-    if (closed_by && member != list.members.end() && member->second.tid == *closed_by &&
-        list.closed.size() < kMostClosed)
-        list.closed[member->second.data] = {fd, pid};
-    strike(epoll, list, fd);
-}
-
 // The number leads elsewhere from now on. `closed_by`: the thread that closed it (0 in a log that does not tell threads
 // apart); nothing: something new was opened under it.
 void Runs::forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by)
@@ -306,43 +283,16 @@ void Runs::forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by
     if (!user)
         return;
     user->closes |= closed_by.has_value();
-    if (auto holders = interested_in_.find(fd); holders != interested_in_.end()) {
-        if (user->epolls.size() <= holders->second.size()) {
-            for (const Epoll& epoll : user->epolls)
-                close_number(epoll.place.epoll, fd, pid, closed_by);
-        } else {
-            const std::vector<uint64_t> ids = holders->second;
-            for (uint64_t id : ids)
-                if (user->find(id))
-                    close_number(id, fd, pid, closed_by);
-        }
+    if (user->epolls.size() <= interests_.holders(fd).size()) {
+        for (const Epoll& epoll : user->epolls)
+            interests_.close_number(epoll.place.epoll, fd, pid, closed_by);
+    } else {
+        const std::vector<uint64_t> ids = interests_.holders(fd);  // which closing changes
+        for (uint64_t id : ids)
+            if (user->find(id))
+                interests_.close_number(id, fd, pid, closed_by);
     }
     touch(pid, fd, kChanged, 0, 0);
-}
-
-void Runs::enrol(uint64_t epoll, Interest& interest, int fd, const Member& member)
-{
-    auto [at, fresh] = interest.members.try_emplace(fd, member);
-    if (fresh)
-        insert_sorted(interested_in_[fd], epoll);
-    else
-        interest.by_data.erase(at->second.data);
-    at->second = member;
-    interest.by_data[member.data] = fd;
-}
-
-void Runs::strike(uint64_t epoll, Interest& interest, int fd)
-{
-    auto at = interest.members.find(fd);
-    if (at == interest.members.end())
-        return;
-    interest.by_data.erase(at->second.data);
-    interest.members.erase(at);
-    auto holders = interested_in_.find(fd);
-    std::vector<uint64_t>& ids = holders->second;
-    ids.erase(std::lower_bound(ids.begin(), ids.end(), epoll));
-    if (holders->second.empty())
-        interested_in_.erase(holders);
 }
 
 }  // namespace epaudit

@@ -6,21 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "src/books/epoll_bits.h"
 #include "src/strace/arguments.h"
 
 namespace epaudit {
 namespace {
-
-struct Bit {
-    std::string_view name;
-    uint32_t value;
-};
-
-// Without "EPOLL".
-constexpr Bit kBits[] = {{"IN", EV_IN},         {"OUT", EV_OUT},   {"RDHUP", EV_RDHUP},         {"ET", EV_ET},
-                         {"HUP", EV_HUP},       {"ERR", EV_ERR},   {"ONESHOT", EV_ONESHOT},     {"PRI", EV_PRI},
-                         {"RDNORM", EV_RDNORM}, {"RDBAND", 0x080}, {"WRNORM", 0x100},           {"WRBAND", 0x200},
-                         {"MSG", 0x400},        {"NVAL", 0x020},   {"EXCLUSIVE", EV_EXCLUSIVE}, {"WAKEUP", 1U << 29}};
 
 // Comparing the first characters saves most calls of memcmp().
 bool starts_with(std::string_view text, std::string_view head)
@@ -47,11 +37,10 @@ bool parse_bit(std::string_view word, uint32_t& mask)
     }
     if (!starts_with(word, "EPOLL"))
         return false;
-    word.remove_prefix(5);
-    for (const Bit& bit : kBits) {
-        if (word.empty() || bit.name.front() != word.front() || bit.name != word)
+    for (const auto& [bit, name] : kEpollBits) {
+        if (name.size() != word.size() || name[5] != word[5] || name != word)
             continue;
-        mask |= bit.value;
+        mask |= bit;
         return true;
     }
     return false;

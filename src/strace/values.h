@@ -30,6 +30,8 @@ int64_t iov_length(std::string_view text);
 
 // epoll_event.data below this is an fd number or a small token; pointers are larger.
 constexpr uint64_t kSmallData = 1 << 20;
+// What no registration has: of events that are not printed.
+constexpr uint64_t kUnprintedData = ~0ULL;
 
 // From "socket:[123]", "TCP:[a->b]", "/dev/null", "anon_inode:[eventfd]"; FILE_UNKNOWN: it does not say.
 uint8_t kind_of_decoration(std::string_view decoration);

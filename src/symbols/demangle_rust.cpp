@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <utility>
 
+#include "src/symbols/rust_text.h"
+
 namespace epaudit {
 namespace {
 
 constexpr size_t kLongestSymbol = 16384;
-constexpr size_t kLongestName = 4096;
 constexpr int kDeepest = 100;
 constexpr int kMostSteps = 20000;  // back references may say the same again and again
 
@@ -19,9 +20,9 @@ constexpr std::pair<char, std::string_view> kBasicTypes[] = {
     {'s', "i16"},   {'t', "u16"},   {'u', "()"},   {'v', "..."}, {'x', "i64"},  {'y', "u64"},  {'z', "!"},
 };
 
-class Reader {
+class Reader : private RustText {
 public:
-    explicit Reader(std::string_view text) : text_(text) {}
+    explicit Reader(std::string_view text) : RustText(text) {}
 
     std::optional<std::string> name()
     {
@@ -43,98 +44,6 @@ private:
         Reader& reader;
         bool good;
     };
-
-    char next() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-    bool take(char c)
-    {
-        if (next() != c)
-            return false;
-        at_++;
-        return true;
-    }
-
-    bool say(std::string_view text)
-    {
-        if (quiet_)
-            return true;
-        out_ += text;
-        return out_.size() <= kLongestName;
-    }
-
-    static int digit62(char c)
-    {
-        if (c >= '0' && c <= '9')
-            return c - '0';
-        if (c >= 'a' && c <= 'z')
-            return c - 'a' + 10;
-        return c >= 'A' && c <= 'Z' ? c - 'A' + 36 : -1;
-    }
-
-    // "_" is 0, "0_" is 1, ...
-    bool base62(uint64_t& value)
-    {
-        if (take('_')) {
-            value = 0;
-            return true;
-        }
-        for (value = 0; next() != '_'; at_++) {
-            const int digit = digit62(next());
-            if (digit < 0 || value > (UINT64_MAX - 62) / 62)
-                return false;
-            value = value * 62 + static_cast<uint64_t>(digit);
-        }
-        at_++;
-        value++;
-        return true;
-    }
-
-    bool number_behind(char tag, uint64_t& value)
-    {
-        value = 0;
-        if (!take(tag))
-            return true;
-        if (!base62(value))
-            return false;
-        value++;
-        return true;
-    }
-
-    bool identifier(std::string_view& name, uint64_t& disambiguator)
-    {
-        if (!number_behind('s', disambiguator))
-            return false;
-        take('u');  // in Punycode; shown as it is
-        size_t length = 0;
-        if (next() < '0' || next() > '9')
-            return false;
-        if (!take('0'))
-            for (; next() >= '0' && next() <= '9'; at_++) {
-                length = length * 10 + static_cast<size_t>(next() - '0');
-                if (length > text_.size())
-                    return false;
-            }
-        take('_');
-        if (length > text_.size() - at_)
-            return false;
-        name = text_.substr(at_, length);
-        at_ += length;
-        return true;
-    }
-
-    template <typename Read>
-    bool back_reference(Read read)
-    {
-        const size_t here = at_ - 1;
-        uint64_t target = 0;
-        if (!base62(target) || target >= here)
-            return false;
-        if (quiet_)
-            return true;
-        const size_t behind = std::exchange(at_, static_cast<size_t>(target));
-        const bool good = read();
-        at_ = behind;
-        return good;
-    }
 
     bool impl_path()
     {
@@ -312,11 +221,7 @@ private:
         return digits.size() > 1 ? say("0x") && say(digits) : say(digits.empty() ? "0" : digits);
     }
 
-    std::string_view text_;
-    size_t at_ = 0;
-    std::string out_;
     bool value_ = true;  // generic arguments are told with "::<" in a value's path
-    int quiet_ = 0;
     int depth_ = 0;
     int steps_ = 0;
 };

@@ -217,12 +217,10 @@ TEST_F(Cli, EveryRuleThatWaitsSaysForHowLong)
     for (const auto& rule : make_rules()) {
         bool waits = false, patient = false;
         for (const Threshold& one : rule->info().thresholds) {
-            const std::string name = one.name;
-            const bool rate = name == "per_s" || name.ends_with("_per_s");
-            const bool time = name == "seconds" || (name.ends_with("_s") && !rate);
+            const bool time = one.defaults.unit == Unit::kSeconds;
             waits |= time;
             patient |= one.patience;
-            EXPECT_TRUE(time || !one.patience) << rule->info().id << "." << name;
+            EXPECT_TRUE(time || !one.patience) << rule->info().id << "." << one.name;
         }
         EXPECT_EQ(waits, patient) << rule->info().id;
     }

@@ -6,6 +6,9 @@
 
 #include "src/report/doctor.h"
 #include "src/report/formats.h"
+#include "src/report/inspect.h"
+#include "src/report/list.h"
+#include "tests/formats/sample_looks.h"
 #include "tests/unit/sample_recording.h"
 #include "tests/unit/sample_report.h"
 
@@ -56,6 +59,23 @@ bool write_diagnoses(const std::string& directory)
     return good;
 }
 
+// What list and inspect show, which a test cannot have of a machine: numbers, addresses and who else runs there.
+bool write_looks(const std::string& directory)
+{
+    const auto page = [&](const char* name, auto write) {
+        std::ofstream out(directory + "/" + name + ".page", std::ios::binary);
+        write(out);
+        return static_cast<bool>(out.flush());
+    };
+    const std::vector<ListedProcess> processes = sample_processes();
+    const InspectStyle once, watching{.colour = true, .watching = true};
+    return page("list", [&](std::ostream& out) { write_list_text(processes, out); }) &&
+           page("list-json", [&](std::ostream& out) { write_list_json(processes, 4, out); }) &&
+           page("inspect", [&](std::ostream& out) { write_inspect_text(sample_look(), once, out); }) &&
+           page("inspect-watch", [&](std::ostream& out) { write_inspect_text(sample_look_later(), watching, out); }) &&
+           page("inspect-json", [&](std::ostream& out) { write_inspect_json(sample_look_later(), once, out); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv)
@@ -77,7 +97,7 @@ int main(int argc, char** argv)
             }
         }
     }
-    if (!write_diagnoses(argv[1])) {
+    if (!write_diagnoses(argv[1]) || !write_looks(argv[1])) {
         std::cerr << "cannot write to " << argv[1] << "\n";
         return 1;
     }

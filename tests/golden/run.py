@@ -27,6 +27,7 @@ SCRUBBED = (
     (re.compile(r"^epaudit \d\S*( \([^)]*\))?$", re.M), "epaudit VERSION"),
     (re.compile(re.escape(str(ROOT)) + "/"), ""),
 )
+SCRUBBED_IN_SAMPLES = ((re.compile(r'"version": "\d[^"]*"'), '"version": "VERSION"'),)
 
 
 def environment(settings):
@@ -51,6 +52,13 @@ def at_terminal(words, columns, settings):
     return process.wait(), out.replace(b"\r\n", b"\n")
 
 
+def scrubbed(out, patterns=SCRUBBED):
+    text = out.decode("utf-8").replace("\x1b", "\\e").replace("\r", "\\r")
+    for pattern, instead in patterns:
+        text = pattern.sub(instead, text)
+    return text
+
+
 def shown(words, how):
     kind, *settings = how.split(",")
     settings = dict(setting.split("=", 1) for setting in settings)
@@ -58,10 +66,7 @@ def shown(words, how):
         code, out = in_pipe(words, settings)
     else:
         code, out = at_terminal(words, int(kind.removeprefix("tty:")), settings)
-    text = out.decode("utf-8").replace("\x1b", "\\e").replace("\r", "\\r")
-    for pattern, instead in SCRUBBED:
-        text = pattern.sub(instead, text)
-    return f"$ {' '.join(['epaudit', *words])}\n{text}exit code {code}\n"
+    return f"$ {' '.join(['epaudit', *words])}\n{scrubbed(out)}exit code {code}\n"
 
 
 def cases():
@@ -77,7 +82,7 @@ def cases():
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run([samples, directory], check=True)
         for path in sorted([*pathlib.Path(directory).glob("*.text"), *pathlib.Path(directory).glob("*.page")]):
-            yield f"sample-{path.stem}", lambda path=path: path.read_bytes().decode("utf-8").replace("\x1b", "\\e")
+            yield f"sample-{path.stem}", lambda path=path: scrubbed(path.read_bytes(), SCRUBBED_IN_SAMPLES)
 
 
 def differs(name, text, file):

@@ -15,8 +15,8 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kPerS{"per_s", 100, 10, ""};
-constexpr Threshold kStallS{"stall_s", 5, 1, ""};
+constexpr Threshold kPerS{"per_s", {100, 10, Unit::kPerSecond}, "", {"", ""}};
+constexpr Threshold kStallS{"stall_s", {5, 1, Unit::kSeconds}, "", {"", ""}};
 
 const RuleInfo kFirst{"EP901", "first-rule", "", Level::kConfirmed, {kPerS, kStallS}, {Seam::kState}, ""};
 const RuleInfo kSecond{"EP902", "second-rule", "", Level::kLikely, {}, {Seam::kReadiness, Seam::kWakeups}, ""};
@@ -432,7 +432,7 @@ static_assert(!NamesThreshold<const char*> && !NamesThreshold<std::string>);
 TEST(Settings, ThresholdsAreKnownByTextWhereTheAddressDiffers)
 {
     char name[] = "per_s";
-    EXPECT_EQ(Settings(kFirst, Profile::kTest)[(Threshold{name, 0, 0, ""})], 10);
+    EXPECT_EQ(Settings(kFirst, Profile::kTest)[(Threshold{name, {0, 0, Unit::kPerSecond}, "", {"", ""}})], 10);
 }
 
 TEST(SettingsDeathTest, AThresholdOfAnotherRuleIsRefused)

@@ -24,6 +24,15 @@ std::string underscored(std::string stem)
     return stem;
 }
 
+// As far as a name says it: --set takes a number without a unit.
+Unit unit_of(const Threshold& threshold)
+{
+    const std::string_view name = threshold.name;
+    if (name == "per_s" || name.ends_with("_per_s"))
+        return Unit::kPerSecond;
+    return name == "seconds" || name.ends_with("_s") ? Unit::kSeconds : threshold.defaults.unit;
+}
+
 TEST(Catalogue, IdsAndNamesAreUniqueAndInOrder)
 {
     std::set<std::string> names;
@@ -85,7 +94,10 @@ TEST(Catalogue, EveryRuleSaysSomething)
         EXPECT_FALSE(info.thresholds.empty()) << info.id;
         for (const Threshold& t : info.thresholds) {
             EXPECT_NE(std::string(t.meaning), "") << info.id;
-            EXPECT_GE(t.production, 0) << info.id << "." << t.name;
+            EXPECT_NE(std::string(t.worse.lower), "") << info.id << "." << t.name;
+            EXPECT_NE(std::string(t.worse.higher), "") << info.id << "." << t.name;
+            EXPECT_EQ(t.defaults.unit, unit_of(t)) << info.id << "." << t.name;
+            EXPECT_GE(t.defaults.production, 0) << info.id << "." << t.name;
         }
     }
 }

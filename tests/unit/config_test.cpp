@@ -13,14 +13,21 @@ namespace {
 
 std::vector<RuleInfo> rules()
 {
-    return {{"EP101", "et-read-not-drained", "", Level::kConfirmed, {{"stall_s", 5, 1, ""}}, {}, ""},
-            {"EP201",
-             "busy-epollout",
-             "",
-             Level::kConfirmed,
-             {{"per_s", 100, 100, ""}, {"returns", 100, 100, ""}},
-             {},
-             ""}};
+    return {
+        {"EP101",
+         "et-read-not-drained",
+         "",
+         Level::kConfirmed,
+         {{"stall_s", {5, 1, Unit::kSeconds}, "", {"", ""}}},
+         {},
+         ""},
+        {"EP201",
+         "busy-epollout",
+         "",
+         Level::kConfirmed,
+         {{"per_s", {100, 100, Unit::kPerSecond}, "", {"", ""}}, {"returns", {100, 100, Unit::kCount}, "", {"", ""}}},
+         {},
+         ""}};
 }
 
 // "message / hint", or "fine".

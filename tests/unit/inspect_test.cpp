@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // epaudit inspect: from the kernel's records to text and JSON.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -9,85 +8,12 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "bpf/inspect.h"
 #include "src/books/interest_read.h"
 #include "src/report/inspect.h"
+#include "tests/unit/interest_records.h"
 
 namespace epaudit {
 namespace {
-
-constexpr uint64_t kEpoll = 0xe1, kInner = 0xe2;
-constexpr uint32_t kPid = 100;
-
-template <typename Record>
-std::string bytes_of(const Record& record)
-{
-    return std::string(reinterpret_cast<const char*>(&record), sizeof(record));
-}
-
-std::string epoll_record(uint32_t pid, int fd, uint64_t id, uint64_t now = 0)
-{
-    inspect_epoll epoll{};
-    epoll.kind = INSPECT_EPOLL;
-    epoll.tgid = pid;
-    epoll.fd = fd;
-    epoll.epoll = id;
-    epoll.ran_at = now;
-    return bytes_of(epoll);
-}
-
-std::string waiter_record(uint32_t tid, uint64_t id, uint64_t ran_at)
-{
-    inspect_waiter waiter{};
-    waiter.kind = INSPECT_WAITER;
-    waiter.tgid = kPid;
-    waiter.tid = tid;
-    waiter.epoll = id;
-    waiter.ran_at = ran_at;
-    strcpy(waiter.comm, "worker");
-    return bytes_of(waiter);
-}
-
-inspect_file file_of(uint64_t file, uint8_t kind, uint32_t pid, int fd)
-{
-    inspect_file out{};
-    out.kind = INSPECT_FILE;
-    out.file = file;
-    out.file_kind = kind;
-    out.tgid = pid;
-    out.fd = fd;
-    out.nonblock = 1;
-    return out;
-}
-
-inspect_file tcp(uint64_t file, int fd)
-{
-    inspect_file out = file_of(file, FILE_TCP, kPid, fd);
-    out.type = SOCK_STREAM;
-    out.name.family = AF_INET;
-    out.name.local_port = 80;
-    out.name.peer_port = 5555;
-    for (uint8_t* at : {out.name.local, out.name.peer})
-        memcpy(at, "\x7f\0\0\1", 4);
-    out.state.sk_state = 1;
-    out.state.flags = STATE_WRITABLE | STATE_STREAM;
-    return out;
-}
-
-std::string item_record(const inspect_file& file, int fd, uint32_t mask, bool ready = false, uint64_t epoll = kEpoll,
-                        uint64_t item = 0x1000)
-{
-    inspect_item out{};
-    out.kind = INSPECT_ITEM;
-    out.epoll = epoll;
-    out.file = file.file;
-    out.item = item + static_cast<uint64_t>(fd);
-    out.fd = fd;
-    out.mask = mask | EPOLLERR | EPOLLHUP;
-    out.data = 0x70 + static_cast<uint64_t>(fd);
-    out.ready = ready;
-    return bytes_of(out);
-}
 
 InterestLook look_at(const std::string& files, const std::string& epolls = epoll_record(kPid, 4, kEpoll))
 {

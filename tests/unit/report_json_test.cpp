@@ -236,7 +236,7 @@ TEST(RulesListJson, SaysEverythingAboutARule)
                         "thundering-herd",
                         "one connection wakes many waiters",
                         Level::kConfirmed,
-                        {{"wakes", 100, 10, "wasted wake-ups"}},
+                        {{"wakes", {100, 10, Unit::kCount}, "wasted wake-ups", {"fewer count", "more are missed"}}},
                         {Seam::kWakeups, Seam::kState},
                         "nested sets"};
     std::ostringstream out;
@@ -245,7 +245,8 @@ TEST(RulesListJson, SaysEverythingAboutARule)
               Json::parse(R"({"schema":"epaudit-rules/1","rules":[{"id":"EP401","name":"thundering-herd",
         "says":"one connection wakes many waiters","highest":"confirmed","status":"unavailable","reason":"no hooks",
         "needs":["wakeups","state"],"blind":"nested sets",
-        "thresholds":[{"name":"wakes","production":100.0,"test":10.0,"meaning":"wasted wake-ups"}]}]})"));
+        "thresholds":[{"name":"wakes","production":100.0,"test":10.0,"unit":"count","meaning":"wasted wake-ups",
+            "lower":"fewer count","higher":"more are missed"}]}]})"));
 }
 
 }  // namespace

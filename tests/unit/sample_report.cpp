@@ -6,7 +6,13 @@ namespace {
 
 RuleInfo rule(const char* id, const char* name, const char* says)
 {
-    return {id, name, says, Level::kConfirmed, {{"per_s", 100, 10, "futile returns per second"}}, {}, "what is slower"};
+    return {id,
+            name,
+            says,
+            Level::kConfirmed,
+            {{"per_s", {100, 10, Unit::kPerSecond}, "futile returns per second", {"", ""}}},
+            {},
+            "what is slower"};
 }
 
 Finding spin()

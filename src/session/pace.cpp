@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/session/pace.h"
+
+#include <algorithm>
+
+#include "bpf/ledger_sweep.h"
+
+namespace epaudit {
+namespace {
+
+constexpr uint64_t kCalmNs = NSEC_PER_SEC;
+
+// Two costs in a row, because what one costs once (reading the symbols of a binary) says nothing of the next. Tests watch
+// little and want to know soon: there it may be a fifth of a core, and no later than rules need that compare two looks two
+// seconds apart.
+struct Thrift {
+    uint64_t factor;
+    uint64_t longest_ns;
+};
+constexpr Thrift kThrift{60, 20 * kCalmNs};
+constexpr Thrift kThriftInTests{5, kCalmNs};
+
+}  // namespace
+
+void Pace::looked(uint64_t now, bool lively, uint64_t cpu_ns)
+{
+    looked_ = now;
+    lively_ = lively;
+    costs_.add(cpu_ns);
+}
+
+bool Pace::due(uint64_t now, bool suspicious, Profile profile) const
+{
+    const uint64_t wanted = lively_ || suspicious ? kTickNs : kCalmNs;
+    const Thrift& thrift = profile == Profile::kTest ? kThriftInTests : kThrift;
+    const uint64_t patience = std::min(std::max(wanted, costs_.lately() * thrift.factor), thrift.longest_ns);
+    return now + kTickNs / 2 >= looked_ + patience;
+}
+
+bool is_lively(const Snapshot& books)
+{
+    return std::any_of(books.entries.begin(), books.entries.end(),
+                       [](const Entry& entry) { return !ledger_habit_matters(&entry.registration, &entry.file); });
+}
+
+}  // namespace epaudit
