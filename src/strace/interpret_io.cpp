@@ -19,12 +19,6 @@ unsigned knowledge(uint8_t kind)
     }
 }
 
-bool of_socket(uint8_t call)
-{
-    return call == CALL_RECVFROM || call == CALL_RECVMSG || call == CALL_RECVMMSG || call == CALL_SENDTO ||
-           call == CALL_SENDMSG || call == CALL_SENDMMSG;
-}
-
 bool socket_kind(uint8_t kind)
 {
     return kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX || kind == FILE_SOCKET || kind == FILE_LISTENER;
@@ -174,6 +168,7 @@ bool Interpreter::io(Call& c)
         kind = POSTING_PEEK;
     file->peeked |= kind == POSTING_ERRQUEUE || kind == POSTING_PEEK;
     bool vector = c.what == CALL_READV || c.what == CALL_WRITEV || (c.what == CALL_READ && !amount);
+    file->messages |= c.message;
     post_io(c, kind, file, fd.number, amount, waits, file->messages && !vector);
     return true;
 }
