@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "rules/log_runs.h"
 #include "src/books/describe.h"
 #include "src/strace/import.h"
@@ -42,6 +44,22 @@ std::string done_about(const LogRun& run)
     if (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF))
         return "read = 0 each time";
     return "nothing was done about it";
+}
+
+// The end of a stream, read again and again; empty: it is not, or is told.
+std::string reads_ends(const Auditor& auditor, const LogCounts& counts)
+{
+    const std::vector<Finding> findings = auditor.findings();
+    const bool told = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
+        return finding.level >= Level::kLikely && (finding.rule == "EP203" || finding.rule == "EP204");
+    });
+    if (told || counts.most_ends < kNotable)
+        return {};
+    return fmt::format(
+        "read = 0 of fd {} {} times in a row, each after another return of epoll_wait, which is told of the end again "
+        "each "
+        "time until the fd is closed",
+        counts.ends_fd, counts.most_ends);
 }
 
 // What the log looks like, though it does not prove it; empty: it does not look like anything.
@@ -125,6 +143,8 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
                  "strace without -Z (-e status=failed)"}};
     if (std::string text = looks_like(auditor, log); !text.empty())
         return {{Inconclusive::kTooShort, std::move(text), ""}};
+    if (std::string text = reads_ends(auditor, log.counts()); !text.empty())
+        return {{Inconclusive::kTooShort, std::move(text), "give a longer log, strace -s 4096 -v"}};
     if (std::string text = mostly_unjudged(log); !text.empty())
         return {{Inconclusive::kUnjudged, std::move(text), ""}};
     return {};

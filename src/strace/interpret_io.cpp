@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls that move data, and those that open or end its flow: as bpf/calls_io.h.
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "src/strace/interpreter.h"
@@ -111,12 +112,30 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
         file->progress++;
     if (kind == POSTING_READ && amount != 0 && !message)
         look_at_input(*c.thread.process, *file, p.result);
+    file->broke |= kind == POSTING_WRITE && p.result == -EPIPE;
+    if (kind == POSTING_READ && amount != 0 && !message)
+        note_end(*file, p);
     if (input && p.result == 0 && amount != 0 && !message && kind == POSTING_READ) {
         if (!file->ended)
             file->progress++;
         file->ended = true;
     }
     post(p);
+}
+
+// Which event a read answers may not be told (a list that was cut, data that is a pointer). That the program reads the end
+// of a stream again, each time that it has waited, is seen all the same. Plain files are read so.
+void Interpreter::note_end(LogFile& file, const posting& read)
+{
+    if (read.result > 0)
+        file.ends = 0;
+    if (read.result != 0 || (!socket_kind(file.kind) && !file.broke) || file.end_turn == turns_)
+        return;
+    file.end_turn = turns_;
+    if (++file.ends > counts_.most_ends) {
+        counts_.most_ends = file.ends;
+        counts_.ends_fd = read.fd;
+    }
 }
 
 bool Interpreter::io(Call& c)

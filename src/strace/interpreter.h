@@ -58,6 +58,8 @@ struct LogCounts {
     uint64_t blind = 0;         // events whose answer may lie outside the log
     uint64_t unattributed = 0;  // events of registrations made before the log began
     uint64_t waits = 0;         // that begin
+    uint32_t most_ends = 0;     // LogFile::ends, of all streams,
+    int ends_fd = -1;           // and the number of that one
     uint64_t mixed = 0;         // processes that are several, and cannot be told apart
     uint64_t cut_lists = 0;     // returns of epoll_wait that print only part of their events
 };
@@ -133,6 +135,7 @@ private:
     void look_at_decoration(LogProcess& process, LogFile& file, std::string_view decoration);
     void look_at_input(LogProcess& process, LogFile& file, int64_t result);
     void tell_apart(LogProcess& process);
+    void note_end(LogFile& file, const posting& read);
 
     // interpret_stall.cpp
     enum class Sleep { kMay, kCannot, kUnknown };

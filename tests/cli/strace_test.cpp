@@ -171,6 +171,31 @@ TEST_F(StraceCommand, ALoopWhoseEpollWaitFailsIsNotClean)
     EXPECT_EQ(judge(times(50, kWork + "epoll_wait(9, 0x7ffd, 64, -1) = -1 EINTR (Interrupted system call)\n")).code, 0);
 }
 
+// Forty clients have left, each turn reads the end of each, and which event was whose is not printed.
+TEST_F(StraceCommand, EndsThatAreReadAgainAndAgainAreNotClean)
+{
+    std::string turn = "epoll_wait(9, [{EPOLLIN|EPOLLHUP, {u32=1097811424, u64=94103831266784}}, ...], 64, -1) = 40\n";
+    for (int fd = 20; fd < 60; fd++)
+        turn += "recvfrom(" + std::to_string(fd) + ", \"\", 4096, 0, NULL, NULL) = 0\n";
+    const Outcome outcome = judge(times(20, turn));
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+    const std::string broken = "write(20, \"x\", 1) = -1 EPIPE (Broken pipe)\n";
+    std::string plain = turn;
+    for (size_t at; (at = plain.find("recvfrom(")) != std::string::npos;)
+        plain.replace(at, 9, "read(");
+    for (size_t at; (at = plain.find(", 0, NULL, NULL)")) != std::string::npos;)
+        plain.replace(at, 16, ")");
+    EXPECT_EQ(judge(broken + times(20, plain)).code, 4);
+    // Each is closed, and its number comes again.
+    std::string closed;
+    for (int fd = 20; fd < 60; fd++)
+        closed += kWork + "recvfrom(" + std::to_string(fd) + ", \"\", 4096, 0, NULL, NULL) = 0\nclose(" +
+                  std::to_string(fd) + ") = 0\n";
+    EXPECT_EQ(judge(times(10, closed)).code, 0) << judge(times(10, closed)).text;
+    // A file that may have grown is looked at in each turn.
+    EXPECT_EQ(judge(times(200, kWork + "read(5, \"\", 4096) = 0\n")).code, 0);
+}
+
 // Read as calls are some of them only: to call the rest clean would be to have looked away.
 TEST_F(StraceCommand, LinesThatNameEpollWaitAndCannotBeReadAreNotClean)
 {
