@@ -56,9 +56,8 @@ std::string reads_ends(const Auditor& auditor, const LogCounts& counts)
     if (told || counts.most_ends < kNotable)
         return {};
     return fmt::format(
-        "read = 0 of fd {} {} times in a row, each after another return of epoll_wait, which is told of the end again "
-        "each "
-        "time until the fd is closed",
+        "fd {} was read to its end {} times in a row, each time after another return of epoll_wait, and not "
+        "closed: a spin if it stays registered",
         counts.ends_fd, counts.most_ends);
 }
 
