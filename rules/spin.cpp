@@ -187,6 +187,30 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
 
 namespace {
 
+// So many registrations, and such a part of the time: else it is the odd long turn of a loop that is in order.
+constexpr uint64_t kSeveral = 3;
+constexpr double kPassingShare = 0.05;
+
+}  // namespace
+
+std::optional<Spin> find_passing_spin(const Snapshot& books, const Passed& sum, const Settings& settings)
+{
+    if (sum.ones < kSeveral || !books.times_known || books.time <= sum.since)
+        return std::nullopt;
+    Spin spin = all_runs(books, sum.example);
+    measure(spin, static_cast<uint64_t>(sum.returns), sum.ns);
+    spin.running = false;
+    spin.ones = sum.ones;
+    if (spin.cpu_share >= 0 && sum.ns)
+        spin.cpu_share = std::min(static_cast<double>(sum.cpu_ns) / static_cast<double>(sum.ns), 1.0);
+    const double share = static_cast<double>(sum.ns) / static_cast<double>(books.time - sum.since);
+    if (!is_spin(books, spin, settings) || share < kPassingShare)
+        return std::nullopt;
+    return shaped(books, sum.example, spin);
+}
+
+namespace {
+
 // So many times what makes a run, and nearly all the time that was watched: a spin, if it had been watched for longer.
 constexpr double kManyRuns = 10, kBriefWatch = 3;
 // What comes before and after the run, and when it began, are not known.
@@ -242,10 +266,12 @@ Coverage SpinRule::coverage(const Sight& sight) const
 }
 
 void SpinRule::judge(const Snapshot& books, const Entry& entry, Sharers& sharers, const Settings& settings,
-                     std::vector<Finding>& out) const
+                     std::vector<Finding>& out)
 {
     std::optional<Spin> spin = find_spin(books, entry, settings);
     const bool brief = !spin;
+    if (brief && entry.key.epoll && shaped(books, entry, all_runs(books, entry)).shape == advice_.shape)
+        passing_.note(entry);
     if (brief)
         spin = brief_spin(books, entry, settings);
     if (!spin || spin->shape != advice_.shape)
@@ -253,47 +279,60 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, Sharers& sharers
     const std::vector<const Entry*>& candidates = sharers.of(entry);
     if (!candidates.empty() && candidates.front() != &entry)
         return;  // one finding for all of them
-    Finding finding = begin_finding(info_, books, entry);
-    if (!spin->running && entry.registration.best_run)
-        tell_mask(finding, entry.registration.best_run_mask);
+    Finding finding = tell(books, entry, *spin, settings);
     if (candidates.size() > 1)
         name_candidates(finding, candidates);
-    bool dear = books.times_known &&
-                (spin->per_s >= settings[kConfirmPerS] || spin->cpu_share >= settings[kConfirmCpu]);
-    finding.level = brief ? Level::kRisk : dear ? Level::kConfirmed : Level::kLikely;
-    if (brief)
+    if (brief) {
+        finding.level = Level::kRisk;
         finding.inconclusive = too_brief(entry, *spin, settings);
-    finding.count = spin->returns;
-    finding.summary = advice_.summary(entry, *spin);
-    finding.fix = advice_.fix(entry, *spin);
-    std::string answer = answer_text(spin->calls);
+    }
+    out.push_back(std::move(finding));
+}
+
+Finding SpinRule::tell(const Snapshot& books, const Entry& entry, const Spin& spin, const Settings& settings) const
+{
+    Finding finding = begin_finding(info_, books, entry);
+    if (!spin.running && entry.registration.best_run)
+        tell_mask(finding, entry.registration.best_run_mask);
+    bool dear = books.times_known && (spin.per_s >= settings[kConfirmPerS] || spin.cpu_share >= settings[kConfirmCpu]);
+    finding.level = dear ? Level::kConfirmed : Level::kLikely;
+    finding.count = spin.returns;
+    finding.summary = advice_.summary(entry, spin);
+    finding.fix = advice_.fix(entry, spin);
+    std::string answer = answer_text(spin.calls);
     if (!answer.empty())
         finding.fix = "a call that fails so will fail again: close() the fd, or EPOLL_CTL_DEL it, at the first one; " +
                       finding.fix;
-    finding.shape = between_text(spin->calls);
+    finding.shape = between_text(spin.calls);
     if (books.times_known)
-        finding.cost.emplace_back("wakeups_per_s", spin->per_s);
+        finding.cost.emplace_back("wakeups_per_s", spin.per_s);
     else
-        finding.cost.emplace_back("wakeups", static_cast<double>(spin->returns));
-    if (spin->cpu_share >= 0)
-        finding.cost.emplace_back("cpu_share", spin->cpu_share);
-    add_fact(finding, "reported", mask_text(spin->events));
-    std::string lasted = duration_text(static_cast<uint64_t>(spin->seconds * NSEC_PER_SEC));
+        finding.cost.emplace_back("wakeups", static_cast<double>(spin.returns));
+    if (spin.cpu_share >= 0)
+        finding.cost.emplace_back("cpu_share", spin.cpu_share);
+    add_fact(finding, "reported", mask_text(spin.events));
+    std::string lasted = duration_text(static_cast<uint64_t>(spin.seconds * NSEC_PER_SEC));
     add_fact(finding, "run",
-             fmt::format("{} wake-ups without work{}{}", spin->returns, books.times_known ? " in " + lasted : "",
-                         spin->running ? ", still going" : " (ended)"));
+             fmt::format("{} wake-ups without work{}{}", spin.returns, books.times_known ? " in " + lasted : "",
+                         spin.ones > 1  ? fmt::format(", of {} connections one after another", spin.ones)
+                         : spin.running ? ", still going"
+                                        : " (ended)"));
     if (!answer.empty())
         add_fact(finding, "answered by", std::move(answer));
-    out.push_back(std::move(finding));
+    return finding;
 }
 
 void SpinRule::audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out)
 {
     Sharers sharers(books);
+    passing_.begin();
     for (const Entry& entry : books.entries)
         judge(books, entry, sharers, settings, out);
     for (const Entry& entry : books.buried)
         judge(books, entry, sharers, settings, out);
+    for (const Passed& sum : passing_.sums())
+        if (std::optional<Spin> spin = find_passing_spin(books, sum, settings))
+            out.push_back(tell(books, sum.example, *spin, settings));
     auto advice = [this](const LogRun& run) {
         Entry entry;
         entry.file.kind = run.kind;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "rules/passing.h"
 #include "src/audit/rule.h"
 
 namespace epaudit {
@@ -30,10 +31,14 @@ struct Spin {
     run_calls calls{};
     bool running = true;
     SpinShape shape = SpinShape::kNone;
+    uint64_t ones = 1;  // registrations, one after another (passing.h)
 };
 
 // The present run of this registration, or else the longest one that ended, if it is a spin.
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings);
+
+// Of connections that pass, together: none if that is no spin, or too small a part of the time.
+std::optional<Spin> find_passing_spin(const Snapshot& books, const Passed& sum, const Settings& settings);
 
 // What each of the four rules says about its own shape.
 struct SpinAdvice {
@@ -68,10 +73,12 @@ public:
 
 private:
     void judge(const Snapshot& books, const Entry& entry, Sharers& sharers, const Settings& settings,
-               std::vector<Finding>& out) const;
+               std::vector<Finding>& out);
+    Finding tell(const Snapshot& books, const Entry& entry, const Spin& spin, const Settings& settings) const;
 
     RuleInfo info_;
     SpinAdvice advice_;
+    Passing passing_;
 };
 
 }  // namespace epaudit

@@ -16,7 +16,7 @@ namespace epaudit {
 namespace {
 
 constexpr uint8_t kCloseWait = 8;
-constexpr uint8_t kClosed = 7;  // of a connection: reset
+constexpr uint8_t kClosed = 7;  // of a connection: reset, or ended on both sides
 constexpr uint32_t kWindows = 3;
 // By default EP203 speaks from then on; a spin that young is not yet a leak either.
 constexpr auto kSpins = static_cast<uint32_t>(kSpinReturns.defaults.production);
@@ -60,7 +60,7 @@ bool knows_and_keeps(const Entry& entry)
     if (!f.eof_at || !registered)
         return false;
     if (f.kind == FILE_TCP)
-        return entry.state.sk_state == kCloseWait;
+        return entry.state.sk_state == kCloseWait || (entry.state.sk_state == kClosed && (f.flags & FILE_SHUT_WRITE));
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN);
 }
 
@@ -197,7 +197,7 @@ private:
             finding.subject_epoll = 0;  // it is about the file; it may be in several epolls, or in none any more
             finding.trigger.clear();
             finding.level = level;
-            finding.summary = summary(level, reset);
+            finding.summary = entry->state.sk_state == kClosed && !reset ? kBothEnded : summary(level, reset);
             finding.shape = entry->key.epoll ? "still registered" : "registered nowhere any more";
             finding.count = entries.size();
             finding.fix =
@@ -211,6 +211,10 @@ private:
             out.push_back(std::move(finding));
         }
     }
+
+    // shutdown() sends what close() would send, and keeps the descriptor.
+    static constexpr const char* kBothEnded =
+        "both sides have ended the connection, by shutdown() here, and the program keeps the socket";
 
     static const char* summary(Level level, bool reset)
     {

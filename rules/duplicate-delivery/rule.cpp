@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <set>
+#include <map>
+#include <utility>
 
+#include "bpf/ledger_limits.h"
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 #include "rules/window.h"
@@ -43,19 +45,90 @@ const RuleInfo kInfo{
     {StackRole::kArmed, StackRole::kWait}};
 
 struct Counts {
-    uint32_t duplicates = 0;
-    uint32_t wasted = 0;
-    uint32_t deliveries = 0;
+    uint64_t duplicates = 0;
+    uint64_t wasted = 0;
+    uint64_t deliveries = 0;
+
+    void add(const Counts& more)
+    {
+        duplicates += more.duplicates;
+        wasted += more.wasted;
+        deliveries += more.deliveries;
+    }
 };
 
-// All fds of one epoll that saw duplicates, since connections come and go.
+// All fds of one epoll that saw duplicates, since connections come and go: few live for as long as a window.
 struct Group {
     const Entry* example = nullptr;
-    double duplicates = 0;
-    double wasted = 0;
-    double deliveries = 0;
-    double seconds = 0;
+    Counts counts;
     unsigned fds = 0;
+};
+
+bool counts(const Entry& entry)
+{
+    const file_row& f = entry.file;
+    return entry.key.epoll && entry.key.epoll == f.home && f.duplicates &&
+           !(entry.registration.mask & (EV_ET | EV_ONESHOT));
+}
+
+// Counters that only grow: of each epoll, over those that are there and those that were.
+class Totals {
+public:
+    std::map<uint64_t, Group> look(const Snapshot& books)
+    {
+        std::map<uint64_t, Group> groups;
+        for (const Entry& entry : books.buried) {
+            if (!counts(entry) || entry.file.duplicates < LEDGER_FEW)
+                continue;
+            const Known last = known(entry);
+            gone_[last.epoll].add(last.counts);
+            living_.erase(file(entry));
+            show(groups[last.epoll], entry);
+        }
+        std::map<File, Known> now;
+        for (const Entry& entry : books.entries) {
+            if (!counts(entry))
+                continue;
+            const Known fresh = known(entry);
+            const auto old = living_.find(file(entry));
+            // Registered anew: what was delivered before does not count again, and is not forgotten.
+            if (old != living_.end() && old->second.counts.deliveries > fresh.counts.deliveries)
+                gone_[fresh.epoll].deliveries += old->second.counts.deliveries;
+            now[file(entry)] = fresh;
+            groups[fresh.epoll].counts.add(fresh.counts);
+            show(groups[fresh.epoll], entry);
+        }
+        for (const auto& [file, last] : living_)
+            if (!now.count(file))
+                gone_[last.epoll].add(last.counts);
+        living_ = std::move(now);
+        std::erase_if(gone_, [&](const auto& one) { return !books.epolls.count(one.first); });
+        for (const auto& [epoll, counts] : gone_)
+            groups[epoll].counts.add(counts);
+        return groups;
+    }
+
+private:
+    using File = std::pair<uint64_t, uint64_t>;
+    struct Known {
+        uint64_t epoll = 0;
+        Counts counts;
+    };
+
+    static File file(const Entry& entry) { return {entry.file_id, entry.file.ino}; }
+    static Known known(const Entry& entry)
+    {
+        return {entry.key.epoll, {entry.file.duplicates, entry.fault.duplicates_wasted, entry.registration.deliveries}};
+    }
+    static void show(Group& group, const Entry& entry)
+    {
+        group.fds++;
+        if (!group.example || entry.file.duplicates > group.example->file.duplicates)
+            group.example = &entry;
+    }
+
+    std::map<File, Known> living_;
+    std::map<uint64_t, Counts> gone_;
 };
 
 class DuplicateDelivery : public Rule {
@@ -64,29 +137,11 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        std::map<uint64_t, Group> groups;
-        for (const Entry& entry : books.entries) {
-            const file_row& f = entry.file;
-            const registration_row& r = entry.registration;
-            if (!entry.key.epoll || entry.key.epoll != f.home || !f.duplicates || (r.mask & (EV_ET | EV_ONESHOT)))
-                continue;
-            auto span = windows_.note({entry.file_id, f.ino},
-                                      {f.duplicates, entry.fault.duplicates_wasted, r.deliveries}, books.time,
-                                      settings.ns(kWindowS));
-            if (!span || f.duplicates == span->then.duplicates)
-                continue;
-            Group& group = groups[entry.key.epoll];
-            double duplicates = f.duplicates - span->then.duplicates;
-            if (!group.example || f.duplicates > group.example->file.duplicates)
-                group.example = &entry;
-            group.duplicates += duplicates;
-            group.wasted += entry.fault.duplicates_wasted - span->then.wasted;
-            group.deliveries += r.deliveries - span->then.deliveries;
-            group.seconds = span->seconds;
-            group.fds += 1;
+        for (const auto& [epoll, group] : totals_.look(books)) {
+            auto span = windows_.note(epoll, group.counts, books.time, settings.ns(kWindowS));
+            if (span && group.example && group.counts.duplicates > span->then.duplicates)
+                judge(books, group, *span, settings, out);
         }
-        for (const auto& [epoll, group] : groups)
-            judge(books, group, settings, out);
         windows_.forget_others();
     }
 
@@ -99,12 +154,18 @@ private:
         return count;
     }
 
-    static void judge(const Snapshot& books, const Group& group, const Settings& settings, std::vector<Finding>& out)
+    using Span = Windows<uint64_t, Counts>::Span;
+
+    static void judge(const Snapshot& books, const Group& group, const Span& span, const Settings& settings,
+                      std::vector<Finding>& out)
     {
+        auto since = [](uint64_t now, uint64_t then) { return now > then ? static_cast<double>(now - then) : 0; };
+        const double duplicates = since(group.counts.duplicates, span.then.duplicates);
+        const double deliveries = since(group.counts.deliveries, span.then.deliveries);
         // One thread of each pair is right to come: only those that found nothing count.
-        double useless = std::min(group.duplicates, group.wasted);
-        double per_s = useless / group.seconds;
-        if (useless < settings[kDuplicates] || per_s < settings[kPerS] || useless < settings[kShare] * group.deliveries)
+        const double useless = std::min(duplicates, since(group.counts.wasted, span.then.wasted));
+        const double per_s = useless / span.seconds;
+        if (useless < settings[kDuplicates] || per_s < settings[kPerS] || useless < settings[kShare] * deliveries)
             return;
         Finding finding = begin_finding(kInfo, books, *group.example);
         finding.subject_file = 0;  // it is about the epoll that the threads share
@@ -113,11 +174,11 @@ private:
         finding.shape = "level-triggered without EPOLLONESHOT, shared by threads";
         finding.count = group.example->file.duplicates;
         finding.cost.emplace_back("duplicates_per_s", per_s);
-        finding.cost.emplace_back("useless_share", useless / group.deliveries);
+        finding.cost.emplace_back("useless_share", useless / deliveries);
         add_fact(finding, "deliveries",
                  fmt::format("{:.0f} in {:.1f} s on {} fd{}, {:.0f} of them to a second thread "
                              "before the first had touched the fd",
-                             group.deliveries, group.seconds, group.fds, group.fds == 1 ? "" : "s", group.duplicates));
+                             deliveries, span.seconds, group.fds, group.fds == 1 ? "" : "s", duplicates));
         add_fact(finding, "threads", fmt::format("{} on this epoll", threads_of(books, group.example->key.epoll)));
         finding.fix =
             "add EPOLLONESHOT and re-arm with EPOLL_CTL_MOD when the fd has been handled (it also keeps two threads "
@@ -125,7 +186,8 @@ private:
         out.push_back(std::move(finding));
     }
 
-    Windows<std::pair<uint64_t, uint64_t>, Counts> windows_;
+    Totals totals_;
+    Windows<uint64_t, Counts> windows_;
 };
 
 }  // namespace

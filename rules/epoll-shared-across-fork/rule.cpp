@@ -14,9 +14,9 @@ namespace {
 
 constexpr Threshold kAliveS{"alive_s",
                             {2, 0.5, Unit::kSeconds},
-                            "seconds after the first such deed for which both processes must still live (a parent that "
+                            "seconds after the first such deed for which who registered it must still live (a parent that "
                             "forks and exits is fine)",
-                            {"a parent about to exit is accused", "short-lived children are missed"}};
+                            {"a parent about to exit is accused", "short-lived parents are missed"}};
 constexpr Threshold kBothS{"both_s",
                            {10, 1, Unit::kSeconds},
                            "seconds for which both must wait on the epoll and get events, to be likely",
@@ -45,7 +45,8 @@ public:
         }
         std::erase_if(both_since_, [&](const auto& s) { return !books.epoll(s.first); });
         std::erase_if(deeds_, [&](const auto& d) {
-            return !books.epoll(d.first.epoll) || !alive(books, d.first.owner) || !alive(books, d.first.doer);
+            return !books.epoll(d.first.epoll) || !alive(books, d.first.owner) ||
+                   (d.first.doer && !alive(books, d.first.doer));
         });
     }
 
@@ -61,30 +62,34 @@ private:
 
     struct Deed {
         uint64_t epoll = 0;
-        uint32_t owner = 0, doer = 0;
+        uint32_t owner = 0, doer = 0;  // doer 0: children that are gone
         auto operator<=>(const Deed&) const = default;
     };
 
-    // How long have both lived since? Counted from the first deed that was seen: the books keep the newest, and a busy
-    // program does it all the time.
-    bool both_outlive_it(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings)
+    // A child that has tidied up what it inherited may be gone at once: what it removed stays removed.
+    static bool is_gone(const Snapshot& books, const epoll_row& e) { return !alive(books, e.foreign_tgid); }
+
+    // How long has who registered it lived since, and who changed it? Counted from the first deed that was seen: the books
+    // keep the newest, and a busy program does it all the time.
+    bool outlived(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings)
     {
-        if (!e.foreign_at || !alive(books, e.foreign_owner) || !alive(books, e.foreign_tgid))
+        const bool gone = is_gone(books, e);
+        if (!e.foreign_at || !alive(books, e.foreign_owner) || (gone && e.foreign_kind == POSTING_DELIVERED))
             return false;
-        const uint64_t first = deeds_.emplace(Deed{id, e.foreign_owner, e.foreign_tgid}, e.foreign_at).first->second;
-        return first + settings.ns(kAliveS) <= books.time;
+        const Deed deed{id, e.foreign_owner, gone ? 0 : e.foreign_tgid};
+        return deeds_.emplace(deed, e.foreign_at).first->second + settings.ns(kAliveS) <= books.time;
     }
 
     // One process changed what the other had registered, or was told of a file that it does not have there.
     bool judge_deed(const Snapshot& books, uint64_t id, const epoll_row& e, const Settings& settings,
                     std::vector<Finding>& out)
     {
-        if (!both_outlive_it(books, id, e, settings))
+        if (!outlived(books, id, e, settings))
             return false;
         bool told = e.foreign_kind == POSTING_DELIVERED;
         const char* deed = e.foreign_kind == POSTING_DEL ? "removed" : "changed";
         Finding finding = begin_epoll_finding(kInfo, books, id, e.foreign_tgid);
-        finding.level = Level::kConfirmed;
+        finding.level = is_gone(books, e) ? Level::kLikely : Level::kConfirmed;
         finding.fd.number = e.foreign_fd;
         finding.fd.kind = kind_name(e.foreign_file_kind);
         finding.summary = told ? "events of one process's file are delivered to another process, in which the fd leads "

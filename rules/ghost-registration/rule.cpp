@@ -7,6 +7,7 @@
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 #include "rules/log_runs.h"
+#include "rules/passing.h"
 #include "rules/spin.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
@@ -61,6 +62,11 @@ std::string closed_text(const Snapshot& books, const Entry& entry)
                : fmt::format("{} ago or more: nobody saw it, but by then the number led elsewhere or nowhere", age);
 }
 
+// The files of ghosts that pass: each is closed for good after a moment, by a child that ends or by whom it was passed on
+// to, and until then the loop spins on it.
+constexpr uint64_t kSeveral = 3;
+constexpr double kPassingShare = 0.05;
+
 class GhostRegistration : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
@@ -70,10 +76,18 @@ public:
         repeats_.begin();
         judge_log_runs(
             kInfo, books, settings, [](const LogRun&) { return kFix; }, out);
+        passing_.begin();
         for (const Entry& entry : books.entries) {
             if (is_ghost(entry) && entry.file.ghost_at + settings.ns(kGhostExistsS) <= books.time)
                 judge(books, entry, settings, out);
+            else
+                note_passing(books, entry, settings);
         }
+        for (const Entry& entry : books.buried)
+            note_passing(books, entry, settings);
+        for (const Passed& sum : passing_.sums())
+            if (lasts(books, sum, settings))
+                out.push_back(tell_passing(books, sum));
     }
 
 private:
@@ -120,7 +134,42 @@ private:
         out.push_back(std::move(finding));
     }
 
+    void note_passing(const Snapshot& books, const Entry& entry, const Settings& settings)
+    {
+        const fault_row& x = entry.fault;
+        if (is_ghost(entry) && spins(entry.registration) && x.ghost_told >= settings[kTold] && !x.ghost_used &&
+            !may_be_anothers(books, entry))
+            passing_.note(entry);
+    }
+
+    bool lasts(const Snapshot& books, const Passed& sum, const Settings& settings) const
+    {
+        return sum.ones >= kSeveral && books.times_known && sum.ns >= settings.ns(kGhostExistsS) &&
+               static_cast<double>(sum.ns) >= kPassingShare * static_cast<double>(books.time - sum.since);
+    }
+
+    Finding tell_passing(const Snapshot& books, const Passed& sum) const
+    {
+        const double seconds = static_cast<double>(sum.ns) / NSEC_PER_SEC;
+        Finding finding = begin_finding(kInfo, books, sum.example);
+        finding.level = Level::kConfirmed;
+        finding.summary =
+            "fds are closed while others still have their files: until those close them too, the loop spins on events "
+            "for closed numbers";
+        finding.shape = "close() while a duplicate exists (dup, fork, SCM_RIGHTS)";
+        finding.count = static_cast<uint64_t>(sum.returns);
+        finding.cost.emplace_back("ghost_events_per_s", sum.returns / seconds);
+        add_fact(finding, "spin",
+                 fmt::format("{} wake-ups without work in {}, of {} closed fds one after another", finding.count,
+                             duration_text(sum.ns), sum.ones));
+        finding.fix =
+            "epoll_ctl(EPOLL_CTL_DEL) before close() whenever a duplicate may exist (dup, fork without exec, "
+            "descriptors passed on); a child that does not need them closes its copies at once";
+        return finding;
+    }
+
     Repeats repeats_;
+    Passing passing_;
 };
 
 }  // namespace

@@ -94,6 +94,8 @@ Result<int> strace_command(const StraceOptions& options)
                 ? "strace was not allowed to trace the program: run it as root, lower "
                   "/proc/sys/kernel/yama/ptrace_scope, or give the container CAP_SYS_PTRACE; no other tracer (gdb, "
                   "a second strace) may be at it"
+            : log.unread_waits()
+                ? "lines name epoll_wait() in a form that cannot be read: give the log as strace -o FILE wrote it"
             : log.refused(Refusal::kNoCall) > log.lines() / 2
                 ? "this does not look like strace output"
                 : "strace -f -ttt -T -o FILE -p PID writes a log with all calls");

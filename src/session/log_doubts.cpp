@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "rules/log_runs.h"
 #include "src/books/describe.h"
 #include "src/strace/import.h"
@@ -44,6 +46,21 @@ std::string done_about(const LogRun& run)
     return "nothing was done about it";
 }
 
+// The end of a stream, read again and again; empty: it is not, or is told.
+std::string reads_ends(const Auditor& auditor, const LogCounts& counts)
+{
+    const std::vector<Finding> findings = auditor.findings();
+    const bool told = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
+        return finding.level >= Level::kLikely && (finding.rule == "EP203" || finding.rule == "EP204");
+    });
+    if (told || counts.most_ends < kNotable)
+        return {};
+    return fmt::format(
+        "fd {} was read to its end {} times in a row, each time after another return of epoll_wait, and not "
+        "closed: a spin if it stays registered",
+        counts.ends_fd, counts.most_ends);
+}
+
 // What the log looks like, though it does not prove it; empty: it does not look like anything.
 std::string looks_like(const Auditor& auditor, const StraceImport& log)
 {
@@ -75,6 +92,12 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
                               std::min<uint64_t>(round, 50));
 }
 
+// epoll_wait() on what is no epoll any more, or with maxevents 0: it returns at once, and tells nothing. No rule looks at that.
+constexpr uint64_t kFailedWaits = 100;
+
+// So many lines that could not be read, and a tenth of all: a line or two may be prose.
+constexpr uint64_t kUnreadWaits = 5;
+
 // Fewer events say little about what is not in a log.
 constexpr uint64_t kFewestUnjudged = 10;
 
@@ -87,7 +110,7 @@ std::string mostly_unjudged(const StraceImport& log)
     if (unjudged < kFewestUnjudged || unjudged * 2 <= all)
         return {};
     if (tracker.unprinted() * 2 > unjudged)
-        return fmt::format("{} of {} events are not printed in the log (strace -s 256 shows them)", unjudged, all);
+        return fmt::format("{} of {} events are not printed in the log (strace -v -s 256 shows them)", unjudged, all);
     return fmt::format("{} of {} events could not be judged: what the program did about them is not in the log",
                        unjudged, all);
 }
@@ -104,8 +127,23 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
         return {{Inconclusive::kUnjudged,
                  "no call of epoll_wait() stands in this log: what was reported to the program is not known",
                  "trace all calls (strace -f), or at least -e trace=%desc,%network"}};
+    if (log.unread_waits() >= kUnreadWaits && log.unread_waits() * 10 >= log.counts().waits)
+        return {{Inconclusive::kLost,
+                 fmt::format("{} lines name epoll_wait() in a form that cannot be read", log.unread_waits()),
+                 "give the log as strace -o FILE wrote it"}};
+    if (log.counts().failed_waits >= kFailedWaits)
+        return {{Inconclusive::kUnjudged,
+                 fmt::format("epoll_wait() failed {} times ({}): that its loop does nothing else is no rule's matter",
+                             log.counts().failed_waits, errno_text(log.counts().wait_error)),
+                 "see what its epoll fd and its arguments are there"}};
+    if (log.counts().calls && !log.counts().succeeded)
+        return {{Inconclusive::kUnjudged,
+                 "no call of this log succeeded: what was reported to the program, and what it did, is not in it",
+                 "strace without -Z (-e status=failed)"}};
     if (std::string text = looks_like(auditor, log); !text.empty())
         return {{Inconclusive::kTooShort, std::move(text), ""}};
+    if (std::string text = reads_ends(auditor, log.counts()); !text.empty())
+        return {{Inconclusive::kTooShort, std::move(text), "give a longer log, strace -s 4096 -v"}};
     if (std::string text = mostly_unjudged(log); !text.empty())
         return {{Inconclusive::kUnjudged, std::move(text), ""}};
     return {};

@@ -77,6 +77,8 @@ bool parse_result(std::string_view text, PrintedResult& result)
     size_t end = text.find(' ');
     std::string_view first = text.substr(0, end);
     std::string_view rest = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    if (!rest.empty())  // "= 1; read(7, ...": somebody put two calls on a line
+        first = first.substr(0, first.find_last_not_of(";,.") + 1);
     if (first.empty())
         return false;
     size_t open = first.find('<');
@@ -118,6 +120,10 @@ int64_t printed_duration(std::string_view text) { return take_duration(text); }
 
 bool parse_number(std::string_view text, int64_t& value)
 {
+    if (text == "~0U" || text == "UINT_MAX") {  // the last argument of close_range()
+        value = UINT32_MAX;
+        return true;
+    }
     bool negative = !text.empty() && text.front() == '-';
     if (negative)
         text.remove_prefix(1);

@@ -29,8 +29,8 @@ constexpr NamedCall kCalls[] = {{"epoll_create", CALL_EPOLL_CREATE},
                                 {"recvmsg", CALL_RECVMSG},
                                 {"recvmmsg", CALL_RECVMMSG},
                                 {"recvmmsg_time64", CALL_RECVMMSG},
-                                {"mq_timedreceive", CALL_READ},
-                                {"mq_timedreceive_time64", CALL_READ},
+                                {"mq_timedreceive", LOG_MQ},
+                                {"mq_timedreceive_time64", LOG_MQ},
                                 {"vmsplice", CALL_WRITEV},
                                 {"write", CALL_WRITE},
                                 {"writev", CALL_WRITEV},
@@ -99,8 +99,8 @@ constexpr NamedCall kCalls[] = {{"epoll_create", CALL_EPOLL_CREATE},
                                 {"pwrite64", LOG_AT},
                                 {"pwrite", LOG_AT},
                                 {"pwritev", LOG_AT},
+                                // No filter for descriptors lets these through; mmap() has one, and is not among them.
                                 {"brk", LOG_EVERYDAY},
-                                {"mmap", LOG_EVERYDAY},
                                 {"munmap", LOG_EVERYDAY},
                                 {"mprotect", LOG_EVERYDAY},
                                 {"madvise", LOG_EVERYDAY},
@@ -182,6 +182,19 @@ std::vector<std::string_view> calls_worth_tracing()
         if (one.call != CALL_NONE && one.call != LOG_EVERYDAY)
             names.push_back(one.name);
     return names;
+}
+
+bool of_socket(uint8_t call)
+{
+    return call == CALL_RECVFROM || call == CALL_RECVMSG || call == CALL_RECVMMSG || call == CALL_SENDTO ||
+           call == CALL_SENDMSG || call == CALL_SENDMMSG;
+}
+
+bool is_of_network(uint8_t call)
+{
+    return of_socket(call) || call == CALL_ACCEPT || call == CALL_CONNECT || call == CALL_SHUTDOWN ||
+           call == CALL_GETSOCKOPT || call == LOG_SOCKET || call == LOG_SOCKETPAIR || call == LOG_BIND ||
+           call == LOG_LISTEN;
 }
 
 bool opens_descriptor(uint8_t call)

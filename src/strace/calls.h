@@ -27,6 +27,7 @@ enum log_call : uint8_t {
     LOG_URING,
     LOG_EVERYDAY,  // has nothing to do with descriptors: who sees it traces everything
     LOG_AT,        // reads or writes a file at a position
+    LOG_MQ,        // mq_timedreceive: read(), of a message that may be empty
 };
 
 // CALL_NONE for calls that do not matter.
@@ -35,6 +36,10 @@ uint8_t call_by_name(std::string_view name);
 // It takes input, or gives output, by one descriptor.
 bool takes_input(uint8_t call);
 bool gives_output(uint8_t call);
+
+// What only sockets have: to receive and send by one, and all else (-e trace=%network).
+bool of_socket(uint8_t call);
+bool is_of_network(uint8_t call);
 
 // What strace should be told to trace: all of these but what says nothing, and those that a thread may sleep in.
 std::vector<std::string_view> calls_worth_tracing();

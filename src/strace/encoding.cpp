@@ -204,6 +204,8 @@ std::string_view LogEncoding::decode(std::string_view text, std::string& buffer)
         into(without_codes(text));
     if (newlines_ && has(text, "\\n"))
         into(with_newlines(text));
+    if (std::memchr(text.data(), '\b', text.size()))
+        into(without_strokes(text));
     if (std::memchr(text.data(), '\x1b', text.size()))
         into(without_colours(text));
     if (tags_ && has(text, "<"))

@@ -87,6 +87,18 @@ std::string without_colours(std::string_view text)
     return plain;
 }
 
+std::string without_strokes(std::string_view text)
+{
+    std::string plain;
+    for (const char c : text) {
+        if (c != '\b')
+            plain += c;
+        else if (!plain.empty())
+            plain.pop_back();
+    }
+    return plain;
+}
+
 std::string without_entities(std::string_view text)
 {
     std::string plain;
@@ -131,6 +143,47 @@ std::string without_codes(std::string_view text)
     return plain;
 }
 
+namespace {
+
+unsigned char byte(std::string_view text, size_t at)
+{
+    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+}
+
+// U+FF01 to U+FF5E: ASCII as wide as Chinese characters are, three bytes each. 0: it is none of them.
+char full_width(std::string_view text, size_t at)
+{
+    const unsigned char page = byte(text, at + 1), last = byte(text, at + 2);
+    if (byte(text, at) != 0xef || (last & 0xc0) != 0x80 || (page != 0xbc && page != 0xbd))
+        return 0;
+    const unsigned code = (page & 3U) << 6 | (last & 0x3fU);
+    return code >= 1 && code <= 0x5e ? static_cast<char>(code + 0x20) : '\0';
+}
+
+// How many bytes the character has that begins here; 1: it is ASCII, or no UTF-8.
+size_t length_of_character(std::string_view text, size_t at)
+{
+    const unsigned char lead = byte(text, at);
+    const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 1;
+    for (size_t i = 1; i < length; i++)
+        if ((byte(text, at + i) & 0xc0) != 0x80)
+            return 1;
+    return length;
+}
+
+// Latin-1, or Windows-1252: of those, the space and the quotes that pages put.
+char single_byte(char c)
+{
+    static constexpr std::pair<unsigned char, char> kBytes[] = {{0xa0, ' '}, {0x91, '\''}, {0x92, '\''}, {0x93, '"'},
+                                                                {0x94, '"'}, {0x96, '-'},  {0x97, '-'}};
+    for (const auto& [from, to] : kBytes)
+        if (static_cast<unsigned char>(c) == from)
+            return to;
+    return c;
+}
+
+}  // namespace
+
 std::string without_typography(std::string_view text)
 {
     static constexpr std::pair<std::string_view, std::string_view> kSigns[] = {
@@ -150,7 +203,14 @@ std::string without_typography(std::string_view text)
                                      return text.compare(at, one.first.size(), one.first) == 0;
                                  });
         if (sign == std::end(kSigns)) {
-            plain += text[at++];
+            const size_t length = length_of_character(text, at);
+            if (const char wide = full_width(text, at))
+                plain += wide;
+            else if (length == 1)
+                plain += single_byte(text[at]);
+            else
+                plain += text.substr(at, length);
+            at += length;
             continue;
         }
         plain += sign->second;

@@ -11,6 +11,8 @@ namespace epaudit {
 bool is_ascii(std::string_view text);
 // Without what makes a terminal show colours.
 std::string without_colours(std::string_view text);
+// As a terminal shows it: a backspace takes what stands before it.
+std::string without_strokes(std::string_view text);
 // "&lt;" and the like.
 std::string without_entities(std::string_view text);
 // "<span class=...>" of a page.

@@ -23,6 +23,16 @@ bool is_denial(std::string_view text)
            text.find("Operation not permitted") != std::string_view::npos;
 }
 
+// Something that carried the log has changed it. What somebody says of epoll_wait() has no result, or no number.
+bool may_be_wait(std::string_view text)
+{
+    size_t at = std::min(text.find("epoll_wait("), text.find("epoll_pwait("));
+    if (at == std::string_view::npos || is_source(text.substr(text.find('(', at) + 1)))
+        return false;
+    at = text.find(") = ", at);
+    return at != std::string_view::npos && at + 4 < text.size() && text[at + 4] >= '0' && text[at + 4] <= '9';
+}
+
 }  // namespace
 
 StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Looked looked)
@@ -157,6 +167,7 @@ void StraceImport::one(std::string_view text)
             return;
         }
         denied_ |= is_denial(text);
+        unread_waits_ += may_be_wait(text);
         refuse(line.refusal);
         return;
     }

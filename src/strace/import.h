@@ -34,6 +34,8 @@ public:
     const LogCounts& counts() const { return interpreter_.counts(); }
     uint64_t refused(Refusal reason) const { return refused_[static_cast<size_t>(reason)]; }
     uint64_t lines() const { return lines_; }
+    // Of them, those that name epoll_wait() with a result, in a form that cannot be read.
+    uint64_t unread_waits() const { return unread_waits_; }
     std::vector<LogRun> runs() const { return interpreter_.runs(); }
     // The tool that wrote it, if that was not strace.
     const std::string& other_tool() const { return other_tool_; }
@@ -98,6 +100,7 @@ private:
     LogClock clock_;
     Held held_;
     std::array<uint64_t, static_cast<size_t>(Refusal::kReasons)> refused_{};
+    uint64_t unread_waits_ = 0;
     LogShape shape_;
     LogSample sample_;                     // from which the shape is learnt
     size_t learnt_from_ = 0;               // so many lines of it

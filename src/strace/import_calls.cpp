@@ -22,7 +22,8 @@ std::string_view StraceImport::without_next(std::string_view text, std::string_v
         return text;
     more_ = text.substr(text.size() - (left.size() - at));
     text.remove_suffix(more_.size());
-    return text;
+    const size_t end = text.find_last_not_of(" ;,.|/&");
+    return text.substr(0, end == std::string_view::npos ? text.size() : end + 1);
 }
 
 void StraceImport::call(const LogLine& line, uint64_t now)

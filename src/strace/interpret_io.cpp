@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls that move data, and those that open or end its flow: as bpf/calls_io.h.
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "src/strace/interpreter.h"
@@ -17,12 +18,6 @@ unsigned knowledge(uint8_t kind)
     case FILE_SOCKET: return 2;
     default: return 3;
     }
-}
-
-bool of_socket(uint8_t call)
-{
-    return call == CALL_RECVFROM || call == CALL_RECVMSG || call == CALL_RECVMMSG || call == CALL_SENDTO ||
-           call == CALL_SENDMSG || call == CALL_SENDMMSG;
 }
 
 bool socket_kind(uint8_t kind)
@@ -117,12 +112,30 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
         file->progress++;
     if (kind == POSTING_READ && amount != 0 && !message)
         look_at_input(*c.thread.process, *file, p.result);
+    file->broke |= kind == POSTING_WRITE && p.result == -EPIPE;
+    if (kind == POSTING_READ && amount != 0 && !message)
+        note_end(*file, p);
     if (input && p.result == 0 && amount != 0 && !message && kind == POSTING_READ) {
         if (!file->ended)
             file->progress++;
         file->ended = true;
     }
     post(p);
+}
+
+// Which event a read answers may not be told (a list that was cut, data that is a pointer). That the program reads the end
+// of a stream again, each time that it has waited, is seen all the same. Plain files are read so.
+void Interpreter::note_end(LogFile& file, const posting& read)
+{
+    if (read.result > 0)
+        file.ends = 0;
+    if (read.result != 0 || (!socket_kind(file.kind) && !file.broke) || file.end_turn == turns_)
+        return;
+    file.end_turn = turns_;
+    if (++file.ends > counts_.most_ends) {
+        counts_.most_ends = file.ends;
+        counts_.ends_fd = read.fd;
+    }
 }
 
 bool Interpreter::io(Call& c)
@@ -174,6 +187,7 @@ bool Interpreter::io(Call& c)
         kind = POSTING_PEEK;
     file->peeked |= kind == POSTING_ERRQUEUE || kind == POSTING_PEEK;
     bool vector = c.what == CALL_READV || c.what == CALL_WRITEV || (c.what == CALL_READ && !amount);
+    file->messages |= c.message;
     post_io(c, kind, file, fd.number, amount, waits, file->messages && !vector);
     return true;
 }

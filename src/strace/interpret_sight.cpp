@@ -22,7 +22,7 @@ bool Interpreter::sees_input(uint8_t kind) const
     if (sight_.everything)
         return true;
     if (is_socket_kind(kind))
-        return sight_.socket_input;
+        return sight_.all_socket_input();
     if (kind == FILE_LISTENER)
         return sight_.accepting;
     if (kind == FILE_TIMERFD)

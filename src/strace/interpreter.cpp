@@ -2,8 +2,18 @@
 #include "src/strace/interpreter.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace epaudit {
+namespace {
+
+// Who sent it is printed with what was received: TCP says nobody.
+bool is_datagram(uint8_t call, std::string_view text)
+{
+    return (call == CALL_RECVFROM || call == CALL_RECVMSG) && text.find("sa_family=AF_INET") != std::string_view::npos;
+}
+
+}  // namespace
 
 posting Interpreter::blank(const LogThread& thread, uint8_t kind, uint64_t time)
 {
@@ -30,6 +40,8 @@ void Interpreter::bury(std::vector<LogFile*>& dead)
 
 void Interpreter::enters(LogThread& thread, uint8_t call, std::string_view text, uint64_t time)
 {
+    if (call == LOG_MQ)
+        call = CALL_READ;
     if (thread.reads)
         read_returns(thread);
     switch (call) {
@@ -71,13 +83,23 @@ void Interpreter::call_enters(LogThread& thread, uint8_t call, std::string_view 
 bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, Arguments& arguments,
                         const PrintedResult& result, uint64_t time)
 {
-    Call c{thread, call, text, arguments, result, time};
+    const bool message = call == LOG_MQ || is_datagram(call, text);
+    if (call == LOG_MQ)
+        call = CALL_READ;
+    Call c{thread, call, text, arguments, result, time, message};
     counts_.calls++;
+    sight_.network |= is_of_network(call);
+    counts_.succeeded += result.known && result.value >= 0;
+    const bool wait = call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2;
+    if (wait && (result.value == -EBADF || result.value == -EINVAL || result.value == -EFAULT)) {
+        counts_.failed_waits++;
+        counts_.wait_error = static_cast<int>(-result.value);
+    }
     PrintedFd subject;
     const LogFile* file = takes_input(call) && result.known && result.value == 0 && Arguments(text).fd(subject)
                               ? world_.known_file(*thread.process, subject.number)
                               : nullptr;
-    runs_.called(thread.process->pid, thread.tid, call, text, result, file && file->messages);
+    runs_.called(thread.process->pid, thread.tid, call, text, result, message || (file && file->messages));
     if (thread.reads)
         read_returns(thread);
     switch (call) {

@@ -24,6 +24,8 @@ struct LogSight {
     bool everything = false;    // calls were seen that no filter for descriptors would let through
     bool socket_input = false;  // receiving from sockets is traced; and so on
     bool socket_output = false;
+    bool network =
+        false;  // calls that only sockets have: -e trace=%desc leaves them out, recv() as well, and not read()
     bool plain_input = false;
     bool plain_output = false;
     bool accepting = false;
@@ -40,6 +42,8 @@ struct LogSight {
     {
         return everything || socket_input || socket_output || plain_input || plain_output || accepting;
     }
+    bool all_socket_input() const { return everything || (socket_input && network); }
+    bool any_output() const { return everything || socket_output || plain_output; }
     // No thread can be missing: they are followed, or were none.
     bool all_threads() const { return (pids || birth) && !others_unseen && !per_thread && !apart; }
 };
@@ -47,10 +51,15 @@ struct LogSight {
 struct LogCounts {
     uint64_t lines = 0;
     uint64_t calls = 0;         // that matter
+    uint64_t succeeded = 0;     // of them
+    uint64_t failed_waits = 0;  // calls of epoll_wait that failed, and not by a signal
+    int wait_error = 0;         // the newest of these
     uint64_t epolls = 0;        // instances, those that came and went included
     uint64_t blind = 0;         // events whose answer may lie outside the log
     uint64_t unattributed = 0;  // events of registrations made before the log began
     uint64_t waits = 0;         // that begin
+    uint32_t most_ends = 0;     // LogFile::ends, of all streams,
+    int ends_fd = -1;           // and the number of that one
     uint64_t mixed = 0;         // processes that are several, and cannot be told apart
     uint64_t cut_lists = 0;     // returns of epoll_wait that print only part of their events
 };
@@ -97,6 +106,7 @@ private:
         Arguments& arguments;
         const PrintedResult& result;
         uint64_t time;
+        bool message = false;  // a result of 0 is an empty message, whatever the file is
     };
 
     posting blank(const LogThread& thread, uint8_t kind, uint64_t time);
@@ -128,6 +138,7 @@ private:
     void look_at_decoration(LogProcess& process, LogFile& file, std::string_view decoration);
     void look_at_input(LogProcess& process, LogFile& file, int64_t result);
     void tell_apart(LogProcess& process);
+    void note_end(LogFile& file, const posting& read);
 
     // interpret_stall.cpp
     enum class Sleep { kMay, kCannot, kUnknown };

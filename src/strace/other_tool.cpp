@@ -2,6 +2,7 @@
 // What is pasted as a log of strace and is the output of another tool.
 #include "src/strace/other_tool.h"
 
+#include <algorithm>
 #include <cctype>
 #include <map>
 
@@ -24,16 +25,80 @@ bool is_map(std::string_view line)
     return key || (end > 1 && line.substr(end, 1) == ":");
 }
 
+constexpr const char* kHow = "strace -f -ttt -T -o log -p PID writes a log that can be read here: epaudit strace log";
+constexpr const char* kKqueue = "truss, kdump or dtruss (kqueue, of BSD or macOS)";
+constexpr const char* kPorts = "truss (event ports, of illumos or Solaris)";
+
+struct Sign {
+    const char* part;
+    const char* more;  // stands in the line as well; "": no more is needed
+    const char* tool;
+};
+
+// What lines of these tools have, and those of strace do not. Of them gVisor prints events as strace does.
+constexpr Sign kSure[] = {{"strace.go:", "] ", "gVisor (runsc --strace)"},
+                          {" X epoll_", ", 0x", "gVisor (runsc --strace)"},
+                          {" E epoll_", ", 0x", "gVisor (runsc --strace)"},
+                          {"SYSCALL[", "sys_", "valgrind --trace-syscalls"},
+                          {"# DURATION", "FUNCTION", "uftrace"},
+                          {" us [", "] |", "uftrace"},
+                          {" ms [", "] |", "uftrace"}};
+
+// What may also be the program's own output, in a log of strace.
+constexpr Sign kLikely[] = {{"kevent(", ")", kKqueue},
+                            {"kevent64(", ")", kKqueue},
+                            {"kevent_qos(", ")", kKqueue},
+                            {"EVFILT_", "", kKqueue},
+                            {"  CALL  ", "(", kKqueue},
+                            {"  RET   ", "", kKqueue},
+                            {"port_getn(", ")", kPorts},
+                            {"portfs(PORT_GET", ")", kPorts},
+                            {"type=SYSCALL msg=audit(", "", "auditd"},
+                            {"syscall_entry_epoll", "{", "LTTng"},
+                            {"syscall_exit_epoll", "{", "LTTng"}};
+
+void count_signs(std::string_view line, std::map<std::string, unsigned>& sure, std::map<std::string, unsigned>& votes)
+{
+    for (const Sign& sign : kSure)
+        if (has(line, sign.part) && has(line, sign.more)) {
+            sure[sign.tool]++;
+            break;
+        }
+    for (const Sign& sign : kLikely)
+        votes[sign.tool] += has(line, sign.part) && has(line, sign.more);
+}
+
+// The one with the most votes, if they are `least` and more.
+std::string most_of(const std::map<std::string, unsigned>& votes, size_t least)
+{
+    std::string best;
+    size_t most = std::max<size_t>(least, 2) - 1;
+    for (const auto& [tool, count] : votes)
+        if (count > most) {
+            best = tool;
+            most = count;
+        }
+    return best;
+}
+
+std::string hint_for(const std::string& tool)
+{
+    if (tool == "a summary of strace -c")
+        return std::string("leave -c away: ") + kHow;
+    if (tool == kKqueue || tool == kPorts)
+        return "epaudit looks at epoll, which only Linux has";
+    return kHow;
+}
+
 }  // namespace
 
 std::string other_tool(const std::vector<std::string>& head, std::string& hint)
 {
-    constexpr const char* kHow =
-        "strace -f -ttt -T -o log -p PID writes a log that can be read here: epaudit strace log";
-    std::map<std::string, unsigned> votes;
+    std::map<std::string, unsigned> votes, sure;
     unsigned events = 0;
     for (const std::string& raw : head) {
         std::string_view line = raw;
+        count_signs(line, sure, votes);
         events += has(line, "{EPOLL") || has(line, "{{EPOLL") || has(line, "{events=") || has(line, "{u32=");
         if (has(line, "% time") && has(line, "calls"))
             votes["a summary of strace -c"] += 100;
@@ -61,18 +126,11 @@ std::string other_tool(const std::vector<std::string>& head, std::string& hint)
         if (has(line, "#0 ") && has(line, "epoll_wait (epfd"))
             votes["a backtrace of gdb"] += 2;
     }
-    hint = kHow;
-    if (events)
-        return {};
-    std::string best;
-    unsigned most = 1;
-    for (const auto& [tool, count] : votes)
-        if (count > most) {
-            best = tool;
-            most = count;
-        }
-    if (best == "a summary of strace -c")
-        hint = std::string("leave -c away: ") + kHow;
+    // A program may write such lines, too: then most lines say so in strace's own words.
+    std::string best = most_of(sure, head.size() / 4);
+    if (best.empty() && !events)
+        best = most_of(votes, 2);
+    hint = hint_for(best);
     return best;
 }
 

@@ -47,7 +47,7 @@ bool used(const LogRun& run)
 // Why input that nobody in the log took may have been taken; nullptr: it cannot.
 const char* doubt_unread(const LogRun& run, const LogSight& sight, bool alone)
 {
-    if (!sight.everything && !(sight.plain_input && sight.socket_input))
+    if (!sight.everything && !(sight.plain_input && sight.all_socket_input()))
         return "the log may not hold all reads";
     if (!sight.any_io())
         return "the log holds no reads";
@@ -152,7 +152,7 @@ std::vector<LogRun> Runs::list(const LogSight& sight) const
             run.doubt = "io_uring may have answered: its requests are not in the log";
         else if (sight.others_unseen && !answered_here)
             run.doubt = "other threads are not in the log (strace -f)";
-        else if (run.cause == Cause::kOut && !used(run) && !sight.any_io())
+        else if (run.cause == Cause::kOut && !used(run) && !sight.any_output())
             run.doubt = "the log holds no writes";
         else if (run.cause == Cause::kEof && !used(run) && !sight.any_io())
             run.doubt = "the log holds no reads";

@@ -51,6 +51,9 @@ struct LogFile {
     uint64_t told_turn = 0;       // return of a wait that told of it; see LogThread::turn
     bool used_as_file = false;    // an epoll: and yet a call on it succeeded that none can answer
     bool read_after_end = false;  // `ended`, and then there was more
+    bool broke = false;           // a write was EPIPE: it is a stream, whatever else is known of it
+    uint32_t ends = 0;            // reads in a row that returned 0, each after another return of a wait
+    uint64_t end_turn = 0;        // the newest of these returns
     size_t decoration = 0, decoration_before = 0;  // hashes of what -yy prints beside its number
     uint32_t heirs = 0;                            // an epoll: programs that came by it through exec
     std::vector<uint32_t> readers;                 // threads inside an interrupted read of it

@@ -147,6 +147,67 @@ TEST_F(StraceCommand, MostEventsNotJudgedIsInconclusive)
     EXPECT_EQ(mostly_work.code, 0) << mostly_work.text;
 }
 
+// strace -Z: reads and returns that succeeded are left out, and with them all that there is to be judged.
+TEST_F(StraceCommand, ALogOfFailedCallsAloneIsInconclusive)
+{
+    const Outcome outcome = judge(
+        times(20,
+              "accept4(3, NULL, NULL, SOCK_NONBLOCK) = -1 EAGAIN (Resource temporarily unavailable)\n"
+              "read(7, 0x7ffd, 4096) = -1 ECONNRESET (Connection reset by peer)\n") +
+        "epoll_wait(4, 0x7ffd, 64, -1) = -1 EINTR (Interrupted system call)\n");
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+    EXPECT_TRUE(outcome.says("no call of this log succeeded")) << outcome.text;
+}
+
+TEST_F(StraceCommand, ALoopWhoseEpollWaitFailsIsNotClean)
+{
+    for (const char* error : {"EBADF (Bad file descriptor)", "EINVAL (Invalid argument)"}) {
+        const std::string failed = "epoll_wait(4, 0x7ffd, 0, -1) = -1 " + std::string(error) + "\n";
+        const Outcome outcome = judge(times(50, kWork) + times(200, failed));
+        EXPECT_EQ(outcome.code, 4) << outcome.text;
+        EXPECT_TRUE(outcome.says("epoll_wait() failed 200 times")) << outcome.text;
+        EXPECT_EQ(judge(times(50, kWork) + failed).code, 0);
+    }
+    EXPECT_EQ(judge(times(50, kWork + "epoll_wait(9, 0x7ffd, 64, -1) = -1 EINTR (Interrupted system call)\n")).code, 0);
+}
+
+// Forty clients have left, each turn reads the end of each, and which event was whose is not printed.
+TEST_F(StraceCommand, EndsThatAreReadAgainAndAgainAreNotClean)
+{
+    std::string turn = "epoll_wait(9, [{EPOLLIN|EPOLLHUP, {u32=1097811424, u64=94103831266784}}, ...], 64, -1) = 40\n";
+    for (int fd = 20; fd < 60; fd++)
+        turn += "recvfrom(" + std::to_string(fd) + ", \"\", 4096, 0, NULL, NULL) = 0\n";
+    const Outcome outcome = judge(times(20, turn));
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+    const std::string broken = "write(20, \"x\", 1) = -1 EPIPE (Broken pipe)\n";
+    std::string plain = turn;
+    for (size_t at; (at = plain.find("recvfrom(")) != std::string::npos;)
+        plain.replace(at, 9, "read(");
+    for (size_t at; (at = plain.find(", 0, NULL, NULL)")) != std::string::npos;)
+        plain.replace(at, 16, ")");
+    EXPECT_EQ(judge(broken + times(20, plain)).code, 4);
+    // Each is closed, and its number comes again.
+    std::string closed;
+    for (int fd = 20; fd < 60; fd++)
+        closed += kWork + "recvfrom(" + std::to_string(fd) + ", \"\", 4096, 0, NULL, NULL) = 0\nclose(" +
+                  std::to_string(fd) + ") = 0\n";
+    EXPECT_EQ(judge(times(10, closed)).code, 0) << judge(times(10, closed)).text;
+    // A file that may have grown is looked at in each turn.
+    EXPECT_EQ(judge(times(200, kWork + "read(5, \"\", 4096) = 0\n")).code, 0);
+}
+
+// Read as calls are some of them only: to call the rest clean would be to have looked away.
+TEST_F(StraceCommand, LinesThatNameEpollWaitAndCannotBeReadAreNotClean)
+{
+    const std::string odd = "Xepoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n";
+    const Outcome some = judge(times(60, kWork) + times(20, odd));
+    EXPECT_EQ(some.code, 4) << some.text;
+    EXPECT_TRUE(some.says("20 lines name epoll_wait() in a form that cannot be read")) << some.text;
+    const Outcome prose = judge("Here epoll_wait() = 1 each time, and epoll_wait(epfd, events, 64, -1) = 1, too.\n" +
+                                times(60, kWork));
+    EXPECT_EQ(prose.code, 0) << prose.text;
+}
+
 TEST_F(StraceCommand, WhatALogCannotShowIsOneLineUnlessAskedFor)
 {
     const Outcome brief = judge(times(99, kWork));

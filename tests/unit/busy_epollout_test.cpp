@@ -94,6 +94,56 @@ TEST(BusyEpollout, ARunThatDiedWithItsFdIsStillTold)
     EXPECT_EQ(s.alarms(), "EP201 confirmed");
 }
 
+// A pool whose connections live for a quarter of a second, a TLS server with short visits: the loop never rests, and no
+// connection is there for a second.
+TEST(BusyEpollout, ConnectionsThatPassSpinTogether)
+{
+    Scenario s;
+    for (int one = 0; one < 16; one++)
+        s.add(7, kIn | kOut, FILE_TCP).spin(7, kOut, 500, 400).close(7).wait().after_ms(10);
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+    std::string facts;
+    for (const auto& [name, text] : s.finding("EP201").facts)
+        facts += name + ": " + text + "\n";
+    EXPECT_NE(facts.find(" of 16 connections one after another"), std::string::npos) << facts;
+}
+
+TEST(BusyEpollout, ThoseThatAreStillThereCount)
+{
+    Scenario s;
+    for (int fd = 7; fd < 13; fd++)
+        s.add(fd, kIn | kOut, FILE_TCP).spin(fd, kOut, 500, 400).mod(fd, kIn).wait();
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "EP201 confirmed");
+}
+
+// The same wall time counts once, however many connections were reported in it.
+TEST(BusyEpollout, ManyAtOnceForAMomentAreQuiet)
+{
+    Scenario s;
+    std::vector<std::pair<int, uint32_t>> all;
+    for (int fd = 7; fd < 27; fd++) {
+        s.add(fd, kIn | kOut, FILE_TCP);
+        all.emplace_back(fd, kOut);
+    }
+    for (int turn = 0; turn < 400; turn++)
+        s.after_us(500).delivers(all);
+    for (int fd = 7; fd < 27; fd++)
+        s.close(fd);
+    s.wait().after_ms(3000);
+    EXPECT_EQ(s.verdict("EP201"), "none");
+}
+
+// A turn that takes long now and then is no loop that never rests.
+TEST(BusyEpollout, NowAndThenIsQuiet)
+{
+    Scenario s;
+    for (int one = 0; one < 16; one++)
+        s.add(7, kIn | kOut, FILE_TCP).spin(7, kOut, 500, 400).close(7).wait().after_ms(10000);
+    EXPECT_EQ(s.verdict("EP201"), "none");
+}
+
 TEST(BusyEpollout, TlsThatReadsWhenToldToWrite)
 {
     Scenario s;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
@@ -33,6 +34,34 @@ TEST(CloseWaitLeak, GrowsAndNothingIsClosed)
     EXPECT_GE(f.fds, 10u);
     EXPECT_EQ(f.shape, "registered nowhere any more");
     EXPECT_EQ(f.subject_epoll, 0u);
+}
+
+// A handler that answers the end of the stream with shutdown(), and a proxy that passes it on: the connection is over, for
+// both, and its descriptor is not.
+TEST(CloseWaitLeak, ShutDownInsteadOfClosed)
+{
+    for (int how : {SHUT_WR, SHUT_RDWR}) {
+        Scenario s;
+        for (int fd = 10; fd < 90; fd++) {
+            served_and_forgotten(s.after_ms(80), fd).shuts(fd, how);
+            s.state(fd).sk_state = 7;  // CLOSE: the last acknowledgement has come
+        }
+        EXPECT_EQ(s.alarms(), "EP302 confirmed");
+        EXPECT_EQ(s.finding("EP302").summary,
+                  "both sides have ended the connection, by shutdown() here, and the program keeps the socket");
+    }
+}
+
+TEST(CloseWaitLeak, ShutDownAndClosedLaterIsQuiet)
+{
+    Scenario s;
+    for (int fd = 10; fd < 90; fd++) {
+        served_and_forgotten(s.after_ms(80), fd).shuts(fd, SHUT_RDWR);
+        s.state(fd).sk_state = 7;
+        if (fd >= 15)
+            s.close(fd - 5);
+    }
+    EXPECT_EQ(s.verdict("EP302"), "none");
 }
 
 TEST(CloseWaitLeak, RdhupKnownAndKeptRegistered)

@@ -117,6 +117,34 @@ TEST(DuplicateDelivery, WakeupsOfSeveralThreadsAndListenersAreLeftAlone)
     EXPECT_EQ(s.verdict("EP402"), "none");
 }
 
+// Connections that live for half a second: none is there for a window, and the threads are told twice all the time.
+TEST(DuplicateDelivery, ConnectionsThatPassCountTogether)
+{
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);
+        for (int one = 0; one < 30; one++) {
+            s.add(7, EPOLLIN, FILE_TCP);
+            for (int i = 0; i < 60; i++)
+                twice(s.after_ms(5), 7);
+            s.thread(101).close(7);
+        }
+        EXPECT_EQ(s.alarms(), "EP402 likely");
+    }
+}
+
+// The same, and each thread finds what it was told of.
+TEST(DuplicateDelivery, ConnectionsThatPassAndAreServedOnceAreQuiet)
+{
+    Scenario s;
+    for (int one = 0; one < 30; one++) {
+        s.add(7, EPOLLIN, FILE_TCP);
+        for (int i = 0; i < 60; i++)
+            s.after_ms(5).thread(100 + i % 2).arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).wait();
+        twice(s, 7).thread(101).close(7);
+    }
+    EXPECT_EQ(s.verdict("EP402"), "none");
+}
+
 TEST(DuplicateDelivery, RareOnesAreQuiet)
 {
     Scenario s;

@@ -142,11 +142,41 @@ TEST(EpollSharedAcrossFork, WhatExistedBeforeHasNoKnownOwner)
     EXPECT_EQ(s.verdict("EP503"), "none");
 }
 
-TEST(EpollSharedAcrossFork, ShortLivedChild)
+// It tidies up what it inherited, and execs or exits: gone before anybody looked, and its parent is deaf.
+TEST(EpollSharedAcrossFork, ShortLivedChildThatTidiesUp)
 {
-    Scenario s;  // gone before anybody looked: no verdict about what may have been an exec's run-up
+    for (Profile profile : {Profile::kTest, Profile::kProduction}) {
+        Scenario s(profile);
+        forked(s).del(7);
+        gone(s, kChild);
+        s.after_ms(3000);
+        EXPECT_EQ(s.alarms(), "EP503 likely");
+    }
+    Scenario each;  // one for each request: the newest is always a moment old
+    each.process(kParent).creates_epoll().wait();
+    for (uint32_t child = 200; child < 280; child++) {
+        each.process(kParent).add(7, EPOLLIN, FILE_TCP).process(child).del(7);
+        gone(each, child);
+        each.process(kParent).after_ms(50).close(7);
+    }
+    EXPECT_EQ(each.alarms(), "EP503 likely");
+}
+
+TEST(EpollSharedAcrossFork, ShortLivedChildThatWasToldSomething)
+{
+    Scenario s;  // what may have been an exec's run-up
+    forked(s).delivered_elsewhere(7, EPOLLIN);
+    gone(s, kChild);
+    s.after_ms(3000);
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
+TEST(EpollSharedAcrossFork, ShortLivedChildOfAParentThatExits)
+{
+    Scenario s;
     forked(s).del(7);
     gone(s, kChild);
+    gone(s, kParent);
     s.after_ms(3000);
     EXPECT_EQ(s.verdict("EP503"), "none");
 }

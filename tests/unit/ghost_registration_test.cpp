@@ -51,6 +51,30 @@ TEST(GhostRegistration, ASpinOnAGhostIsThisRulesAlone)
     EXPECT_NE(facts.find("epoll_ctl(DEL) failed between returns"), std::string::npos) << facts;
 }
 
+// A child per connection that ends after 0.4 s, a worker that the connection was passed on to: none of the ghosts lives
+// for a second, and there is always one.
+TEST(GhostRegistration, GhostsThatPassAreToldTogether)
+{
+    Scenario s;
+    for (int one = 0; one < 8; one++) {
+        s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10).close_number(7).after_ms(20);
+        s.spin(7, EPOLLIN, 800, 500).process(200).close(7).process(100).wait().after_ms(20);
+    }
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "EP303 confirmed");
+}
+
+TEST(GhostRegistration, TwoOfThemAreNot)
+{
+    Scenario s;
+    for (int one = 0; one < 2; one++) {
+        s.add(7, EPOLLIN, FILE_TCP).arrives(7, 10).close_number(7).after_ms(20);
+        s.spin(7, EPOLLIN, 1500, 500).process(200).close(7).process(100).wait().after_ms(20);
+    }
+    s.after_ms(500);
+    EXPECT_EQ(s.verdict("EP303"), "none");
+}
+
 TEST(GhostRegistration, ExistenceAloneIsAHazard)
 {
     Scenario s;

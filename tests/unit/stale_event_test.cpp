@@ -134,5 +134,18 @@ TEST(StaleEvent, AnotherThreadsBatch)
     EXPECT_EQ(s.verdict("EP504"), "none");
 }
 
+// A worker that was passed the connection is done with it first: it closes its number, is told once more because the
+// master still has the file, and the master's close comes before its call. Nothing in its batch closed anything.
+TEST(StaleEvent, TheLastCloseOfAGhostIsNotOfTheBatch)
+{
+    Scenario s;
+    for (int i = 0; i < 3; i++) {
+        s.process(200).add(7, EPOLLIN, FILE_TCP).wait().peer_closes(7).delivered(7, EPOLLIN).read(7, 0);
+        s.close_number(7).wait().after_us(200).delivered(7, EPOLLIN).process(100).close(7);
+        s.process(200).fails_on(7, POSTING_READ, EBADF).wait().after_ms(300);
+    }
+    EXPECT_EQ(s.verdict("EP504"), "none");
+}
+
 }  // namespace
 }  // namespace epaudit

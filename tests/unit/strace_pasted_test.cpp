@@ -116,6 +116,21 @@ const std::vector<Case>& middles()
                    "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
                    "clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=2}) = 0\n")},
         {"filtered", "", times(300, "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n")},
+        // A message may be empty, and nothing ends by it.
+        {"message_queue", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "mq_timedreceive(31, \"\", 8192, [0], NULL) = 0\n")},
+        {"empty_datagrams", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "recvfrom(31, \"\", 2048, 0, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr(\"10.0.0.1\")}, "
+               "[16]) = 0\n")},
+        {"empty_datagrams_with_headers", "",
+         times(300,
+               "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
+               "recvmsg(31, {msg_name={sa_family=AF_INET6, sin6_port=htons(53)}, msg_namelen=28, "
+               "msg_iov=[{iov_base=\"\", iov_len=64}], msg_iovlen=1}, 0) = 0\n")},
         {"timers", "",
          times(300,
                "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\n"
@@ -192,6 +207,22 @@ const std::vector<Prefix>& prefixes()
          }},
         {"crlf", [](const std::string& l, unsigned) { return l + "\r"; }},
         {"no_break_spaces", [](const std::string& l, unsigned) { return replaced(l, " ", "\xc2\xa0"); }},
+        {"no_break_spaces_of_one_byte", [](const std::string& l, unsigned) { return replaced(l, " ", "\xa0"); }},
+        {"quotes_of_one_byte", [](const std::string& l, unsigned) { return replaced(l, "\"", "\x93"); }},
+        {"overstruck", [](const std::string& l, unsigned) { return replaced(l, "wait", "waz\bit"); }},
+        {"full_width_brackets",
+         [](const std::string& l, unsigned) {
+             return replaced(replaced(replaced(l, "(", "\uff08"), ")", "\uff09"), ", ", "\uff0c");
+         }},
+        {"full_width",
+         [](const std::string& l, unsigned) {
+             std::string wide;
+             for (const char c : l)
+                 wide += c == ' ' ? "\u3000"
+                                  : std::string("\xef") + static_cast<char>(0xbc + (c - 0x20) / 64) +
+                                        static_cast<char>(0x80 + (c - 0x20) % 64);
+             return wide;
+         }},
     };
     return all;
 }
@@ -499,6 +530,66 @@ TEST(Pasted, TwoCallsOnOneLine)
               Level::kLikely);
 }
 
+TEST(Pasted, WhateverIsPutBetweenThem)
+{
+    for (const char* between : {"; ", ", ", ". ", " | ", " && ", " -> ", "\t"})
+        for (const char* duration : {"", " <0.000012>"}) {
+            auto joined = [&](const std::string& calls) {
+                return replaced(calls.substr(0, calls.size() - 1), "\n", duration + std::string(between)) + duration +
+                       "\n";
+            };
+            const PastedAnswer spin = judge(times(300, joined(kEnd))), work = judge(times(300, joined(kWork)));
+            EXPECT_GE(spin.level("EP203"), Level::kLikely) << between << duration << spin.told;
+            EXPECT_TRUE(work.quiet()) << between << duration << work.told;
+            EXPECT_EQ(spin.lost + work.lost, 0U) << between << duration;
+        }
+}
+
+// strace -e trace=%desc shows read() and mmap(), and leaves out what only sockets have: one that is told of and not seen to
+// be read may be read by recvfrom().
+TEST(Pasted, AFilterForDescriptorsHidesWhatSocketsReceive)
+{
+    for (const char* kind : {"", "<socket:[123]>", "<TCP:[127.0.0.1:80->127.0.0.1:99]>"})
+        for (const bool born : {false, true}) {
+            const std::string seven = "7" + std::string(kind), eight = "8" + std::string(kind);
+            std::string log =
+                "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f0000000000\n";
+            if (born)
+                log = "execve(\"./a\", [\"a\"], 0x7ffe /* 9 vars */) = 0\n" + log;
+            log +=
+                "epoll_create1(EPOLL_CLOEXEC) = 4\n"
+                "epoll_ctl(4, EPOLL_CTL_ADD, " +
+                seven +
+                ", {EPOLLIN, {u32=7, u64=7}}) = 0\n"
+                "epoll_ctl(4, EPOLL_CTL_ADD, " +
+                eight + ", {EPOLLIN, {u32=8, u64=8}}) = 0\n" +
+                times(20,
+                      "epoll_wait(4, [{EPOLLIN, {u32=8, u64=8}}], 64, -1) = 1\nread(" + eight + ", \"x\", 99) = 1\n") +
+                times(300, "epoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n");
+            EXPECT_TRUE(judge(log).quiet()) << kind << born << judge(log).told;
+            // With %network as well, nothing is hidden.
+            const std::string all = "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 8\n" + log;
+            EXPECT_EQ(judge(all).quiet(), !*kind) << kind << born << judge(all).told;
+        }
+}
+
+// strace -e trace=epoll_wait,read: what is sent each time is not in it.
+TEST(Pasted, AFilterWithoutWritesHidesWhatIsSent)
+{
+    const std::string log = times(20,
+                                  "epoll_wait(4, [{EPOLLIN, {u32=8, u64=8}}], 64, -1) = 1\nread(8, \"x\", 99) = 1\n") +
+                            times(300, "epoll_wait(4, [{EPOLLOUT, {u32=7, u64=7}}], 64, -1) = 1\n");
+    EXPECT_TRUE(judge(log).quiet()) << judge(log).told;
+    EXPECT_GE(judge("write(9, \"x\", 1) = 1\n" + log).level("EP201"), Level::kLikely);
+}
+
+TEST(Pasted, TheLastArgumentOfCloseRangeIsRead)
+{
+    for (const char* last : {"~0U", "4294967295", "0xffffffff", "UINT_MAX"})
+        for (const char* flags : {"0", "CLOSE_RANGE_CLOEXEC"})
+            EXPECT_EQ(judge(times(5, kWork) + "close_range(3, " + last + ", " + flags + ") = 0\n").lost, 0U) << last;
+}
+
 TEST(Pasted, WhatIsNotStraceIsSaidByName)
 {
     EXPECT_EQ(judge(times(20,
@@ -514,6 +605,35 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
     EXPECT_EQ(judge("@@ -0,0 +1,9 @@\n+" + kWork).other_tool, "");
     EXPECT_EQ(judge("Attaching 2 probes...\n@calls[epoll_wait]: 88123\n@calls[read]: 3\n").other_tool, "bpftrace");
     EXPECT_EQ(judge(times(100, kEnd)).other_tool, "");
+    const std::string gvisor =
+        "] nginx X epoll_wait(0x8 anon_inode:[eventpoll], 0x7ed2 {{events=EPOLLIN, data=[7, 0]}}, ";
+    EXPECT_EQ(judge(times(20, "I0413 12:01:02.1234       1 strace.go:605] [   1:   1" + gvisor +
+                                  "0x200, 0xffffffff) = 1 "
+                                  "(0x1) (12.3us)\n"))
+                  .other_tool,
+              "gVisor (runsc --strace)");
+    EXPECT_EQ(
+        judge(times(20, "{\"msg\":\"[   1:   1" + gvisor + "0x200, 0xffffffff) = 1 (0x1) (12.3us)\"}\n")).other_tool,
+        "gVisor (runsc --strace)");
+    EXPECT_EQ(judge("==9== Memcheck, a memory error detector\n" +
+                    times(20,
+                          "SYSCALL[9,1](232) sys_epoll_wait ( 4, 0x1ffeffeb50, 64, -1 ) --> [async] ... \n"
+                          "SYSCALL[9,1](232) ... [async] --> Success(0x1) \n"))
+                  .other_tool,
+              "valgrind --trace-syscalls");
+    EXPECT_EQ(judge("# DURATION     TID     FUNCTION\n" +
+                    times(20, "  12.345 us [ 28141] |   epoll_wait(4, 0x7ffd1234, 64, -1) = 1;\n"))
+                  .other_tool,
+              "uftrace");
+    for (const char* line :
+         {"kevent(3,0x0,0,{ 7,EVFILT_READ,0x0,0,0x40,0x0 },64,0x0) = 1 (0x1)\n", "kevent(0x3, 0x0, 0x0)\t\t = 1 0\n",
+          "  1234 server   CALL  kevent(0x3,0,0,0x7fffffffd000,0x40,0)\n"})
+        EXPECT_EQ(judge(times(20, std::string(line) + "read(7,0x7fffffffe000,4096) = 0 (0x0)\n")).other_tool,
+                  "truss, kdump or dtruss (kqueue, of BSD or macOS)");
+    // The program writes it: a log of strace that says so.
+    const std::string write =
+        "write(2, \"I0413 strace.go:605] nginx X epoll_wait(0x8, 0x7 us [ 1] | kevent(\", 60) = 60\n";
+    EXPECT_EQ(judge(times(50, kWork + kWork + write)).other_tool, "");
 }
 
 TEST(Pasted, ArgumentsInHexadecimalAreRead)
