@@ -105,6 +105,7 @@ struct rlimit {
 struct mm_struct {
     unsigned long task_size;            /* of user space: TASK_SIZE at exec */
     unsigned long start_code, end_code; /* of the program itself, without its libraries */
+    unsigned long start_stack;          /* of the first thread: the lowest byte that exec put there */
 };
 
 struct signal_struct {

@@ -19,13 +19,22 @@ struct site_table {
 };
 extern struct site_table sites SEC(".maps");
 
+/* The stack of the first thread of a process begins below its arguments and its environment, which no frame reaches.
+ * Where that is far off, the stack is another one, or deep. */
+static __always_inline u64 last_page(u64 start)
+{
+    u64 pages = (READ(waker_task(), mm, start_stack) - start) / STACK_PAGE;
+    return pages < STACK_PAGES ? pages : STACK_PAGES - 1;
+}
+
 /* Whole pages from the one with the stack pointer upwards; a probe read that runs past the mapping fails as a
  * whole, and so does one of a page that is not in memory. */
 static __always_inline u32 copy_stack(u8* slice, u64 start)
 {
     u32 bytes = 0;
+    u64 last = last_page(start);
     for (u32 page = 0; page < STACK_PAGES; page++) {
-        if ((page + 1) * STACK_PAGE > stack_bytes)
+        if ((page + 1) * STACK_PAGE > stack_bytes || page > last)
             break;
         if (bpf_probe_read_user(slice + page * STACK_PAGE, STACK_PAGE, (void*)(start + page * STACK_PAGE)))
             break;
