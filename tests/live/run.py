@@ -13,6 +13,7 @@ import differential
 import interest
 import languages
 import pythons
+import quiet
 import lives
 import loading
 import manners
@@ -45,6 +46,7 @@ manners.register(suite)
 lives.register(suite)
 loading.register(suite)
 places.register(suite)
+quiet.register(suite)
 readers.register(suite)
 reports.register(suite)
 rings.register(suite)
