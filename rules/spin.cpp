@@ -314,7 +314,7 @@ Finding SpinRule::tell(const Snapshot& books, const Entry& entry, const Spin& sp
     std::string lasted = duration_text(static_cast<uint64_t>(spin.seconds * NSEC_PER_SEC));
     add_fact(finding, "run",
              fmt::format("{} wake-ups without work{}{}", spin.returns, books.times_known ? " in " + lasted : "",
-                         spin.ones > 1  ? fmt::format(", of {} connections one after another", spin.ones)
+                         spin.ones > 1  ? fmt::format(", of {} fds one after another", spin.ones)
                          : spin.running ? ", still going"
                                         : " (ended)"));
     if (!answer.empty())

@@ -10,7 +10,7 @@
 //                          it fails now and then after it has begun
 //   whose ranges N         a number is closed by close_range() while a duplicate lives on: a ghost (EP303)
 //   whose threads N        N threads take what another one adds and closes, with the epoll in common: stale events at
-//                          worst (EP504), and none that is not known
+//                          worst (EP504) and ends that are read until they are closed (EP203), and none that is not known
 // The number of the guilty descriptor is printed.
 #include <fcntl.h>
 #include <netinet/in.h>

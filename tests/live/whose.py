@@ -40,7 +40,8 @@ def overlapping():
     """Threads are told of what another one is just adding or closing: nothing of it is an unknown registration."""
     outcome = epaudit("run", "--", WHOSE, "threads", 4)
     seen = outcome.report["observation"]
-    check(set(outcome.rules()) <= {"EP504"} and seen["complete"], outcome.describe())
+    # Until the other one closes it, they are told of the end of a stream again and again: that is a spin, of many fds.
+    check(set(outcome.rules()) <= {"EP504", "EP203"} and seen["complete"], outcome.describe())
     check(seen["calls"]["epoll_ctl"] > 1000, outcome.describe())
 
 

@@ -106,7 +106,7 @@ TEST(BusyEpollout, ConnectionsThatPassSpinTogether)
     std::string facts;
     for (const auto& [name, text] : s.finding("EP201").facts)
         facts += name + ": " + text + "\n";
-    EXPECT_NE(facts.find(" of 16 connections one after another"), std::string::npos) << facts;
+    EXPECT_NE(facts.find(" of 16 fds one after another"), std::string::npos) << facts;
 }
 
 TEST(BusyEpollout, ThoseThatAreStillThereCount)
