@@ -17,8 +17,6 @@ uint64_t began(const registration_row& r) { return r.added_at ? r.added_at : r.r
 void Passing::add(Passed& sum, const Entry& entry)
 {
     const registration_row& r = entry.registration;
-    if (!r.futile_ns || !r.run_last_at)
-        return;
     if (!sum.ones) {
         sum.example = entry;
         sum.since = began(r);
@@ -38,13 +36,20 @@ void Passing::add(Passed& sum, const Entry& entry)
 void Passing::note(const Entry& entry)
 {
     const uint64_t epoll = entry.key.epoll;
+    if (!has_runs(entry))
+        return;
     if (!entry.buried)
         living_[epoll].push_back(&entry);
     else if (dead_.size() < kMostEpolls || dead_.count(epoll))
         add(dead_[epoll], entry);
 }
 
-std::vector<Passed> Passing::sums()
+bool Passing::has_runs(const Entry& entry)
+{
+    return entry.key.epoll && entry.registration.futile_ns && entry.registration.run_last_at;
+}
+
+std::vector<Passed> Passing::sums(const Snapshot& books)
 {
     for (auto& [epoll, entries] : living_)
         dead_.try_emplace(epoll);
@@ -59,7 +64,8 @@ std::vector<Passed> Passing::sums()
             add(sum, *entry);
         all.push_back(sum);
     }
-    std::erase_if(dead_, [](const auto& known) { return !known.second.ones; });
+    // Another epoll may come to lie where one was that is gone.
+    std::erase_if(dead_, [&](const auto& known) { return !known.second.ones || !books.epoll(known.first); });
     return all;
 }
 

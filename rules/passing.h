@@ -21,13 +21,14 @@ struct Passed {
     uint64_t covered_to = 0;  // until then time has been counted
 };
 
-// By epoll. Say all that have runs at each look; what died stays in the sum.
+// By epoll, as long as that is there. Say all that have runs at each look; what died stays in the sum.
 class Passing {
 public:
     void begin() { living_.clear(); }
+    static bool has_runs(const Entry& entry);
     void note(const Entry& entry);
     // Those that are still there are added for this look only.
-    std::vector<Passed> sums();
+    std::vector<Passed> sums(const Snapshot& books);
 
 private:
     static void add(Passed& sum, const Entry& entry);

@@ -270,7 +270,7 @@ void SpinRule::judge(const Snapshot& books, const Entry& entry, Sharers& sharers
 {
     std::optional<Spin> spin = find_spin(books, entry, settings);
     const bool brief = !spin;
-    if (brief && entry.key.epoll && shaped(books, entry, all_runs(books, entry)).shape == advice_.shape)
+    if (brief && Passing::has_runs(entry) && shaped(books, entry, all_runs(books, entry)).shape == advice_.shape)
         passing_.note(entry);
     if (brief)
         spin = brief_spin(books, entry, settings);
@@ -330,7 +330,7 @@ void SpinRule::audit(const Snapshot& books, const Settings& settings, std::vecto
         judge(books, entry, sharers, settings, out);
     for (const Entry& entry : books.buried)
         judge(books, entry, sharers, settings, out);
-    for (const Passed& sum : passing_.sums())
+    for (const Passed& sum : passing_.sums(books))
         if (std::optional<Spin> spin = find_passing_spin(books, sum, settings))
             out.push_back(tell(books, sum.example, *spin, settings));
     auto advice = [this](const LogRun& run) {

@@ -12,11 +12,12 @@
 namespace epaudit {
 namespace {
 
-constexpr Threshold kAliveS{"alive_s",
-                            {2, 0.5, Unit::kSeconds},
-                            "seconds after the first such deed for which who registered it must still live (a parent that "
-                            "forks and exits is fine)",
-                            {"a parent about to exit is accused", "short-lived parents are missed"}};
+constexpr Threshold kAliveS{
+    "alive_s",
+    {2, 0.5, Unit::kSeconds},
+    "seconds after the first such deed for which who registered it must still live (a parent that "
+    "forks and exits is fine)",
+    {"a parent about to exit is accused", "short-lived parents are missed"}};
 constexpr Threshold kBothS{"both_s",
                            {10, 1, Unit::kSeconds},
                            "seconds for which both must wait on the epoll and get events, to be likely",

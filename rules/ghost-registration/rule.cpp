@@ -85,7 +85,7 @@ public:
         }
         for (const Entry& entry : books.buried)
             note_passing(books, entry, settings);
-        for (const Passed& sum : passing_.sums())
+        for (const Passed& sum : passing_.sums(books))
             if (lasts(books, sum, settings))
                 out.push_back(tell_passing(books, sum));
     }
