@@ -9,10 +9,18 @@ namespace epaudit {
 namespace {
 
 constexpr size_t kMostEpolls = 4096;
+constexpr uint64_t kSeveral = 3;
+constexpr double kShare = 0.05;
 
 uint64_t began(const registration_row& r) { return r.added_at ? r.added_at : r.run_at; }
 
 }  // namespace
+
+bool Passed::is_habit(const Snapshot& books) const
+{
+    return ones >= kSeveral && books.times_known && books.time > since &&
+           static_cast<double>(ns) >= kShare * static_cast<double>(books.time - since);
+}
 
 void Passing::add(Passed& sum, const Entry& entry)
 {

@@ -19,6 +19,9 @@ struct Passed {
     uint64_t cpu_ns = 0;      // and what they cost
     uint64_t since = 0;       // when the first of them began
     uint64_t covered_to = 0;  // until then time has been counted
+
+    // Several, and a good part of the time since the first: else it is the odd long turn of a loop that is in order.
+    bool is_habit(const Snapshot& books) const;
 };
 
 // By epoll, as long as that is there. Say all that have runs at each look; what died stays in the sum.

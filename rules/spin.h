@@ -40,6 +40,12 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
 // Of connections that pass, together: none if that is no spin, or too small a part of the time.
 std::optional<Spin> find_passing_spin(const Snapshot& books, const Passed& sum, const Settings& settings);
 
+// At the last look of a short watch: all runs of this registration, if they would be a spin had it been watched for longer.
+std::optional<Spin> find_brief_spin(const Snapshot& books, const Entry& entry, const Settings& settings);
+
+// Whose its runs are, spin or not.
+SpinShape shape_so_far(const Snapshot& books, const Entry& entry);
+
 // What each of the four rules says about its own shape.
 struct SpinAdvice {
     SpinShape shape;
@@ -51,6 +57,16 @@ inline constexpr Threshold kSpinReturns{"returns",
                                         {100, 100, Unit::kCount},
                                         "consecutive wake-ups without work that make a run",
                                         {"a few empty returns in a row count", "short runs are missed"}};
+
+inline constexpr Threshold kPerS{"per_s",
+                                 {100, 100, Unit::kPerSecond},
+                                 "wake-ups without work per second that the run must reach",
+                                 {"loops that mostly sleep are accused", "slow spins are missed"}};
+inline constexpr Threshold kSeconds{"seconds",
+                                    {1, 1, Unit::kSeconds},
+                                    "seconds the run must last",
+                                    {"a burst that ends by itself counts", "short spins are missed"},
+                                    kPatience};
 
 std::vector<Threshold> spin_thresholds();
 

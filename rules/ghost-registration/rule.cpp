@@ -62,11 +62,6 @@ std::string closed_text(const Snapshot& books, const Entry& entry)
                : fmt::format("{} ago or more: nobody saw it, but by then the number led elsewhere or nowhere", age);
 }
 
-// The files of ghosts that pass: each is closed for good after a moment, by a child that ends or by whom it was passed on
-// to, and until then the loop spins on it.
-constexpr uint64_t kSeveral = 3;
-constexpr double kPassingShare = 0.05;
-
 class GhostRegistration : public Rule {
 public:
     const RuleInfo& info() const override { return kInfo; }
@@ -142,15 +137,15 @@ private:
             passing_.note(entry);
     }
 
-    bool lasts(const Snapshot& books, const Passed& sum, const Settings& settings) const
+    // Each is closed for good after a moment, by a child that ends or by whom it was passed on to.
+    static bool lasts(const Snapshot& books, const Passed& sum, const Settings& settings)
     {
-        return sum.ones >= kSeveral && books.times_known && sum.ns >= settings.ns(kGhostExistsS) &&
-               static_cast<double>(sum.ns) >= kPassingShare * static_cast<double>(books.time - sum.since);
+        return sum.is_habit(books) && sum.ns >= settings.ns(kGhostExistsS);
     }
 
     Finding tell_passing(const Snapshot& books, const Passed& sum) const
     {
-        const double seconds = static_cast<double>(sum.ns) / NSEC_PER_SEC;
+        const double seconds = seconds_of(sum.ns);
         Finding finding = begin_finding(kInfo, books, sum.example);
         finding.level = Level::kConfirmed;
         finding.summary =
