@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/strace/interpreter.h"
+#include "src/strace/values.h"
 
 namespace epaudit {
 namespace {
@@ -220,7 +221,7 @@ bool Interpreter::execs(Call& c)
         process.epolls_inherited.insert(fd);
     }
     if (path.size() > 2 && path.front() == '"' && path.back() == '"') {
-        process.exe = std::string(path.substr(1, path.size() - 2));
+        process.exe = printed_bytes(path.substr(1, path.size() - 2));
         process.comm = process.exe.substr(process.exe.find_last_of('/') + 1).substr(0, 15);
         audit_.tables().set_process({process.pid, process.comm, process.exe, RunState::kUnknown});
     }

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "src/books/epoll_bits.h"
@@ -98,6 +99,36 @@ std::string_view quoted(std::string_view text)
 }
 
 }  // namespace
+
+std::string printed_bytes(std::string_view inside)
+{
+    constexpr std::string_view kLetters = "abtnvfr", kMeant = "\a\b\t\n\v\f\r";
+    std::string bytes;
+    auto digits = [&](size_t from, size_t most, int base) {
+        unsigned value = 0;
+        const char* begin = inside.data() + from;
+        const auto end = std::from_chars(begin, begin + std::min(most, inside.size() - from), value, base).ptr;
+        if (end != begin)
+            bytes += static_cast<char>(value);
+        return static_cast<size_t>(end - begin);
+    };
+    for (size_t at = 0; at < inside.size(); at++) {
+        if (inside[at] != '\\' || at + 1 == inside.size()) {
+            bytes += inside[at];
+            continue;
+        }
+        const char c = inside[++at];
+        if (c >= '0' && c <= '7')
+            at += digits(at, 3, 8) - 1;
+        else if (c == 'x')
+            at += digits(at + 1, 2, 16);
+        else if (const size_t letter = kLetters.find(c); letter != std::string_view::npos)
+            bytes += kMeant[letter];
+        else
+            bytes += c;
+    }
+    return bytes;
+}
 
 bool parse_epoll_mask(std::string_view text, uint32_t& mask)
 {

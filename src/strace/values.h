@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "bpf/probes.h"
@@ -22,6 +23,9 @@ bool parse_event(std::string_view text, PrintedEvent& event);
 bool parse_epoll_mask(std::string_view text, uint32_t& mask);
 
 bool has_flag(std::string_view flags, std::string_view name);
+
+// What strace printed as a string is these bytes: "caf\\303\\251", or "caf\\xc3\\xa9" of strace -x.
+std::string printed_bytes(std::string_view inside);
 
 // "{tv_sec=1, tv_nsec=500000000}" in ms, rounded down; -1 for NULL; -2 when it cannot be read.
 int64_t parse_timeout(std::string_view text);
