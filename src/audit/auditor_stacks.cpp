@@ -2,7 +2,6 @@
 // Which calls show the mistake: a rule names the roles, the capture in use may have stacks of them.
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -27,9 +26,9 @@ public:
     const Entry* find(uint64_t file, uint64_t epoll) const
     {
         const auto places = books_.neighbours().of_file(file);
-        for (const auto& place : std::views::reverse(places))
-            if (!epoll || books_.entries[place.at].key.epoll == epoll)
-                return &books_.entries[place.at];
+        for (size_t i = places.size(); i-- > 0;)
+            if (const Entry& entry = books_.entries[places[i].at]; !epoll || entry.key.epoll == epoll)
+                return &entry;
         auto at = buried_.find({file, epoll});
         return at == buried_.end() ? nullptr : at->second;
     }

@@ -2,6 +2,7 @@
 #include "src/books/neighbours.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace epaudit {
 namespace {
@@ -67,12 +68,18 @@ Neighbours::Neighbours(const std::vector<sweep_record>& entries)
         if (!fresh && at->second.first != entry.file_id)
             at->second.second = entry.file_id;
     }
-    std::ranges::sort(places_, {}, [](const Place& p) { return std::pair(p.file, p.at); });
+    std::sort(places_.begin(), places_.end(),
+              [](const Place& a, const Place& b) { return std::pair(a.file, a.at) < std::pair(b.file, b.at); });
 }
 
 std::span<const Neighbours::Place> Neighbours::of_file(uint64_t file) const
 {
-    return std::ranges::equal_range(places_, file, {}, &Place::file);
+    auto before = [](const Place& place, uint64_t of) { return place.file < of; };
+    const auto first = std::lower_bound(places_.begin(), places_.end(), file, before);
+    auto last = first;
+    while (last != places_.end() && last->file == file)
+        ++last;
+    return {first, last};
 }
 
 bool Neighbours::others_ignored(uint64_t epoll, uint64_t file) const
