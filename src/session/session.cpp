@@ -131,7 +131,7 @@ Result<> Session::keep_budget()
         return Done{};
     const uint64_t now = monotonic_ns();
     const double own = own_cpu_seconds();
-    if (const auto stretch = cost_.newest())
+    if (const auto stretch = cost_.newest(now))
         windows_->measured(*stretch, own, now);
     switch (windows_->tick(now, own, engine_->findings(), live_->suspicious())) {
     case Budget::Step::kStay: return Done{};
