@@ -8,8 +8,10 @@
  */
 #pragma once
 
-#include "calls_epoll.h"
+#include "calls_ctl.h"
+#include "calls_wait.h"
 #include "calls_io.h"
+#include "calls_close.h"
 
 static __always_inline void post_receive(struct call* c, u64 flags)
 {

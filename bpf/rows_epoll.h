@@ -21,7 +21,7 @@ enum epoll_flag {
 
 /*
  * By the address of its struct eventpoll; made by epoll_create, or at the first call or seed that shows it.
- * Written by the ledger: waits and deliveries (ledger_wait.h), gaps (ledger_stall.h, blocked.h, naps.h), other processes
+ * Written by the ledger: waits (ledger_wait.h) and deliveries (ledger_deliver.h), gaps (ledger_stall.h, blocked.h, naps.h), other processes
  * (ledger_sharing.h), calls on closed numbers (ledger_stale.h), events of nobody (ledger_unknown.h). Read by the ledger, the
  * sweep and the rules; reports take the histograms from it.
  * Always: futile_returns is a part of returns, each of ready_crowded, stalls_asleep and ticks a part of what stands before it.

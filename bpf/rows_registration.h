@@ -53,8 +53,8 @@ struct run_calls {
 
 /*
  * By registration_key; made by ADD (or the seed), gone with DEL, with the epoll, or with the file's last descriptor.
- * Written by the ledger: ctl calls (ledger_ctl.h), deliveries and the runs made of them (ledger_wait.h), reads and writes
- * (ledger_io.h); by the sweep: REGISTRATION_READY. Read by the ledger, the sweep and the rules.
+ * Written by the ledger: ctl calls (ledger_ctl.h), deliveries and the runs made of them (ledger_deliver.h), reads and writes
+ * (ledger_io.h, ledger_read.h, ledger_write.h); by the sweep: REGISTRATION_READY. Read by the ledger, the sweep and the rules.
  * Always: while `open` is 0 nothing but the key counts; run_* is the present run of futile returns, or the last one until
  * the next begins; best_run_* is a run that ended.
  */

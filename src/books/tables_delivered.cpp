@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events of a return: whose are they? In the kernel the ready list answers where data does not (bpf/calls_epoll.h); here
+// Events of a return: whose are they? In the kernel the ready list answers where data does not (bpf/calls_wait.h); here
 // the recording does, or what is known of those that share their data.
 #include <algorithm>
 

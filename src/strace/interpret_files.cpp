@@ -72,7 +72,7 @@ void Interpreter::close_enters(LogThread& thread, int fd, uint64_t time)
     release(thread, *file, fd, last, time);
 }
 
-// A number was taken away from the file. As post_close() in bpf/calls_io.h.
+// A number was taken away from the file. As post_close() in bpf/calls_close.h.
 void Interpreter::release(LogThread& thread, LogFile& file, int fd, bool last, uint64_t time)
 {
     posting p = blank(thread, POSTING_CLOSE, time);

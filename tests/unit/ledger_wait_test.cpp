@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waiting, delivery and the verdict of futility (bpf/ledger_wait.h).
+// Waiting, delivery and the verdict of futility (bpf/ledger_wait.h, bpf/ledger_deliver.h).
 #include <gtest/gtest.h>
 
 #include "tests/unit/scenario.h"
