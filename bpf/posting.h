@@ -172,7 +172,7 @@ static __always_inline u16 rest_mark(const struct posting* p) { return (u16)(p->
 /* sk_state, as far as it is asked for: include/net/tcp_states.h, which programs cannot include. */
 #define SK_ESTABLISHED 1
 #define SK_SYN_SENT 2
-#define SK_CLOSE 7 /* of a connection: reset; of other sockets: not connected */
+#define SK_CLOSE 7 /* of a connection: reset, or ended on both sides; of other sockets: not connected */
 #define SK_CLOSE_WAIT 8
 
 /* The epoll bits, named here because BPF code cannot include <sys/epoll.h>. */

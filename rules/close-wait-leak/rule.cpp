@@ -15,8 +15,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint8_t kCloseWait = 8;
-constexpr uint8_t kClosed = 7;  // of a connection: reset, or ended on both sides
 constexpr uint32_t kWindows = 3;
 // By default EP203 speaks from then on; a spin that young is not yet a leak either.
 constexpr auto kSpins = static_cast<uint32_t>(kSpinReturns.defaults.production);
@@ -60,7 +58,7 @@ bool knows_and_keeps(const Entry& entry)
     if (!f.eof_at || !registered)
         return false;
     if (f.kind == FILE_TCP)
-        return entry.state.sk_state == kCloseWait || (entry.state.sk_state == kClosed && (f.flags & FILE_SHUT_WRITE));
+        return entry.state.sk_state == SK_CLOSE_WAIT || (entry.state.sk_state == SK_CLOSE && (f.flags & FILE_SHUT_WRITE));
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN);
 }
 
@@ -86,7 +84,7 @@ LastCall last_call(const file_row& f)
 bool was_reset(const Entry& entry)
 {
     const file_row& f = entry.file;
-    if (f.kind != FILE_TCP || !f.armed_at || entry.state.sk_state != kClosed)
+    if (f.kind != FILE_TCP || !f.armed_at || entry.state.sk_state != SK_CLOSE)
         return false;
     const int32_t result = last_call(f).result;
     return result == -ECONNRESET || result == -EPIPE || result == -ETIMEDOUT;
@@ -197,7 +195,7 @@ private:
             finding.subject_epoll = 0;  // it is about the file; it may be in several epolls, or in none any more
             finding.trigger.clear();
             finding.level = level;
-            finding.summary = entry->state.sk_state == kClosed && !reset ? kBothEnded : summary(level, reset);
+            finding.summary = entry->state.sk_state == SK_CLOSE && !reset ? kBothEnded : summary(level, reset);
             finding.shape = entry->key.epoll ? "still registered" : "registered nowhere any more";
             finding.count = entries.size();
             finding.fix =

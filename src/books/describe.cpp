@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 
 #include <algorithm>
 #include <iterator>
@@ -18,7 +19,9 @@ constexpr const char* kKindNames[FILE_KINDS] = {"unknown", "tcp",     "listener"
                                                 "eventfd", "timerfd", "signalfd", "epoll",    "other",  "socket",
                                                 "unknown", "inotify", "pidfd",    "terminal", "netlink"};
 
-// include/net/tcp_states.h
+static_assert(SK_ESTABLISHED == TCP_ESTABLISHED && SK_SYN_SENT == TCP_SYN_SENT && SK_CLOSE == TCP_CLOSE &&
+              SK_CLOSE_WAIT == TCP_CLOSE_WAIT);
+// By number, as <netinet/tcp.h> has them, and one that the kernel keeps to itself.
 constexpr const char* kTcpStates[] = {"",          "ESTABLISHED", "SYN_SENT",    "SYN_RECV",   "FIN_WAIT1",
                                       "FIN_WAIT2", "TIME_WAIT",   "CLOSE",       "CLOSE_WAIT", "LAST_ACK",
                                       "LISTEN",    "CLOSING",     "NEW_SYN_RECV"};
