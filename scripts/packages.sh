@@ -16,6 +16,8 @@ REAL_PACKAGES=(memcached haproxy lighttpd apache2-bin mosquitto syslog-ng-core u
     golang-go cargo librust-tokio-dev libevent-dev libuv1-dev libasio-dev openjdk-17-jdk-headless libnetty-java)
 # What ./dev lint runs; where it cannot be installed, lint says so and does without.
 LINT_PACKAGES=(clang-format clang-tidy cppcheck shellcheck)
+# What draws docs/pictures.
+PICTURE_PACKAGES=(tmux aha chromium-headless-shell fonts-dejavu-core)
 # What ./dev package needs, and what tests its results.
 PACKAGE_PACKAGES=(scdoc umoci dpkg-dev file)
 PACKAGE_TEST_PACKAGES=(lintian mandoc man-db crun runc zsh fish bash-completion make curl python3-yaml)
@@ -82,12 +84,16 @@ install_packages() {
     done
 }
 
-# All that is needed; with `build`, `lint` or `package`, only what these need.
+# All that is needed; with `build`, `lint`, `pictures` or `package`, only what these need.
 setup() {
     local missing wanted=("${BUILD_PACKAGES[@]}") tools=("${BUILD_TOOLS[@]}")
     case ${1:-all} in
         build) ;;
         lint) wanted+=("${LINT_PACKAGES[@]}") ;;
+        pictures)
+            wanted+=("${PICTURE_PACKAGES[@]}")
+            tools+=(tmux aha)
+            ;;
         package)
             wanted+=("${PACKAGE_PACKAGES[@]}")
             tools+=(scdoc umoci dpkg-deb dpkg-shlibdeps)
