@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,16 +17,16 @@ sys.path.insert(0, str(ROOT / "tests/formats"))
 import browser  # noqa: E402
 
 TOOL = "build/epaudit"
-DEMO = "build/demo_bugs/busy-epollout/bug"
+DEMO = "/srv/publisher"  # in a /srv of its own
 OUT = ROOT / "docs/pictures"
 COLUMNS, WIDTH = 104, 960
 
 
 class Terminal:
-    """A terminal of its own, in which one command runs."""
+    """A terminal of its own, in which one command runs. Its server is its own as well: the one before may still be ending."""
 
     def __init__(self, directory, rows, words):
-        self.tmux = ["tmux", "-S", f"{directory}/tmux", "-f", "/dev/null"]
+        self.tmux = ["tmux", "-S", tempfile.mktemp(dir=directory), "-f", "/dev/null"]
         command = "; ".join([shlex.join(words), "tput civis", "read -r _"])
         environment = {**os.environ, "PS1": "$ ", "LC_ALL": "C.UTF-8"}
         subprocess.run([*self.tmux, "new-session", "-d", "-x", str(COLUMNS), "-y", str(rows), "sh", "-c", command], cwd=ROOT,
@@ -62,12 +63,12 @@ def draw(chromium, page, name, width, height=None):
     chromium.open(page, width, "light")
     tall = height or int(chromium.evaluate("Math.ceil(document.body.getBoundingClientRect().bottom) + 16"))
     chromium.call("Emulation.setDeviceMetricsOverride", width=width, height=tall, deviceScaleFactor=1, mobile=False)
-    chromium.screenshot(OUT / f"{name}.png")
+    chromium.screenshot(OUT / f"{name}.png", beyond=False)
 
 
 @contextlib.contextmanager
 def demo():
-    process = subprocess.Popen([DEMO, "--seconds", "60"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([DEMO, "--seconds", "60"], cwd="/srv", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process.pid
     finally:
@@ -77,13 +78,14 @@ def demo():
 
 def main():
     OUT.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "build/demo_bugs/busy-epollout/bug", DEMO)
     with tempfile.TemporaryDirectory() as directory, browser.Browser() as chromium:
         page = pathlib.Path(directory) / "page.html"
         subprocess.run([TOOL, "run", "--quiet", "--format", f"html={page}", "--", DEMO, "--seconds", "4"], cwd=ROOT, check=False)
         draw(chromium, page, "page", 1100, 900)
-        with Terminal(directory, 44, [TOOL, "run", "--quiet", "--", DEMO, "--seconds", "3"]) as terminal:
+        with Terminal(directory, 62, [TOOL, "run", "--quiet", "--", DEMO, "--seconds", "3"]) as terminal:
             terminal.wait_for("verdict")
-            draw_terminal(chromium, directory, "report", "sudo epaudit run -- ./publisher --seconds 3", terminal.screen())
+            draw_terminal(chromium, directory, "report", f"sudo epaudit run -- {DEMO} --seconds 3", terminal.screen())
         with demo() as pid:
             with Terminal(directory, 30, [TOOL, "inspect", "-p", str(pid)]) as terminal:
                 terminal.wait_for("registrations")

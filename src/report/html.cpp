@@ -88,7 +88,7 @@ private:
         const size_t found = verdict_.shown.size();
         card(grouped(found), found == 1 ? "finding" : "findings");
         card(seconds_text(seen_.seconds), "observed");
-        card(grouped(seen_.postings), "postings");
+        card(grouped(seen_.postings), "events");
         card(grouped(seen_.epolls), seen_.epolls == 1 ? "epoll instance" : "epoll instances");
         card(grouped(seen_.registrations), seen_.registrations == 1 ? "registration" : "registrations");
         card(seen_.complete() ? "complete" : "incomplete", "data");

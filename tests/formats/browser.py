@@ -145,8 +145,9 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"])
         return answer["result"]["value"]
 
-    def screenshot(self, path):
-        image = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    def screenshot(self, path, beyond=True):
+        """Of the whole page, or of what the window shows of it."""
+        image = self.call("Page.captureScreenshot", captureBeyondViewport=beyond)
         with open(path, "wb") as file:
             file.write(base64.b64decode(image["data"]))
 
