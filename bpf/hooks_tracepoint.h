@@ -14,7 +14,6 @@
 
 #include "calls.h"
 #include "naps.h"
-#include "quiet_calls.h"
 
 enum { CALLS_EXIT = 0, CALLS_ENTER = 1 };
 
@@ -23,21 +22,16 @@ static __always_inline u8 class_of(struct pt_regs* regs)
     return class_of_number(call_number(regs)); /* -1 in the exit of rt_sigreturn: registers of the interrupted call */
 }
 
-/* Does a watched process make this call, by the numbers of the native table? As how_watched(). */
-static __always_inline u32 concerns_us(u64 ids)
+/* Does a watched process make this call, by the numbers of the native table? */
+static __always_inline bool concerns_us(u64 ids)
 {
-    u32 how = how_watched(ids >> 32);
-    if (how && is_compat(current_task())) {
+    if (!has_row(ids >> 32))
+        return false;
+    if (is_compat(current_task())) {
         books_stat(NULL, STAT_COMPAT_CALLS);
-        return 0;
+        return false;
     }
-    return how;
-}
-
-static __always_inline bool call_matters(u32 how, u8 class, struct pt_regs* regs, s64 result)
-{
-    return !(how & QUIET) ||
-           quiet_call_matters(class, call_argument0(regs), call_argument1(regs), call_argument2(regs), result);
+    return true;
 }
 
 static __always_inline void call_exits(u32 slot, struct pt_regs* regs, long result)
@@ -46,8 +40,7 @@ static __always_inline void call_exits(u32 slot, struct pt_regs* regs, long resu
     if (!class)
         return;
     u64 ids = current_ids();
-    u32 how = concerns_us(ids);
-    struct call* c = how && call_matters(how, class, regs, result) ? begin_call(slot, regs, ids, result) : NULL;
+    struct call* c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
     if (c)
         post_exit(c, class);
 }
@@ -69,8 +62,7 @@ static __noinline int call_enters(u32 slot, struct pt_regs* regs)
         class != CALL_DUP3 && class != CALL_CLOSE_RANGE && !(class == CALL_WRITE && facts.wake_files) && !may_sleep)
         return 0;
     u64 ids = current_ids();
-    u32 how = concerns_us(ids);
-    if (!how)
+    if (!concerns_us(ids))
         return 0;
     struct wait_queue_head* told = NULL;
     if (class == CALL_WRITE) { /* most go to sockets, which have a tracepoint of their own */
@@ -78,7 +70,7 @@ static __noinline int call_enters(u32 slot, struct pt_regs* regs)
         if (!told && !may_sleep)
             return 0;
     }
-    struct call* c = told || call_matters(how, class, regs, 0) ? begin_call(slot, regs, ids, 0) : NULL;
+    struct call* c = begin_call(slot, regs, ids, 0);
     if (!c)
         return 0;
     if (may_sleep)

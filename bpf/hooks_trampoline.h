@@ -14,7 +14,6 @@
 
 #include "calls.h"
 #include "naps.h"
-#include "quiet_calls.h"
 
 #if defined(__TARGET_ARCH_arm64)
 #define CALL_SYMBOL(name) "__arm64_sys_" #name
@@ -72,20 +71,11 @@ static __always_inline struct call* call_of(u64* ctx, u32 slot, u64 ids, s64 res
     return begin_call(slot, (struct pt_regs*)ctx[0], ids, result);
 }
 
-static __always_inline u32 caller_watched(u64 ids) { return may_be_watched(ids >> 32) ? how_watched(ids >> 32) : 0; }
-
-static __always_inline bool caller_matters(u32 how, u8 class, const struct call* c)
-{
-    return !(how & QUIET) ||
-           quiet_call_matters(class, c->argument[0], c->argument[1], c->argument[2], c->posting.result);
-}
-
 static __always_inline int exit_of(u64* ctx, u8 class, u32 slot)
 {
     u64 ids = current_ids();
-    u32 how = caller_watched(ids);
-    struct call* c = how ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
-    if (c && caller_matters(how, class, c))
+    struct call* c = watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
+    if (c)
         post_exit(c, class);
     return 0;
 }
@@ -165,9 +155,8 @@ int BPF_PROG(on_inet_csk_accept, struct sock* sk) { return may_sleep_on(sk, NEXT
 static __always_inline int enter_close(u64* ctx, u32 slot, u8 class)
 {
     u64 ids = current_ids();
-    u32 how = caller_watched(ids);
-    struct call* c = how ? call_of(ctx, slot, ids, 0) : NULL;
-    if (c && caller_matters(how, class, c)) {
+    struct call* c = watched(ids >> 32) ? call_of(ctx, slot, ids, 0) : NULL;
+    if (c) {
         seen(kind_of_class(class));
         if (class == CALL_CLOSE)
             post_close(c, (u32)c->argument[0]);

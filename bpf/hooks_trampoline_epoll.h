@@ -7,14 +7,11 @@
 
 /* --- the interest list ---------------------------------------------------------------------------- */
 
-/* A call on an epoll that a watched process makes, for programs that are not handed registers. */
+/* A call that a watched process makes, for programs that are not handed registers. */
 static __always_inline struct call* watched_call(u32 slot, s64 result)
 {
     u64 ids = current_ids();
-    u32 how = caller_watched(ids);
-    if (how & QUIET)
-        end_quiet(ids >> 32);
-    return how ? open_call(slot, ids, result) : NULL;
+    return watched(ids >> 32) ? open_call(slot, ids, result) : NULL;
 }
 
 static __always_inline int created(long result, u32 slot)

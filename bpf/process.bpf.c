@@ -37,8 +37,6 @@ static __always_inline int process_forks(struct task_struct* parent, struct task
         count_in_crowd(child_tgid, -1);
     if (error)
         books_stat(NULL, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : STAT_PROCESSES_FULL);
-    else if (is_quiet(parent_tgid, known))
-        begin_quiet(child_tgid, &row);
     inherit_python(parent_tgid, child_tgid);
     __sync_fetch_and_add(&facts.processes_changed, 1);
     return 0;
@@ -64,7 +62,7 @@ int BPF_PROG(on_sched_process_fork_twin, struct task_struct* parent, struct task
 #define EXEC_STRETCH 32
 _Static_assert(EXEC_WORDS % EXEC_STRETCH == 0, "stretches are whole");
 
-/* Is it an epoll? Global: so it is verified once, not once per descriptor. */
+/* Global: so it is verified once, not once per descriptor. */
 __noinline int exec_keeps(u32 fd)
 {
     u64 ids = current_ids();
@@ -84,7 +82,7 @@ __noinline int exec_keeps(u32 fd)
     struct process_row* heir = bpf_map_lookup_elem(&process_rows, &tgid);
     if (heir)
         remember_heir(heir, current_task(), epoll, (s32)fd);
-    return 1;
+    return 0;
 }
 
 static __always_inline u64 open_fds(struct task_struct* task, u32 word)
@@ -98,25 +96,23 @@ static __always_inline u64 open_fds(struct task_struct* task, u32 word)
 __noinline int exec_keeps_of(u32 word)
 {
     u64 bits = open_fds(current_task(), word);
-    int epolls = 0;
     for (u32 bit = 0; bit < 64; bit++)
         if (bits >> bit & 1)
-            epolls |= exec_keeps(word * 64 + bit);
-    return epolls;
+            exec_keeps(word * 64 + bit);
+    return 0;
 }
 
 /* Global as well: each turn of a loop is walked through by the verifier, and two loops of 32 turns are 64, not 1024. */
 __noinline int exec_keeps_stretch(u32 first, u32 words)
 {
     struct task_struct* task = current_task();
-    int epolls = 0;
     for (u32 i = 0; i < EXEC_STRETCH; i++) {
         if (first + i >= words)
             break;
         if (open_fds(task, first + i))
-            epolls |= exec_keeps_of(first + i);
+            exec_keeps_of(first + i);
     }
-    return epolls;
+    return 0;
 }
 
 /* User space is woken: the interpreter of a Python program is to be known before it makes its first calls. */
@@ -150,19 +146,14 @@ static __always_inline int process_execs(struct task_struct* task, u32 old_tid)
     meet_program(task, row, tgid);
     forget_python(tgid);
     tell_of_exec(tgid);
-    int epolls = 0;
     u32 words = (BPF_CORE_READ(task, files, fdt, max_fds) + 63) / 64;
     for (u32 first = 0; first < EXEC_WORDS; first += EXEC_STRETCH) {
         if (first >= words)
             break;
-        epolls |= exec_keeps_stretch(first, words);
+        exec_keeps_stretch(first, words);
     }
     if (words > EXEC_WORDS)
         books_stat(NULL, STAT_EXEC_BEYOND);
-    if (epolls || words > EXEC_WORDS)
-        end_quiet(tgid);
-    else
-        begin_quiet(tgid, row);
     return 0;
 }
 
@@ -197,7 +188,6 @@ static __always_inline int process_exits(struct task_struct* task)
     record_gone(RECORD_THREAD_GONE, 0, 0, (s32)tid);
     if (last) {
         forget_python(tgid);
-        end_quiet(tgid);
         books_stat(NULL, STAT_CALLS + POSTING_EXIT);
         ask_heir(task, row, tgid, 0);
         if (!bpf_map_delete_elem(&process_rows, &tgid))

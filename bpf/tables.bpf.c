@@ -11,7 +11,6 @@ struct epoll_table epoll_rows SEC(".maps");
 struct thread_table thread_rows SEC(".maps");
 struct index_table index_rows SEC(".maps");
 struct process_table process_rows SEC(".maps");
-struct quiet_table quiet_processes SEC(".maps");
 struct answer_table answers SEC(".maps");
 struct stat_table stats SEC(".maps");
 struct buried_table buried SEC(".maps");

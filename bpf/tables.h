@@ -278,11 +278,7 @@ static __always_inline void count_in_crowd(u32 tgid, u32 by)
     __sync_fetch_and_add(&crowd[tgid & (CROWD_SLOTS - 1)], by);
 }
 
-#include "quiet.h"
-
-enum watching { WATCHED = 1, QUIET = 2 };
-
-/* The last answer of how_watched() on each CPU: tgid << 32 | generation << 2 | answer, so that one store changes it. */
+/* The last answer of has_row() on each CPU: tgid << 32 | generation << 1 | answer, so that one store changes it. */
 struct answer_table {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, 1);
@@ -291,22 +287,19 @@ struct answer_table {
 };
 extern struct answer_table answers SEC(".maps");
 
-/* Is the process watched, and are its calls such as we can read? A busy CPU asks about the same process again and again.
- * 0, WATCHED, or WATCHED | QUIET. */
-static __always_inline u32 how_watched(u32 tgid)
+/* Is the process watched, and are its calls such as we can read? A busy CPU asks about the same process again and again. */
+static __always_inline bool has_row(u32 tgid)
 {
     u32 zero = 0;
-    u64 asked = (u64)tgid << 32 | ((u64)facts.processes_changed & 0x3fffffff) << 2;
+    u64 asked = (u64)tgid << 32 | ((u64)facts.processes_changed & 0x7fffffff) << 1;
     u64* known = bpf_map_lookup_elem(&answers, &zero);
-    u64 last = known ? *known : 0;
-    if ((last & ~3ULL) == asked)
-        return last & 3;
+    if (known && (*known & ~1ULL) == asked)
+        return *known & 1;
     const struct process_row* row = bpf_map_lookup_elem(&process_rows, &tgid);
-    u32 how = !row || (row->flags & PROCESS_UNSEEN) ? 0 : is_quiet(tgid, row) ? WATCHED | QUIET : WATCHED;
+    bool yes = row && !(row->flags & PROCESS_UNSEEN);
     if (known)
-        *known = asked | how;
-    return how;
+        *known = asked | yes;
+    return yes;
 }
 
-static __always_inline bool has_row(u32 tgid) { return how_watched(tgid); }
 static __always_inline bool watched(u32 tgid) { return may_be_watched(tgid) && has_row(tgid); }

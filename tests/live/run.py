@@ -13,7 +13,6 @@ import differential
 import interest
 import languages
 import pythons
-import quiet
 import lives
 import loading
 import manners
@@ -46,7 +45,6 @@ manners.register(suite)
 lives.register(suite)
 loading.register(suite)
 places.register(suite)
-quiet.register(suite)
 readers.register(suite)
 reports.register(suite)
 rings.register(suite)

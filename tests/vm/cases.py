@@ -9,7 +9,6 @@ import agreement
 import demos
 import differential
 import languages
-import quiet
 import servers
 import source_lines
 from harness import Final, Outcome, Skip, check, expectations
@@ -223,11 +222,6 @@ def whose(alarm=None):
     return judge
 
 
-def seen_all_the_same(call):
-    """A role of tests/live/quiet.cpp: the child has no epoll, and its calls matter to its parent's."""
-    return lambda record: quiet.all_seen(outcome(record), call)
-
-
 def ring(alarm=None):
     """A role of tests/live/rings.cpp, as whose(); where io_uring does not tell what it did, that is said."""
     def judge(record):
@@ -388,9 +382,6 @@ def plan(missing, only=(), cpus=1, label=""):
         Case("whose", "whose/dispatcher", "dispatcher 40", whose()),
         Case("whose", "whose/shared", "shared 5", whose("EP202"), busy=True),
         Case("whose", "whose/ranges", "ranges 1", whose("EP303"), busy=True),
-        Case("watched", "quiet/own", f"/bin/quiet own {quiet.READS}", lambda record: quiet.unseen(outcome(record))),
-        *(Case("watched", f"quiet/{role}", f"/bin/quiet {role} {quiet.READS}", seen_all_the_same(call))
-          for role, call in (("registered", "read"), ("sent", "read"), ("epoll", "epoll_wait"))),
         *(Case("watched", f"rings/{role}", f"/bin/rings {role}", ring(alarm), busy=bool(alarm)) for role, alarm in (
             ("rearm", None), ("edges", None), ("churn", None), ("ghost", "EP303"))),
         Case("watched", "python", "/usr/bin/python3 -S /srv/lines.py output 6", python_line, busy=True),
