@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that can watch a process here, epaudit among it: start, be sure it watches, end."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -45,7 +46,11 @@ def cpu_ns(pid):
 
 def measures(pid):
     """Does it have the kernel add up how long probes run?"""
-    return any("bpf-stats" in os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd"))
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if "bpf-stats" in os.readlink(link):
+                return True
+    return False
 
 
 def need(program):
