@@ -58,7 +58,8 @@ bool knows_and_keeps(const Entry& entry)
     if (!f.eof_at || !registered)
         return false;
     if (f.kind == FILE_TCP)
-        return entry.state.sk_state == SK_CLOSE_WAIT || (entry.state.sk_state == SK_CLOSE && (f.flags & FILE_SHUT_WRITE));
+        return entry.state.sk_state == SK_CLOSE_WAIT ||
+               (entry.state.sk_state == SK_CLOSE && (f.flags & FILE_SHUT_WRITE));
     return f.kind == FILE_UNIX && (entry.state.flags & STATE_STREAM) && (entry.state.flags & STATE_RCV_SHUTDOWN);
 }
 

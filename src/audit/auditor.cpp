@@ -117,14 +117,13 @@ bool Auditor::set(std::string_view rule, const std::string& name, double value, 
 
 void Auditor::look(const Snapshot& books)
 {
-    std::vector<Finding> said;
     for (Slot& slot : slots_) {
-        if (slot.on)
-            slot.rule->audit(books, slot.settings, said);
-    }
-    for (Finding& finding : said) {
-        const Slot* slot = find(finding.rule);
-        kept_.keep(std::move(finding), slot ? &slot->rule->info() : nullptr, books);
+        if (!slot.on)
+            continue;
+        std::vector<Finding> said;
+        slot.rule->audit(books, slot.settings, said);
+        for (Finding& finding : said)
+            kept_.keep(std::move(finding), &slot.rule->info(), books);
     }
     if (books.call_sites)
         add_stacks(books);
