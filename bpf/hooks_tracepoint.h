@@ -14,6 +14,7 @@
 
 #include "calls.h"
 #include "naps.h"
+#include "noticed.h"
 
 enum { CALLS_EXIT = 0, CALLS_ENTER = 1 };
 
@@ -23,15 +24,21 @@ static __always_inline u8 class_of(struct pt_regs* regs)
 }
 
 /* Does a watched process make this call, by the numbers of the native table? */
-static __always_inline bool concerns_us(u64 ids)
+static __always_inline u32 concerns_us(u64 ids)
 {
-    if (!has_row(ids >> 32))
-        return false;
-    if (is_compat(current_task())) {
+    u32 how = how_watched(ids >> 32);
+    if (how == WATCHED && is_compat(current_task())) {
         books_stat(NULL, STAT_COMPAT_CALLS);
-        return false;
+        return NOT_WATCHED;
     }
-    return true;
+    return how;
+}
+
+/* One that is noticed only. Whether it is a 32-bit call is asked of the few that may matter. */
+static __always_inline bool noticed_exit_matters(struct pt_regs* regs, u8 class, u64 ids, s64 result)
+{
+    return noticed_may_matter(class) && !is_compat(current_task()) &&
+           noticed_matters(class, ids, call_argument1(regs), result);
 }
 
 static __always_inline void call_exits(u32 slot, struct pt_regs* regs, long result)
@@ -40,7 +47,10 @@ static __always_inline void call_exits(u32 slot, struct pt_regs* regs, long resu
     if (!class)
         return;
     u64 ids = current_ids();
-    struct call* c = concerns_us(ids) ? begin_call(slot, regs, ids, result) : NULL;
+    u32 how = concerns_us(ids);
+    if (!how || (how == NOTICED && !noticed_exit_matters(regs, class, ids, result)))
+        return;
+    struct call* c = begin_call(slot, regs, ids, result);
     if (c)
         post_exit(c, class);
 }
@@ -62,8 +72,16 @@ static __noinline int call_enters(u32 slot, struct pt_regs* regs)
         class != CALL_DUP3 && class != CALL_CLOSE_RANGE && !(class == CALL_WRITE && facts.wake_files) && !may_sleep)
         return 0;
     u64 ids = current_ids();
-    if (!concerns_us(ids))
+    u32 how = concerns_us(ids);
+    if (!how)
         return 0;
+    if (how == NOTICED) {
+        if (!(is_call_on_epoll(class) || class == CALL_WRITE) || is_compat(current_task()))
+            return 0;
+        may_sleep = false;
+        if (class != CALL_WRITE)
+            watch_from_now_on(ids);
+    }
     struct wait_queue_head* told = NULL;
     if (class == CALL_WRITE) { /* most go to sockets, which have a tracepoint of their own */
         told = told_by_write(file_of_fd(current_task(), (u32)call_argument0(regs)));

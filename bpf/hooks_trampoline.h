@@ -14,6 +14,7 @@
 
 #include "calls.h"
 #include "naps.h"
+#include "noticed.h"
 
 #if defined(__TARGET_ARCH_arm64)
 #define CALL_SYMBOL(name) "__arm64_sys_" #name
@@ -74,8 +75,11 @@ static __always_inline struct call* call_of(u64* ctx, u32 slot, u64 ids, s64 res
 static __always_inline int exit_of(u64* ctx, u8 class, u32 slot)
 {
     u64 ids = current_ids();
-    struct call* c = watched(ids >> 32) ? call_of(ctx, slot, ids, (s64)ctx[1]) : NULL;
-    if (c)
+    u32 how = how_watched_if_at_all(ids >> 32);
+    if (!how || (how == NOTICED && !noticed_may_matter(class)))
+        return 0;
+    struct call* c = call_of(ctx, slot, ids, (s64)ctx[1]);
+    if (c && (how == WATCHED || noticed_matters(class, ids, c->argument[1], c->posting.result)))
         post_exit(c, class);
     return 0;
 }

@@ -7,11 +7,14 @@
 
 /* --- the interest list ---------------------------------------------------------------------------- */
 
-/* A call that a watched process makes, for programs that are not handed registers. */
+/* A call on an epoll that a watched process makes, for programs that are not handed registers. */
 static __always_inline struct call* watched_call(u32 slot, s64 result)
 {
     u64 ids = current_ids();
-    return watched(ids >> 32) ? open_call(slot, ids, result) : NULL;
+    u32 how = how_watched_if_at_all(ids >> 32);
+    if (how == NOTICED)
+        watch_from_now_on(ids);
+    return how ? open_call(slot, ids, result) : NULL;
 }
 
 static __always_inline int created(long result, u32 slot)

@@ -68,7 +68,7 @@ int on_inspect_epolls(struct bpf_iter__task_file* ctx)
 {
     struct task_struct* task = ctx->task;
     struct file* file = ctx->file;
-    if (!task || !file || !has_row(tgid_of(task)) || !is_epoll(file))
+    if (!task || !file || how_watched(tgid_of(task)) != WATCHED || !is_epoll(file))
         return 0;
     struct inspect_epoll out = {.kind = INSPECT_EPOLL, .fd = (s32)ctx->fd};
     out.tgid = tgid_of(task);

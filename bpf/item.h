@@ -50,6 +50,13 @@ static __always_inline struct epitem* next_item(struct item_walk* w)
 }
 
 /* A walk that a function of its own goes on with: where it is, is a number there. */
+static __always_inline bool in_an_epoll(struct file* file)
+{
+    struct item_walk w;
+    walk_items(&w, file);
+    return w.at && w.at != w.end;
+}
+
 static __always_inline void walk_on(struct item_walk* w, u64 file, u64 at)
 {
     walk_items(w, (struct file*)file);

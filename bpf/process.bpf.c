@@ -11,6 +11,7 @@
 #include "call.h"
 #include "ledger.h"
 #include "heir.h"
+#include "noticed.h"
 
 /* Marks of these hooks (twins.h): beyond the slots of the calls. */
 enum { PROCESS_FORKS = CALL_ROWS, PROCESS_EXECS, PROCESS_EXITS };
@@ -62,13 +63,15 @@ int BPF_PROG(on_sched_process_fork_twin, struct task_struct* parent, struct task
 #define EXEC_STRETCH 32
 _Static_assert(EXEC_WORDS % EXEC_STRETCH == 0, "stretches are whole");
 
-/* Global: so it is verified once, not once per descriptor. */
+/* Does the new program hold an epoll under this number, or a file that is in somebody's? Global: so it is verified once, not
+ * once per descriptor. */
 __noinline int exec_keeps(u32 fd)
 {
     u64 ids = current_ids();
-    u64 epoll = epoll_of_fd(current_task(), fd);
+    struct file* file = file_of_fd(current_task(), fd);
+    u64 epoll = is_epoll(file) ? (u64)READ(file, private_data) : 0;
     if (!epoll)
-        return 0;
+        return file && in_an_epoll(file);
     struct posting p = {};
     p.time = bpf_ktime_get_ns();
     p.kind = POSTING_EXEC;
@@ -82,7 +85,7 @@ __noinline int exec_keeps(u32 fd)
     struct process_row* heir = bpf_map_lookup_elem(&process_rows, &tgid);
     if (heir)
         remember_heir(heir, current_task(), epoll, (s32)fd);
-    return 0;
+    return 1;
 }
 
 static __always_inline u64 open_fds(struct task_struct* task, u32 word)
@@ -96,23 +99,25 @@ static __always_inline u64 open_fds(struct task_struct* task, u32 word)
 __noinline int exec_keeps_of(u32 word)
 {
     u64 bits = open_fds(current_task(), word);
+    int kept = 0;
     for (u32 bit = 0; bit < 64; bit++)
         if (bits >> bit & 1)
-            exec_keeps(word * 64 + bit);
-    return 0;
+            kept |= exec_keeps(word * 64 + bit);
+    return kept;
 }
 
 /* Global as well: each turn of a loop is walked through by the verifier, and two loops of 32 turns are 64, not 1024. */
 __noinline int exec_keeps_stretch(u32 first, u32 words)
 {
     struct task_struct* task = current_task();
+    int kept = 0;
     for (u32 i = 0; i < EXEC_STRETCH; i++) {
         if (first + i >= words)
             break;
         if (open_fds(task, first + i))
-            exec_keeps_of(first + i);
+            kept |= exec_keeps_of(first + i);
     }
-    return 0;
+    return kept;
 }
 
 /* User space is woken: the interpreter of a Python program is to be known before it makes its first calls. */
@@ -146,14 +151,16 @@ static __always_inline int process_execs(struct task_struct* task, u32 old_tid)
     meet_program(task, row, tgid);
     forget_python(tgid);
     tell_of_exec(tgid);
+    int kept = 0;
     u32 words = (BPF_CORE_READ(task, files, fdt, max_fds) + 63) / 64;
     for (u32 first = 0; first < EXEC_WORDS; first += EXEC_STRETCH) {
         if (first >= words)
             break;
-        exec_keeps_stretch(first, words);
+        kept |= exec_keeps_stretch(first, words);
     }
     if (words > EXEC_WORDS)
         books_stat(NULL, STAT_EXEC_BEYOND);
+    set_noticed(row, !kept && words <= EXEC_WORDS);
     return 0;
 }
 

@@ -91,9 +91,10 @@ struct process_row {
 };
 
 enum process_flag {
-    PROCESS_FOLLOW = 1, /* children are watched too */
-    PROCESS_32BIT = 2,  /* its calls are not looked at (abi.h) */
-    PROCESS_NEW = 4,    /* nor are these yet: that the number is still its own is to be seen (LiveCapture::watch()) */
+    PROCESS_FOLLOW = 1,  /* children are watched too */
+    PROCESS_32BIT = 2,   /* its calls are not looked at (abi.h) */
+    PROCESS_NEW = 4,     /* nor are these yet: that the number is still its own is to be seen (LiveCapture::watch()) */
+    PROCESS_NOTICED = 8, /* it has no epoll, and few of its calls are looked at (noticed.h) */
 };
 #define PROCESS_UNSEEN (PROCESS_32BIT | PROCESS_NEW)
 

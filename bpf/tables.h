@@ -278,7 +278,9 @@ static __always_inline void count_in_crowd(u32 tgid, u32 by)
     __sync_fetch_and_add(&crowd[tgid & (CROWD_SLOTS - 1)], by);
 }
 
-/* The last answer of has_row() on each CPU: tgid << 32 | generation << 1 | answer, so that one store changes it. */
+enum watching { NOT_WATCHED = 0, WATCHED = 1, NOTICED = 2 };
+
+/* The last answer of how_watched() on each CPU: tgid << 32 | generation << 2 | answer, so that one store changes it. */
 struct answer_table {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, 1);
@@ -288,18 +290,22 @@ struct answer_table {
 extern struct answer_table answers SEC(".maps");
 
 /* Is the process watched, and are its calls such as we can read? A busy CPU asks about the same process again and again. */
-static __always_inline bool has_row(u32 tgid)
+static __always_inline u32 how_watched(u32 tgid)
 {
     u32 zero = 0;
-    u64 asked = (u64)tgid << 32 | ((u64)facts.processes_changed & 0x7fffffff) << 1;
+    u64 asked = (u64)tgid << 32 | ((u64)facts.processes_changed & 0x3fffffff) << 2;
     u64* known = bpf_map_lookup_elem(&answers, &zero);
-    if (known && (*known & ~1ULL) == asked)
-        return *known & 1;
+    if (known && (*known & ~3ULL) == asked)
+        return *known & 3;
     const struct process_row* row = bpf_map_lookup_elem(&process_rows, &tgid);
-    bool yes = row && !(row->flags & PROCESS_UNSEEN);
+    u32 how = !row || (row->flags & PROCESS_UNSEEN) ? NOT_WATCHED : row->flags & PROCESS_NOTICED ? NOTICED : WATCHED;
     if (known)
-        *known = asked | yes;
-    return yes;
+        *known = asked | how;
+    return how;
 }
 
-static __always_inline bool watched(u32 tgid) { return may_be_watched(tgid) && has_row(tgid); }
+static __always_inline u32 how_watched_if_at_all(u32 tgid)
+{
+    return may_be_watched(tgid) ? how_watched(tgid) : NOT_WATCHED;
+}
+static __always_inline bool watched(u32 tgid) { return how_watched_if_at_all(tgid) == WATCHED; }

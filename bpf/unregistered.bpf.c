@@ -26,13 +26,6 @@ struct asked_table asked_sockets SEC(".maps");
 /* It only lives on stacks; this makes its layout part of the object, where a test looks it up. */
 const struct unregistered_socket* unregistered_socket_layout;
 
-static __always_inline bool in_an_epoll(struct file* file)
-{
-    struct item_walk w;
-    walk_items(&w, file);
-    return w.at && w.at != w.end;
-}
-
 /* bytes_received counts the FIN, as rcv_nxt does. */
 static __always_inline bool tcp_touched(struct sock* sk)
 {

@@ -46,6 +46,9 @@ live_program(unregistered live/unregistered.cpp)
 # The roles of tests/live/whose.py.
 live_program(whose live/whose.cpp)
 
+# The roles of tests/live/noticed.py.
+live_program(noticed live/noticed.cpp)
+
 # The roles of tests/live/rings.py. Linked as an archive, for guests that have no shared libraries.
 find_library(LIBURING_ARCHIVE NAMES liburing.a REQUIRED)
 add_executable(epaudit_rings live/rings.cpp)

@@ -37,6 +37,48 @@ RunOptions with_source_text(RunOptions options)
     return options;
 }
 
+// It stands before its first instruction.
+Result<ProcessHandle> watch_from_birth(LiveCapture& live, const Command& child)
+{
+    auto process = ProcessHandle::open(static_cast<uint32_t>(child.pid()));
+    auto watched = process ? live.watch(*process, true) : Result<bool>(false);
+    if (!watched)
+        return watched.error();
+    if (!*watched)
+        return observe_error("the command ended before it began");
+    return std::move(*process);
+}
+
+Result<int> watch_command(Session& session, const RunOptions& options, Command& child)
+{
+    LiveCapture& live = session.live();
+    auto process = watch_from_birth(live, child);
+    if (!process)
+        return process.error();
+    const uint32_t pid = process->pid();
+    if (auto ok = session.begin(options.command, {pid}); !ok)
+        return ok.error();
+    live.seeded();  // CMD has no past
+    if (auto ok = child.go(); !ok)
+        return ok.error();
+    live.learn_process(pid);  // it has become CMD
+
+    auto over = [&] { return child.reap(false) && (!options.wait_all || live.watched().empty()); };
+    const std::vector<int> gone = process->pidfd() >= 0 ? std::vector<int>{process->pidfd()} : std::vector<int>{};
+    auto end = session.observe(gone, over);
+    if (!end)
+        return end.error();
+    const bool own_end = *end == Session::End::kTarget;
+    if (const size_t left = live.watched().size(); own_end && left)
+        session.note(left_running_text(left));
+    if (auto ok = session.finish(); !ok)
+        return ok.error();
+    // Only now, with the hooks gone, may it be asked to end. A command that we ended says nothing by its status: the JVM makes
+    // 143 of SIGTERM, lighttpd 1.
+    const ExitStatus status = child.end();
+    return session.report(options.command, {pid}, own_end ? status : std::optional<ExitStatus>{});
+}
+
 }  // namespace
 
 Result<int> run_command(const RunOptions& given)
@@ -54,51 +96,16 @@ Result<int> run_command(const RunOptions& given)
         return run_without_bpf(options, session.error());
     if (!session)
         return session.error();
-    if (*user && !options.audit.quiet)
-        say("epaudit: the command runs as {} (--as-root: as root)\n", user->value().shown());
-    auto child = Command::start(options.command, *user);
+    auto child = start_as(*user, options);
     if (!child)
         return child.error();
     (*session)->will_end_command();
     if (*user)
         (*session)->note(fmt::format("the command ran as {}", user->value().shown()));
-    auto pid = static_cast<uint32_t>(child->pid());
-    auto process = ProcessHandle::open(pid);
-    auto watched = process ? (*session)->live().watch(*process, true) : Result<bool>(false);
-    if (watched && !*watched)
-        watched = observe_error("the command ended before it began");
-    if (!watched) {
+    auto code = watch_command(**session, options, *child);
+    if (!code)
         child->end();
-        return watched.error();
-    }
-    if (auto ok = (*session)->begin(options.command, {pid}); !ok) {
-        child->end();
-        return ok.error();
-    }
-    (*session)->live().seeded();  // CMD has no past
-    if (auto ok = child->go(); !ok)
-        return ok.error();
-    (*session)->live().learn_process(pid);  // it has become CMD
-
-    auto over = [&] { return child->reap(false) && (!options.wait_all || (*session)->live().watched().empty()); };
-    auto end = (*session)->observe(process->pidfd() >= 0 ? std::vector<int>{process->pidfd()} : std::vector<int>{},
-                                   over);
-    if (!end) {
-        child->end();
-        return end.error();
-    }
-    size_t left = (*session)->live().watched().size();
-    if (*end == Session::End::kTarget && left)
-        (*session)->note(left_running_text(left));
-    if (auto ok = (*session)->finish(); !ok) {
-        child->end();
-        return ok.error();
-    }
-    // Only now, with the hooks gone, may it be asked to end.
-    ExitStatus status = child->end();
-    // A command that we ended says nothing by its status: the JVM makes 143 of SIGTERM, lighttpd 1.
-    bool own_end = *end == Session::End::kTarget;
-    return (*session)->report(options.command, {pid}, own_end ? status : std::optional<ExitStatus>{});
+    return code;
 }
 
 }  // namespace epaudit

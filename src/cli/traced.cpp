@@ -8,7 +8,6 @@
 #include "src/books/duration.h"
 #include "src/session/log_doubts.h"
 #include "src/session/posted.h"
-#include "src/session/target.h"
 #include "src/session/tracer.h"
 #include "src/strace/import.h"
 #include "src/support/clock.h"
@@ -150,7 +149,41 @@ Result<> check_options(const AuditOptions& options)
     return Done{};
 }
 
+// The command stands before its first instruction.
+Result<int> trace_command(PostedSession& session, const RunOptions& options, const Report& about_it,
+                          std::unique_ptr<Tracer> tracer, Command& child)
+{
+    const auto pid = static_cast<uint32_t>(child.pid());
+    Traced traced(options.audit, session, std::move(tracer));
+    if (auto ok = traced.begin(about_it); !ok)
+        return ok.error();
+    if (auto ok = child.go(); !ok)
+        return ok.error();
+    const End end = traced.read([&] { return !options.wait_all && child.reap(false); });
+
+    Report report = about_it;
+    std::vector<InconclusiveReason> reasons;
+    if (!traced.asked() && !child.reap(false) && ProcessHandle::open(pid))
+        reasons.push_back(ended_early());
+    if (const size_t left = traced.let_go(); left && end == End::kTarget)
+        report.observation.notes.push_back(left_running_text(left));
+    const ExitStatus status = child.end();
+    if (end == End::kTarget) {  // a command that we ended says nothing by its status
+        report.child.emplace();
+        report.child->exit_status = status.signalled ? 0 : status.code;
+        report.child->signal = status.signalled ? status.code : 0;
+    }
+    return traced.report(std::move(report), std::move(reasons));
+}
+
 }  // namespace
+
+Result<Command> start_as(const std::optional<Caller>& user, const RunOptions& options)
+{
+    if (user && !options.audit.quiet)
+        say("epaudit: the command runs as {} (--as-root: as root)\n", user->shown());
+    return Command::start(options.command, user);
+}
 
 Result<int> run_by_strace(const RunOptions& options, const std::string& why_not_bpf)
 {
@@ -165,39 +198,17 @@ Result<int> run_by_strace(const RunOptions& options, const std::string& why_not_
     auto user = command_user(options.whom);
     if (!user)
         return user.error();
-    if (*user && !options.audit.quiet)
-        say("epaudit: the command runs as {} (--as-root: as root)\n", user->value().shown());
-    auto child = Command::start(options.command, *user);
+    auto child = start_as(*user, options);
     if (!child)
         return child.error();
     const auto pid = static_cast<uint32_t>(child->pid());
     auto tracer = Tracer::attach(*strace, {pid});
-    if (!tracer) {
+    auto code = tracer ? trace_command(**session, options, about(options.command, {pid}, why_not_bpf),
+                                       std::move(*tracer), *child)
+                       : Result<int>(tracer.error());
+    if (!code)
         child->end();
-        return tracer.error();
-    }
-    Traced traced(options.audit, **session, std::move(*tracer));
-    if (auto ok = traced.begin(about(options.command, {pid}, why_not_bpf)); !ok) {
-        child->end();
-        return ok.error();
-    }
-    if (auto ok = child->go(); !ok)
-        return ok.error();
-    const End end = traced.read([&] { return !options.wait_all && child->reap(false); });
-
-    Report report = about(options.command, {pid}, why_not_bpf);
-    std::vector<InconclusiveReason> reasons;
-    if (!traced.asked() && !child->reap(false) && ProcessHandle::open(pid))
-        reasons.push_back(ended_early());
-    if (const size_t left = traced.let_go(); left && end == End::kTarget)
-        report.observation.notes.push_back(left_running_text(left));
-    const ExitStatus status = child->end();
-    if (end == End::kTarget) {  // a command that we ended says nothing by its status
-        report.child.emplace();
-        report.child->exit_status = status.signalled ? 0 : status.code;
-        report.child->signal = status.signalled ? status.code : 0;
-    }
-    return traced.report(std::move(report), std::move(reasons));
+    return code;
 }
 
 Result<int> attach_by_strace(const AttachOptions& options)

@@ -16,6 +16,7 @@ import pythons
 import lives
 import loading
 import manners
+import noticed
 import places
 import readers
 import reports
@@ -42,6 +43,7 @@ demos.register(suite)
 answers.register(suite)
 differential.register(suite)
 manners.register(suite)
+noticed.register(suite)
 lives.register(suite)
 loading.register(suite)
 places.register(suite)

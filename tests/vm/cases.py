@@ -9,6 +9,7 @@ import agreement
 import demos
 import differential
 import languages
+import noticed
 import servers
 import source_lines
 from harness import Final, Outcome, Skip, check, expectations
@@ -222,6 +223,11 @@ def whose(alarm=None):
     return judge
 
 
+def seen_all_the_same(call):
+    """A role of tests/live/noticed.cpp: the child had no epoll, and its calls matter to its parent's."""
+    return lambda record: noticed.all_seen(outcome(record), call)
+
+
 def ring(alarm=None):
     """A role of tests/live/rings.cpp, as whose(); where io_uring does not tell what it did, that is said."""
     def judge(record):
@@ -382,6 +388,9 @@ def plan(missing, only=(), cpus=1, label=""):
         Case("whose", "whose/dispatcher", "dispatcher 40", whose()),
         Case("whose", "whose/shared", "shared 5", whose("EP202"), busy=True),
         Case("whose", "whose/ranges", "ranges 1", whose("EP303"), busy=True),
+        Case("watched", "noticed/own", f"/bin/noticed own {noticed.READS}", lambda record: noticed.unseen(outcome(record))),
+        *(Case("watched", f"noticed/{role}", f"/bin/noticed {role} {noticed.READS}", seen_all_the_same(call))
+          for role, call in (("registered", "read"), ("sent", "read"), ("epoll", "epoll_wait"))),
         *(Case("watched", f"rings/{role}", f"/bin/rings {role}", ring(alarm), busy=bool(alarm)) for role, alarm in (
             ("rearm", None), ("edges", None), ("churn", None), ("ghost", "EP303"))),
         Case("watched", "python", "/usr/bin/python3 -S /srv/lines.py output 6", python_line, busy=True),

@@ -126,6 +126,7 @@ def build(binaries, demos, nginx_config, directory):
     tree.add_busybox()
     tree.add_program(binaries / "epaudit", "bin/epaudit")
     tree.add_program(binaries / "tests/whose", "bin/whose")
+    tree.add_program(binaries / "tests/noticed", "bin/noticed")
     tree.add_program(binaries / "tests/rings", "bin/rings")
     tree.add_program(binaries / "tests/readers", "bin/readers")
     for demo in demos:
