@@ -134,21 +134,57 @@ static __always_inline void ledger_refused(struct books* b, const struct posting
         ledger_record(f, p, p->result);
 }
 
+static __always_inline void ledger_add_failed(struct books* b, struct epoll_row* e, const struct posting* p)
+{
+    ledger_count(&e->ctl_errors, 1);
+    if (ledger_failed(p->result, ERRNO_EINVAL) && (p->mask & EV_EXCLUSIVE) && p->file) {
+        struct file_row* denied = ledger_open_file(b, p);
+        if (denied) {
+            ledger_exclusive_failed(b, denied, p);
+            ledger_record(denied, p, p->result);
+        }
+    }
+    ledger_refused(b, p);
+}
+
+/* It was there when we came. */
+static __always_inline void ledger_found(struct file_row* f, struct registration_row* r, const struct posting* p)
+{
+    r->flags |= REGISTRATION_SEEDED;
+    f->flags |= FILE_SEEDED;
+    if ((p->mask & EV_ONESHOT) && !(p->mask & ~EV_PRIVATE)) { /* not even what the kernel adds to each mask is left */
+        r->flags |= REGISTRATION_FIRED;
+        r->fired_at = p->time;
+    }
+    if ((p->flags & POSTING_FULL) && !f->wrote_at && !f->out_cut_at) {
+        f->out_cut_at = p->time;
+        f->flags |= FILE_CUT_GUESSED;
+    }
+}
+
+static __always_inline void ledger_added(struct books* b, struct epoll_row* e, struct file_row* f,
+                                         struct registration_row* r, const struct posting* p)
+{
+    r->flags |= REGISTRATION_KNOWN;
+    f->armed_at = p->time;
+    ledger_came_by_itself(b, f, p);
+    if (p->mask & EV_ET)
+        r->flags |= REGISTRATION_ADDED_EDGE;
+    if (p->flags & POSTING_REFIRED) { /* by a thread that was faster than the end of this call */
+        r->flags |= REGISTRATION_FIRED;
+        r->fired_at = p->time;
+        ledger_count(&e->fired, 1);
+    }
+    ledger_record(f, p, p->mask & 0x7fff);
+}
+
 static __always_inline void ledger_add(struct books* b, const struct posting* p)
 {
     struct epoll_row* e = ledger_open_epoll(b, p);
     if (!e)
         return;
     if (p->result < 0) {
-        ledger_count(&e->ctl_errors, 1);
-        if (ledger_failed(p->result, ERRNO_EINVAL) && (p->mask & EV_EXCLUSIVE) && p->file) {
-            struct file_row* denied = ledger_open_file(b, p);
-            if (denied) {
-                ledger_exclusive_failed(b, denied, p);
-                ledger_record(denied, p, p->result);
-            }
-        }
-        ledger_refused(b, p);
+        ledger_add_failed(b, e, p);
         return;
     }
     struct file_row* f = ledger_open_file(b, p);
@@ -159,31 +195,10 @@ static __always_inline void ledger_add(struct books* b, const struct posting* p)
     struct registration_row* r = ledger_open_registration(b, p, &key);
     if (!r)
         return;
-    if (p->kind == POSTING_SEEDED) {
-        r->flags |= REGISTRATION_SEEDED;
-        f->flags |= FILE_SEEDED;
-        if ((p->mask & EV_ONESHOT) &&
-            !(p->mask & ~EV_PRIVATE)) { /* not even what the kernel adds to each mask is left */
-            r->flags |= REGISTRATION_FIRED;
-            r->fired_at = p->time;
-        }
-        if ((p->flags & POSTING_FULL) && !f->wrote_at && !f->out_cut_at) {
-            f->out_cut_at = p->time;
-            f->flags |= FILE_CUT_GUESSED;
-        }
-    } else {
-        r->flags |= REGISTRATION_KNOWN;
-        f->armed_at = p->time;
-        ledger_came_by_itself(b, f, p);
-        if (p->mask & EV_ET)
-            r->flags |= REGISTRATION_ADDED_EDGE;
-        if (p->flags & POSTING_REFIRED) { /* by a thread that was faster than the end of this call */
-            r->flags |= REGISTRATION_FIRED;
-            r->fired_at = p->time;
-            ledger_count(&e->fired, 1);
-        }
-        ledger_record(f, p, p->mask & 0x7fff);
-    }
+    if (p->kind == POSTING_SEEDED)
+        ledger_found(f, r, p);
+    else
+        ledger_added(b, e, f, r, p);
     ledger_exclusive_resolved(b, f, p);
     if (p->kind == POSTING_ADD && f->kind == FILE_TCP && p->amount == SK_SYN_SENT)
         f->flags |= FILE_CONNECTING;
@@ -221,6 +236,29 @@ static __always_inline void ledger_mod_failed(struct books* b, struct epoll_row*
 }
 
 /* Returns the row of what was changed; NULL: nothing was. */
+static __always_inline void ledger_data_changed(struct books* b, struct epoll_row* e, struct registration_row* r,
+                                                const struct registration_key* key, const struct posting* p)
+{
+    ledger_index_remove(b, key, r->data);
+    ledger_evict_dead(b, key->epoll, p->data, key);
+    ledger_index_add(b, key, p->data);
+    r->data = p->data;
+    e->removed_at = p->time;
+    ledger_unknown_explained(e, p->data, p->time);
+}
+
+static __always_inline void ledger_mask_changed(struct registration_row* r, const struct posting* p)
+{
+    /* Fewer wanted bits is progress; the same or a larger mask is not (fibers #19 spins with a MOD each
+     * turn). HUP and ERR cannot be masked. */
+    if (r->run_events & ~(p->mask | EV_ERR | EV_HUP))
+        ledger_end_run(r);
+    /* A mask of 0 is neither of the two, and ONESHOT makes them the same. */
+    if (((r->mask ^ p->mask) & EV_ET) && (r->mask & ~EV_PRIVATE) && (p->mask & ~EV_PRIVATE) &&
+        !(r->mask & p->mask & EV_ONESHOT))
+        ledger_count(&r->flips, 1);
+}
+
 static __always_inline struct registration_row* ledger_mod(struct books* b, const struct posting* p)
 {
     struct epoll_row* e = ledger_open_epoll(b, p);
@@ -243,25 +281,12 @@ static __always_inline struct registration_row* ledger_mod(struct books* b, cons
         r = ledger_open_registration(b, p, &key);
     if (!f || !r)
         return NULL;
-    if (r->open && r->data != p->data) {
-        ledger_index_remove(b, &key, r->data);
-        ledger_evict_dead(b, key.epoll, p->data, &key);
-        ledger_index_add(b, &key, p->data);
-        r->data = p->data;
-        e->removed_at = p->time;
-        ledger_unknown_explained(e, p->data, p->time);
-    }
+    if (r->open && r->data != p->data)
+        ledger_data_changed(b, e, r, &key, p);
     ledger_foreign_ctl(b, p, e, r, f->kind);
     bool refired = p->flags & POSTING_REFIRED;
     ledger_rearmed(e, r, p->time, refired);
-    /* Fewer wanted bits is progress; the same or a larger mask is not (fibers #19 spins with a MOD each
-     * turn). HUP and ERR cannot be masked. */
-    if (r->run_events & ~(p->mask | EV_ERR | EV_HUP))
-        ledger_end_run(r);
-    /* A mask of 0 is neither of the two, and ONESHOT makes them the same. */
-    if (((r->mask ^ p->mask) & EV_ET) && (r->mask & ~EV_PRIVATE) && (p->mask & ~EV_PRIVATE) &&
-        !(r->mask & p->mask & EV_ONESHOT))
-        ledger_count(&r->flips, 1);
+    ledger_mask_changed(r, p);
     f->between |= r->mask == p->mask ? BETWEEN_MOD_SAME : BETWEEN_MOD;
     ledger_connect_asked(f, p->mask);
     ledger_resumed(e, r, p);

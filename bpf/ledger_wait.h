@@ -45,6 +45,48 @@ static __always_inline void ledger_wait(struct books* b, const struct posting* p
     t->waiting = 1;
 }
 
+static __always_inline void ledger_returns_events(const struct posting* p, struct epoll_row* e, struct thread_row* t,
+                                                  const struct ledger_batch* batch)
+{
+    ledger_count(&e->returns, 1);
+    if (p->tgid != e->tgid)
+        ledger_count(&e->foreign_returns, 1);
+    ledger_count(&e->events, (u64)p->result);
+    ledger_count(&e->batch[ledger_bucket((u64)p->result)], 1);
+    if (p->result == p->amount)
+        ledger_count(&e->full_batches, 1);
+    e->max_asked = (u32)p->amount;
+    if (p->data) {
+        ledger_count(&e->ready_looks, 1);
+        if (p->data >= (u64)p->amount * LEDGER_CROWD) {
+            ledger_count(&e->ready_crowded, 1);
+            ledger_want(e, STACK_WAIT);
+        }
+    }
+    t->zero_run = 0;
+    if (p->result > e->max_events)
+        e->max_events = (u32)p->result;
+    if (batch->idle && !batch->useful)
+        ledger_count(&e->futile_returns, 1);
+    e->last_return_at = p->time;
+}
+
+/* The time is up. */
+static __always_inline void ledger_returns_nothing(const struct posting* p, struct epoll_row* e, struct thread_row* t)
+{
+    ledger_count(&e->timeouts, 1);
+    if (t->timeout_ms == 0) {
+        ledger_count(&e->zero_timeouts, 1);
+        t->zeros += 1;
+        if (t->zeros == LEDGER_ZEROS)
+            ledger_want(e, STACK_WAIT);
+        t->zero_run += 1;
+        t->zero_at = p->time;
+        t->zero_cpu = p->cpu;
+    }
+    ledger_tick(e, t);
+}
+
 /* After the events of the return, if there were any. */
 static __always_inline void ledger_return(struct books* b, const struct posting* p, struct epoll_row* e,
                                           struct thread_row* t, const struct ledger_batch* batch)
@@ -56,43 +98,12 @@ static __always_inline void ledger_return(struct books* b, const struct posting*
             e->polled_other_at = p->time;
         e->polled_tid = p->tid;
     }
-    if (p->result > 0) {
-        ledger_count(&e->returns, 1);
-        if (p->tgid != e->tgid)
-            ledger_count(&e->foreign_returns, 1);
-        ledger_count(&e->events, (u64)p->result);
-        ledger_count(&e->batch[ledger_bucket((u64)p->result)], 1);
-        if (p->result == p->amount)
-            ledger_count(&e->full_batches, 1);
-        e->max_asked = (u32)p->amount;
-        if (p->data) {
-            ledger_count(&e->ready_looks, 1);
-            if (p->data >= (u64)p->amount * LEDGER_CROWD) {
-                ledger_count(&e->ready_crowded, 1);
-                ledger_want(e, STACK_WAIT);
-            }
-        }
-        t->zero_run = 0;
-        if (p->result > e->max_events)
-            e->max_events = (u32)p->result;
-        if (batch->idle && !batch->useful)
-            ledger_count(&e->futile_returns, 1);
-        e->last_return_at = p->time;
-    } else if (p->result == 0) {
-        ledger_count(&e->timeouts, 1);
-        if (t->timeout_ms == 0) {
-            ledger_count(&e->zero_timeouts, 1);
-            t->zeros += 1;
-            if (t->zeros == LEDGER_ZEROS)
-                ledger_want(e, STACK_WAIT);
-            t->zero_run += 1;
-            t->zero_at = p->time;
-            t->zero_cpu = p->cpu;
-        }
-        ledger_tick(e, t);
-    } else if (p->result == -ERRNO_EINTR) {
+    if (p->result > 0)
+        ledger_returns_events(p, e, t, batch);
+    else if (p->result == 0)
+        ledger_returns_nothing(p, e, t);
+    else if (p->result == -ERRNO_EINTR)
         ledger_count(&e->interrupts, 1);
-    }
     if (t->woken_file) {
         if (p->result <= 0)
             ledger_wasted(b, t, t->woken_file);
