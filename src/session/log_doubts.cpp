@@ -94,6 +94,8 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
 
 // epoll_wait() on what is no epoll any more, or with maxevents 0: it returns at once, and tells nothing. No rule looks at that.
 constexpr uint64_t kFailedWaits = 100;
+// Fewer are enough where most of them failed.
+constexpr uint64_t kFewestFailedWaits = 5;
 
 // So many lines that could not be read, and a tenth of all: a line or two may be prose.
 constexpr uint64_t kUnreadWaits = 5;
@@ -131,7 +133,9 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
         return {{Inconclusive::kLost,
                  fmt::format("{} lines name epoll_wait() in a form that cannot be read", log.unread_waits()),
                  "give the log as strace -o FILE wrote it"}};
-    if (log.counts().failed_waits >= kFailedWaits)
+    if (const LogCounts& counts = log.counts();
+        counts.failed_waits >= kFailedWaits ||
+        (counts.failed_waits >= kFewestFailedWaits && counts.failed_waits * 2 > counts.waits))
         return {{Inconclusive::kUnjudged,
                  fmt::format("epoll_wait() failed {} times ({}): that its loop does nothing else is no rule's matter",
                              log.counts().failed_waits, errno_text(log.counts().wait_error)),
