@@ -176,7 +176,7 @@ void StraceImport::one(std::string_view text)
     if (!timed && clock_.known())
         interpreter_.times_are_known();
     settle(now);
-    interpreter_.sight().fine_times = clock_.known() && !clock_.coarse();
+    interpreter_.times_are_fine(clock_.known() && !clock_.coarse());
     if (line.pid)
         interpreter_.sight().pids = true;
     if (!sources_.all().empty())
