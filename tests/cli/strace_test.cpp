@@ -148,6 +148,17 @@ TEST_F(StraceCommand, MostEventsNotJudgedIsInconclusive)
 }
 
 // strace -Z: reads and returns that succeeded are left out, and with them all that there is to be judged.
+// Four lines of an excerpt, and what was done about them is in none.
+TEST_F(StraceCommand, AFewEventsThatNobodyAnsweredAreNoProof)
+{
+    const std::string told = "epoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n";
+    const Outcome bare = judge(times(4, told));
+    EXPECT_EQ(bare.code, 4) << bare.text;
+    EXPECT_TRUE(bare.says("3 of 3 events could not be judged")) << bare.text;
+    EXPECT_EQ(judge(told + "read(7, \"x\", 64) = 1\n" + told).code, 0);
+    EXPECT_EQ(judge(times(3, told + "read(7, \"x\", 64) = 1\n") + told).code, 0);
+}
+
 TEST_F(StraceCommand, ALogOfFailedCallsAloneIsInconclusive)
 {
     const Outcome outcome = judge(
