@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "src/books/duration.h"
@@ -42,7 +43,7 @@ void FailedWaits::look(const Snapshot& books, bool counted)
 {
     look_at_epolls(books);
     if (counted)
-        look_at_threads(books);
+        look_at_calls(books);
 }
 
 void FailedWaits::look_at_epolls(const Snapshot& books)
@@ -58,17 +59,22 @@ void FailedWaits::look_at_epolls(const Snapshot& books)
     epolls_ = std::move(now);
 }
 
-// What led to an epoll is in the row of its thread. One that ends takes its row with it, and may have come and gone between
-// two looks.
-void FailedWaits::look_at_threads(const Snapshot& books)
+// What led to an epoll is in its row. One that is closed takes its row with it, and may have come and gone between two
+// looks: then it is not known how much that was. Rows of threads do as well, and nobody counts those.
+void FailedWaits::look_at_calls(const Snapshot& books)
 {
     uint64_t led = 0;
-    for (const auto& [tid, t] : books.threads)
-        led += t.returns;
+    std::vector<uint64_t> ids;
+    for (const auto& [id, e] : books.epolls) {
+        led += e.waits;
+        ids.push_back(id);
+    }
     const uint64_t calls = books.stats[size_t{STAT_CALLS} + POSTING_RETURN];
-    const uint64_t ends = books.stats[size_t{STAT_CALLS} + POSTING_EXIT];
-    if (ends != std::exchange(ends_, ends))
+    const uint64_t created = books.stats[size_t{STAT_CALLS} + POSTING_CREATE];
+    if (created != created_ || !std::includes(ids.begin(), ids.end(), ids_.begin(), ids_.end()))
         nowhere_ = {};
+    created_ = created;
+    ids_ = std::move(ids);
     nowhere_.note(books.time, calls > led ? calls - led : 0, calls);
     keep(nowhere_, "epoll_wait() on what is no epoll, or no more, failed");
 }

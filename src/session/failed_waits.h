@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "src/books/snapshot.h"
 #include "src/finding/inconclusive.h"
@@ -39,12 +40,13 @@ private:
     };
 
     void look_at_epolls(const Snapshot& books);
-    void look_at_threads(const Snapshot& books);
+    void look_at_calls(const Snapshot& books);
     void keep(const Growth& growth, const std::string& what);
 
     std::map<uint64_t, Growth> epolls_;
-    Growth nowhere_;     // calls that led to no epoll
-    uint64_t ends_ = 0;  // of threads, when that was counted last
+    Growth nowhere_;             // calls that led to no epoll
+    uint64_t created_ = 0;       // epolls in all, when these were counted last,
+    std::vector<uint64_t> ids_;  // and those that were there
     Worst worst_;
 };
 

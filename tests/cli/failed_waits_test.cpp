@@ -101,25 +101,40 @@ TEST(FailedWaits, CountersAndRowsAreNotReadAtOneMoment)
     }));
 }
 
-TEST(FailedWaits, AThreadThatEndsTakesItsRowWithIt)
+TEST(FailedWaits, AThreadThatEndsLeavesWhatItDidToItsEpoll)
 {
     Watched w;
     uint32_t tid = 100;
     EXPECT_FALSE(after(w, [&] {
+        w.waits(100'000);
         w.books.threads.erase(tid++);
         w.books.threads[tid].returns = 500;
-        w.books.stats[size_t{STAT_CALLS} + POSTING_EXIT]++;
-        w.waits_nowhere(1000);  // by both, in rows of which one is no more
     }));
 }
 
-TEST(FailedWaits, ThreadsThatNoLookSees)
+// Each thread makes an epoll of its own, and ends soon after.
+TEST(FailedWaits, AnEpollThatIsClosedTakesItsRowWithIt)
 {
     Watched w;
+    uint64_t id = 100;
     EXPECT_FALSE(after(w, [&] {
-        w.books.stats[size_t{STAT_CALLS} + POSTING_EXIT] += 2000;
+        w.books.epolls.erase(id++);
+        w.books.epolls[id].waits = 500;
+        w.books.stats[size_t{STAT_CALLS} + POSTING_CREATE]++;
         w.waits_nowhere(100'000);
     }));
+    EXPECT_FALSE(after(w, [&] {  // no look sees any of them
+        w.books.stats[size_t{STAT_CALLS} + POSTING_CREATE] += 2000;
+        w.waits_nowhere(100'000);
+    }));
+    w.books.epolls[id].waits = 1'000'000;
+    EXPECT_FALSE(after(
+        w,
+        [&] {
+            w.books.epolls.erase(id);
+            w.waits(100);
+        },
+        3));
 }
 
 TEST(FailedWaits, ProbesThatWereDetachedMeanwhile)
