@@ -147,8 +147,7 @@ void judge_log_runs(const RuleInfo& info, const Snapshot& books, const Settings&
                     std::vector<Finding>& out)
 {
     for (const LogRun& run : books.log_runs) {
-        // With time stamps the books tell a stall from what only looks like one.
-        if (run.cause == Cause::kStall && (books.times_known || run.doubt))
+        if (run.cause == Cause::kStall && run.doubt)
             continue;
         if (log_run_rule(run) != info.id || static_cast<double>(run.returns) < log_run_needs(run, settings) ||
             known_better(books, run, settings))

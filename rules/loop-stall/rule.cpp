@@ -104,9 +104,13 @@ private:
     static Coverage of_log(const Sight& sight)
     {
         auto unavailable = [](std::string reason) { return Coverage{Status::kUnavailable, std::move(reason)}; };
-        if (sight.times == Sight::Times::kNone && sight.durations && sight.unseen.empty())
+        if (sight.durations && sight.unseen.empty() && (sight.times != Sight::Times::kFine || !sight.all_threads))
             return {Status::kDegraded,
-                    "without time stamps only long calls (-T) before several events at once are seen"};
+                    std::string("only long calls (-T) before several events at once are seen: ") +
+                        (sight.times == Sight::Times::kNone      ? "there are no time stamps"
+                         : sight.times == Sight::Times::kSeconds ? "time stamps are whole seconds"
+                                                                 : "other threads may be polling and not be in the "
+                                                                   "log (strace -f -o FILE)")};
         if (sight.times == Sight::Times::kNone)
             return unavailable("there are no time stamps: how long anything took is not known (strace -ttt -T)");
         if (sight.times == Sight::Times::kSeconds)

@@ -94,12 +94,16 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
 
 // epoll_wait() on what is no epoll any more, or with maxevents 0: it returns at once, and tells nothing. No rule looks at that.
 constexpr uint64_t kFailedWaits = 100;
+// Fewer are enough where most of them failed.
+constexpr uint64_t kFewestFailedWaits = 5;
 
 // So many lines that could not be read, and a tenth of all: a line or two may be prose.
 constexpr uint64_t kUnreadWaits = 5;
 
 // Fewer events say little about what is not in a log.
 constexpr uint64_t kFewestUnjudged = 10;
+// Unless there is nothing else: four lines that somebody pasted are no proof that all is well.
+constexpr uint64_t kFewestAlone = 3;
 
 std::string mostly_unjudged(const StraceImport& log)
 {
@@ -107,7 +111,8 @@ std::string mostly_unjudged(const StraceImport& log)
     // Where the log holds what a program does to descriptors, that nothing was done is known.
     const uint64_t unjudged = tracker.open() + (log.holds_io() ? 0 : tracker.silent());
     const uint64_t all = tracker.open() + tracker.silent() + tracker.answered();
-    if (unjudged < kFewestUnjudged || unjudged * 2 <= all)
+    const bool all_of_them = unjudged >= kFewestAlone && unjudged == all;
+    if (!all_of_them && (unjudged < kFewestUnjudged || unjudged * 2 <= all))
         return {};
     if (tracker.unprinted() * 2 > unjudged)
         return fmt::format("{} of {} events are not printed in the log (strace -v -s 256 shows them)", unjudged, all);
@@ -131,7 +136,9 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
         return {{Inconclusive::kLost,
                  fmt::format("{} lines name epoll_wait() in a form that cannot be read", log.unread_waits()),
                  "give the log as strace -o FILE wrote it"}};
-    if (log.counts().failed_waits >= kFailedWaits)
+    if (const LogCounts& counts = log.counts();
+        counts.failed_waits >= kFailedWaits ||
+        (counts.failed_waits >= kFewestFailedWaits && counts.failed_waits * 2 > counts.waits))
         return {{Inconclusive::kUnjudged,
                  fmt::format("epoll_wait() failed {} times ({}): that its loop does nothing else is no rule's matter",
                              log.counts().failed_waits, errno_text(log.counts().wait_error)),

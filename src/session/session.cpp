@@ -162,6 +162,10 @@ Result<> Session::open_window()
 Result<> Session::look(bool counters, bool last)
 {
     double spent = own_cpu_seconds();  // not the clock: on a busy machine that is other people's time
+    if (const uint64_t now = monotonic_ns(); now - counted_at_ >= NSEC_PER_SEC)  // often enough for failed_waits_
+        counters = true;
+    if (counters)
+        counted_at_ = monotonic_ns();
     auto books = live_->sweep(counters);
     if (!books)
         return books.error();
@@ -170,6 +174,7 @@ Result<> Session::look(bool counters, bool last)
     if (windows_)
         windows_->looked(books->entries);
     unjudged_.look(*books);
+    failed_waits_.look(*books, counters);
     engine_->auditor().look(*books);
     auto told = engine_->looked(std::move(*books));
     const uint64_t before = pace_.last(), now = monotonic_ns();
@@ -229,8 +234,9 @@ Result<> Session::finish()
     ended_ = monotonic_ns();
     if (options_.verbose)
         say("epaudit: {}\n", pace_.costs_text());
-    if (auto reason = unjudged_.reason())
-        inconclusive_.push_back(std::move(*reason));
+    for (auto reason : {unjudged_.reason(), failed_waits_.reason()})
+        if (reason)
+            inconclusive_.push_back(std::move(*reason));
     end_recording();
     live_.reset();
     return last;

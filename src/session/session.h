@@ -13,6 +13,7 @@
 #include "src/report/report.h"
 #include "src/session/cost.h"
 #include "src/session/engine.h"
+#include "src/session/failed_waits.h"
 #include "src/session/options.h"
 #include "src/session/pace.h"
 #include "src/session/progress.h"
@@ -90,6 +91,8 @@ private:
     std::vector<std::string> notes_;
     std::vector<InconclusiveReason> inconclusive_;
     Unjudged unjudged_{path_of_descriptor};
+    FailedWaits failed_waits_;
+    uint64_t counted_at_ = 0;  // when a look counted all calls
 };
 
 template <typename Over>

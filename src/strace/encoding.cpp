@@ -167,6 +167,7 @@ void LogEncoding::learn(const std::vector<std::string>& head)
         return;
     learn_strings(head);
     ends_shown_ = most([](std::string_view line) { return line.back() == '$'; });
+    controls_ = most(spells_controls);
     printable_ = std::any_of(head.begin(), head.end(), [](std::string_view line) { return has(line, "=3D"); });
     newlines_ = !strings_ && std::any_of(head.begin(), head.end(), spells_newlines);
     tags_ = most(begins_with_tag);
@@ -200,6 +201,8 @@ std::string_view LogEncoding::decode(std::string_view text, std::string& buffer)
         while (text.substr(0, 2) == "^I")
             text.remove_prefix(2);
     }
+    if (controls_)
+        into(without_controls(text));
     if (printable_ && has(text, "="))
         into(without_codes(text));
     if (newlines_ && has(text, "\\n"))

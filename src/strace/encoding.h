@@ -25,6 +25,7 @@ private:
     bool entities_ = false;
     bool newlines_ = false;    // ends of lines are spelt "\\n"
     bool ends_shown_ = false;  // cat -A
+    bool controls_ = false;    // colours and tabs are spelt
     bool printable_ = false;   // quoted-printable: "=3D"
     bool strings_ = false;     // lines are strings of a list, a table, a record
     Quoting quoting_ = Quoting::kEscaped;

@@ -81,8 +81,9 @@ void StraceImport::learn()
     if (holds_ || more)
         other_tool_ = epaudit::other_tool(sample_.with_first_lines(), other_hint_);
     if (more) {
+        panes_.learn(sample_.lines());
         shape_ = {};
-        shape_.learn(sample_.lines());
+        shape_.learn(panes_.any() ? panes_.apart(sample_.lines()) : sample_.lines());
         learnt_from_ = sample_.taken();
         holds_ = false;
     }
@@ -93,7 +94,21 @@ void StraceImport::learn()
 
 void StraceImport::take(std::string_view text)
 {
-    const bool full = shape_.width() && text.size() >= shape_.width();
+    if (!panes_.any()) {
+        piece(text, shape_.width() && text.size() >= shape_.width());
+        return;
+    }
+    const std::vector<LogPanes::Part> parts = panes_.apart(text);
+    for (size_t i = 0; i < parts.size(); i++) {
+        const uint32_t before = sources_.current();
+        sources_.select("pane " + std::to_string(i + 1));
+        change_source(before);
+        piece(parts[i].text, parts[i].full);
+    }
+}
+
+void StraceImport::piece(std::string_view text, bool full)
+{
     text = shape_.decode(text, buffer_);
     // A whole log may have been one string of a document.
     for (size_t end; (end = text.find('\n')) != std::string_view::npos;) {
@@ -107,7 +122,7 @@ void StraceImport::decoded(std::string_view text, bool full)
 {
     LogShape::Around around;
     text = shape_.clean(text, line_buffer_, around);
-    if (const uint32_t before = sources_.current(); !around.source.empty()) {
+    if (const uint32_t before = sources_.current(); !around.source.empty() && !panes_.any()) {
         if (!sources_.select(around.source)) {
             refuse(Refusal::kTooMany);
             return;
@@ -118,7 +133,7 @@ void StraceImport::decoded(std::string_view text, bool full)
         heading(text);
         return;
     }
-    if (shape_.at_words() && joins_words(text))
+    if (shape_.at_words() && !panes_.any() && joins_words(text))  // a terminal breaks anywhere
         return;
     if (!open_.empty() && (continues(text) || (open_full_ && goes_on(shape_.unquoted(text), full))))
         return;
@@ -176,7 +191,7 @@ void StraceImport::one(std::string_view text)
     if (!timed && clock_.known())
         interpreter_.times_are_known();
     settle(now);
-    interpreter_.sight().fine_times = clock_.known() && !clock_.coarse();
+    interpreter_.times_are_fine(clock_.known() && !clock_.coarse());
     if (line.pid)
         interpreter_.sight().pids = true;
     if (!sources_.all().empty())

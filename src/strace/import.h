@@ -11,6 +11,7 @@
 
 #include "src/strace/clock.h"
 #include "src/strace/interpreter.h"
+#include "src/strace/panes.h"
 #include "src/strace/sample.h"
 #include "src/strace/shape.h"
 #include "src/strace/sources.h"
@@ -64,6 +65,7 @@ private:
     void whole_line(std::string_view text);
     bool joins(std::string_view& text);
     void take(std::string_view text);
+    void piece(std::string_view text, bool full);
     void decoded(std::string_view text, bool full);
     void one(std::string_view text);
     bool continues(std::string_view text);
@@ -101,6 +103,7 @@ private:
     Held held_;
     std::array<uint64_t, static_cast<size_t>(Refusal::kReasons)> refused_{};
     uint64_t unread_waits_ = 0;
+    LogPanes panes_;
     LogShape shape_;
     LogSample sample_;                     // from which the shape is learnt
     size_t learnt_from_ = 0;               // so many lines of it

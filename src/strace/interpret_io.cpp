@@ -124,12 +124,15 @@ void Interpreter::post_io(Call& c, uint8_t kind, LogFile* file, int fd, int64_t 
 }
 
 // Which event a read answers may not be told (a list that was cut, data that is a pointer). That the program reads the end
-// of a stream again, each time that it has waited, is seen all the same. Plain files are read so.
+// of a stream again, each time that it has waited, is seen all the same. Plain files are read so; that a peer has gone is
+// never said of them.
 void Interpreter::note_end(LogFile& file, const posting& read)
 {
     if (read.result > 0)
         file.ends = 0;
-    if (read.result != 0 || (!socket_kind(file.kind) && !file.broke) || file.end_turn == turns_)
+    const bool unknown = file.kind == FILE_UNKNOWN || file.kind == FILE_BYTES;
+    const bool stream = socket_kind(file.kind) || file.broke || (unknown && gone_turn_ == turns_);
+    if (read.result != 0 || !stream || file.end_turn == turns_)
         return;
     file.end_turn = turns_;
     if (++file.ends > counts_.most_ends) {

@@ -12,6 +12,8 @@ namespace {
 
 // A line that was lost, or a call that nobody traced, looks like one contradiction, or two.
 constexpr uint32_t kFewest = 3;
+// A terminal and a datagram of no bytes look like one, too.
+constexpr uint32_t kFewestRevived = 10;
 
 }  // namespace
 
@@ -29,9 +31,23 @@ void Interpreter::look_at_decoration(LogProcess& process, LogFile& file, std::st
     file.decoration = now;
 }
 
+// An excerpt may hold nothing but waits, reads and writes. The number of a stream that has ended may have come back for
+// another one, by calls that were not traced: but hardly without an event for the socket that it came by.
+void Interpreter::look_at_revival(LogProcess& process, LogFile& file, int64_t result)
+{
+    if (process.closes || process.opened || file.seen_born || !file.told_turn || file.kind == FILE_OTHER ||
+        file.messages)
+        return;
+    if (result == 0)
+        file.end_news = process.told_news;
+    else if (result > 0 && file.end_news && std::exchange(file.end_news, 0) == process.told_news)
+        process.revived++;
+}
+
 // Of what an epoll told of: plain files and terminals may have more after their end.
 void Interpreter::look_at_input(LogProcess& process, LogFile& file, int64_t result)
 {
+    look_at_revival(process, file, result);
     if (!process.closes || !file.told_turn || file.kind == FILE_OTHER || file.messages || !file.ended)
         return;
     if (result > 0)
@@ -43,7 +59,8 @@ void Interpreter::look_at_input(LogProcess& process, LogFile& file, int64_t resu
 void Interpreter::tell_apart(LogProcess& process)
 {
     const uint32_t twice = process.closes && process.opened_twice * 10 >= process.opened ? process.opened_twice : 0;
-    if (process.mixed || process.contradictions + twice + runs_.contradictions(process.pid) < kFewest)
+    if (process.mixed || (process.contradictions + twice + runs_.contradictions(process.pid) < kFewest &&
+                          process.revived < kFewestRevived))
         return;
     std::vector<uint64_t> epolls;
     for (const auto& [fd, slot] : process.fds)
@@ -58,7 +75,7 @@ void Interpreter::tell_apart(LogProcess& process)
     for (uint64_t id : epolls)
         runs_.epoll_closed(id);
     runs_.forget_contradictions(process.pid);
-    process.contradictions = process.opened = process.opened_twice = 0;
+    process.contradictions = process.opened = process.opened_twice = process.revived = 0;
     bury(dead_);
 }
 

@@ -137,6 +137,12 @@ void Interpreter::deliver(Call& c, LogFile& epoll, const PrintedEvent& event, bo
     p.mask = event.events;
     p.data = event.data;
     p.flags = sole ? POSTING_SOLE : 0;
+    if (event.events & (EV_RDHUP | EV_HUP))
+        gone_turn_ = turns_;
+    if (LogProcess& process = *c.thread.process; !process.told_news || event.data != process.told_data) {
+        process.told_data = event.data;
+        process.told_news++;
+    }
     if (event.data < kSmallData && c.thread.told.size() < 64)
         c.thread.told.push_back(static_cast<int>(event.data));
     uint64_t id = audit_.tables().find_file(epoll.id, event.data);

@@ -7,10 +7,12 @@
 namespace epaudit {
 namespace {
 
-// Who sent it is printed with what was received: TCP says nobody.
+// Who sent it is printed with what was received: TCP says nobody. Nor does it mark the ends of records.
 bool is_datagram(uint8_t call, std::string_view text)
 {
-    return (call == CALL_RECVFROM || call == CALL_RECVMSG) && text.find("sa_family=AF_INET") != std::string_view::npos;
+    return (call == CALL_RECVFROM && text.find("sa_family=AF_INET") != std::string_view::npos) ||
+           (call == CALL_RECVMSG && (text.find("sa_family=AF_INET") != std::string_view::npos ||
+                                     text.find("MSG_EOR") != std::string_view::npos));
 }
 
 }  // namespace

@@ -82,10 +82,12 @@ public:
     void doubt_durations(uint64_t time);
 
     // From here on the log has time stamps.
-    void times_are_known()
+    void times_are_known() { audit_.tables().set_times_known(true); }
+    // They are, until now, more than whole seconds.
+    void times_are_fine(bool fine)
     {
-        audit_.tables().set_times_known(true);
-        runs_.stalls().leave_it();
+        sight_.fine_times = fine;
+        runs_.times_are_fine(fine);
     }
 
     World& world() { return world_; }
@@ -137,6 +139,7 @@ private:
     void contradicts(LogProcess& process) { process.contradictions++; }
     void look_at_decoration(LogProcess& process, LogFile& file, std::string_view decoration);
     void look_at_input(LogProcess& process, LogFile& file, int64_t result);
+    static void look_at_revival(LogProcess& process, LogFile& file, int64_t result);
     void tell_apart(LogProcess& process);
     void note_end(LogFile& file, const posting& read);
 
@@ -195,8 +198,9 @@ private:
     std::vector<PrintedEvent> told_;
     std::vector<LogFile*> dead_;
     uint64_t now_ = 0;
-    uint64_t turns_ = 0;        // returns of waits, of all threads
-    uint64_t doubt_until_ = 0;  // durations before it say nothing
+    uint64_t turns_ = 0;               // returns of waits, of all threads
+    uint64_t gone_turn_ = UINT64_MAX;  // the newest that told of a peer which has gone
+    uint64_t doubt_until_ = 0;         // durations before it say nothing
 };
 
 }  // namespace epaudit

@@ -27,6 +27,7 @@ bool is_map(std::string_view line)
 
 constexpr const char* kHow = "strace -f -ttt -T -o log -p PID writes a log that can be read here: epaudit strace log";
 constexpr const char* kKqueue = "truss, kdump or dtruss (kqueue, of BSD or macOS)";
+constexpr const char* kSystemTap = "SystemTap";
 constexpr const char* kPorts = "truss (event ports, of illumos or Solaris)";
 
 struct Sign {
@@ -54,6 +55,10 @@ constexpr Sign kLikely[] = {{"kevent(", ")", kKqueue},
                             {"port_getn(", ")", kPorts},
                             {"portfs(PORT_GET", ")", kPorts},
                             {"type=SYSCALL msg=audit(", "", "auditd"},
+                            {"syscall.epoll_", "", kSystemTap},
+                            {"-> ", "epoll_", kSystemTap},
+                            {"<- ", "epoll_", kSystemTap},
+                            {"epoll_", "epfd=", "traceloop (Inspektor Gadget)"},
                             {"syscall_entry_epoll", "{", "LTTng"},
                             {"syscall_exit_epoll", "{", "LTTng"}};
 
@@ -66,6 +71,33 @@ void count_signs(std::string_view line, std::map<std::string, unsigned>& sure, s
         }
     for (const Sign& sign : kLikely)
         votes[sign.tool] += has(line, sign.part) && has(line, sign.more);
+}
+
+// "1234 epoll_wait(4,274886295984,64,-1,0,0) = 1": strace has a space behind each comma.
+bool is_qemu(std::string_view line, size_t call)
+{
+    if (call == std::string_view::npos || !line.substr(call).starts_with("epoll_"))  // truss has none either
+        return false;
+    const size_t open = line.find('(', call);
+    const size_t comma = open == std::string_view::npos ? open : line.find(',', open);
+    return comma != std::string_view::npos && comma + 1 < line.size() && line[comma + 1] != ' ' && comma > open + 1 &&
+           std::all_of(line.begin() + static_cast<std::ptrdiff_t>(open) + 1,
+                       line.begin() + static_cast<std::ptrdiff_t>(comma),
+                       [](unsigned char c) { return std::isdigit(c); });
+}
+
+// "nginx(1234) epoll_wait(4, 0x7ffd, 64, -1) = 1", "nginx[1234] ...": a program, its pid, and events as an address.
+bool is_systemtap(std::string_view line, size_t call)
+{
+    if (call == std::string_view::npos || call < 4 || line[call - 1] != ' ')
+        return false;
+    const char close = line[call - 2];
+    size_t at = call - 2;
+    while (at > 0 && std::isdigit(static_cast<unsigned char>(line[at - 1])))
+        at--;
+    const char open = at ? line[at - 1] : ' ';
+    return at < call - 2 && at > 1 && ((open == '(' && close == ')') || (open == '[' && close == ']')) &&
+           std::isalnum(static_cast<unsigned char>(line[at - 2]));
 }
 
 // The one with the most votes, if they are `least` and more.
@@ -108,6 +140,10 @@ std::string other_tool(const std::vector<std::string>& head, std::string& hint)
             votes["perf script, trace-cmd or bpftrace"]++;
         if (has(line, "> epoll_") || has(line, "< epoll_") || has(line, ") > ") || has(line, ") < res="))
             votes["sysdig"]++;
+        const size_t call = find_call(line);
+        votes["qemu-user (-strace)"] += is_qemu(line, call);
+        if (is_systemtap(line, call) && has(line, "epoll_") && has(line, ", 0x") && !has(line, " = -1"))
+            votes[kSystemTap]++;
         if ((has(line, "Attaching ") && has(line, "probe")) || is_map(line))
             votes["bpftrace"] += 2;
         if (has(line, "SYS_epoll") || has(line, "@SYS(") || has(line, "->epoll_") || has(line, "<no return ...>"))

@@ -180,7 +180,10 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
 void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& events, const Return& how)
 {
     const bool at_once = how.timeout == 0 || (how.duration >= 0 && how.duration < static_cast<int64_t>(kAtOnce));
-    stalls_.returned(place, events, at_once, !how.whole);
+    stalls_.returned(
+        place, events,
+        {at_once, !how.whole, timed_ ? how.time : 0, how.duration > 0 ? static_cast<uint64_t>(how.duration) : 0});
+    waits_++;
     if (how.result < 0)  // interrupted
         return;
     Process& process = processes_[place.pid];

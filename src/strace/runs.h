@@ -43,6 +43,8 @@ public:
     // A wait on this epoll was left or is over for other reasons: nothing more will come.
     void epoll_closed(uint64_t epoll);
     LogStalls& stalls() { return stalls_; }
+    // Whether time stamps tell how long something took.
+    void times_are_fine(bool fine) { timed_ = fine; }
     // How often a level-triggered fd that has ended was not told of, though a return had room for it, and then was.
     uint32_t contradictions(uint32_t pid) const;
     void forget_contradictions(uint32_t pid);
@@ -131,6 +133,13 @@ private:
     };
 
     Process* process(uint32_t pid);
+    // Calls on a descriptor that moved something, without any wait between them.
+    struct Row {
+        uint64_t waits = 0;  // before the newest
+        uint64_t reads = 0, writes = 0;
+        uint64_t most_reads = 0, most_writes = 0;
+    };
+
     static Epoll& at(Process& process, const LogPlace& place);
     static Key* find(Epoll& epoll, uint64_t data);
     void start(const Process& process, const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
@@ -155,6 +164,8 @@ private:
     void read(uint32_t pid, int fd, std::string_view text, int64_t value, bool message);
     void wrote(uint32_t pid, int fd, int64_t value);
     void requested(uint32_t pid, int fd, std::string_view text, int64_t value);
+    void note_row(uint32_t pid, uint8_t call, int fd, int64_t value);
+    bool moved_elsewhere(const LogRun& run) const;
     void note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value);
     // runs_told.cpp
     LogRun describe(const Epoll& epoll, const Key& key) const;
@@ -164,6 +175,8 @@ private:
     LogInterests interests_;
     std::map<std::tuple<uint64_t, uint64_t, uint8_t>, LogRun> best_;
     std::map<std::pair<uint32_t, int>, Herd> herds_;  // by process and listener
+    std::map<std::pair<uint32_t, int>, Row> rows_;    // by process and descriptor
+    uint64_t waits_ = 0;                              // that returned
     // The event that a thread was last told of, alone.
     struct Awaited {
         int fd = -1;
@@ -175,6 +188,7 @@ private:
     int64_t user_ = -1;     // the thread whose call is being looked at; -1: whichever
     bool threads_ = false;  // the log shows signs of other threads
     bool uring_ = false;
+    bool timed_ = false;
     uint64_t answered_ = 0;
     uint64_t silent_ = 0;
     uint64_t open_ = 0;

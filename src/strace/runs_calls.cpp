@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a call between two returns does to the runs.
+#include <algorithm>
+#include <utility>
+
 #include "bpf/ledger_limits.h"
 #include "bpf/posting.h"
 #include "src/strace/calls.h"
@@ -97,6 +100,26 @@ void Runs::requested(uint32_t pid, int fd, std::string_view text, int64_t value)
         touch(pid, fd, value >= 0 ? kServed : kLooked, value >= 0 ? 0 : BETWEEN_OTHER_ERROR, 0);
 }
 
+void Runs::note_row(uint32_t pid, uint8_t call, int fd, int64_t value)
+{
+    constexpr size_t kMost = 4096;
+    const bool reads = takes_input(call), writes = gives_output(call);
+    if ((!reads && !writes) || value <= 0)
+        return;
+    const std::pair key{pid, fd};
+    auto at = rows_.find(key);
+    if (at == rows_.end()) {
+        if (rows_.size() >= kMost)
+            return;
+        at = rows_.emplace(key, Row{}).first;
+    }
+    Row& row = at->second;
+    if (std::exchange(row.waits, waits_) != waits_)
+        row.reads = row.writes = 0;
+    row.most_reads = std::max(row.most_reads, row.reads += reads);
+    row.most_writes = std::max(row.most_writes, row.writes += writes);
+}
+
 // Of a stream, a read that got less than it asked for got all.
 void Runs::note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value)
 {
@@ -115,6 +138,13 @@ void Runs::note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, i
 void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
                   bool message)
 {
+    if (call == LOG_AT && result.known && result.value >= 0) {
+        // A stream has no positions (ESPIPE), but files of sysfs and cgroups do, and pread() is what takes an EPOLLPRI. Of
+        // any other file than the one that is told of, it says nothing.
+        PrintedFd fd;
+        if (Process* user = process(pid); user && Arguments(text).fd(fd) && fd.number > 2)
+            polled(*user, fd.number, true);
+    }
     if (call == LOG_EVERYDAY || call == LOG_AT)
         return;
     if (call == LOG_URING)
@@ -125,7 +155,11 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         hand_over(pid);
         return;
     }
-    if (processes_.empty() || !result.known)
+    if (!result.known)
+        return;
+    if (PrintedFd fd; result.value > 0 && (takes_input(call) || gives_output(call)) && Arguments(text).fd(fd))
+        note_row(pid, call, fd.number, result.value);
+    if (processes_.empty())
         return;
     if (call == CALL_EPOLL_CTL || call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2)
         return;  // controlled(), returned()

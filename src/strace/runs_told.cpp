@@ -32,8 +32,8 @@ Cause cause_of(const LogRun& run)
         return Cause::kEof;
     if ((e & EV_OUT) && (agained || !(e & kInput) || (run.between & (BETWEEN_MOD | BETWEEN_MOD_SAME))))
         return Cause::kOut;
-    if (e & kInput)
-        return agained ? Cause::kNone : Cause::kUnread;  // somebody else took it
+    if (e & kInput)  // read() finds nothing: somebody else took it, but not what only MSG_OOB takes
+        return agained && (e & (EV_IN | EV_RDNORM)) ? Cause::kNone : Cause::kUnread;
     return Cause::kNone;
 }
 
@@ -111,6 +111,20 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
     return run;
 }
 
+// Nothing was done about it in this run, and about as often something was, in a row and without a wait: so look the logs
+// of two threads, one put behind the other.
+bool Runs::moved_elsewhere(const LogRun& run) const
+{
+    constexpr uint64_t kFewest = 20;
+    const auto at = rows_.find({run.pid, run.fd});
+    if (at == rows_.end())
+        return false;
+    const uint64_t moved = run.cause == Cause::kUnread ? at->second.most_reads
+                           : run.cause == Cause::kOut  ? at->second.most_writes
+                                                       : 0;
+    return moved >= kFewest && moved * 2 >= run.returns;
+}
+
 void Runs::add_herds(std::vector<LogRun>& all) const
 {
     for (const auto& [where, herd] : herds_) {
@@ -148,6 +162,8 @@ std::vector<LogRun> Runs::list(const LogSight& sight) const
                                                  run.cause == Cause::kAccept);
         if (sight.all_threads() && run.doubt == kHandedOver)
             run.doubt = nullptr;
+        if (!sight.pids && moved_elsewhere(run))
+            run.doubt = "what another thread did may stand elsewhere in the log (strace -f writes one, in order)";
         if (uring_)
             run.doubt = "io_uring may have answered: its requests are not in the log";
         else if (sight.others_unseen && !answered_here)

@@ -45,13 +45,14 @@ bool LogStalls::fresh(const Thread& thread, const PrintedEvent& event)
     return told == thread.told.end() ? !thread.full : told->drained;
 }
 
-void LogStalls::returned(const LogPlace& at, const std::vector<PrintedEvent>& events, bool at_once, bool full)
+void LogStalls::returned(const LogPlace& at, const std::vector<PrintedEvent>& events, const Return& how)
 {
-    if (left_)
-        return;
     Thread& thread = threads_[at.tid];
-    const bool explained = thread.ns * 2 >= thread.spent;  // a short sleep explains little of a long handler
-    if (thread.ns && thread.epoll == at.epoll && at.sole && at_once && explained) {
+    const uint64_t began = how.time > how.took ? how.time - how.took : 0;
+    const uint64_t away = thread.returned && began > thread.returned ? began - thread.returned : 0;
+    // A short sleep explains little of a long handler.
+    const bool explained = thread.ns * 2 >= std::max(thread.spent, away);
+    if (thread.ns && thread.epoll == at.epoll && at.sole && how.at_once && explained) {
         const auto clients = static_cast<uint64_t>(std::count_if(
             events.begin(), events.end(), [&](const PrintedEvent& event) { return fresh(thread, event); }));
         if (clients >= kFewestClients) {
@@ -74,7 +75,8 @@ void LogStalls::returned(const LogPlace& at, const std::vector<PrintedEvent>& ev
     thread.epoll = at.epoll;
     thread.call = -1;
     thread.ns = thread.spent = 0;
-    thread.full = full;
+    thread.full = how.full;
+    thread.returned = how.time;
     thread.touched.clear();
     thread.told.clear();
     for (const PrintedEvent& event : events)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A loop that stood still, in a log without time stamps: how long calls took (-T) is all there is. A long call that may
-// sleep, then a wait that returns at once with new input of two clients or more (EP404). With time stamps the books tell
-// more (interpret_stall.cpp).
+// A loop that stood still, by how long calls took (-T): a long call that may sleep, then a wait that returns at once with
+// new input of two clients or more (EP404). With time stamps and pids the books tell more (interpret_stall.cpp), but not
+// of a log that follows one thread, nor of one that does not show the beginning of its files.
 #pragma once
 
 #include <cstdint>
@@ -28,19 +28,18 @@ class LogStalls {
 public:
     enum class Use { kDrained, kInput, kOther };
 
-    // A wait returned. `at_once`: it had not to wait. `full`: there may have been more events.
-    void returned(const LogPlace& at, const std::vector<PrintedEvent>& events, bool at_once, bool full);
+    // How a wait returned. `at_once`: it had not to wait. `full`: there may have been more events.
+    struct Return {
+        bool at_once = false;
+        bool full = false;
+        uint64_t time = 0;  // 0: the log has no time stamps
+        uint64_t took = 0;
+    };
+    void returned(const LogPlace& at, const std::vector<PrintedEvent>& events, const Return& how);
     // A call that may sleep took so long.
     void slept(uint32_t tid, int number, uint64_t ns);
     // Any call took so long.
     void spent(uint32_t tid, uint64_t ns);
-    // The log has time stamps: the books do it better.
-    void leave_it()
-    {
-        left_ = true;
-        threads_.clear();
-        found_.clear();
-    }
     // A call on this descriptor.
     void used(uint32_t tid, int fd, Use use);
 
@@ -56,6 +55,7 @@ private:
         int call = -1;       // the longest since its wait returned
         uint64_t ns = 0;
         uint64_t spent = 0;        // in all calls since then
+        uint64_t returned = 0;     // when that was
         std::vector<Told> told;    // by that return
         bool full = false;         // which may not have told all
         std::vector<int> touched;  // since the long call
@@ -65,7 +65,6 @@ private:
 
     std::unordered_map<uint32_t, Thread> threads_;
     std::map<uint64_t, LogRun> found_;  // by epoll
-    bool left_ = false;
 };
 
 // The fd that data may hold; -1: none.

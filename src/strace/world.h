@@ -54,6 +54,7 @@ struct LogFile {
     bool broke = false;           // a write was EPIPE: it is a stream, whatever else is known of it
     uint32_t ends = 0;            // reads in a row that returned 0, each after another return of a wait
     uint64_t end_turn = 0;        // the newest of these returns
+    uint64_t end_news = 0;        // LogProcess::told_news when it ended
     size_t decoration = 0, decoration_before = 0;  // hashes of what -yy prints beside its number
     uint32_t heirs = 0;                            // an epoll: programs that came by it through exec
     std::vector<uint32_t> readers;                 // threads inside an interrupted read of it
@@ -76,6 +77,9 @@ struct LogProcess {
     bool closes = false;          // a close() was seen: those that were not, were not made
     uint32_t contradictions = 0;  // signs that one number is two files: several processes are taken for this one
     uint32_t opened = 0, opened_twice = 0;
+    uint64_t told_data = 0;          // of the newest event,
+    uint64_t told_news = 0;          // and how often that was not the one before
+    uint32_t revived = 0;            // streams that went on behind their end, in a log that opens and closes nothing
     std::set<int> epolls_inherited;  // through exec, and not closed yet
     std::string comm;
     std::string exe;

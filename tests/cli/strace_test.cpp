@@ -148,6 +148,17 @@ TEST_F(StraceCommand, MostEventsNotJudgedIsInconclusive)
 }
 
 // strace -Z: reads and returns that succeeded are left out, and with them all that there is to be judged.
+// Four lines of an excerpt, and what was done about them is in none.
+TEST_F(StraceCommand, AFewEventsThatNobodyAnsweredAreNoProof)
+{
+    const std::string told = "epoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n";
+    const Outcome bare = judge(times(4, told));
+    EXPECT_EQ(bare.code, 4) << bare.text;
+    EXPECT_TRUE(bare.says("3 of 3 events could not be judged")) << bare.text;
+    EXPECT_EQ(judge(told + "read(7, \"x\", 64) = 1\n" + told).code, 0);
+    EXPECT_EQ(judge(times(3, told + "read(7, \"x\", 64) = 1\n") + told).code, 0);
+}
+
 TEST_F(StraceCommand, ALogOfFailedCallsAloneIsInconclusive)
 {
     const Outcome outcome = judge(
@@ -197,6 +208,24 @@ TEST_F(StraceCommand, EndsThatAreReadAgainAndAgainAreNotClean)
 }
 
 // Read as calls are some of them only: to call the rest clean would be to have looked away.
+// Data is an address, so that no event can be given to a descriptor. But a peer has gone, each time.
+TEST_F(StraceCommand, EndsBesideWorkAreNotClean)
+{
+    const std::string two =
+        "epoll_wait(4, [{EPOLLIN|EPOLLRDHUP, {u32=167, u64=94022020202151}}, {EPOLLIN, {u32=1687, "
+        "u64=94022020203671}}], "
+        "64, -1) = 2\n";
+    const std::string none = "read(7, \"\", 4096) = 0\n", some = "read(8, \"x\", 4096) = 1\n";
+    const Outcome ends = judge(times(150, two + none + some));
+    EXPECT_EQ(ends.code, 4) << ends.text;
+    EXPECT_TRUE(ends.says("fd 7 was read to its end 150 times in a row")) << ends.text;
+    // A file that is followed is read to its end as well.
+    const std::string work = "epoll_wait(4, [{EPOLLIN, {u32=1687, u64=94022020203671}}], 64, -1) = 1\n";
+    EXPECT_EQ(judge(times(150, work + none + some)).code, 0);
+    // The last of it is read after the peer has gone.
+    EXPECT_EQ(judge(times(150, two + "read(7, \"y\", 4096) = 4096\n" + some)).code, 0);
+}
+
 TEST_F(StraceCommand, LinesThatNameEpollWaitAndCannotBeReadAreNotClean)
 {
     const std::string odd = "Xepoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n";

@@ -32,6 +32,8 @@
 //   waiting inner-direct        the inner is not asked, its only pipe is read at once: thousands of times per s
 //   waiting raw-unread          a packet socket gets what its owner sends over loopback, and is never read
 //   waiting queue-read          a message each ten milliseconds, and each is read
+//   waiting in-vain             epoll_wait() of an epoll that was closed, again and again; in-vain-for-none: with maxevents 0
+//   waiting brief-threads       threads that live for less than a look takes, each with an epoll of its own
 #include <fcntl.h>
 #include <mqueue.h>
 #include <net/ethernet.h>
@@ -657,6 +659,44 @@ int queue(bool read)
     return 0;
 }
 
+// It fails at once, and nobody looks.
+int in_vain(bool closed)
+{
+    const int epoll = new_epoll();
+    if (closed)
+        close(epoll);
+    for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
+        epoll_event got{};
+        epoll_wait(epoll, &got, closed ? 1 : 0, -1);
+    }
+    return 0;
+}
+
+int brief_threads()
+{
+    auto live = [] {
+        const int epoll = new_epoll(), counter = must(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
+        add(epoll, counter, EPOLLIN);
+        for (int i = 0; i < 50; i++) {
+            epoll_event got{};
+            wait_for_one(epoll, got, -1);
+            eventfd_t count = 0;
+            must(eventfd_read(counter, &count), "eventfd_read");
+            must(eventfd_write(counter, 1), "eventfd_write");
+        }
+        close(counter);
+        close(epoll);
+    };
+    for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; i++)
+            threads.emplace_back(live);
+        for (std::thread& one : threads)
+            one.join();
+    }
+    return 0;
+}
+
 enum class Inner { kUnread, kAsked, kDirect };
 
 int inner(Inner how)
@@ -773,6 +813,9 @@ int main(int argc, char** argv)
              Role{"inner-read", [] { return inner(Inner::kAsked); }},
              Role{"inner-direct", [] { return inner(Inner::kDirect); }},
              Role{"raw-unread", raw_unread},
+             Role{"in-vain", [] { return in_vain(true); }},
+             Role{"in-vain-for-none", [] { return in_vain(false); }},
+             Role{"brief-threads", brief_threads},
          })
         if (role == known.name)
             return known.run();

@@ -148,5 +148,17 @@ TEST(Documents, SourceIsNoLog)
     EXPECT_EQ(judge(times(2, kWork) + "epoll_ctl(9, EPOLL_CTL_MOD, 31\n" + times(5, kWork)).lost, 1U);
 }
 
+// cat -v, journals of system logs and JSON that was copied as text spell what a terminal would have obeyed.
+TEST(Documents, ColoursThatAreSpelt)
+{
+    for (const std::string escape : {"^[", "\\x1b", "\\u001b", "\\033", "\\e", "#033"})
+        stays_readable(escape.c_str(), [&](const std::string& text) {
+            return lines_of(text, [&](const std::string& line) { return escape + "[1;36m" + line + escape + "[0m"; });
+        });
+    stays_readable("tabs", [](const std::string& text) {
+        return lines_of(text, [](const std::string& line) { return replaced(line, " = ", "#011= "); });
+    });
+}
+
 }  // namespace
 }  // namespace epaudit

@@ -630,6 +630,23 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
           "  1234 server   CALL  kevent(0x3,0,0,0x7fffffffd000,0x40,0)\n"})
         EXPECT_EQ(judge(times(20, std::string(line) + "read(7,0x7fffffffe000,4096) = 0 (0x0)\n")).other_tool,
                   "truss, kdump or dtruss (kqueue, of BSD or macOS)");
+    EXPECT_EQ(
+        judge(times(20, "1234 epoll_wait(4,274886295984,64,-1,0,0) = 1\n1234 read(7,0x800b60,4096) = 0\n")).other_tool,
+        "qemu-user (-strace)");
+    for (const char* line : {"nginx(1234) epoll_wait(4, 0x7ffd, 64, -1) = 1\nnginx(1234) read(7, 0x55, 4096) = 0\n",
+                             "nginx[1234] epoll_wait(4, 0x7ffd, 64, -1) = 1\n",
+                             "     0 nginx(1234): -> sys_epoll_wait\n    12 nginx(1234): <- sys_epoll_wait\n",
+                             "1700000000.000001 nginx[1234] syscall.epoll_wait: 4, 0x7ffd, 64, -1\n"})
+        EXPECT_EQ(judge(times(20, line)).other_tool, "SystemTap") << line;
+    EXPECT_EQ(
+        judge(times(20, "0 1234 nginx epoll_wait epfd=4, events=140728, maxevents=512, timeout=-1 1\n")).other_tool,
+        "traceloop (Inspektor Gadget)");
+    // strace prints addresses where it was told to, or nothing was reported.
+    for (const char* line :
+         {"[pid 1234] epoll_wait(4, 0x7ffd, 64, -1) = 1\n", "1234 epoll_wait(4, 0x7ffd, 64, 0) = 0\n",
+          "May 01 10:00:00 web1 strace[991]: epoll_wait(4, 0x7ffd, 64, 0) = 0\n",
+          "epoll_wait(4<anon_inode:[eventpoll]>, 0x7ffd, 64, -1) = -1 EINTR (Interrupted system call)\n"})
+        EXPECT_EQ(judge(times(20, line)).other_tool, "") << line;
     // The program writes it: a log of strace that says so.
     const std::string write =
         "write(2, \"I0413 strace.go:605] nginx X epoll_wait(0x8, 0x7 us [ 1] | kevent(\", 60) = 60\n";

@@ -246,10 +246,35 @@ TEST(StraceStall, WhatAnAttachedStraceSaysOfItsThreads)
     Server one;  // no -f, but from birth: there is no other
     one.pids = false;
     EXPECT_EQ(one.born().rounds(kSleep).verdict(), "likely");
-    Server alone;  // no -f, attached: who knows
+    Server alone;  // no -f, attached, and no sign of others: what its calls say stands
     alone.pids = false;
-    EXPECT_EQ(alone.begins().rounds(kSleep).verdict(), "none");
-    EXPECT_EQ(alone.status(), Status::kUnavailable);
+    EXPECT_EQ(alone.begins().rounds(kSleep).verdict(), "likely");
+    EXPECT_EQ(alone.status(), Status::kDegraded);
+    Server woken;  // somebody is there to be woken
+    woken.pids = false;
+    woken.begins().call("futex(0x7f10, FUTEX_WAKE_PRIVATE, 1) = 1");
+    EXPECT_EQ(woken.rounds(kSleep).verdict(), "none");
+}
+
+// It was there before the log began, and what its descriptors are is not known.
+TEST(StraceStall, TimeStampsTakeNothingAway)
+{
+    const auto polls = blocked("poll([{fd=21, events=POLLIN}], 1, 5000) = 0 (Timeout)", 5000000);
+    for (bool pids : {true, false})
+        for (Server::Stamps stamps : {Server::Stamps::kNone, Server::Stamps::kSeconds, Server::Stamps::kFine}) {
+            Server s;
+            s.stamps = stamps;
+            s.pids = pids;
+            EXPECT_EQ(s.rounds(polls).verdict(), "likely") << pids;
+        }
+}
+
+// What the program computed before and behind a short sleep is in no call: only time stamps show it.
+TEST(StraceStall, AShortSleepInALongHandlerExplainsLittle)
+{
+    Server s;
+    s.pids = false;
+    EXPECT_EQ(s.rounds([](Server& one) { kSleep(one.after(400000)); }).verdict(), "none");
 }
 
 // -T alone: the call is long by its own word, and then several clients have input at once.
@@ -291,12 +316,16 @@ TEST_P(StraceStallQuiet, WithoutDurations)
     EXPECT_EQ(untold.born().rounds(kSleep).verdict(), "none");
 }
 
-TEST(StraceStall, WholeSecondsTellNothing)
+TEST(StraceStall, WholeSecondsTellNoMoreThanNone)
 {
     Server coarse;
     coarse.stamps = Server::Stamps::kSeconds;
-    EXPECT_EQ(coarse.born().rounds(blocked("fsync(5) = 0", 3000000)).verdict(), "none");
-    EXPECT_EQ(coarse.status(), Status::kUnavailable);
+    EXPECT_EQ(coarse.born().rounds(blocked("fsync(5) = 0", 3000000)).verdict(), "likely");
+    EXPECT_EQ(coarse.status(), Status::kDegraded);
+    Server untold;
+    untold.stamps = Server::Stamps::kSeconds;
+    untold.durations = false;
+    EXPECT_EQ(untold.born().rounds(blocked("fsync(5) = 0", 3000000)).verdict(), "none");
 }
 
 TEST_P(StraceStallQuiet, ShortSleepsAndManyShortCalls)
