@@ -191,7 +191,7 @@ def own_descriptors():
 
 def few_descriptors():
     """It takes what it may have, and the child has what it had."""
-    outcome = epaudit("run", "--", "sh", "-c", f"ulimit -S -n; ulimit -H -n; {BUG} --seconds 2",
+    outcome = epaudit("run", "--", "sh", "-c", f"ulimit -S -n; ulimit -H -n; {BUG} --seconds 3",
                       prefix=["prlimit", "--nofile=40:1000"])
     check(outcome.rules() == ["EP201"] and outcome.report["observation"]["hooks"] != "strace", outcome.describe())
     check(outcome.out.split()[:2] == ["40", "1000"], outcome.out)
