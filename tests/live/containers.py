@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 import source_lines
-from harness import BUILD, EPAUDIT, ROOT, Final, check, epaudit, serving, wait_for
+from harness import BUILD, EPAUDIT, ROOT, SPINNERS, Final, check, epaudit, serving, wait_for
 
 CONTAINER = ["unshare", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"]
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -210,15 +210,16 @@ def subprocess_in(prefix, *words):
 
 
 def register(suite):
-    suite.run("container: run inside", run_inside)
-    suite.run("container: attach inside", attach_inside)
-    suite.run("container: inspect inside", inspect_inside)
-    suite.run("container: record inside, replay outside", record_inside)
-    suite.run("container: one inside another", one_inside_another)
-    suite.run("container: a fork storm inside", storm_inside)
-    suite.run("container: the number of a stranger outside", number_of_a_stranger)
-    suite.run("container: run into one", run_into_one)
-    suite.run("container: the host looks into one", host_looks_into_one)
-    suite.run("container: a clock of its own", a_clock_of_its_own)
-    suite.run("container: doctor inside", doctor_inside)
-    suite.run("container: /proc of another namespace is refused", another_proc)
+    with suite.side_by_side(SPINNERS):
+        suite.run("container: run inside", run_inside)
+        suite.run("container: attach inside", attach_inside)
+        suite.run("container: inspect inside", inspect_inside)
+        suite.run("container: record inside, replay outside", record_inside)
+        suite.run("container: one inside another", one_inside_another)
+        suite.run("container: a fork storm inside", storm_inside)
+        suite.run("container: the number of a stranger outside", number_of_a_stranger)
+        suite.run("container: run into one", run_into_one)
+        suite.run("container: the host looks into one", host_looks_into_one)
+        suite.run("container: a clock of its own", a_clock_of_its_own)
+        suite.run("container: doctor inside", doctor_inside)
+        suite.run("container: /proc of another namespace is refused", another_proc)

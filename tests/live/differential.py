@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 from demos import binary, folders
-from harness import BUILD, EPAUDIT, ROOT, SPEED, Skip, check, epaudit, serving
+from harness import BUILD, EPAUDIT, ROOT, SPEED, SPINNERS, Skip, check, epaudit, serving
 
 # What is counted of a file and of a registration by all three, and what only the kernel and its recording know.
 FILE_COUNTS = ("reads", "bytes_in", "read_eagain", "eofs", "writes", "bytes_out", "write_eagain", "accepts",
@@ -248,4 +248,5 @@ def register(suite):
         for name in ("busy-epollout", "et-read-not-drained"):
             suite.run(f"differential attached {name}", attached_test(name))
     suite.run("differential under load", load_test)
-    suite.run("differential: a recording judged anew, and cut", judged_anew_test)
+    with suite.side_by_side(SPINNERS):
+        suite.run("differential: a recording judged anew, and cut", judged_anew_test)

@@ -18,6 +18,8 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EPAUDIT_BUILD", ROOT / "build"))
 EPAUDIT = str(BUILD / "epaudit")
+# So many tests at once: of those that mostly wait, and of those whose programs keep a core busy.
+SLEEPERS, SPINNERS = 4, 2
 SPEED = float(os.environ.get("EPAUDIT_SLOWNESS", "1"))  # VMs: how much slower than the development machine
 
 for name in ("SUDO_UID", "SUDO_GID"):  # what tests start runs as they do, also under sudo
@@ -229,21 +231,33 @@ class Suite:
         self.only, self.label = only, label
         self.passed, self.failed, self.skipped = 0, 0, 0
         self.lock = threading.Lock()
-        self.pool = None
+        self.pool, self.at_once, self.beside = None, 0, False
 
     @contextlib.contextmanager
     def side_by_side(self, how_many):
-        """Tests of this block wait more than they work: so many run at once."""
-        with concurrent.futures.ThreadPoolExecutor(how_many) as self.pool:
+        """Tests of this block do not mind others: so many run at once. Its last ones go on beside the first of the next block
+        of as many; a test that runs alone waits for all of them."""
+        if self.at_once != how_many:
+            self.wait_for_all()
+            self.pool, self.at_once = concurrent.futures.ThreadPoolExecutor(how_many), how_many
+        self.beside = True
+        try:
             yield
-        self.pool = None
+        finally:
+            self.beside = False
+
+    def wait_for_all(self):
+        if self.pool:
+            self.pool.shutdown()
+        self.pool, self.at_once = None, 0
 
     def run(self, name, test):
         if self.only and not any(word in name for word in self.only):
             return
-        if self.pool:
+        if self.beside:
             self.pool.submit(self.judge, name, test)
         else:
+            self.wait_for_all()
             self.judge(name, test)
 
     def judge(self, name, test):
@@ -263,5 +277,6 @@ class Suite:
             print(f"{self.label}  {name:<52} {time.monotonic() - start:5.1f} s  {verdict}", flush=True)
 
     def close(self):
+        self.wait_for_all()
         print(f"{self.label}: {self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
         sys.exit(1 if self.failed else 0)

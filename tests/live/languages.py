@@ -9,10 +9,11 @@ import subprocess
 import tempfile
 import threading
 
-from harness import ROOT, Skip, check, epaudit
+from harness import ROOT, SLEEPERS, SPINNERS, Skip, check, epaudit
 
 LINES = ROOT / "tests/live/lines"
 OUTPUT, SLEEP = ("EP201", "armed here"), ("EP404", "blocked in")
+GO = (("Go", []), ("stripped Go", ["-ldflags", "-s -w"]))
 
 
 def expected_line(source, rule):
@@ -193,19 +194,22 @@ def python_x_perf():
 
 
 def register(suite):
-    suite.run("languages: C, EP201", lambda: compiled(c, LINES / "lines.c", OUTPUT, "^arm_for_output$"))
-    suite.run("languages: C, EP404", lambda: compiled(c, LINES / "lines.c", SLEEP, "^handle$"))
-    for name, flags in (("Go", []), ("stripped Go", ["-ldflags", "-s -w"])):
-        suite.run(f"languages: {name}, EP201", lambda f=flags: compiled(go(f), LINES / "lines.go", OUTPUT, "armForOutput"))
-        suite.run(f"languages: {name}, EP404", lambda f=flags: compiled(go(f), LINES / "lines.go", SLEEP, "handle"))
-    suite.run("languages: Rust, EP201", lambda: compiled(rust, LINES / "lines.rs", OUTPUT, "server::Loop.*arm_for_output"))
-    suite.run("languages: Rust, EP404", lambda: compiled(rust, LINES / "lines.rs", SLEEP, "server::Loop.*handle"))
-    suite.run("languages: node with a perf map", lambda: node_named(SLEEP, "refresh"))
-    suite.run("languages: node with a perf map, EP201", lambda: node_named(OUTPUT, "watch"))
-    suite.run("languages: node without one", lambda: node_nameless(SLEEP))
-    suite.run("languages: node without one, EP201", lambda: node_nameless(OUTPUT))
-    suite.run("languages: Java with a perf map", lambda: java(True))
-    suite.run("languages: Java with a perf map, EP201", lambda: java(True, OUTPUT))
-    suite.run("languages: Java without one", lambda: java(False))
-    suite.run("languages: Java without one, EP201", lambda: java(False, OUTPUT))
-    suite.run("languages: Python -X perf", python_x_perf)
+    with suite.side_by_side(SLEEPERS):
+        suite.run("languages: Python -X perf", python_x_perf)
+        suite.run("languages: C, EP404", lambda: compiled(c, LINES / "lines.c", SLEEP, "^handle$"))
+        for name, flags in GO:
+            suite.run(f"languages: {name}, EP404", lambda f=flags: compiled(go(f), LINES / "lines.go", SLEEP, "handle"))
+        suite.run("languages: Rust, EP404", lambda: compiled(rust, LINES / "lines.rs", SLEEP, "server::Loop.*handle"))
+        suite.run("languages: node with a perf map", lambda: node_named(SLEEP, "refresh"))
+        suite.run("languages: node without one", lambda: node_nameless(SLEEP))
+    with suite.side_by_side(SPINNERS):  # a JVM that starts keeps one busy, too
+        suite.run("languages: C, EP201", lambda: compiled(c, LINES / "lines.c", OUTPUT, "^arm_for_output$"))
+        for name, flags in GO:
+            suite.run(f"languages: {name}, EP201", lambda f=flags: compiled(go(f), LINES / "lines.go", OUTPUT, "armForOutput"))
+        suite.run("languages: Rust, EP201", lambda: compiled(rust, LINES / "lines.rs", OUTPUT, "server::Loop.*arm_for_output"))
+        suite.run("languages: node with a perf map, EP201", lambda: node_named(OUTPUT, "watch"))
+        suite.run("languages: node without one, EP201", lambda: node_nameless(OUTPUT))
+        suite.run("languages: Java with a perf map", lambda: java(True))
+        suite.run("languages: Java with a perf map, EP201", lambda: java(True, OUTPUT))
+        suite.run("languages: Java without one", lambda: java(False))
+        suite.run("languages: Java without one, EP201", lambda: java(False, OUTPUT))

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, ROOT, Final, Skip, Started, check, epaudit, wait_for
+from harness import BUILD, ROOT, SPINNERS, Final, Skip, Started, check, epaudit, wait_for
 
 LIVES = str(BUILD / "tests/lives")
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
@@ -227,13 +227,14 @@ def last_words():
 
 
 def register(suite):
-    suite.run("lives: a 32-bit program is told, under run", run_32bit)
-    suite.run("lives: a 32-bit program is told, at attach", attach_32bit)
-    suite.run("lives: the first thread has ended", leaderless)
-    suite.run("lives: a zombie is nobody to watch", zombie)
-    suite.run("lives: children that die while they are looked for", brood)
+    with suite.side_by_side(SPINNERS):
+        suite.run("lives: an epoll under any number survives exec", keeps)
+        suite.run("lives: the first thread has ended", leaderless)
+        suite.run("lives: a 32-bit program is told, under run", run_32bit)
+        suite.run("lives: a 32-bit program is told, at attach", attach_32bit)
+        suite.run("lives: a zombie is nobody to watch", zombie)
+        suite.run("lives: children that die while they are looked for", brood)
+        suite.run("lives: a thread that is not the first executes a program", thread_execs)
     suite.run("lives: all of a family is watched, by its own count", lineage)
     suite.run("lives: numbers that end in the same bits", namesakes)
-    suite.run("lives: an epoll under any number survives exec", keeps)
-    suite.run("lives: a thread that is not the first executes a program", thread_execs)
     suite.run("lives: 5,000 closes a second leave their last words", last_words)

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import source_lines
-from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, ROOT, Skip, Started, check, epaudit, programs, programs_of, serving, wait_for
+from harness import BUILD, EPAUDIT, NOBODY_WITH_TWO, ROOT, SPINNERS, Skip, Started, check, epaudit, programs, programs_of, serving, wait_for
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -191,7 +191,7 @@ def own_descriptors():
 
 def few_descriptors():
     """It takes what it may have, and the child has what it had."""
-    outcome = epaudit("run", "--", "sh", "-c", f"ulimit -S -n; ulimit -H -n; {BUG} --seconds 2",
+    outcome = epaudit("run", "--", "sh", "-c", f"ulimit -S -n; ulimit -H -n; {BUG} --seconds 3",
                       prefix=["prlimit", "--nofile=40:1000"])
     check(outcome.rules() == ["EP201"] and outcome.report["observation"]["hooks"] != "strace", outcome.describe())
     check(outcome.out.split()[:2] == ["40", "1000"], outcome.out)
@@ -300,6 +300,25 @@ def forced_hooks():
 def register(suite):
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all",
               "--inh-caps", "-all"]
+    with suite.side_by_side(SPINNERS):
+        suite.run("an epoll that lived for an instant counts", short_life_counts)
+        suite.run("output and exit status pass through", passes_output_and_status)
+        suite.run("findings outrank the child's status", findings_outrank_status)
+        suite.run("gate, ignore and thresholds", gate)
+        suite.run("Ctrl-C ends with a report", ends_by_interrupt)
+        suite.run("kill -9 of the target ends with a report", ends_with_target)
+        suite.run("crash of the target", crash_of_target)
+        suite.run("--duration ends the command", duration_ends_run)
+        suite.run("kill -9 of epaudit leaves nothing loaded", killed_tool_leaves_nothing)
+        suite.run("descriptors stay ours", own_descriptors)
+        suite.run("a low limit of descriptors is raised, for epaudit alone", few_descriptors)
+        suite.run("CAP_BPF and CAP_PERFMON suffice", only_two_capabilities)
+        suite.run("epaudit-static stands alone", single_file)
+        suite.run("a name that holds a newline hides nothing", name_with_a_newline)
+        suite.run("a thread id is taken to its process", thread_id)
+        suite.run("a process that is not audited is no clean one", not_audited)
+        suite.run("a recording that cannot be kept is no success", recording_on_a_full_disk)
+        suite.run("--hooks", forced_hooks)
     suite.run("bad input: no such pid", refuses(3, "no process 999999", "attach", "-p", "999999"))
     suite.run("bad input: not a number", refuses(2, "'abc' is not a process id", "attach", "-p", "abc"))
     suite.run("bad input: not root", refuses(3, "CAP_BPF", "run", "--source", "bpf", "--", "true", prefix=nobody))
@@ -323,32 +342,14 @@ def register(suite):
     suite.run("bad input: options that a log has no use for", refuses(2, "no option '--hooks'", "strace", "log", "--hooks", "auto",
                                                                       hint="epaudit strace"))
     suite.run("standard error is full, or closed", no_standard_error)
-    suite.run("a name that holds a newline hides nothing", name_with_a_newline)
-    suite.run("a thread id is taken to its process", thread_id)
-    suite.run("a process that is not audited is no clean one", not_audited)
-    suite.run("a recording that cannot be kept is no success", recording_on_a_full_disk)
     suite.run("bad input: missing file", refuses(2, "No such file", "run", "--", "/no/such/program"))
     suite.run("bad input: unknown format", refuses(2, "xml", "run", "--format", "xml", "--", "true"))
     suite.run("no epoll in target", refuses(3, "no epoll instance", "run", "--", "sh", "-c", "exit 0"))
     suite.run("target that exits at once", refuses(3, "no epoll instance", "run", "--", "true"))
-    suite.run("an epoll that lived for an instant counts", short_life_counts)
-    suite.run("output and exit status pass through", passes_output_and_status)
-    suite.run("findings outrank the child's status", findings_outrank_status)
-    suite.run("gate, ignore and thresholds", gate)
-    suite.run("Ctrl-C ends with a report", ends_by_interrupt)
-    suite.run("kill -9 of the target ends with a report", ends_with_target)
-    suite.run("crash of the target", crash_of_target)
-    suite.run("--duration ends the command", duration_ends_run)
-    suite.run("kill -9 of epaudit leaves nothing loaded", killed_tool_leaves_nothing)
-    suite.run("descriptors stay ours", own_descriptors)
-    suite.run("a low limit of descriptors is raised, for epaudit alone", few_descriptors)
     suite.run("too few descriptors", refuses(3, "no more than 64 descriptors may be open", "attach", "-p", os.getpid(),
                                              prefix=["prlimit", "--nofile=64:64"], hint="ulimit -n 1024"))
-    suite.run("CAP_BPF and CAP_PERFMON suffice", only_two_capabilities)
-    suite.run("epaudit-static stands alone", single_file)
     suite.run("rules, explain, help", catalogue)
     suite.run("whom it signals is said", whom_it_signals)
     suite.run("doctor", doctor)
     suite.run("doctor without privileges", lambda: doctor_refuses(nobody))
     suite.run("root of a user namespace", root_of_a_user_namespace)
-    suite.run("--hooks", forced_hooks)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import BUILD, ROOT, Skip, Started, check, epaudit, fdinfo_of
+from harness import BUILD, ROOT, SPINNERS, Skip, Started, check, epaudit, fdinfo_of
 
 
 def armed_by(program, *words, third=("timerfd", "open_clock")):
@@ -91,14 +91,15 @@ def in_go():
 
 
 def register(suite):
-    for frames in ("frames", "no-frames"):
-        for how in ("wrapper", "deep", "again"):
-            suite.run(f"places: armed through a wrapper, {how}, {frames}",
-                      functools.partial(armed_by, str(BUILD / f"tests/places-{frames}"), how))
-        for how in ("wrapper", "deep"):
-            suite.run(f"places: the caller of a helper, {how}, {frames}",
-                      functools.partial(pointed_at, str(BUILD / f"tests/places-{frames}"), how))
-        suite.run(f"places: known again, {frames}", functools.partial(known_again, str(BUILD / f"tests/places-{frames}")))
-        suite.run(f"places: stopped early, {frames}",
-                  functools.partial(stopped_by, str(BUILD / f"tests/places-{frames}")))
-    suite.run("places: armed through a wrapper, Go", in_go)
+    with suite.side_by_side(SPINNERS):
+        for frames in ("frames", "no-frames"):
+            for how in ("wrapper", "deep", "again"):
+                suite.run(f"places: armed through a wrapper, {how}, {frames}",
+                          functools.partial(armed_by, str(BUILD / f"tests/places-{frames}"), how))
+            for how in ("wrapper", "deep"):
+                suite.run(f"places: the caller of a helper, {how}, {frames}",
+                          functools.partial(pointed_at, str(BUILD / f"tests/places-{frames}"), how))
+            suite.run(f"places: known again, {frames}", functools.partial(known_again, str(BUILD / f"tests/places-{frames}")))
+            suite.run(f"places: stopped early, {frames}",
+                      functools.partial(stopped_by, str(BUILD / f"tests/places-{frames}")))
+        suite.run("places: armed through a wrapper, Go", in_go)

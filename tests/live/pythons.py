@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import Skip, Started, check, end, epaudit, wait_for
+from harness import SLEEPERS, SPINNERS, Skip, Started, check, end, epaudit, wait_for
 from languages import LINES, OUTPUT, SLEEP, expected_line, first_of, line_is, stack_of
 
 UNREAD = ("EP202", "armed here")
@@ -121,15 +121,17 @@ def attached(python):
 
 
 def register(suite):
-    suite.run("pythons: EP201, armed", plain(OUTPUT))
-    suite.run("pythons: EP404, blocked", plain(SLEEP))
-    suite.run("pythons: asyncio, EP202", of_asyncio(UNREAD))
-    suite.run("pythons: asyncio, EP404", of_asyncio(SLEEP))
-    suite.run("pythons: gevent, EP404", of_gevent)
-    suite.run("pythons: a hub with workers, EP201", of_workers(OUTPUT))
-    suite.run("pythons: a hub with workers, EP404", of_workers(SLEEP))
-    suite.run("pythons: one becomes another", each(another_python, False))
-    suite.run("pythons: many threads", each(many_threads, False))
-    for where in ("here", "thread", "fork"):
-        suite.run(f"pythons: two places of one C stack, {where}", two_places(where))
-    suite.run("pythons: attached to", each(attached, False))
+    with suite.side_by_side(SPINNERS):
+        suite.run("pythons: one becomes another", each(another_python, False))
+        suite.run("pythons: EP201, armed", plain(OUTPUT))
+        for where in ("here", "thread", "fork"):
+            suite.run(f"pythons: two places of one C stack, {where}", two_places(where))
+        suite.run("pythons: asyncio, EP202", of_asyncio(UNREAD))
+        suite.run("pythons: a hub with workers, EP201", of_workers(OUTPUT))
+    with suite.side_by_side(SLEEPERS):
+        suite.run("pythons: attached to", each(attached, False))
+        suite.run("pythons: EP404, blocked", plain(SLEEP))
+        suite.run("pythons: asyncio, EP404", of_asyncio(SLEEP))
+        suite.run("pythons: gevent, EP404", of_gevent)
+        suite.run("pythons: a hub with workers, EP404", of_workers(SLEEP))
+        suite.run("pythons: many threads", each(many_threads, False))

@@ -4,7 +4,7 @@ multipath TCP keeps its numbers elsewhere. A loop that ignores one of them spins
 does not."""
 import pathlib
 
-from harness import BUILD, Final, Skip, check, epaudit
+from harness import BUILD, SPINNERS, Final, Skip, check, epaudit
 
 READERS = str(BUILD / "tests/readers")
 # What the program calls it -> what a report calls it.
@@ -39,6 +39,7 @@ def read(kind):
 
 
 def register(suite):
-    for kind in KINDS:
-        suite.run(f"readers: {kind} ignored", ignored(kind))
-        suite.run(f"readers: {kind} read", read(kind))
+    with suite.side_by_side(SPINNERS):
+        for kind in KINDS:
+            suite.run(f"readers: {kind} ignored", ignored(kind))
+            suite.run(f"readers: {kind} read", read(kind))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BUILD, EPAUDIT, ROOT, SPEED, Skip, check, read_to_end, wait_for
+from harness import BUILD, EPAUDIT, ROOT, SPEED, SPINNERS, Skip, check, read_to_end, wait_for
 
 sys.path.insert(0, str(ROOT / "tests/formats"))
 import browser  # noqa: E402
@@ -65,7 +65,7 @@ def pages_in_a_browser(directory):
 
 def the_gate_is_the_same_for_every_format(directory):
     for name in ("json", "sarif", "junit", "github", "html", "ndjson"):
-        code, _, err = audit(directory, "--fail-on", "never", "--format", f"{name}=r.{name}", seconds=2)
+        code, _, err = audit(directory, "--fail-on", "never", "--format", f"{name}=r.{name}")
         check(code == 0, f"{name}: exit {code}: {err}")
 
 
@@ -211,5 +211,6 @@ TESTS = [all_formats_from_one_run, pages_in_a_browser, the_gate_is_the_same_for_
 
 
 def register(suite):
-    for test in TESTS:
-        suite.run("reports: " + test.__name__.replace("_", " "), in_directory(test))
+    with suite.side_by_side(SPINNERS):
+        for test in TESTS:
+            suite.run("reports: " + test.__name__.replace("_", " "), in_directory(test))

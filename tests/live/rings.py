@@ -3,7 +3,7 @@
 been done by system calls."""
 import pathlib
 
-from harness import BUILD, Skip, check, epaudit
+from harness import BUILD, SPINNERS, Skip, check, epaudit
 
 RINGS = str(BUILD / "tests/rings")
 OFF = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
@@ -36,11 +36,12 @@ def found(role, rule):
 
 
 def register(suite):
-    suite.run("rings: EPOLLONESHOT re-armed by io_uring",
-              healthy("rearm", lambda seen: seen["calls"]["epoll_ctl"] >= seen["calls"]["epoll_wait"]))
-    suite.run("rings: edge-triggered, added by io_uring", healthy("edges", lambda seen: seen["registrations"] == 1))
-    suite.run("rings: sockets closed by io_uring",  # one end by the ring, the other by a system call
-              healthy("churn", lambda seen: seen["calls"]["close"] >= 2 * seen["calls"]["epoll_wait"]))
-    suite.run("rings: taken off by io_uring", healthy("removed", lambda seen: seen["calls"]["epoll_ctl"] == 3))
-    suite.run("rings: a spin on what io_uring added", found("spin", "EP202"))
-    suite.run("rings: closed by io_uring, a duplicate lives on", found("ghost", "EP303"))
+    with suite.side_by_side(SPINNERS):
+        suite.run("rings: EPOLLONESHOT re-armed by io_uring",
+                  healthy("rearm", lambda seen: seen["calls"]["epoll_ctl"] >= seen["calls"]["epoll_wait"]))
+        suite.run("rings: edge-triggered, added by io_uring", healthy("edges", lambda seen: seen["registrations"] == 1))
+        suite.run("rings: sockets closed by io_uring",  # one end by the ring, the other by a system call
+                  healthy("churn", lambda seen: seen["calls"]["close"] >= 2 * seen["calls"]["epoll_wait"]))
+        suite.run("rings: taken off by io_uring", healthy("removed", lambda seen: seen["calls"]["epoll_ctl"] == 3))
+        suite.run("rings: a spin on what io_uring added", found("spin", "EP202"))
+        suite.run("rings: closed by io_uring, a duplicate lives on", found("ghost", "EP303"))

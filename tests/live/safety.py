@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from harness import BUILD, EPAUDIT, SPEED, Started, check, epaudit, programs, serving, wait_for
+from harness import BUILD, EPAUDIT, SPEED, SPINNERS, Started, check, epaudit, programs, serving, wait_for
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 NOBODY = pwd.getpwnam("nobody")
@@ -516,21 +516,23 @@ def a_command_that_becomes_another_user():
 
 
 def register(suite):
-    suite.run("safety: no secret in any format", in_directory(no_secret_in_any_format))
-    suite.run("safety: source text of attach only when asked for", in_directory(source_text_of_attach))
-    suite.run("safety: the command is the caller's", in_directory(the_command_is_the_callers))
-    suite.run("safety: no ambient capability is passed on", no_ambient_capability_is_passed_on)
-    suite.run("safety: a configuration of somebody else", in_directory(a_configuration_of_somebody_else))
-    suite.run("safety: clean on a terminal", in_directory(clean_on_a_terminal))
+    with suite.side_by_side(SPINNERS):
+        suite.run("safety: no secret in any format", in_directory(no_secret_in_any_format))
+        suite.run("safety: source text of attach only when asked for", in_directory(source_text_of_attach))
+        suite.run("safety: the command is the caller's", in_directory(the_command_is_the_callers))
+        suite.run("safety: no ambient capability is passed on", no_ambient_capability_is_passed_on)
+        suite.run("safety: a configuration of somebody else", in_directory(a_configuration_of_somebody_else))
+        suite.run("safety: clean on a terminal", in_directory(clean_on_a_terminal))
+        suite.run("safety: debug information that is a pipe", in_directory(debug_information_that_is_a_pipe))
+        suite.run("safety: privileges are given up", in_directory(privileges_are_given_up))
+        suite.run("safety: an output in a directory of somebody else", in_directory(an_output_in_a_directory_of_somebody_else))
+        suite.run("safety: a command that becomes another user", a_command_that_becomes_another_user)
+        suite.run("safety: without the right to change users", without_the_right_to_change_users)
+        suite.run("safety: clock steps", in_directory(clock_steps))
+        suite.run("safety: stopped for a while", stopped_for_a_while)
+        suite.run("safety: without its helpers", without_its_helpers)
+    # These look at all programs in the kernel, or at who opens a file of everybody.
     suite.run("safety: a library that became something else", in_directory(a_library_that_became_something_else))
-    suite.run("safety: debug information that is a pipe", in_directory(debug_information_that_is_a_pipe))
-    suite.run("safety: privileges are given up", in_directory(privileges_are_given_up))
-    suite.run("safety: an output in a directory of somebody else", in_directory(an_output_in_a_directory_of_somebody_else))
-    suite.run("safety: a command that becomes another user", a_command_that_becomes_another_user)
     suite.run("safety: 64 descriptors", few_descriptors)
     suite.run("safety: kill -9 at any moment", killed_at_any_moment)
-    suite.run("safety: without the right to change users", without_the_right_to_change_users)
     suite.run("safety: short of memory", short_of_memory)
-    suite.run("safety: clock steps", in_directory(clock_steps))
-    suite.run("safety: stopped for a while", stopped_for_a_while)
-    suite.run("safety: without its helpers", without_its_helpers)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 import harness
-from harness import BUILD, EPAUDIT, Skip, Started, check, end, epaudit, serving, wait_for
+from harness import BUILD, EPAUDIT, SPINNERS, Skip, Started, check, end, epaudit, serving, wait_for
 from safety import KEPT, effective, mask
 
 BUG = BUILD / "demo_bugs/busy-epollout/bug"
@@ -342,7 +342,7 @@ FOR_SOURCE_LINES = ("CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID")
 def run_in_a_container(capabilities):
     """With the container's own numbers; source lines take the capabilities that the documentation names, else a note says why
     there are none."""
-    with named("selinside") as (name, directory):
+    with named(f"selin{len(capabilities)}") as (name, directory):  # three of these run side by side
         programs = {"/app/epaudit": EPAUDIT, "/app/server": BUG}
         with container(name, directory, programs, "/app/epaudit", "run", "--profile", "test", "--format", "json=/tmp/report.json",
                        "--", "/app/server", "--seconds", "4", capabilities=capabilities) as runtime:
@@ -379,19 +379,20 @@ def beginning_of_two():
 
 
 def register(suite):
-    suite.run("selected: attach and inspect by name", by_name)
-    suite.run("selected: a server that restarts", restart)
-    suite.run("selected: somebody else's, that comes later", somebody_elses)
-    suite.run("selected: a recording of a server that restarts", recorded)
-    suite.run("selected: forks of what is watched", forks)
-    suite.run("selected: an epoll that is made later", late_epoll)
+    with suite.side_by_side(SPINNERS):
+        suite.run("selected: attach and inspect by name", by_name)
+        suite.run("selected: a server that restarts", restart)
+        suite.run("selected: somebody else's, that comes later", somebody_elses)
+        suite.run("selected: a recording of a server that restarts", recorded)
+        suite.run("selected: forks of what is watched", forks)
+        suite.run("selected: an epoll that is made later", late_epoll)
+        suite.run("selected: in a container of runc", in_a_container)
+        suite.run("selected: a path that the host has too, in a container of runc", files_of_a_container)
+        suite.run("selected: run in a container of runc", functools.partial(run_in_a_container, TO_WATCH + FOR_SOURCE_LINES))
+        suite.run("selected: run in a container of runc with little", functools.partial(run_in_a_container, TO_WATCH))
+        suite.run("selected: run in a container of runc, its program has more capabilities",
+                  functools.partial(run_in_a_container, TO_WATCH + FOR_SOURCE_LINES[1:]))
+        suite.run("selected: a container of runc by the first digits of its id", beginning_of_two)
     suite.run("selected: --wait", waits)
     suite.run("selected: list", listed)
     suite.run("selected: bad input", bad_input)
-    suite.run("selected: in a container of runc", in_a_container)
-    suite.run("selected: a path that the host has too, in a container of runc", files_of_a_container)
-    suite.run("selected: run in a container of runc", functools.partial(run_in_a_container, TO_WATCH + FOR_SOURCE_LINES))
-    suite.run("selected: run in a container of runc with little", functools.partial(run_in_a_container, TO_WATCH))
-    suite.run("selected: run in a container of runc, its program has more capabilities",
-              functools.partial(run_in_a_container, TO_WATCH + FOR_SOURCE_LINES[1:]))
-    suite.run("selected: a container of runc by the first digits of its id", beginning_of_two)

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 
-from harness import BUILD, EPAUDIT, ROOT, Skip, Started, check, epaudit, expectations, serving, wait_for
+from harness import BUILD, EPAUDIT, ROOT, SPINNERS, Skip, Started, check, epaudit, expectations, serving, wait_for
 
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
 HANDFUL = ("accept-spin", "busy-epollout", "eof-spin", "epoll-shared-across-fork", "hup-err-spin", "unread-spin")
@@ -209,20 +209,21 @@ def demo(name):
 
 
 def register(suite):
-    suite.run("source: run falls back to strace without privileges", falls_back_without_privileges)
-    suite.run("source: the child of a traced run inherits nothing of ours", the_child_inherits_nothing_of_ours)
-    suite.run("source: attach never falls back", attach_never_falls_back)
-    suite.run("source: strace is missing", without_strace)
-    suite.run("source: status, signal and forks pass through strace", status_signal_and_forks_pass_through)
-    suite.run("source: the target of attach lives on", the_target_lives_on)
-    suite.run("source: --duration ends a traced run", duration_ends_run)
-    suite.run("source: a tracer that is killed leaves it inconclusive", a_lost_tracer_is_not_clean)
-    suite.run("source: too short is said of a traced run", too_short_is_said)
-    suite.run("source: every rule that is claimed has a case", whatever_is_claimed_fires)
-    for rule in SHOWS_LESS:
-        suite.run(f"source: {rule} by strace, less than live", less(rule))
-    everything = any("everything" in word for word in suite.only)
-    for folder in sorted((ROOT / "demo_bugs").iterdir()):
-        name = folder.name
-        if (folder / "bug.cpp").exists() and (name in HANDFUL or everything):
-            suite.run(f"source: {name} by strace{'' if name in HANDFUL else ', everything'}", demo(name))
+    with suite.side_by_side(SPINNERS):
+        suite.run("source: run falls back to strace without privileges", falls_back_without_privileges)
+        suite.run("source: the child of a traced run inherits nothing of ours", the_child_inherits_nothing_of_ours)
+        suite.run("source: attach never falls back", attach_never_falls_back)
+        suite.run("source: strace is missing", without_strace)
+        suite.run("source: status, signal and forks pass through strace", status_signal_and_forks_pass_through)
+        suite.run("source: the target of attach lives on", the_target_lives_on)
+        suite.run("source: --duration ends a traced run", duration_ends_run)
+        suite.run("source: a tracer that is killed leaves it inconclusive", a_lost_tracer_is_not_clean)
+        suite.run("source: too short is said of a traced run", too_short_is_said)
+        suite.run("source: every rule that is claimed has a case", whatever_is_claimed_fires)
+        for rule in SHOWS_LESS:
+            suite.run(f"source: {rule} by strace, less than live", less(rule))
+        everything = any("everything" in word for word in suite.only)
+        for folder in sorted((ROOT / "demo_bugs").iterdir()):
+            name = folder.name
+            if (folder / "bug.cpp").exists() and (name in HANDFUL or everything):
+                suite.run(f"source: {name} by strace{'' if name in HANDFUL else ', everything'}", demo(name))

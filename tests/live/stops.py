@@ -5,7 +5,7 @@ import contextlib
 import os
 import pathlib
 
-from harness import BUILD, Final, Skip, check, epaudit
+from harness import BUILD, SLEEPERS, Final, Skip, check, epaudit
 
 STOPS = str(BUILD / "tests/stops")
 
@@ -74,12 +74,13 @@ def one_client_waits():
 
 
 def register(suite):
-    suite.run("stops: SIGSTOP is not a sleep", lambda: quiet("signal"))
-    suite.run("stops: a debugger's stop is not a sleep", lambda: quiet("ptrace"))
-    suite.run("stops: a frozen cgroup (v2) is not asleep", frozen("freeze2", "cgroup2"))
-    suite.run("stops: a frozen cgroup (v1) is not asleep", frozen("freeze1", "cgroup", "freezer"))
+    with suite.side_by_side(SLEEPERS):
+        suite.run("stops: SIGSTOP is not a sleep", lambda: quiet("signal"))
+        suite.run("stops: a debugger's stop is not a sleep", lambda: quiet("ptrace"))
+        suite.run("stops: a frozen cgroup (v2) is not asleep", frozen("freeze2", "cgroup2"))
+        suite.run("stops: a frozen cgroup (v1) is not asleep", frozen("freeze1", "cgroup", "freezer"))
+        suite.run("stops: one client waits for a sleeping handler", one_client_waits)
+        suite.run("stops: inherited, and closed right after exec", lambda: quiet("lend"))
     suite.run("stops: a starved server is not at fault", starved)
-    suite.run("stops: one client waits for a sleeping handler", one_client_waits)
     suite.run("stops: pollers that hand accept() over", lambda: quiet("relay", 4000))
     suite.run("stops: wake-ups asked for by epoll_ctl(MOD)", lambda: quiet("ring", 4000))
-    suite.run("stops: inherited, and closed right after exec", lambda: quiet("lend"))

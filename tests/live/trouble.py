@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, Final, Started, check, epaudit, serving, wait_for
+from harness import BUILD, SPINNERS, Final, Started, check, epaudit, serving, wait_for
 
 TROUBLE = str(BUILD / "tests/trouble")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -191,20 +191,21 @@ def killed_under_load():
 
 
 def register(suite):
+    with suite.side_by_side(SPINNERS):  # no storms
+        suite.run("trouble: exec starts anew", exec_starts_anew)
+        suite.run("trouble: epoll_ctl on a wrong epoll, not re-armed", rearmed_elsewhere)
+        suite.run("trouble: epoll_ctl on a wrong epoll, the spin is seen", spins_as_before)
+        suite.run("trouble: calls that fail change nothing", refused_calls_change_nothing)
     suite.run("trouble: fork storm", quiet("forks", 1500, postings=1500 * 5))
     suite.run("trouble: thread storm", quiet("threads", 2000, postings=2000 * 5))
     suite.run("trouble: descriptors recycled in a storm", reuse_is_fast)
     suite.run("trouble: epoll nested three deep", quiet("nested", 20000, postings=20000 * 5))
     suite.run("trouble: one socket in three epolls", quiet("thrice", 20000, postings=20000 * 5))
     suite.run("trouble: descriptors handed over", quiet("handover", 5000, postings=5000 * 6))
-    suite.run("trouble: calls that fail change nothing", refused_calls_change_nothing)
-    suite.run("trouble: epoll_ctl on a wrong epoll, the spin is seen", spins_as_before)
     suite.run("trouble: epoll_ctl on a wrong epoll, the loop reads", quiet("meddled", 3, postings=10000))
-    suite.run("trouble: epoll_ctl on a wrong epoll, not re-armed", rearmed_elsewhere)
     suite.run("trouble: 100,000 registrations", many_registrations)
     suite.run("trouble: each of 6,000 rows is seen once", each_row_is_seen_once)
     suite.run("trouble: a full table is said", table_is_full)
-    suite.run("trouble: exec starts anew", exec_starts_anew)
     suite.run("trouble: a stranger with a known number", stranger_with_a_known_number)
     suite.run("trouble: a reborn child", reborn_child_is_seen)
     suite.run("trouble: killed under load", killed_under_load)

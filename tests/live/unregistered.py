@@ -3,12 +3,11 @@
 import pathlib
 import tempfile
 
-from harness import BUILD, Final, check, epaudit
+from harness import BUILD, SLEEPERS, Final, check, epaudit
 
 UNREGISTERED = str(BUILD / "tests/unregistered")
 MISTAKES = {"forgotten": "likely", "many": "confirmed", "forgotten-end": "likely", "listener": "likely"}
 RIGHT = ("idle", "queue", "turn", "upstream", "acceptor")
-AT_ONCE = 5
 
 
 def found(role, level):
@@ -38,7 +37,7 @@ def replayed():
 
 
 def register(suite):
-    with suite.side_by_side(AT_ONCE):
+    with suite.side_by_side(SLEEPERS):
         for role, level in MISTAKES.items():
             suite.run(f"unregistered {role}", found(role, level))
         for role in RIGHT:

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 
-from harness import BUILD, Final, Started, check, epaudit
+from harness import BUILD, SLEEPERS, Final, Started, check, epaudit
 
 WAITING = str(BUILD / "tests/waiting")
 MISTAKES = {
@@ -36,7 +36,6 @@ HUNG = {
     "cut-before": "EP105",
     "pool": "EP106 EP301",  # bytes wait, or nothing but the end
 }
-AT_ONCE = 4
 
 
 def found(role, rule, level):
@@ -113,7 +112,7 @@ def not_judged(role, text):
 
 
 def register(suite):
-    with suite.side_by_side(AT_ONCE):
+    with suite.side_by_side(SLEEPERS):
         for role, (rule, level) in MISTAKES.items():
             suite.run(f"waiting {role}", found(role, rule, level))
         for role in PAUSES:

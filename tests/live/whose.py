@@ -2,7 +2,7 @@
 """Whose event was it: registrations that share their data, calls that fail and change nothing, files in many epolls."""
 import re
 
-from harness import BUILD, check, epaudit
+from harness import BUILD, SPINNERS, check, epaudit
 
 WHOSE = str(BUILD / "tests/whose")
 
@@ -58,12 +58,13 @@ def overtaken_dup2():
 def register(suite):
     for count in (2, 40, 1000):
         suite.run(f"whose: a dispatcher of {count} with one data", healthy("dispatcher", count))
-    for count in (2, 5, 400):
-        suite.run(f"whose: a spin on one of {count} with one data", found("shared", count))
-    suite.run("whose: calls that fail close nothing", found("refused", 1))
-    suite.run("whose: a file in 20 epolls", found("epolls", 20))
-    for count in (60, 400, 512):  # the last is as many as are looked at, all of them
-        suite.run(f"whose: a listener in {count} epolls", crowded(count))
-    suite.run("whose: close_range() leaves a ghost", found("ranges", 1, "EP303"))
+    with suite.side_by_side(SPINNERS):
+        for count in (2, 5, 400):
+            suite.run(f"whose: a spin on one of {count} with one data", found("shared", count))
+        suite.run("whose: calls that fail close nothing", found("refused", 1))
+        suite.run("whose: a file in 20 epolls", found("epolls", 20))
+        for count in (60, 400, 512):  # the last is as many as are looked at, all of them
+            suite.run(f"whose: a listener in {count} epolls", crowded(count))
+        suite.run("whose: close_range() leaves a ghost", found("ranges", 1, "EP303"))
     suite.run("whose: dup2() fails after it has begun", overtaken_dup2)
     suite.run("whose: threads that add, close and are told", overlapping)

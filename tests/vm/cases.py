@@ -25,8 +25,6 @@ TWO_SECONDS_APART = ("small-maxevents", "thundering-herd", "zero-timeout-spin")
 A_SECOND_APART = ("accept-spin",)
 # On one CPU two reads overlap only if the scheduler happens to step in between.
 PARALLEL = ("concurrent-handlers",)
-# No spins by their rule, yet nothing to run beside others: both twins keep a CPU busy (ghost-registration: the bug).
-BUSY = ("concurrent-handlers", "ghost-registration", "mixed-trigger-modes", "small-maxevents", "thundering-herd")
 NO_SUCH_PROGRAMS = re.compile(r"prog 'walk_\w+': BPF program load failed: Invalid argument")
 # What kernels for real time run, unless it is said: a spin and a hang, a program from its birth to its end, and a server
 # under load where both hook sets are allowed; where one is not, also what is chosen instead. The log must show no splat.
@@ -327,8 +325,8 @@ def twins(folders, wanted):
     """Every demo: bugs that keep a CPU busy one by one, the others side by side."""
     for folder in folders:
         check(not expectations(folder, "fixed"), f"{folder.name}/fixed.cpp is not quiet")
-    spins = [folder for folder in folders if any(rule.startswith("EP2") for rule, _ in expectations(folder, "bug"))]
-    busy = [folder for folder in folders if folder.name in BUSY]
+    spins = [folder for folder in folders if demos.spins(folder)]
+    busy = [folder for folder in folders if folder.name in demos.BUSY]
     parallel = [folder for folder in folders if folder.name in PARALLEL]
     alone = [folder for folder in folders if (folder in spins or folder in busy) and folder not in parallel]
     others = [folder for folder in folders if folder not in alone + parallel]
