@@ -18,6 +18,9 @@ APART = {
 FACTOR = 0.4  # by which a kind may depart from the common factor: clients keep time, servers compute
 SKIPPED = "probe_runs_skipped_by_the_kernel"  # told, so one of them may have been a creation
 FEW = 4  # how many postings may be on either side of the end of a run
+# Only a futex() that woke somebody is posted: whether somebody slept there is the scheduler's doing. Where few do (in demos whose
+# threads meet as they begin and end), the numbers say nothing; 6 to 12 were seen under either set.
+FEW_OF = {"futex": 12}
 
 
 def rules(report, blind):
@@ -51,7 +54,7 @@ def compare(first, second, spins):
         a, b = ours.get(kind, 0), theirs.get(kind, 0)
         if a != b:
             differ.append(f"{kind} {a}/{b}")
-        if abs(a - b * factor) > max(FACTOR * max(a, b * factor), FEW):
+        if abs(a - b * factor) > max(FACTOR * max(a, b * factor), FEW_OF.get(kind, FEW)):
             apart.append(f"{kind} {a}/{b}")
     check(not apart, f"postings {one_set}/{other_set}: {', '.join(apart)} (all: {', '.join(differ)})")
     return f"postings {one_set}/{other_set}: {', '.join(differ)}" if differ else "same postings"
