@@ -14,11 +14,12 @@ constexpr uint64_t kCalmNs = NSEC_PER_SEC;
 // little and want to know soon: there it may be a fifth of a core, and no later than rules need that compare two looks two
 // seconds apart.
 struct Thrift {
+    uint64_t calm_factor;
     uint64_t factor;
     uint64_t longest_ns;
 };
-constexpr Thrift kThrift{60, 20 * kCalmNs};
-constexpr Thrift kThriftInTests{5, kCalmNs};
+constexpr Thrift kThrift{200, 60, 20 * kCalmNs};
+constexpr Thrift kThriftInTests{5, 5, kCalmNs};
 
 }  // namespace
 
@@ -31,9 +32,10 @@ void Pace::looked(uint64_t now, bool lively, uint64_t cpu_ns)
 
 bool Pace::due(uint64_t now, bool suspicious, Profile profile) const
 {
-    const uint64_t wanted = lively_ || suspicious ? kTickNs : kCalmNs;
+    const bool calm = !lively_ && !suspicious;
     const Thrift& thrift = profile == Profile::kTest ? kThriftInTests : kThrift;
-    const uint64_t patience = std::min(std::max(wanted, costs_.lately() * thrift.factor), thrift.longest_ns);
+    const uint64_t affordable = costs_.lately() * (calm ? thrift.calm_factor : thrift.factor);
+    const uint64_t patience = std::min(std::max(calm ? kCalmNs : kTickNs, affordable), thrift.longest_ns);
     return now + kTickNs / 2 >= looked_ + patience;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How soon the books are looked at again. Once a second; ten times a second while a row may become something. However much
-// there is to look at, looking may cost 2 % of a core, with all else that is done: looks that cost much make the next one
-// later, but never for long.
+// there is to look at, looking may cost 2 % of a core, with all else that is done, and half a percent while there is nothing
+// to be seen: looks that cost much make the next one later, but never for long. When the probes see something suspicious
+// meanwhile, it comes as soon as if the one before had seen it.
 #pragma once
 
 #include <cstdint>

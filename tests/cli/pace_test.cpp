@@ -20,6 +20,19 @@ TEST(Pace, OnceASecondUnlessSomethingIsSuspicious)
     EXPECT_FALSE(pace.due(kStart - kMs, false, Profile::kProduction)) << "asked with a time from before the look";
 }
 
+// 100,000 descriptors on which nothing happens: 30 ms a look.
+TEST(Pace, NothingToSeeIsLookedAtForHalfAPercent)
+{
+    Pace pace;
+    pace.looked(kStart, false, 30 * kMs);
+    pace.looked(kStart, false, 30 * kMs);
+    EXPECT_FALSE(pace.due(kStart + 5900 * kMs, false, Profile::kProduction));
+    EXPECT_TRUE(pace.due(kStart + 6000 * kMs, false, Profile::kProduction));
+    EXPECT_TRUE(pace.due(kStart + 1800 * kMs, true, Profile::kProduction)) << "the probes have seen something";
+    pace.looked(kStart, true, 30 * kMs);
+    EXPECT_TRUE(pace.due(kStart + 1800 * kMs, false, Profile::kProduction)) << "the last look has";
+}
+
 TEST(Pace, LooksThatCostMuchComeLater)
 {
     Pace pace;
