@@ -4,12 +4,48 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "src/books/describe.h"
 #include "src/evidence/place.h"
 #include "src/report/words.h"
 
 namespace epaudit {
 namespace {
+
+using Rows = std::vector<std::pair<std::string, std::string>>;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Do these rows hold this number, with or without commas? One of a digit may stand for anything.
+bool hold(const Rows& rows, const std::string& number)
+{
+    constexpr size_t kShortest = 2;
+    if (number.size() < kShortest)
+        return false;
+    for (const auto& [name, value] : rows) {
+        std::string plain = value;
+        std::erase(plain, ',');
+        for (size_t at = 0; (at = plain.find(number, at)) != std::string::npos; at++) {
+            const size_t end = at + number.size();
+            const bool begins = !at || (!is_digit(plain[at - 1]) && plain[at - 1] != '.');
+            const bool ends = end == plain.size() || (!is_digit(plain[end]) && plain[end] != '.');
+            if (begins && ends)
+                return true;
+        }
+    }
+    return false;
+}
+
+// A row of nothing but a number that other rows tell already.
+bool is_told(const Rows& rows, std::string value)
+{
+    std::erase(value, ',');
+    return std::all_of(value.begin(), value.end(), is_digit) && hold(rows, value);
+}
 
 // The name of the program where the comm does not already say it.
 bool exe_says_more(const Finding& finding)
@@ -121,7 +157,7 @@ std::vector<std::pair<std::string, std::string>> workload_rows(const Workload& w
 
 std::vector<std::pair<std::string, std::string>> numbers_of(const Finding& finding)
 {
-    std::vector<std::pair<std::string, std::string>> rows;
+    Rows rows;
     if (exe_says_more(finding))
         rows.emplace_back("program", finding.exe);
     for (auto& row : workload_rows(finding.workload))
@@ -130,12 +166,13 @@ std::vector<std::pair<std::string, std::string>> numbers_of(const Finding& findi
         rows.emplace_back(clean(name), value);
     if (!finding.shape.empty())
         rows.emplace_back("pattern", finding.shape);
-    if (finding.count > 0)
+    if (finding.count > 0 && !hold(rows, std::to_string(finding.count)))
         rows.emplace_back("seen", plural(finding.count, "time"));
     if (finding.fds > 1)
         rows.emplace_back("fds", fmt::format("{} show the same; one of them is shown here", grouped(finding.fds)));
     for (const Measure& measure : finding.cost)
-        rows.push_back(measure_text(measure));
+        if (auto told = measure_text(measure); !is_told(rows, told.second))
+            rows.push_back(std::move(told));
     return rows;
 }
 

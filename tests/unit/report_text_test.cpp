@@ -157,6 +157,25 @@ TEST(TextReport, OneFindingInFull)
               "verdict   1 finding: 1 confirmed\n");
 }
 
+// Beside "14302 wake-ups without work in 1.5 s" the count says nothing new; beside 143020 of them it does.
+TEST(TextReport, NoNumberTwice)
+{
+    Report report = quiet_report();
+    report.findings = {busy_epollout()};
+    Finding& finding = report.findings[0];
+    finding.count = 14302;
+    finding.facts = {{"run", "14302 wake-ups without work in 1.5 s"}};
+    finding.cost = {{"torn_reads", 458.0}, {"useless_reads", 14302.0}};
+    const std::string once = text_of(report);
+    EXPECT_EQ(once.find("seen"), std::string::npos) << once;
+    EXPECT_EQ(once.find("useless reads"), std::string::npos) << once;
+    EXPECT_NE(once.find("torn reads  458"), std::string::npos) << once;
+    finding.facts = {{"run", "143020 wake-ups without work in 1.5 s, 7 more"}};
+    EXPECT_NE(text_of(report).find("seen        14,302 times"), std::string::npos) << text_of(report);
+    finding.count = 7;  // one digit may stand for anything
+    EXPECT_NE(text_of(report).find("7 times"), std::string::npos) << text_of(report);
+}
+
 TEST(TextReport, SaysInWhichContainer)
 {
     Report report = quiet_report();
