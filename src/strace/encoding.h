@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "src/strace/escapes.h"
+#include "src/strace/terminal_marks.h"
 
 namespace epaudit {
 

@@ -9,13 +9,6 @@
 namespace epaudit {
 
 bool is_ascii(std::string_view text);
-// Without what makes a terminal show colours.
-std::string without_colours(std::string_view text);
-// As a terminal shows it: a backspace takes what stands before it.
-// Colours and tabs that are spelt: "^[[36m", "\\x1b[36m", "#033[36m", "#011".
-bool spells_controls(std::string_view text);
-std::string without_controls(std::string_view text);
-std::string without_strokes(std::string_view text);
 // "&lt;" and the like.
 std::string without_entities(std::string_view text);
 // "<span class=...>" of a page.

@@ -160,42 +160,33 @@ void StraceImport::again(unsigned times)
             one(text);
 }
 
-void StraceImport::one(std::string_view text)
+// The program's own output may begin with what looks like a time stamp: "10.0.0.7 - - [...]", "3.5 ms".
+void StraceImport::unread(std::string_view text, Refusal reason)
 {
-    LogLine line = parse_line(text);
-    const bool call_line = line.kind == LogLine::Kind::kCall || line.kind == LogLine::Kind::kUnfinished ||
-                           line.kind == LogLine::Kind::kResumed;
-    if (call_line && endless_) {  // the line before it has no end
-        refuse(Refusal::kCut);
-        leave_open();
-    }
-    if (call_line && shape_.prefixed())
-        last_.assign(text);
-    if (line.kind == LogLine::Kind::kEmpty || line.kind == LogLine::Kind::kStack)
+    if (heading(text))
         return;
-    // The program's own output may begin with what looks like a time stamp: "10.0.0.7 - - [...]", "3.5 ms".
-    if (line.kind == LogLine::Kind::kRefused) {
-        if (heading(text))
-            return;
-        if (const unsigned more = repeats(text)) {
-            again(more);
-            return;
-        }
-        denied_ |= is_denial(text);
-        unread_waits_ += may_be_wait(text);
-        refuse(line.refusal);
+    if (const unsigned more = repeats(text)) {
+        again(more);
         return;
     }
-    bool timed = clock_.known();
-    uint64_t now = clock_.at(line);
+    denied_ |= is_denial(text);
+    unread_waits_ += may_be_wait(text);
+    refuse(reason);
+}
+
+uint64_t StraceImport::time_of(const LogLine& line)
+{
+    const bool timed = clock_.known();
+    const uint64_t now = clock_.at(line);
     if (!timed && clock_.known())
         interpreter_.times_are_known();
     settle(now);
     interpreter_.times_are_fine(clock_.known() && !clock_.coarse());
-    if (line.pid)
-        interpreter_.sight().pids = true;
-    if (!sources_.all().empty())
-        line.pid = interpreter_.world().own(line.pid ? line.pid : sources_.all()[sources_.current()].pid);
+    return now;
+}
+
+void StraceImport::act(const LogLine& line, uint64_t now)
+{
     switch (line.kind) {
     case LogLine::Kind::kCall: call(line, now); break;
     case LogLine::Kind::kUnfinished: begins(line, now); break;
@@ -211,6 +202,31 @@ void StraceImport::one(std::string_view text)
         break;
     default: break;
     }
+}
+
+void StraceImport::one(std::string_view text)
+{
+    LogLine line = parse_line(text);
+    const bool call_line = line.kind == LogLine::Kind::kCall || line.kind == LogLine::Kind::kUnfinished ||
+                           line.kind == LogLine::Kind::kResumed;
+    if (call_line && endless_) {  // the line before it has no end
+        refuse(Refusal::kCut);
+        leave_open();
+    }
+    if (call_line && shape_.prefixed())
+        last_.assign(text);
+    if (line.kind == LogLine::Kind::kEmpty || line.kind == LogLine::Kind::kStack)
+        return;
+    if (line.kind == LogLine::Kind::kRefused) {
+        unread(text, line.refusal);
+        return;
+    }
+    const uint64_t now = time_of(line);
+    if (line.pid)
+        interpreter_.sight().pids = true;
+    if (!sources_.all().empty())
+        line.pid = interpreter_.world().own(line.pid ? line.pid : sources_.all()[sources_.current()].pid);
+    act(line, now);
     while (!more_.empty()) {  // "read(7, ...) = 6 write(7, ...) = 6": a paste lost its line ends
         text = std::exchange(more_, {});
         const uint32_t pid = line.pid;

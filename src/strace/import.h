@@ -68,6 +68,9 @@ private:
     void piece(std::string_view text, bool full);
     void decoded(std::string_view text, bool full);
     void one(std::string_view text);
+    void unread(std::string_view text, Refusal reason);
+    uint64_t time_of(const LogLine& line);
+    void act(const LogLine& line, uint64_t now);
     bool continues(std::string_view text);
     bool goes_on(std::string_view text, bool full);
     bool joins_words(std::string_view text);

@@ -82,6 +82,50 @@ void Interpreter::call_enters(LogThread& thread, uint8_t call, std::string_view 
     post(p);
 }
 
+void Interpreter::note_failed_wait(int64_t error)
+{
+    if (error != -EBADF && error != -EINVAL && error != -EFAULT)
+        return;
+    counts_.failed_waits++;
+    counts_.wait_error = static_cast<int>(-error);
+}
+
+// Does the file whose input this call found at its end keep messages apart?
+bool Interpreter::takes_messages(const LogThread& thread, uint8_t call, std::string_view text,
+                                 const PrintedResult& result) const
+{
+    PrintedFd subject;
+    if (!takes_input(call) || !result.known || result.value != 0 || !Arguments(text).fd(subject))
+        return false;
+    const LogFile* file = world_.known_file(*thread.process, subject.number);
+    return file && file->messages;
+}
+
+bool Interpreter::closes_range(const Call& c)
+{
+    int64_t first = 0, last = 0;
+    if (!c.arguments.number(first) || !c.arguments.number(last))
+        return false;
+    if (c.result.value != 0 || has_flag(c.arguments.raw(), "CLOSE_RANGE_CLOEXEC"))
+        return true;
+    std::vector<int> closed;
+    for (const auto& [fd, slot] : c.thread.process->fds)
+        if (fd >= first && fd <= (last < 0 ? INT64_MAX : last))
+            closed.push_back(fd);
+    std::sort(closed.begin(), closed.end());
+    for (int fd : closed)
+        close_enters(c.thread, fd, c.time);
+    return true;
+}
+
+bool Interpreter::dup_returns(Call& c)
+{
+    PrintedFd from, to;
+    if (!c.arguments.fd(from) || (c.what == CALL_DUP2 && !c.arguments.fd(to)))
+        return false;
+    return dups(c, from, c.result.value, has_flag(c.arguments.raw(), "O_CLOEXEC"));
+}
+
 bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, Arguments& arguments,
                         const PrintedResult& result, uint64_t time)
 {
@@ -92,16 +136,10 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
     counts_.calls++;
     sight_.network |= is_of_network(call);
     counts_.succeeded += result.known && result.value >= 0;
-    const bool wait = call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2;
-    if (wait && (result.value == -EBADF || result.value == -EINVAL || result.value == -EFAULT)) {
-        counts_.failed_waits++;
-        counts_.wait_error = static_cast<int>(-result.value);
-    }
-    PrintedFd subject;
-    const LogFile* file = takes_input(call) && result.known && result.value == 0 && Arguments(text).fd(subject)
-                              ? world_.known_file(*thread.process, subject.number)
-                              : nullptr;
-    runs_.called(thread.process->pid, thread.tid, call, text, result, message || (file && file->messages));
+    if (call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2)
+        note_failed_wait(result.value);
+    runs_.called(thread.process->pid, thread.tid, call, text, result,
+                 message || takes_messages(thread, call, text, result));
     if (thread.reads)
         read_returns(thread);
     switch (call) {
@@ -123,37 +161,17 @@ bool Interpreter::exits(LogThread& thread, uint8_t call, std::string_view text, 
     case CALL_FUTEX:
     case LOG_LISTEN: return other(c);
     case CALL_CLOSE: return true;  // when it began
-    case CALL_CLOSE_RANGE: {
-        int64_t first = 0, last = 0;
-        if (!arguments.number(first) || !arguments.number(last))
-            return false;
-        if (result.value != 0 || has_flag(arguments.raw(), "CLOSE_RANGE_CLOEXEC"))
-            return true;
-        std::vector<int> closed;
-        for (const auto& [fd, slot] : thread.process->fds)
-            if (fd >= first && fd <= (last < 0 ? INT64_MAX : last))
-                closed.push_back(fd);
-        std::sort(closed.begin(), closed.end());
-        for (int fd : closed)
-            close_enters(thread, fd, time);
-        return true;
-    }
+    case CALL_CLOSE_RANGE: return closes_range(c);
     case CALL_DUP:
-    case CALL_DUP2: {
-        PrintedFd from, to;
-        if (!arguments.fd(from) || (call == CALL_DUP2 && !arguments.fd(to)))
-            return false;
-        return dups(c, from, result.value, has_flag(arguments.raw(), "O_CLOEXEC"));
-    }
+    case CALL_DUP2: return dup_returns(c);
     case LOG_SOCKETPAIR:
     case LOG_PIPE: return opens_pair(c);
     case LOG_FORK: return forks(c);
     case LOG_EXEC: return execs(c);
-    case LOG_URING: {
+    case LOG_URING:
         thread.process->uses_uring = true;
         post(blank(thread, POSTING_URING, time));
         return true;
-    }
     case LOG_EVERYDAY: sight_.everything = true; return true;
     case LOG_AT: return true;
     default: return opens_descriptor(call) ? opens(c) : io(c);

@@ -185,6 +185,11 @@ private:
     bool opens(Call& c);
     bool opens_pair(Call& c);
     bool dups(Call& c, const PrintedFd& from, int64_t to, bool cloexec);
+    bool dup_returns(Call& c);
+    bool closes_range(const Call& c);
+    void note_failed_wait(int64_t error);
+    bool takes_messages(const LogThread& thread, uint8_t call, std::string_view text,
+                        const PrintedResult& result) const;
     bool forks(Call& c);
     bool execs(Call& c);
     void set_nonblock(LogFile& file, bool nonblock, const LogThread& thread);

@@ -132,7 +132,6 @@ private:
         uint64_t tries = 0, empty = 0;
     };
 
-    Process* process(uint32_t pid);
     // Calls on a descriptor that moved something, without any wait between them.
     struct Row {
         uint64_t waits = 0;  // before the newest
@@ -140,6 +139,7 @@ private:
         uint64_t most_reads = 0, most_writes = 0;
     };
 
+    Process* process(uint32_t pid);
     static Epoll& at(Process& process, const LogPlace& place);
     static Key* find(Epoll& epoll, uint64_t data);
     void start(const Process& process, const Epoll& epoll, Key& key, const PrintedEvent& event, uint64_t time);
@@ -151,7 +151,17 @@ private:
     void cut_off(const Epoll& epoll);
     void keep(const LogRun& run);
     // runs_touch.cpp
+    struct Touch {
+        int fd;
+        uint32_t kind;
+        uint32_t between;
+        int error;
+    };
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
+    static void meant(Key& key, const Touch& t);
+    static void not_meant(Key& key, const Touch& t, bool beside);
+    static void touch_few(Epoll& epoll, const Touch& t, bool elsewhere, bool beside);
+    static void touch_many(Epoll& epoll, const Touch& t, bool elsewhere, bool beside);
     static void polled(Process& process, int epfd, bool took);
     Epoll* told_of(Process& process, int fd);
     void touch_inner(Epoll& epoll, int fd, uint32_t kind) const;
@@ -165,6 +175,8 @@ private:
     void wrote(uint32_t pid, int fd, int64_t value);
     void requested(uint32_t pid, int fd, std::string_view text, int64_t value);
     void note_row(uint32_t pid, uint8_t call, int fd, int64_t value);
+    void read_at(uint32_t pid, std::string_view text, const PrintedResult& result);
+    void used_otherwise(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value);
     bool moved_elsewhere(const LogRun& run) const;
     void note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value);
     // runs_told.cpp

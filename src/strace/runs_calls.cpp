@@ -135,16 +135,22 @@ void Runs::note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, i
     stalls_.used(tid, fd, use);
 }
 
+// A stream has no positions (ESPIPE), but files of sysfs and cgroups do, and pread() is what takes an EPOLLPRI. Of any other
+// file than the one that is told of, it says nothing.
+void Runs::read_at(uint32_t pid, std::string_view text, const PrintedResult& result)
+{
+    PrintedFd fd;
+    if (!result.known || result.value < 0 || !Arguments(text).fd(fd) || fd.number <= 2)
+        return;
+    if (Process* user = process(pid))
+        polled(*user, fd.number, true);
+}
+
 void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
                   bool message)
 {
-    if (call == LOG_AT && result.known && result.value >= 0) {
-        // A stream has no positions (ESPIPE), but files of sysfs and cgroups do, and pread() is what takes an EPOLLPRI. Of
-        // any other file than the one that is told of, it says nothing.
-        PrintedFd fd;
-        if (Process* user = process(pid); user && Arguments(text).fd(fd) && fd.number > 2)
-            polled(*user, fd.number, true);
-    }
+    if (call == LOG_AT)
+        read_at(pid, text, result);
     if (call == LOG_EVERYDAY || call == LOG_AT)
         return;
     if (call == LOG_URING)
@@ -173,38 +179,43 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     user_ = tid;
     if (result.duration >= 0)
         note_use(tid, call, fd.number, text, value);
+    if (call == CALL_ACCEPT)
+        accepted(pid, tid, fd.number, value);
+    else if (call == CALL_CLOSE && value != -ERRNO_EBADF)  // any other error closes all the same
+        forget_number(pid, fd.number, tid);
+    else if (takes_input(call))
+        read(pid, fd.number, text, value, message);
+    else if (gives_output(call))
+        wrote(pid, fd.number, value);
+    else
+        used_otherwise(pid, call, fd.number, text, value);
+}
+
+// By a call that neither reads nor writes, or does both.
+void Runs::used_otherwise(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value)
+{
     switch (call) {
-    case CALL_ACCEPT: accepted(pid, tid, fd.number, value); return;
-    case CALL_CLOSE:
-        if (value == -ERRNO_EBADF)  // any other error closes all the same
-            touch(pid, fd.number, kLooked, BETWEEN_OTHER_ERROR, ERRNO_EBADF);
-        else
-            forget_number(pid, fd.number, tid);
-        return;
+    case CALL_CLOSE: touch(pid, fd, kLooked, BETWEEN_OTHER_ERROR, ERRNO_EBADF); return;
     case CALL_SHUTDOWN:
     case CALL_SETTIME:
     case CALL_CONNECT: {  // one that failed has changed nothing
         const bool done = value >= 0 || (call == CALL_CONNECT && value == -ERRNO_EINPROGRESS);
-        touch(pid, fd.number, done ? kChanged : kLooked, done ? 0 : BETWEEN_OTHER_ERROR, 0);
+        touch(pid, fd, done ? kChanged : kLooked, done ? 0 : BETWEEN_OTHER_ERROR, 0);
         return;
     }
     case CALL_GETSOCKOPT:
         if (value == 0 && has_flag(text, "SO_ERROR") && text.find("[0]") == std::string_view::npos)
-            touch(pid, fd.number, kChanged, 0, 0);
+            touch(pid, fd, kChanged, 0, 0);
         else  // a connect() that has succeeded
-            touch(pid, fd.number, has_flag(text, "SO_ERROR") ? kConnected : kLooked, 0, 0);
+            touch(pid, fd, has_flag(text, "SO_ERROR") ? kConnected : kLooked, 0, 0);
         return;
-    case CALL_IOCTL: requested(pid, fd.number, text, value); return;
+    case CALL_IOCTL: requested(pid, fd, text, value); return;
     case CALL_FCNTL: return;
     case CALL_SPLICE:
     case CALL_TEE:
-    case CALL_SENDFILE: moved(pid, call, fd.number, text, value); return;
-    default: break;
+    case CALL_SENDFILE: moved(pid, call, fd, text, value); return;
+    default: return;
     }
-    if (takes_input(call))
-        read(pid, fd.number, text, value, message);
-    else if (gives_output(call))
-        wrote(pid, fd.number, value);
 }
 
 }  // namespace epaudit

@@ -199,6 +199,59 @@ void Runs::touch_inner(Epoll& epoll, int fd, uint32_t kind) const
             key.answered = true;
 }
 
+// The fd that this key tells of was used.
+void Runs::meant(Key& key, const Touch& t)
+{
+    key.contact = true;
+    key.between |= t.between;
+    if (t.error)
+        key.error = t.error;
+    key.answered |= answers(t.kind, key.common);
+}
+
+// Another one was, or it is not known which this key tells of.
+void Runs::not_meant(Key& key, const Touch& t, bool beside)
+{
+    if (t.fd > 2 || key.candidate == t.fd)
+        (beside ? key.answered_beside : key.answered) |= may_answer(t.kind, key.common);
+    key.other = key.other == -1 || key.other == t.fd ? t.fd : -2;
+    key.other_now = true;
+    key.other_between |= t.between;
+    if (t.error)
+        key.other_error = t.error;
+}
+
+void Runs::touch_few(Epoll& epoll, const Touch& t, bool elsewhere, bool beside)
+{
+    for (Key& key : epoll.keys)
+        if (key.candidate == t.fd && (key.registered || t.fd > 0))
+            meant(key, t);
+        else if (!elsewhere && !key.settled())
+            not_meant(key, t, beside);
+}
+
+void Runs::touch_many(Epoll& epoll, const Touch& t, bool elsewhere, bool beside)
+{
+    epoll.list();
+    const auto end = epoll.candidates.end();
+    for (auto at = epoll.candidates.begin(); (at = std::find(at, end, t.fd)) != end; ++at)
+        if (Key& key = epoll.keys[static_cast<size_t>(at - epoll.candidates.begin())]; key.registered || t.fd > 0)
+            meant(key, t);
+    if (elsewhere)
+        return;
+    for (size_t i = 0; i < epoll.loose.size();) {
+        Key& key = epoll.keys[epoll.loose[i]];
+        if (key.candidate != t.fd || t.fd <= 0)
+            not_meant(key, t, beside);
+        if (!key.settled()) {
+            i++;
+            continue;
+        }
+        epoll.loose[i] = epoll.loose.back();
+        epoll.loose.pop_back();
+    }
+}
+
 void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error)
 {
     Process* user = process(pid);
@@ -206,55 +259,14 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
         return;
     user->touches++;
     Epoll* const told = told_of(*user, fd);
-    auto meant = [&](Key& key) {
-        key.contact = true;
-        key.between |= between;
-        if (error)
-            key.error = error;
-        key.answered |= answers(kind, key.common);
-    };
-    auto other = [&](Key& key, bool beside) {
-        if (fd > 2 || key.candidate == fd)
-            (beside ? key.answered_beside : key.answered) |= may_answer(kind, key.common);
-        key.other = key.other == -1 || key.other == fd ? fd : -2;
-        key.other_now = true;
-        key.other_between |= between;
-        if (error)
-            key.other_error = error;
-    };
     auto one = [&](Epoll& epoll) {
         if (!epoll.vanished.empty())
             std::erase_if(epoll.vanished, [&](const auto& gone) { return gone.second == fd; });
         if (epoll.has_inner)
             touch_inner(epoll, fd, kind);
+        const Touch t{fd, kind, between, error};
         const bool elsewhere = told && told != &epoll;
-        const bool beside = told_beside(epoll, fd);
-        if (epoll.keys.size() <= kFewKeys) {
-            for (Key& key : epoll.keys)
-                if (key.candidate == fd && (key.registered || fd > 0))
-                    meant(key);
-                else if (!elsewhere && !key.settled())
-                    other(key, beside);
-            return;
-        }
-        epoll.list();
-        const auto end = epoll.candidates.end();
-        for (auto at = epoll.candidates.begin(); (at = std::find(at, end, fd)) != end; ++at)
-            if (Key& key = epoll.keys[static_cast<size_t>(at - epoll.candidates.begin())]; key.registered || fd > 0)
-                meant(key);
-        if (elsewhere)
-            return;
-        for (size_t i = 0; i < epoll.loose.size();) {
-            Key& key = epoll.keys[epoll.loose[i]];
-            if (key.candidate != fd || fd <= 0)
-                other(key, beside);
-            if (!key.settled()) {
-                i++;
-                continue;
-            }
-            epoll.loose[i] = epoll.loose.back();
-            epoll.loose.pop_back();
-        }
+        (epoll.keys.size() <= kFewKeys ? touch_few : touch_many)(epoll, t, elsewhere, told_beside(epoll, fd));
     };
     if (told) {
         one(*told);
