@@ -143,7 +143,7 @@ void Runs::end_absent(const Process& process, Epoll& epoll, const std::vector<Pr
         }
         end(epoll, key, true);
         vanish(process, epoll, key, how);
-        key = std::move(epoll.keys.back());
+        key = epoll.keys.back();
         epoll.keys.pop_back();
     }
 }
