@@ -61,9 +61,9 @@ std::vector<std::pair<std::string, uint64_t>> losses(const Snapshot& books)
 std::vector<std::pair<std::string, uint64_t>> calls(const Snapshot& books)
 {
     std::vector<std::pair<std::string, uint64_t>> out;
-    for (int kind = 0; kind < POSTING_KINDS; kind++)
-        if (books.stats[static_cast<size_t>(STAT_CALLS + kind)])
-            out.emplace_back(kCallNames[kind], books.stats[static_cast<size_t>(STAT_CALLS + kind)]);
+    for (size_t kind = 0; kind < size_t{POSTING_KINDS}; kind++)
+        if (const uint64_t count = books.stats[size_t{STAT_CALLS} + kind])
+            out.emplace_back(kCallNames[kind], count);
     return out;
 }
 

@@ -111,7 +111,7 @@ bool take_time_of_day(std::string_view& text, LogLine& line)
 {
     if (text.size() < 8 || text[2] != ':' || text[5] != ':')
         return false;
-    auto two = [&](size_t at) { return static_cast<uint64_t>((text[at] - '0') * 10 + (text[at + 1] - '0')); };
+    auto two = [&](size_t at) { return (text[at] - '0') * uint64_t{10} + static_cast<uint64_t>(text[at + 1] - '0'); };
     for (size_t at : {0, 1, 3, 4, 6, 7})
         if (!digit(text[at]))
             return false;
