@@ -49,7 +49,6 @@ static __always_inline struct epitem* next_item(struct item_walk* w)
     return (void*)at;
 }
 
-/* A walk that a function of its own goes on with: where it is, is a number there. */
 static __always_inline bool in_an_epoll(struct file* file)
 {
     struct item_walk w;
@@ -57,6 +56,7 @@ static __always_inline bool in_an_epoll(struct file* file)
     return w.at && w.at != w.end;
 }
 
+/* A walk that a function of its own goes on with: where it is, is a number there. */
 static __always_inline void walk_on(struct item_walk* w, u64 file, u64 at)
 {
     walk_items(w, (struct file*)file);

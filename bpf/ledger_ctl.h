@@ -235,7 +235,6 @@ static __always_inline void ledger_mod_failed(struct books* b, struct epoll_row*
     ledger_record(f, p, p->result);
 }
 
-/* Returns the row of what was changed; NULL: nothing was. */
 static __always_inline void ledger_data_changed(struct books* b, struct epoll_row* e, struct registration_row* r,
                                                 const struct registration_key* key, const struct posting* p)
 {
@@ -259,6 +258,7 @@ static __always_inline void ledger_mask_changed(struct registration_row* r, cons
         ledger_count(&r->flips, 1);
 }
 
+/* Returns the row of what was changed; NULL: nothing was. */
 static __always_inline struct registration_row* ledger_mod(struct books* b, const struct posting* p)
 {
     struct epoll_row* e = ledger_open_epoll(b, p);

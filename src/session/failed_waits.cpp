@@ -54,7 +54,7 @@ void FailedWaits::look_at_epolls(const Snapshot& books)
         if (const auto before = epolls_.find(id); before != epolls_.end())
             growth = before->second;
         growth.note(books.time, failed_of(e), e.waits);
-        keep(growth, fmt::format("epoll_wait() on an epoll of pid {} failed, as it does with maxevents 0", e.tgid));
+        keep(growth, e.tgid);
     }
     epolls_ = std::move(now);
 }
@@ -76,13 +76,13 @@ void FailedWaits::look_at_calls(const Snapshot& books)
     created_ = created;
     ids_ = std::move(ids);
     nowhere_.note(books.time, calls > led ? calls - led : 0, calls);
-    keep(nowhere_, "epoll_wait() on what is no epoll, or no more, failed");
+    keep(nowhere_, 0);
 }
 
-void FailedWaits::keep(const Growth& growth, const std::string& what)
+void FailedWaits::keep(const Growth& growth, uint32_t owner)
 {
     if (growth.ns >= kLongEnough && growth.ns > worst_.ns)
-        worst_ = {growth.ns, growth.grown, what};
+        worst_ = {growth.ns, growth.grown, owner};
 }
 
 std::optional<InconclusiveReason> FailedWaits::reason() const
@@ -90,10 +90,14 @@ std::optional<InconclusiveReason> FailedWaits::reason() const
     if (!worst_.ns)
         return std::nullopt;
     const double seconds = seconds_of(worst_.ns);
+    const std::string what = worst_.owner
+                                 ? fmt::format("epoll_wait() on an epoll of pid {} failed, as it does with maxevents 0",
+                                               worst_.owner)
+                                 : "epoll_wait() on what is no epoll, or no more, failed";
     return InconclusiveReason{
         Inconclusive::kUnjudged,
-        fmt::format("{} {:.0f} times per s for {:.1f} s: that its loop hears of nothing is no rule's matter",
-                    worst_.what, static_cast<double>(worst_.failed) / seconds, seconds),
+        fmt::format("{} {:.0f} times per s for {:.1f} s: that its loop hears of nothing is no rule's matter", what,
+                    static_cast<double>(worst_.failed) / seconds, seconds),
         "strace -f -e trace=epoll_wait,epoll_pwait,epoll_pwait2 shows the descriptor and the error"};
 }
 

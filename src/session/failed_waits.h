@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "src/books/snapshot.h"
@@ -36,12 +35,12 @@ private:
     struct Worst {
         uint64_t ns = 0;
         uint64_t failed = 0;
-        std::string what{};
+        uint32_t owner = 0;  // of the epoll; 0: it was none
     };
 
     void look_at_epolls(const Snapshot& books);
     void look_at_calls(const Snapshot& books);
-    void keep(const Growth& growth, const std::string& what);
+    void keep(const Growth& growth, uint32_t owner);
 
     std::map<uint64_t, Growth> epolls_;
     Growth nowhere_;             // calls that led to no epoll

@@ -141,7 +141,7 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
         (counts.failed_waits >= kFewestFailedWaits && counts.failed_waits * 2 > counts.waits))
         return {{Inconclusive::kUnjudged,
                  fmt::format("epoll_wait() failed {} times ({}): that its loop does nothing else is no rule's matter",
-                             log.counts().failed_waits, errno_text(log.counts().wait_error)),
+                             counts.failed_waits, errno_text(counts.wait_error)),
                  "see what its epoll fd and its arguments are there"}};
     if (log.counts().calls && !log.counts().succeeded)
         return {{Inconclusive::kUnjudged,

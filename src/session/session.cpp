@@ -162,10 +162,10 @@ Result<> Session::open_window()
 Result<> Session::look(bool counters, bool last)
 {
     double spent = own_cpu_seconds();  // not the clock: on a busy machine that is other people's time
-    if (const uint64_t now = monotonic_ns(); now - counted_at_ >= NSEC_PER_SEC)  // often enough for failed_waits_
-        counters = true;
+    const uint64_t began = monotonic_ns();
+    counters |= began - counted_at_ >= NSEC_PER_SEC;  // often enough for failed_waits_
     if (counters)
-        counted_at_ = monotonic_ns();
+        counted_at_ = began;
     auto books = live_->sweep(counters);
     if (!books)
         return books.error();

@@ -174,7 +174,7 @@ private:
     void read(uint32_t pid, int fd, std::string_view text, int64_t value, bool message);
     void wrote(uint32_t pid, int fd, int64_t value);
     void requested(uint32_t pid, int fd, std::string_view text, int64_t value);
-    void note_row(uint32_t pid, uint8_t call, int fd, int64_t value);
+    void note_row(uint32_t pid, uint8_t call, int fd);
     void read_at(uint32_t pid, std::string_view text, const PrintedResult& result);
     void used_otherwise(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value);
     bool moved_elsewhere(const LogRun& run) const;

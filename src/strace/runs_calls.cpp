@@ -100,12 +100,10 @@ void Runs::requested(uint32_t pid, int fd, std::string_view text, int64_t value)
         touch(pid, fd, value >= 0 ? kServed : kLooked, value >= 0 ? 0 : BETWEEN_OTHER_ERROR, 0);
 }
 
-void Runs::note_row(uint32_t pid, uint8_t call, int fd, int64_t value)
+// Such a call has moved something.
+void Runs::note_row(uint32_t pid, uint8_t call, int fd)
 {
     constexpr size_t kMost = 4096;
-    const bool reads = takes_input(call), writes = gives_output(call);
-    if ((!reads && !writes) || value <= 0)
-        return;
     const std::pair key{pid, fd};
     auto at = rows_.find(key);
     if (at == rows_.end()) {
@@ -116,8 +114,8 @@ void Runs::note_row(uint32_t pid, uint8_t call, int fd, int64_t value)
     Row& row = at->second;
     if (std::exchange(row.waits, waits_) != waits_)
         row.reads = row.writes = 0;
-    row.most_reads = std::max(row.most_reads, row.reads += reads);
-    row.most_writes = std::max(row.most_writes, row.writes += writes);
+    row.most_reads = std::max(row.most_reads, row.reads += takes_input(call));
+    row.most_writes = std::max(row.most_writes, row.writes += gives_output(call));
 }
 
 // Of a stream, a read that got less than it asked for got all.
@@ -161,11 +159,8 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         hand_over(pid);
         return;
     }
-    if (!result.known)
-        return;
-    if (PrintedFd fd; result.value > 0 && (takes_input(call) || gives_output(call)) && Arguments(text).fd(fd))
-        note_row(pid, call, fd.number, result.value);
-    if (processes_.empty())
+    const bool moves = result.value > 0 && (takes_input(call) || gives_output(call));
+    if (!result.known || (processes_.empty() && !moves))
         return;
     if (call == CALL_EPOLL_CTL || call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2)
         return;  // controlled(), returned()
@@ -175,6 +170,10 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         forget_number(pid, static_cast<int>(value), std::nullopt);
     PrintedFd fd;
     if (!Arguments(text).fd(fd))
+        return;
+    if (moves)
+        note_row(pid, call, fd.number);
+    if (processes_.empty())
         return;
     user_ = tid;
     if (result.duration >= 0)

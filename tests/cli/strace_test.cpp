@@ -147,7 +147,6 @@ TEST_F(StraceCommand, MostEventsNotJudgedIsInconclusive)
     EXPECT_EQ(mostly_work.code, 0) << mostly_work.text;
 }
 
-// strace -Z: reads and returns that succeeded are left out, and with them all that there is to be judged.
 // Four lines of an excerpt, and what was done about them is in none.
 TEST_F(StraceCommand, AFewEventsThatNobodyAnsweredAreNoProof)
 {
@@ -159,6 +158,7 @@ TEST_F(StraceCommand, AFewEventsThatNobodyAnsweredAreNoProof)
     EXPECT_EQ(judge(times(3, told + "read(7, \"x\", 64) = 1\n") + told).code, 0);
 }
 
+// strace -Z: reads and returns that succeeded are left out, and with them all that there is to be judged.
 TEST_F(StraceCommand, ALogOfFailedCallsAloneIsInconclusive)
 {
     const Outcome outcome = judge(
@@ -207,7 +207,6 @@ TEST_F(StraceCommand, EndsThatAreReadAgainAndAgainAreNotClean)
     EXPECT_EQ(judge(times(200, kWork + "read(5, \"\", 4096) = 0\n")).code, 0);
 }
 
-// Read as calls are some of them only: to call the rest clean would be to have looked away.
 // Data is an address, so that no event can be given to a descriptor. But a peer has gone, each time.
 TEST_F(StraceCommand, EndsBesideWorkAreNotClean)
 {
@@ -226,6 +225,7 @@ TEST_F(StraceCommand, EndsBesideWorkAreNotClean)
     EXPECT_EQ(judge(times(150, two + "read(7, \"y\", 4096) = 4096\n" + some)).code, 0);
 }
 
+// Read as calls are some of them only: to call the rest clean would be to have looked away.
 TEST_F(StraceCommand, LinesThatNameEpollWaitAndCannotBeReadAreNotClean)
 {
     const std::string odd = "Xepoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n";
