@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "src/strace/characters.h"
 #include "src/support/errno_names.h"
 
 #include "bpf/types.h"
@@ -11,8 +12,6 @@ namespace epaudit {
 namespace {
 
 constexpr int kUnnamedErrno = 4095;
-
-bool digit(char c) { return c >= '0' && c <= '9'; }
 
 // `at` is behind the opening quote.
 size_t end_of_string(std::string_view text, size_t at)

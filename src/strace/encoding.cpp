@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "src/strace/characters.h"
 #include "src/strace/line.h"
 #include "src/strace/shape.h"
 
@@ -13,7 +14,6 @@ namespace epaudit {
 namespace {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-bool digit(char c) { return c >= '0' && c <= '9'; }
 
 // What a container's runtime, a journal or an issue tracker writes: {"log":"epoll_wait(...) = 1\n","stream":"stderr",...}
 constexpr std::string_view kJsonKeys[] = {"log",  "message", "MESSAGE", "msg",    "line",   "text",

@@ -15,8 +15,6 @@
 namespace epaudit {
 namespace {
 
-// A wait that ended within this time had not to wait.
-constexpr uint64_t kAtOnce = NSEC_PER_MSEC;
 // So long after a call that cannot sleep took long: the machine is starved, or the program was stopped.
 constexpr uint64_t kDoubt = 10 * NSEC_PER_SEC;
 constexpr size_t kMostNaps = 64;

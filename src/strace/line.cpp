@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bpf/types.h"
+#include "src/strace/characters.h"
 
 namespace epaudit {
 namespace {
@@ -15,7 +16,6 @@ constexpr std::string_view kDetachedTail = "<detached ...>";
 // A day has fewer seconds, a tracing session with -r hardly more: what is larger counts from 1970.
 constexpr uint64_t kEpochFrom = 100'000'000;
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
 bool hex_digit(char c) { return digit(c) || (c >= 'a' && c <= 'f'); }
 bool name_char(char c) { return (c >= 'a' && c <= 'z') || digit(c) || c == '_'; }
 

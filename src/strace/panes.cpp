@@ -11,7 +11,7 @@ namespace epaudit {
 namespace {
 
 constexpr size_t kNarrowest = 20;
-constexpr size_t kFewest = 4;
+constexpr size_t kFewestLines = 4;
 constexpr std::string_view kRules[] = {"\u2502", "\u2503", "|"};
 
 bool begins_sign(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
@@ -45,7 +45,7 @@ std::vector<size_t> columns_of(const std::vector<std::string>& lines, std::strin
             seen[signs_in(std::string_view(line).substr(0, at))]++;
     std::vector<size_t> columns;
     for (const auto& [column, count] : seen)
-        if (column >= kNarrowest && count >= kFewest && count * 4 >= lines.size() * 3)
+        if (column >= kNarrowest && count >= kFewestLines && count * 4 >= lines.size() * 3)
             columns.push_back(column);
     return columns;
 }
@@ -68,8 +68,8 @@ bool is_pane(const std::vector<std::string>& lines, size_t column, std::string_v
         widths.insert(text.size());
     }
     if (rule != "|")
-        return left >= kFewest;
-    return left >= kFewest && right >= kFewest && narrow * 2 > lines.size() && widths.size() > 1;
+        return left >= kFewestLines;
+    return left >= kFewestLines && right >= kFewestLines && narrow * 2 > lines.size() && widths.size() > 1;
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ void LogPanes::learn(const std::vector<std::string>& lines)
         widest = std::max(widest, width);
         count += width == widest;
     }
-    last_width_ = widest >= kNarrowest && count >= kFewest ? widest : 0;
+    last_width_ = widest >= kNarrowest && count >= kFewestLines ? widest : 0;
 }
 
 std::vector<LogPanes::Part> LogPanes::apart(std::string_view line) const

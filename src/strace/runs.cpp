@@ -10,10 +10,8 @@ namespace {
 
 constexpr size_t kMostKeys = 64;  // of one epoll, reported and not answered
 constexpr size_t kMostBest = 4096;
-constexpr uint64_t kFewest = 2;  // shorter ones are nothing
-constexpr uint64_t kAtOnce = NSEC_PER_MSEC;
+constexpr uint64_t kFewestToTell = 2;           // shorter ones are nothing
 constexpr int64_t kSlept = 20 * NSEC_PER_MSEC;  // a wait that took so long found nothing ready when it began
-constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 
 }  // namespace
 
@@ -79,7 +77,7 @@ void Runs::keep(const LogRun& run)
 // `over`: it ended because something was done.
 void Runs::end(const Epoll& epoll, const Key& key, bool over)
 {
-    if (key.count < kFewest)
+    if (key.count < kFewestToTell)
         return;
     LogRun run = describe(epoll, key);
     run.ended = over;
@@ -94,7 +92,7 @@ void Runs::zero(const Process& process, Epoll& epoll, const Return& how)
         epoll.zeros = 0;
     epoll.quiet = process.touches;
     epoll.zeros = how.result == 0 && how.timeout == 0 ? epoll.zeros + 1 : 0;
-    if (epoll.zeros < kFewest)
+    if (epoll.zeros < kFewestToTell)
         return;
     LogRun run;
     run.epoll = epoll.place.epoll;

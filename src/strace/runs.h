@@ -19,6 +19,11 @@
 
 namespace epaudit {
 
+// A wait that ended within this time had not to wait.
+inline constexpr uint64_t kAtOnce = NSEC_PER_MSEC;
+// What a read takes, or learns that there is no more of.
+inline constexpr uint32_t kRunInput = EV_IN | EV_RDNORM | EV_PRI;
+
 struct LogSight;
 
 class Runs {

@@ -10,7 +10,6 @@ namespace {
 using Cause = LogRun::Cause;
 using Ground = LogRun::Ground;
 
-constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
 // Wake-ups for a listener that found nothing to accept, before they are a herd.
 constexpr uint64_t kFewestEmpty = 8;
 
@@ -30,9 +29,9 @@ Cause cause_of(const LogRun& run)
         return Cause::kHupErr;
     if (e & EV_RDHUP)
         return Cause::kEof;
-    if ((e & EV_OUT) && (agained || !(e & kInput) || (run.between & (BETWEEN_MOD | BETWEEN_MOD_SAME))))
+    if ((e & EV_OUT) && (agained || !(e & kRunInput) || (run.between & (BETWEEN_MOD | BETWEEN_MOD_SAME))))
         return Cause::kOut;
-    if (e & kInput)  // read() finds nothing: somebody else took it, but not what only MSG_OOB takes
+    if (e & kRunInput)  // read() finds nothing: somebody else took it, but not what only MSG_OOB takes
         return agained && (e & (EV_IN | EV_RDNORM)) ? Cause::kNone : Cause::kUnread;
     return Cause::kNone;
 }

@@ -11,8 +11,6 @@ namespace {
 // Of more, a list is kept.
 constexpr size_t kFewKeys = 4;
 
-constexpr uint32_t kInput = EV_IN | EV_RDNORM | EV_PRI;
-
 bool answers(uint32_t touch, uint32_t events)
 {
     if ((touch & (kChanged | kServed)) || ((touch & kErred) && (events & EV_ERR) && !(events & EV_HUP)))
@@ -27,7 +25,7 @@ bool answers(uint32_t touch, uint32_t events)
 // The same for a call on another fd than the one that is meant, if it is not certain which one is.
 bool may_answer(uint32_t touch, uint32_t events)
 {
-    return ((touch & (kTook | kServed)) && (events & kInput)) ||
+    return ((touch & (kTook | kServed)) && (events & kRunInput)) ||
            ((touch & (kGave | kServed | kConnected)) && (events & EV_OUT)) || (touch & kChanged) ||
            ((touch & kErred) && (events & EV_ERR));
 }

@@ -9,6 +9,7 @@
 #include "src/books/call_names.h"
 #include "src/strace/arguments.h"
 #include "src/strace/calls.h"
+#include "src/strace/characters.h"
 #include "src/strace/line.h"
 #include "src/strace/sources.h"
 
@@ -17,7 +18,6 @@ namespace {
 
 constexpr unsigned kMostRepeats = 100000;
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
 bool name_char(char c) { return (c >= 'a' && c <= 'z') || digit(c) || c == '_'; }
 
 bool known(std::string_view name) { return call_by_name(name) != CALL_NONE || system_call_number(name) >= 0; }

@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "src/strace/characters.h"
+
 namespace epaudit {
 namespace {
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool file_char(char c) { return letter(c) || digit(c) || (c && std::strchr("._-/+@%~", c)); }
 

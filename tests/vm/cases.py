@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a guest is asked to do, and what must come of it. The guest only reports; everything is judged here."""
+import copy
 import dataclasses
 import json
 import re
@@ -25,6 +26,7 @@ TWO_SECONDS_APART = ("small-maxevents", "thundering-herd", "zero-timeout-spin")
 A_SECOND_APART = ("accept-spin",)
 # On one CPU two reads overlap only if the scheduler happens to step in between.
 PARALLEL = ("concurrent-handlers",)
+RING_UNSEEN = "calls_by_io_uring_unseen"
 NO_SUCH_PROGRAMS = re.compile(r"prog 'walk_\w+': BPF program load failed: Invalid argument")
 # What kernels for real time run, unless it is said: a spin and a hang, a program from its birth to its end, and a server
 # under load where both hook sets are allowed; where one is not, also what is chosen instead. The log must show no splat.
@@ -55,6 +57,9 @@ class Case:
 
     def record(self):
         return self.source or self.name
+
+    def of_demos(self):
+        return self.record().startswith("together/")
 
     def plan(self):
         return f"{self.kind} {self.name} {self.words}".rstrip()
@@ -221,6 +226,47 @@ def whose(alarm=None):
     return judge
 
 
+def turns(members):
+    """What is asked of one epaudit that watched several programs in turn. `members`: [(name, words, rule)]."""
+    def judge(record):
+        result = outcome(record)
+        check(result.report is not None, result.describe())
+        check(set(result.rules()) == {rule for _, _, rule in members}, result.describe())
+        check(result.report["observation"]["hooks"].startswith(record.hooks), "another hook set: " + result.describe())
+    return judge
+
+
+def alone(words, judge):
+    """Of one epaudit that watched several programs in turn: as if this one had been all, with what it wrote itself."""
+    def judge_alone(record):
+        own = copy.copy(record)
+        report = outcome(record).report
+        check(report is not None, record.text("err"))
+        report["findings"] = [f for f in report["findings"] if f["process"]["exe"] == words.split()[0]]
+        if "/bin/rings" not in words and set(report["observation"]["lost"]) == {RING_UNSEEN}:
+            report["observation"].update(complete=True, lost={})  # only that one has a ring
+        alarm = any(f["level"] in ("likely", "confirmed") for f in report["findings"])
+        own.exit = 1 if alarm else 0 if report["observation"]["complete"] else 4
+        written = record.text("out").partition(f"== {words}\n")[2].partition("\n== ")[0]
+        own.parts = dict(record.parts, report=json.dumps(report).encode(), out=written.encode())
+        judge(own)
+    return judge_alone
+
+
+def in_turn(name, members, wanted, absent):
+    """One epaudit for all these programs, one after another. `members`: [(name, words, rule, judge)], each a program of
+    its own; `absent`: {name: what is not installed}."""
+    chosen = [each for each in members if wanted(each[0]) and not absent.get(each[0])]
+    if chosen:
+        yield Case("turns", name, " ".join(words.replace(" ", ",") for _, words, _, _ in chosen),
+                   turns([each[:3] for each in chosen]))
+    for member, words, _, judge in members:
+        if absent.get(member):
+            yield Case("skip", member, "", skipped(absent[member]))
+        else:
+            yield Case("none", member, "", alone(words, judge), source=name)
+
+
 def seen_all_the_same(call):
     """A role of tests/live/noticed.cpp: the child had no epoll, and its calls matter to its parent's."""
     return lambda record: noticed.all_seen(outcome(record), call)
@@ -230,7 +276,7 @@ def ring(alarm=None):
     """A role of tests/live/rings.cpp, as whose(); where io_uring does not tell what it did, that is said."""
     def judge(record):
         result = outcome(record)
-        if result.report and result.report["observation"]["lost"].get("calls_by_io_uring_unseen"):
+        if result.report and result.report["observation"]["lost"].get(RING_UNSEEN):
             check(result.code in (1, 4) and not result.report["observation"]["complete"], result.describe())
         else:
             whose(alarm)(record)
@@ -385,13 +431,15 @@ def plan(missing, only=(), cpus=1, label=""):
              inconclusive({"execs_with_more_descriptors_than_looked_at": 1})),
         Case("whose", "whose/dispatcher", "dispatcher 40", whose()),
         Case("whose", "whose/shared", "shared 5", whose("EP202"), busy=True),
-        Case("whose", "whose/ranges", "ranges 1", whose("EP303"), busy=True),
         Case("watched", "noticed/own", f"/bin/noticed own {noticed.READS}", lambda record: noticed.unseen(outcome(record))),
         *(Case("watched", f"noticed/{role}", f"/bin/noticed {role} {noticed.READS}", seen_all_the_same(call))
           for role, call in (("registered", "read"), ("sent", "read"), ("epoll", "epoll_wait"))),
         *(Case("watched", f"rings/{role}", f"/bin/rings {role}", ring(alarm), busy=bool(alarm)) for role, alarm in (
-            ("rearm", None), ("edges", None), ("churn", None), ("ghost", "EP303"))),
-        Case("watched", "python", "/usr/bin/python3 -S /srv/lines.py output 6", python_line, busy=True),
+            ("rearm", None), ("edges", None), ("churn", None))),
+        *in_turn("turns", [("whose/ranges", "/bin/whose ranges 1", "EP303", whose("EP303")),
+                           ("rings/ghost", "/bin/rings ghost", "EP303", ring("EP303")),
+                           ("python", "/usr/bin/python3 -S /srv/lines.py output 6", "EP201", python_line)],
+                 wanted, {"python": "python3 not installed"} if "python3" in missing else {}),
         Case("watched", "multipath-tcp", "/bin/readers mptcp ignore 2", multipath, busy=True),
         Case("once", "no-such-pid", "attach -p 999999", refuses(3, "no process 999999")),
         Case("once", "missing-file", "run -- /no/such/program", refuses(2, "No such file")),
@@ -406,7 +454,7 @@ def plan(missing, only=(), cpus=1, label=""):
           for hooks, why in REFUSED.get(label, {}).items()),
     ]
     needs = {"redis": {"redis-server", "redis-cli", "redis-benchmark"}, "nginx": {"nginx", "wrk"},
-             "capabilities": {"setpriv"}, "python": {"python3"}}
+             "capabilities": {"setpriv"}}
     for number, case in enumerate(cases):
         absent = sorted(needs.get(case.kind, needs.get(case.name, set())) & set(missing))
         if absent:

@@ -8,6 +8,7 @@ demo twin, real servers and bad input there, under every hook set; and a few cas
 """
 import argparse
 import concurrent.futures
+import datetime
 import fcntl
 import itertools
 import json
@@ -36,6 +37,8 @@ SIDE_BY_SIDE = max(1, min(len(kernels.KERNELS), os.cpu_count() or 1))  # each gu
 LIMIT_SECONDS = 1800  # CPU time of one guest: about twice what the slowest of them takes
 # Tables of the usual size are walked in a moment by a CPU, but not by an emulated one.
 SLOW = "--max-fds 4096"
+# Between the oldest kernel and the newest; each loads all programs, and has servers under load, whoever's turn it is.
+BY_TURNS = ("6.1", "6.12")
 STOPPING = threading.Event()
 
 
@@ -81,6 +84,9 @@ def parse(words):
     parser.add_argument("--hooks", default=os.environ.get("EPAUDIT_HOOKS"), metavar="SET,...",
                         help="hook sets (default: all that epaudit knows)")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="cases whose name holds WORD")
+    parser.add_argument("--demos-by-turns", type=int, nargs="?", const=datetime.date.today().timetuple().tm_yday, metavar="N",
+                        help=f"of {' and '.join(BY_TURNS)} one runs the demos, the second where N is even (default: the day of"
+                             " the year)")
     parser.add_argument("--slow", default=SLOW, metavar="OPTIONS", help=f"options of epaudit for slow guests (default: {SLOW})")
     parser.add_argument("--demo-options", default="", metavar="OPTIONS", help="options of the demos (--seconds N)")
     parser.add_argument("--refresh", action="store_true", help="look for newer kernels")
@@ -233,16 +239,28 @@ def lock(directory):
     return holder
 
 
-def plan_of(image, cpus, only, missing):
-    """Kernels for real time run a few cases, on one CPU."""
+def plan_of(image, cpus, options, missing):
+    """Kernels for real time run a few cases, on one CPU; one whose turn it is not, no demos."""
     if image.realtime and cpus > 1:
         return []
-    return cases.plan(missing, only or cases.REALTIME.get(image.label, ()), cpus, image.label)
+    plan = cases.plan(missing, options.only or cases.REALTIME.get(image.label, ()), cpus, image.label)
+    if image.label != waits(options):
+        return plan
+    rest = [case for case in plan if not case.of_demos()]
+    return rest if any(case.kind != "none" for case in rest) else []
 
 
-def choose_guests(images, only, missing, hooks, results, directory):
+def waits(options):
+    """The kernel whose turn to run the demos it is not, or None."""
+    return None if options.demos_by_turns is None else BY_TURNS[options.demos_by_turns % 2]
+
+
+def choose_guests(images, options, missing, hooks, results, directory):
     """One guest per kernel, and another with two CPUs for what needs them."""
-    plans = {(image.label, cpus): plan_of(image, cpus, only, missing) for image in images for cpus in (1, 2)}
+    plans = {(image.label, cpus): plan_of(image, cpus, options, missing) for image in images for cpus in (1, 2)}
+    for image in images:
+        if image.label == waits(options):
+            results.add(image.label, "-", "run/*", 0, "SKIPPED: the demos run here every other day, and always by ./dev vm")
     guests = [Guest(image, 1, hooks, plans[image.label, 1], results, directory) for image in images if plans[image.label, 1]]
     for image in [each for each in images if plans[each.label, 2]]:
         if image.label not in ONE_CPU:
@@ -262,7 +280,7 @@ def audit(images, options, results, directory):
         tree, missing = initramfs.build(BUILD, twins, cases.CONFIG, directory)
         tree.write("slow", options.slow + "\n")
         tree.write("demo-options", options.demo_options + "\n")
-        guests = choose_guests(images, options.only, missing, hooks, results, directory)
+        guests = choose_guests(images, options, missing, hooks, results, directory)
         archives = {}
         for guest in guests:
             said = tuple(case.plan() for case in guest.plan)
