@@ -174,11 +174,12 @@ run_python() {
     count_python "$name" "$code"
 }
 
-# Suites that watch programs from the kernel. Of the museum a third, every day another; ./dev history runs all of it. Two
-# minutes of soaking show what grows fast; ./dev soak shows the rest.
+# Suites that watch programs from the kernel. Each real server in one of two ways, tomorrow in the other; ./dev real runs both. Of
+# the museum a third, every day another; ./dev history runs all of it. Two minutes of soaking show what grows fast; ./dev soak
+# shows the rest.
 run_watching() {
     local suite reason
-    local -A options=([history]=--third [soak]=2)
+    local -A options=([real]=--by-turns [history]=--third [soak]=2)
     reason=$(why_blind)
     for suite in live real history soak; do
         say "== tests/$suite"
