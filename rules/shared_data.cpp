@@ -40,6 +40,8 @@ bool fired_unplaced(const Snapshot& books, const Entry& entry)
 
 LostEdges::LostEdges(const Snapshot& books) : books_(books)
 {
+    if (std::none_of(books.epolls.begin(), books.epolls.end(), [](const auto& e) { return e.second.unattributed; }))
+        return;
     for (const Entry& entry : books.entries)
         if (is_lost_edge(books, entry))
             counts_[{entry.key.epoll, entry.registration.data}]++;

@@ -122,8 +122,8 @@ void SpinRule::audit(const Snapshot& books, const Settings& settings, std::vecto
 {
     Sharers sharers(books);
     passing_.begin();
-    for (const Entry& entry : books.entries)
-        judge(books, entry, sharers, settings, out);
+    for (const Entry* entry : books.neighbours().with(kTraitRuns))
+        judge(books, *entry, sharers, settings, out);
     for (const Entry& entry : books.buried)
         judge(books, entry, sharers, settings, out);
     for (const Passed& sum : passing_.sums(books))

@@ -162,16 +162,17 @@ void Stalls::remember(const Entry& entry)
 
 void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out, bool writes)
 {
-    std::erase_if(subjects_, [&](const auto& known) {
-        const auto& [epoll_id, file] = known.first;
-        const epoll_row* epoll = books.epoll(epoll_id);
-        if (!epoll)
-            return true;  // nobody can prove anything on it any more
-        if (!(writes ? epoll->eventless_writes : epoll->eventless_io))
-            return false;
-        out.push_back(withdrawal(rule, epoll_id, file));
-        return true;
-    });
+    // Epoll by epoll: there may be thousands of one.
+    for (auto at = subjects_.begin(); at != subjects_.end();) {
+        const uint64_t id = at->first.first;
+        const auto end = subjects_.upper_bound({id, UINT64_MAX});
+        const epoll_row* epoll = books.epoll(id);  // none: nobody can prove anything on it any more
+        const bool proven = epoll && (writes ? epoll->eventless_writes : epoll->eventless_io);
+        if (proven)
+            for (auto one = at; one != end; ++one)
+                out.push_back(withdrawal(rule, id, one->first.second));
+        at = !epoll || proven ? subjects_.erase(at, end) : end;
+    }
 }
 
 namespace {
@@ -189,8 +190,8 @@ size_t Repeats::Hash::operator()(const Subject& subject) const
 void Repeats::begin()
 {
     if (said_.size() > 2 * now_ + 64)
-        for (auto at = said_.begin(); at != said_.end();)
-            at = at->second.audit != audit_ ? said_.erase(at) : std::next(at);
+        said_.erase_if([this](const Said& said) { return said.audit != audit_; });
+    said_.begin();
     audit_++;
     now_ = 0;
 }
@@ -259,11 +260,11 @@ void Patience::look(const Snapshot& books)
     std::erase_if(stopped_at_, [&](const auto& stopped) {
         return !books.processes.count(stopped.first) && !known.count(stopped.first);
     });
+    sights_.begin();
     if (forgot_at_ + kForgetNs / 4 > books.time)
         return;
     forgot_at_ = books.time;
-    for (auto at = sights_.begin(); at != sights_.end();)
-        at = at->second.seen_at + kForgetNs < books.time ? sights_.erase(at) : std::next(at);
+    sights_.erase_if([&](const Sight& sight) { return sight.seen_at + kForgetNs < books.time; });
 }
 
 uint64_t Patience::since(uint32_t tgid, uint64_t at) const

@@ -10,8 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include <tsl/robin_map.h>
-
+#include "rules/in_order.h"
 #include "src/audit/rule.h"
 
 namespace epaudit {
@@ -88,7 +87,7 @@ public:
     // What was judged while the thread that had it last was there does not change because that thread ends.
     bool settled(const Snapshot& books, const Entry& entry, uint32_t tid) const
     {
-        return subjects_.count({entry.key.epoll, entry.file_id}) && !books.thread(tid);
+        return !books.thread(tid) && subjects_.count({entry.key.epoll, entry.file_id});
     }
     // Withdraws those of epolls on which something was since read without being told; with `writes`, written.
     void take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out, bool writes = false);
@@ -137,9 +136,8 @@ private:
         bool was_said = false;  // something was
         uint64_t audit = 0;     // the newest at which it was said
     };
-    // Those of the audit before, of this one, and, until they are more than these, of older ones. Not std::unordered_map:
-    // each of its elements lies elsewhere, and of 20,000 that are asked about at each look none is in a cache.
-    tsl::robin_map<Subject, Said, Hash> said_;
+    // Those of the audit before, of this one, and, until they are more than these, of older ones.
+    InOrder<Subject, Said, Hash> said_;
     uint64_t audit_ = 1;
     size_t now_ = 0;  // so many were said at this audit
 };
@@ -167,8 +165,8 @@ private:
     struct Hash {
         size_t operator()(const Place& place) const;
     };
-    tsl::robin_map<Place, Sight, Hash> sights_;  // there may be tens of thousands
-    uint64_t forgot_at_ = 0;                     // when those that nobody asks about any more were looked for
+    InOrder<Place, Sight, Hash> sights_;  // there may be tens of thousands
+    uint64_t forgot_at_ = 0;              // when those that nobody asks about any more were looked for
 };
 
 }  // namespace epaudit

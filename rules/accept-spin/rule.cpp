@@ -70,7 +70,7 @@ public:
     {
         judge_log_runs(
             kInfo, books, settings, [](const LogRun&) { return kFix; }, out);
-        for (std::span<const Entry> file : books.neighbours().files()) {
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitListens)) {
             const Entry& entry = file.front();
             const file_row& f = entry.file;
             if (f.kind != FILE_LISTENER || !f.accept_errors)

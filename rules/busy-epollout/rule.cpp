@@ -45,7 +45,8 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         SpinRule::audit(books, settings, out);
-        for (const Entry& entry : books.entries) {
+        for (const Entry* one : books.neighbours().with(kTraitAsksForRoom)) {
+            const Entry& entry = *one;
             const registration_row& r = entry.registration;
             bool in_vain = entry.key.epoll && entry.state.sk_state == SK_ESTABLISHED && (entry.live_mask & EV_OUT) &&
                            ledger_armed_in_vain(&r, &entry.file, &entry.state, books.time) &&

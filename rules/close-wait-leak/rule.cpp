@@ -128,7 +128,7 @@ public:
         std::map<uint32_t, Members> members;
         for (const auto& [pid, process] : books.processes)
             members[pid];
-        for (std::span<const Entry> file : books.neighbours().files()) {
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitEnded)) {
             const Entry& entry = file.front();
             if (!(knows_and_keeps(entry) || was_reset(entry)) || spins(file) || books.stopped(entry.file.tgid) ||
                 since(entry) + settings.ns(kLeakS) > books.time)

@@ -86,7 +86,8 @@ public:
             show(groups[last.epoll], entry);
         }
         std::map<File, Known> now;
-        for (const Entry& entry : books.entries) {
+        for (const Entry* one : books.neighbours().with(kTraitDuplicates)) {
+            const Entry& entry = *one;
             if (!counts(entry))
                 continue;
             const Known fresh = known(entry);

@@ -84,7 +84,8 @@ public:
         const size_t first = out.size();
         patience_.look(books);
         stalls_.take_back(kInfo, books, out);
-        for (const Entry& entry : books.entries) {
+        for (const Entry* one : books.neighbours().with(kTraitListens)) {
+            const Entry& entry = *one;
             if (!entry.key.epoll || entry.file.kind != FILE_LISTENER)
                 continue;
             judge_passes(books, entry, settings, out);

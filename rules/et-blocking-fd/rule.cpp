@@ -49,9 +49,8 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
-        for (const Entry& entry : books.entries)
-            if (entry.fault.sleep_calls)
-                judge(books, entry, hang_of(books, entry), settings, out);
+        for (const Entry* entry : books.neighbours().with(kTraitSlept))
+            judge(books, *entry, hang_of(books, *entry), settings, out);
         for (const Entry& entry : books.buried)
             judge(books, entry, {}, settings, out);
     }

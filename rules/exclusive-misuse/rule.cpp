@@ -60,16 +60,14 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         patience_.look(books);
-        for (std::span<const Entry> file : books.neighbours().files()) {
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitExclusive)) {
             judge_forbidden(books, file, settings, out);
             judge_stuck(books, file, settings, out);
             judge_mixed(books, file, settings, out);
         }
         for (const auto& [id, epoll] : books.epolls)
             judge_dropped(books, id, epoll, settings, out);
-        std::erase_if(files_, [&](const auto& f) {
-            return !f.second.episodes && !is_there(books, f.first);
-        });  // healthy listeners are not in the books
+        forget(books);
     }
 
     // The forbidden calls are seen without wake-ups, and without state.
@@ -87,8 +85,26 @@ private:
         uint64_t stuck_since = 0;  // of the episode last counted
         unsigned episodes = 0;
         uint64_t mixed_at = 0;
+        uint64_t mixed_seen_at = 0;
         uint32_t wasted_then = 0;
+        uint64_t seen_at = 0;  // that it was mixed, or stuck
     };
+    // A program that opens and closes its listeners all day leaves so many behind: their oldest are forgotten.
+    static constexpr size_t kMostFiles = 1000;
+
+    void forget(const Snapshot& books)
+    {
+        for (auto& [file, memory] : files_)
+            if (memory.mixed_at && memory.mixed_seen_at != books.time && is_there(books, file))
+                memory.mixed_at = 0;
+        std::erase_if(files_, [&](const auto& f) {
+            return !f.second.episodes && !is_there(books, f.first);
+        });  // healthy listeners are not in the books
+        while (files_.size() > kMostFiles)
+            files_.erase(std::min_element(files_.begin(), files_.end(), [](const auto& a, const auto& b) {
+                return a.second.seen_at < b.second.seen_at;
+            }));
+    }
 
     static bool is_there(const Snapshot& books, const std::pair<uint64_t, uint64_t>& file)
     {
@@ -184,6 +200,7 @@ private:
         Memory& memory = files_[{entry.file_id, f.ino}];
         memory.episodes += memory.stuck_since != f.stuck_at;
         memory.stuck_since = f.stuck_at;
+        memory.seen_at = books.time;
         Finding finding = begin_finding(kInfo, books, entry);
         finding.subject_epoll = 0;
         finding.level = memory.episodes >= settings[kEpisodes] ? Level::kConfirmed : Level::kLikely;
@@ -209,13 +226,10 @@ private:
         auto plain = std::count_if(file.begin(), file.end(), [](const Entry& e) {
             return e.key.epoll && !exclusive(e) && (e.live_mask & ~EV_PRIVATE & ~(EV_ERR | EV_HUP));
         });
-        if (!count || !plain) {
-            auto known = files_.find({entry.file_id, entry.file.ino});
-            if (known != files_.end())
-                known->second.mixed_at = 0;
+        if (!count || !plain)
             return;
-        }
         Memory& memory = files_[{entry.file_id, entry.file.ino}];
+        memory.seen_at = memory.mixed_seen_at = books.time;
         if (!memory.mixed_at) {
             memory.mixed_at = books.time;
             memory.wasted_then = entry.file.wasted_wakes;

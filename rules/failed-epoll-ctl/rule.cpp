@@ -50,7 +50,7 @@ public:
     {
         patience_.look(books);
         repeats_.begin();
-        for (std::span<const Entry> file : books.neighbours().files()) {
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitRefused)) {
             const file_row& f = file.front().file;
             if (f.refused_at && !books.stopped(f.tgid))
                 judge(books, file, settings, out);

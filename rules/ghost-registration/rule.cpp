@@ -72,7 +72,8 @@ public:
         judge_log_runs(
             kInfo, books, settings, [](const LogRun&) { return kFix; }, out);
         passing_.begin();
-        for (const Entry& entry : books.entries) {
+        for (const Entry* one : books.neighbours().with(kTraitGhost)) {
+            const Entry& entry = *one;
             if (is_ghost(entry) && entry.file.ghost_at + settings.ns(kGhostExistsS) <= books.time)
                 judge(books, entry, settings, out);
             else

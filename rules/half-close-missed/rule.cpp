@@ -118,7 +118,7 @@ public:
         std::map<uint32_t, Members> members;
         for (const auto& [pid, process] : books.processes)
             members[pid];
-        for (std::span<const Entry> file : books.neighbours().files()) {
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitPeerClosed)) {
             const Entry& entry = file.front();
             if (!peer_closed(entry) || books.stopped(entry.file.tgid))
                 continue;

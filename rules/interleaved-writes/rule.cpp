@@ -38,7 +38,7 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        for (std::span<const Entry> file : books.neighbours().files())
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitMixed))
             judge(books, file.front(), settings, out);
         for (const Entry& entry : books.buried)
             judge(books, entry, settings, out);

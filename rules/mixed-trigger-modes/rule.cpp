@@ -44,7 +44,8 @@ public:
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
         std::map<std::pair<uint64_t, uint8_t>, std::vector<const Entry*>> dropped;
-        for (const Entry& entry : books.entries) {
+        for (const Entry* one : books.neighbours().with(kTraitFlips)) {
+            const Entry& entry = *one;
             if (!entry.key.epoll || !entry.registration.flips)
                 continue;
             if (entry.registration.flips >= settings[kFlips])

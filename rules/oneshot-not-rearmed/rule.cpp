@@ -114,7 +114,8 @@ public:
         const size_t first = out.size();
         patience_.look(books);
         repeats_.begin();
-        for (const Entry& entry : books.entries) {
+        for (const Entry* one : books.neighbours().with(kTraitDisarmed)) {
+            const Entry& entry = *one;
             if (entry.key.epoll && (entry.registration.flags & REGISTRATION_FIRED))
                 judge(books, entry, settings, out);
             else if (fired_unplaced(books, entry))

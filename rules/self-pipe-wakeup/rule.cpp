@@ -43,7 +43,8 @@ public:
 
     void audit(const Snapshot& books, const Settings& settings, std::vector<Finding>& out) override
     {
-        for (const Entry& entry : books.entries) {
+        for (const Entry* one : books.neighbours().with(kTraitPipe)) {
+            const Entry& entry = *one;
             if (entry.key.epoll && entry.file.kind == FILE_PIPE && only_wakes(entry, settings))
                 out.push_back(describe(books, entry));
         }

@@ -108,7 +108,7 @@ public:
     {
         judge_log_runs(
             kInfo, books, settings, [](const LogRun&) { return kListenerFix; }, out);
-        for (std::span<const Entry> file : books.neighbours().files()) {
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitWakesWasted)) {
             const Entry& entry = file.front();
             if (!entry.file.wasted_wakes)
                 continue;

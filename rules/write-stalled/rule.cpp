@@ -107,7 +107,7 @@ public:
         said_.take_back(kInfo, books, out, true);
         std::vector<Stall> stalls;
         std::map<uint32_t, unsigned> sure;  // by process
-        for (std::span<const Entry> file : books.neighbours().files()) {
+        for (std::span<const Entry> file : books.neighbours().files_with(kTraitCut)) {
             judge_past(books, file.front(), settings, out);
             judge_stall(books, file, settings, stalls, sure);
         }

@@ -23,7 +23,25 @@ bool is_worse(const Finding& a, const Finding& b)
     return std::tie(a.pid, a.epoll_fd, a.fd.number) < std::tie(b.pid, b.epoll_fd, b.fd.number);
 }
 
-bool names_a_function(const Finding& finding) { return finding.fingerprint != placeless_fingerprint(finding); }
+bool names_a_function(const Finding& finding, const std::string& placeless) { return finding.fingerprint != placeless; }
+bool names_a_function(const Finding& finding) { return names_a_function(finding, placeless_fingerprint(finding)); }
+
+// placeless_fingerprint() of one after the other: thousands of one kind stand next to each other.
+class Placeless {
+public:
+    const std::string& of(const Finding& finding)
+    {
+        if (!last_ || last_->rule != finding.rule || last_->exe != finding.exe || last_->fd.kind != finding.fd.kind ||
+            last_->trigger != finding.trigger)
+            print_ = placeless_fingerprint(finding);
+        last_ = &finding;
+        return print_;
+    }
+
+private:
+    const Finding* last_ = nullptr;
+    std::string print_;
+};
 
 void join(Finding& example, const Finding& finding)
 {
@@ -66,10 +84,17 @@ std::vector<Finding> Auditor::findings() const
 {
     std::map<std::string, Finding> placed;     // by fingerprint
     std::map<std::string, Finding> placeless;  // those of which no stack tells the function
+    Placeless prints;
+    std::pair<const std::string, Finding>* last = nullptr;  // thousands are of one fault
     for (const auto& [subject, finding] : kept_.subjects()) {
-        auto [at, fresh] = (names_a_function(finding) ? placed : placeless).try_emplace(finding.fingerprint, finding);
-        if (!fresh)
-            join(at->second, finding);
+        if (!last || last->first != finding.fingerprint) {
+            auto& where = names_a_function(finding, prints.of(finding)) ? placed : placeless;
+            auto [at, fresh] = where.try_emplace(finding.fingerprint, finding);
+            last = &*at;
+            if (fresh)
+                continue;
+        }
+        join(last->second, finding);
     }
     // A stack comes late, or for one descriptor of many: what lacks it is the same fault where there is one that it can be.
     std::vector<Finding> result;

@@ -2,6 +2,7 @@
 // Which calls show the mistake: a rule names the roles, the capture in use may have stacks of them.
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -57,26 +58,40 @@ bool armed_unseen(const Entry& entry)
     return (entry.registration.flags & REGISTRATION_SEEDED) && !entry.registration.armed_site;
 }
 
+std::vector<Stack>::iterator stack_of(Finding& finding, StackRole role)
+{
+    return std::find_if(finding.stacks.begin(), finding.stacks.end(),
+                        [what = stack_role_text(role)](const Stack& known) { return known.what == what; });
+}
+
+// Of thousands that lack one, hardly any gets it at a look.
+bool has_news(Finding& finding, const RuleInfo& info, const Entry& entry, CallSites& sites)
+{
+    const bool said_unseen = std::any_of(finding.stacks.begin(), finding.stacks.end(),
+                                         [](const Stack& known) { return known.what == kUnseen; });
+    return std::any_of(info.stacks.begin(), info.stacks.end(), [&](StackRole role) {
+        if (stack_of(finding, role) != finding.stacks.end())
+            return false;
+        return (role == StackRole::kArmed && said_unseen != armed_unseen(entry)) || sites.find(role, entry);
+    });
+}
+
 // In the rule's order; a stack once found is kept when its call is forgotten. False: nothing has come.
 bool attach(Finding& finding, const RuleInfo& info, const Entry& entry, CallSites& sites)
 {
+    if (!has_news(finding, info, entry, sites))
+        return false;
     std::vector<Stack> stacks;
-    bool news = false;
     for (StackRole role : info.stacks) {
-        auto same = [&](const Stack& known) { return known.what == stack_role_text(role); };
-        auto known = std::find_if(finding.stacks.begin(), finding.stacks.end(), same);
-        if (known != finding.stacks.end()) {
+        if (auto known = stack_of(finding, role); known != finding.stacks.end())
             stacks.push_back(std::move(*known));
-        } else if (const Stack* stack = sites.find(role, entry)) {
+        else if (const Stack* stack = sites.find(role, entry))
             stacks.push_back(*stack);
-            news = true;
-        } else if (role == StackRole::kArmed && armed_unseen(entry)) {
+        else if (role == StackRole::kArmed && armed_unseen(entry))
             stacks.push_back({kUnseen, {}});
-            news |= finding.stacks.empty() || finding.stacks.front().what != kUnseen;
-        }
     }
     finding.stacks = std::move(stacks);
-    return news;
+    return true;
 }
 
 }  // namespace
@@ -110,13 +125,16 @@ void Auditor::add_stacks(const Snapshot& books)
 void Auditor::add_helpers(CallSites& sites)
 {
     std::map<uint32_t, Helpers> known;
+    auto at = known.end();  // of the finding before: mostly it is of the same process
     for (auto& [subject, finding] : kept_.subjects()) {
         const auto armed = std::find_if(finding.stacks.begin(), finding.stacks.end(), [](const Stack& stack) {
             return stack.what == stack_role_text(StackRole::kArmed);
         });
         if (armed == finding.stacks.end())
             continue;
-        auto [at, fresh] = known.try_emplace(finding.pid);
+        bool fresh = false;
+        if (at == known.end() || at->first != finding.pid)
+            std::tie(at, fresh) = known.try_emplace(finding.pid);
         Helpers& helpers = at->second;
         if (fresh) {
             helpers = std::move(helpers_[finding.pid]);
@@ -125,7 +143,8 @@ void Auditor::add_helpers(CallSites& sites)
                 helpers.functions = helpers_among(sites.armed_in(finding.pid), finding.exe, finding.directory);
             }
         }
-        armed->helpers = helpers.functions;
+        if (armed->helpers != helpers.functions)
+            armed->helpers = helpers.functions;
     }
     helpers_ = std::move(known);
 }

@@ -49,15 +49,21 @@ void bring_together(std::vector<sweep_record>& entries, size_t late)
     entries = std::move(sorted);
 }
 
-Neighbours::Neighbours(const std::vector<sweep_record>& entries)
+Neighbours::Neighbours(const std::vector<sweep_record>& entries) : entries_(entries)
 {
     places_.reserve(entries.size());
+    traits_.reserve(entries.size());
     files_.reserve(entries.size());
-    for (uint32_t i = 0, first = 0; i < entries.size(); i++) {
+    file_traits_.reserve(entries.size());
+    uint32_t first = 0, together = 0;
+    for (uint32_t i = 0; i < entries.size(); i++) {
         const sweep_record& entry = entries[i];
         places_.push_back({entry.file_id, i});
+        traits_.push_back(traits_of(entry));
+        together |= traits_.back();
         if (i + 1 == entries.size() || entries[i + 1].file_id != entry.file_id) {
             files_.emplace_back(&entries[first], i + 1 - first);
+            file_traits_.push_back(std::exchange(together, 0));
             first = i + 1;
         }
         if (output_pending(entry))
@@ -68,12 +74,31 @@ Neighbours::Neighbours(const std::vector<sweep_record>& entries)
         if (!fresh && at->second.first != entry.file_id)
             at->second.second = entry.file_id;
     }
-    std::sort(places_.begin(), places_.end(),
-              [](const Place& a, const Place& b) { return std::pair(a.file, a.at) < std::pair(b.file, b.at); });
+}
+
+std::vector<const sweep_record*> Neighbours::with(uint32_t traits) const
+{
+    std::vector<const sweep_record*> found;
+    for (size_t i = 0; i < traits_.size(); i++)
+        if (traits_[i] & traits)
+            found.push_back(&entries_[i]);
+    return found;
+}
+
+std::vector<std::span<const sweep_record>> Neighbours::files_with(uint32_t traits) const
+{
+    std::vector<std::span<const sweep_record>> found;
+    for (size_t i = 0; i < file_traits_.size(); i++)
+        if (file_traits_[i] & traits)
+            found.push_back(files_[i]);
+    return found;
 }
 
 std::span<const Neighbours::Place> Neighbours::of_file(uint64_t file) const
 {
+    if (!std::exchange(places_are_sorted_, true))
+        std::sort(places_.begin(), places_.end(),
+                  [](const Place& a, const Place& b) { return std::pair(a.file, a.at) < std::pair(b.file, b.at); });
     auto before = [](const Place& place, uint64_t of) { return place.file < of; };
     const auto first = std::lower_bound(places_.begin(), places_.end(), file, before);
     auto last = first;

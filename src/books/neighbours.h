@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bpf/probes.h"
+#include "src/books/traits.h"
 
 namespace epaudit {
 
@@ -35,6 +36,9 @@ public:
     std::span<const Place> of_file(uint64_t file) const;
     // The entries, file by file: capture lists the registrations of one file next to each other.
     const std::vector<std::span<const sweep_record>>& files() const { return files_; }
+    // Those that have one of these traits (src/books/traits.h), and the files of which one has.
+    std::vector<const sweep_record*> with(uint32_t traits) const;
+    std::vector<std::span<const sweep_record>> files_with(uint32_t traits) const;
     // Another file of this epoll has edges that nobody answered on purpose.
     bool others_ignored(uint64_t epoll, uint64_t file) const;
     // Output of some file of this process waits for room.
@@ -46,8 +50,12 @@ private:
         uint64_t first = 0;
         uint64_t second = 0;
     };
+    const std::vector<sweep_record>& entries_;
+    std::vector<uint32_t> traits_;  // of each entry
     std::vector<std::span<const sweep_record>> files_;
-    std::vector<Place> places_;                    // by file, then in their order
+    std::vector<uint32_t> file_traits_;  // of each file
+    mutable std::vector<Place> places_;  // by file, then in their order: sorted when they are first asked for
+    mutable bool places_are_sorted_ = false;
     std::unordered_map<uint64_t, Files> ignored_;  // by epoll
     std::unordered_set<uint32_t> blocked_;         // processes
 };

@@ -101,6 +101,9 @@ public:
     // Reads the books. Costs one walk of the kernel's rows, and copies only those that deserve a look.
     // The counters (Snapshot::stats) need a system call each and no rule looks at them: on request.
     Result<Snapshot> sweep(bool counters);
+    // Entries that nobody needs any more: the next sweep writes where they stand. Of thousands of connections they are tens
+    // of megabytes, and so much new memory at each look costs as much as half of the rules.
+    void reuse(std::vector<Entry>&& entries);
     // Takes over what the kernel keeps for a moment only: the last words of registrations, and user stacks, which are
     // unwound while their process lives. Also part of a sweep.
     void collect();

@@ -113,7 +113,8 @@ struct LiveCapture::Impl {
     Link readiness_kprobe;  // stays in gaps, where it finds no rows: who gave up CAP_PERFMON cannot attach it again
     bool has_readiness = true;
     bool has_wakeups = true;
-    Descriptor statistics;  // open: the kernel adds up how long programs run
+    Descriptor statistics;             // open: the kernel adds up how long programs run
+    std::vector<Entry> spare_entries;  // what LiveCapture::reuse() took
 };
 
 constexpr uint32_t kMaxEpolls = 4096;

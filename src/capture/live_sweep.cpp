@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the books: the sweep's records, the small tables, the counters.
 #include <fmt/format.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "src/capture/live_walk.h"
 #include "src/support/clock.h"
@@ -29,14 +32,29 @@ void read_rows(const std::string& raw, std::map<Key, Row>& out)
     }
 }
 
+// Rules go through all of it: a page of the usual size has room for three entries.
+void ask_for_large_pages(const std::vector<Entry>& entries)
+{
+    constexpr uintptr_t kLarge = 2 << 20;
+    const auto from = reinterpret_cast<uintptr_t>(entries.data());
+    const uintptr_t first = (from + kLarge - 1) & ~(kLarge - 1);
+    const uintptr_t end = (from + entries.capacity() * sizeof(Entry)) & ~(kLarge - 1);
+    if (end > first)
+        madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+}
+
 // They are written by the kernel where they stay: of thousands of connections that is tens of megabytes, several times a
-// second.
+// second. What `out` has is written over.
 class EntriesSink : public Sink {
 public:
-    EntriesSink(std::vector<Entry>& out, size_t expected) : out_(out) { out.reserve(expected); }
+    EntriesSink(std::vector<Entry>& out, size_t expected) : out_(out)
+    {
+        out.reserve(expected);
+        ask_for_large_pages(out);
+    }
     char* room(size_t bytes) override
     {
-        out_.resize((filled_ + bytes) / sizeof(Entry) + 1);
+        out_.resize(std::max(out_.size(), (filled_ + bytes) / sizeof(Entry) + 1));
         return reinterpret_cast<char*>(out_.data()) + filled_;
     }
     void filled(size_t bytes) override { filled_ += bytes; }
@@ -51,6 +69,7 @@ private:
 bool walk_files(LiveCapture::Impl& impl, std::vector<Entry>& entries)
 {
     constexpr size_t kMore = 256;  // than the last time
+    entries = std::exchange(impl.spare_entries, {});
     EntriesSink sink(entries, impl.entries_then + kMore);
     const bool ok = walk(impl, Table::kFiles, sink);
     sink.end();
@@ -99,6 +118,14 @@ Result<> open_buried(LiveCapture::Impl& impl)
     if (!impl.ring)
         return observe_error(fmt::format("cannot read the ring of last words: {}", strerror(errno)));
     return Done{};
+}
+
+// Of a crowd that has gone, no more is kept than what the next look may need.
+void LiveCapture::reuse(std::vector<Entry>&& entries)
+{
+    constexpr size_t kKept = 4;  // times as many as there are
+    if (entries.capacity() <= kKept * (impl_->entries_then + 1024))
+        impl_->spare_entries = std::move(entries);
 }
 
 void LiveCapture::collect()

@@ -26,6 +26,9 @@ constexpr uint64_t kPauseNs = NSEC_PER_SEC / 2;
 constexpr size_t kMostThreads = 1024;
 // Beyond these the others look the same.
 constexpr size_t kMostShown = 64;
+// Numbers of sockets that were there before we came: of whoever is found in the course of weeks, the newest are kept, which
+// have the highest.
+constexpr size_t kMostEarly = 1 << 16;
 
 constexpr long kFutexWaitV = 449, kFutexWait = 455;  // newer than some <sys/syscall.h>
 
@@ -241,6 +244,8 @@ void note_early_unregistered(LiveCapture::Impl& impl, const std::set<uint32_t>& 
         for (const unregistered_socket& s : strays)
             if (whose.empty() || whose.count(s.tgid))
                 impl.unregistered.early.insert(s.ino);
+    while (impl.unregistered.early.size() > kMostEarly)
+        impl.unregistered.early.erase(impl.unregistered.early.begin());
     impl.unregistered.shown = shown;  // rules have not seen this look
 }
 

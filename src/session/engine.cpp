@@ -29,9 +29,9 @@ Result<std::unique_ptr<Engine>> Engine::open(const AuditOptions& options, Profil
     return engine;
 }
 
-Result<> Engine::looked(Snapshot books)
+Result<> Engine::looked(Snapshot&& books)
 {
-    last_ = std::move(books);
+    std::swap(last_, books);
     if (told_)
         told_ = looks_->after(last_);
     return told_;

@@ -35,8 +35,9 @@ public:
     // What is known at the beginning, for formats that are streams; nobody else wants it.
     bool streams() const { return outputs_->streams(); }
     Result<> begin(const Report& report) { return outputs_->begin(report); }
-    // The rules have looked at these books. The error: a stream cannot be written; it stays.
-    Result<> looked(Snapshot books);
+    // The rules have looked at these books, which become those of the look before. The error: a stream cannot be written; it
+    // stays.
+    Result<> looked(Snapshot&& books);
     // Adds to `report` (command, pids, hooks, seconds, notes) what the books and the rules say. Once.
     void fill(Report& report, const Sight& sight);
     // Writes the report in all formats and answers the exit code. An error when nothing could be judged.

@@ -57,7 +57,7 @@ Result<> PostedSession::begin(Report report, const std::optional<Sight>& sight)
 }
 
 // Whoever reads the source cannot be told that a stream is not written any more: report() does.
-void PostedSession::looked(const Snapshot& books) { (void)engine_->looked(books); }
+void PostedSession::looked(const Snapshot& books) { (void)engine_->looked(Snapshot(books)); }
 
 Result<int> PostedSession::report(Report report, const Sight& sight)
 {

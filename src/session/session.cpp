@@ -177,6 +177,7 @@ Result<> Session::look(bool counters, bool last)
     failed_waits_.look(*books, counters);
     engine_->auditor().look(*books);
     auto told = engine_->looked(std::move(*books));
+    live_->reuse(std::move(books->entries));  // of the look before
     const uint64_t before = pace_.last(), now = monotonic_ns();
     if (counters && now > before) {
         const uint64_t postings = engine_->last().stats[STAT_POSTINGS];

@@ -31,7 +31,8 @@ Unjudged::Unjudged(LeadsTo leads_to) : leads_to_(std::move(leads_to)) {}
 void Unjudged::look(const Snapshot& books)
 {
     std::map<std::pair<uint64_t, uint64_t>, Seen> now;
-    for (const Entry& entry : books.entries) {
+    for (const Entry* one : books.neighbours().with(kTraitOther)) {
+        const Entry& entry = *one;
         if (!may_spin(entry))
             continue;
         const std::pair key{entry.key.epoll, entry.file_id};

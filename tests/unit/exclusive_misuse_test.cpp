@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "rules/catalogue.h"
 #include "tests/unit/scenario.h"
 
 namespace epaudit {
@@ -99,6 +100,38 @@ TEST(ExclusiveMisuse, StuckBehindABusyWinner)
     standoff(s.after_ms(500), 2500);
     EXPECT_EQ(s.alarms(), "EP403 confirmed");
     EXPECT_EQ(s.finding("EP403").count, 3u);
+}
+
+// A program opens and closes its listeners all day, and each of them hangs once.
+TEST(ExclusiveMisuse, ListenersThatAreGoneAreNotRememberedForEver)
+{
+    Scenario s;
+    two_workers(s).epoll(5).thread(102).wait().epoll(4).thread(101).wait();
+    s.arrives(3, 2).delivered(3, EPOLLIN).accept(3, 9);
+    s.tables().set_ready({0x10000005, s.file_id(3), 3, 0}, false);
+    const Snapshot stuck = s.after_ms(3000).snapshot();
+    std::unique_ptr<Rule> rule;
+    for (auto& one : make_rules())
+        if (one->info().id == std::string_view("EP403"))
+            rule = std::move(one);
+    auto episodes = [&](uint64_t listener, uint64_t episode) {
+        Snapshot books = stuck;
+        books.time += 1000 * listener + episode;
+        for (Entry& entry : books.entries) {
+            entry.file_id = entry.key.file = entry.file_id + (listener << 12);
+            entry.file.ino += listener;
+            entry.file.stuck_at += episode;
+        }
+        std::vector<Finding> out;
+        rule->audit(books, Settings(rule->info(), Profile::kTest), out);
+        return out.empty() ? 0 : out.front().count;
+    };
+    EXPECT_EQ(episodes(0, 1), 1u);
+    EXPECT_EQ(episodes(0, 2), 2u);
+    for (uint64_t listener = 1; listener <= 1500; listener++)
+        ASSERT_EQ(episodes(listener, 3), 1u);
+    EXPECT_EQ(episodes(1500, 4), 2u) << "the newest is";
+    EXPECT_EQ(episodes(0, 4), 1u);
 }
 
 TEST(ExclusiveMisuse, AWorkerThatComesBackSoonIsNoFault)

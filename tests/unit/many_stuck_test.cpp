@@ -219,8 +219,8 @@ TEST(ManyStuck, NoRuleSaysTheSameTwice)
     }
 }
 
-// How long a look takes by the clock depends on whoever shares the caches of the machine: from 25 ms to twice that. What the
-// first took, which writes all of them, is taken by the same clock.
+// How long a look takes by the clock depends on whoever shares the caches of the machine: from 2 to 14 ms. What the first took,
+// which writes all of them and is 8 to 70 times as dear, is taken by the same clock.
 TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
 {
     for (const Hanging& one : kHanging) {
@@ -241,7 +241,7 @@ TEST(ManyStuck, ALookAtWhatIsKnownCostsAFractionOfTheFirst)
         RecordProperty(std::string(one.rule) + "_first_ms", static_cast<int>(first * 1000));
         RecordProperty(std::string(one.rule) + "_later_ms", static_cast<int>(later * 1000));
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
-        EXPECT_LT(later, first / 3) << one.rule << ": first " << first << " s, later " << later << " s";
+        EXPECT_LT(later, first / 5) << one.rule << ": first " << first << " s, later " << later << " s";
 #else
         EXPECT_LT(later, first * 2 / 3) << one.rule << ": first " << first << " s, later " << later << " s";
 #endif

@@ -58,5 +58,25 @@ TEST(Neighbours, FindsTheEntriesOfAFileWhereverTheyStand)
     EXPECT_TRUE(neighbours.of_file(6).empty());
 }
 
+// Rules ask for these instead of going through all.
+TEST(Neighbours, EntriesAndFilesAreFoundByWhatTheyHave)
+{
+    std::vector<sweep_record> entries = {entry(7, 1), entry(7, 2), entry(8, 1), entry(9, 1)};
+    for (sweep_record& one : entries)
+        one.live_mask = EV_IN;
+    entries[1].registration.flips = 1;
+    entries[2].file.kind = FILE_LISTENER;
+    entries[3].fault.mixed = 1;
+    entries[3].live_mask = EV_ET;
+    const Neighbours neighbours(entries);
+    using Found = std::vector<const sweep_record*>;
+    EXPECT_EQ(neighbours.with(kTraitFlips), (Found{&entries[1]}));
+    EXPECT_EQ(neighbours.with(kTraitListens | kTraitMixed), (Found{&entries[2], &entries[3]}));
+    EXPECT_EQ(neighbours.with(kTraitDisarmed), (Found{&entries[3]})) << "nothing is asked for";
+    EXPECT_TRUE(neighbours.with(kTraitRuns | kTraitGhost | kTraitCut).empty());
+    ASSERT_EQ(neighbours.files_with(kTraitFlips).size(), 1u);
+    EXPECT_EQ(told(neighbours.files_with(kTraitFlips).front()), (Pairs{{7, 1}, {7, 2}})) << "the whole file";
+}
+
 }  // namespace
 }  // namespace epaudit
