@@ -55,7 +55,7 @@ constexpr const char* kFix =
 bool of_kind(const Entry& entry)
 {
     uint8_t kind = entry.file.kind;
-    return kind == FILE_PIPE || kind == FILE_UDP || kind == FILE_SOCKET || is_stream_socket(entry);
+    return kind == FILE_PIPE || kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX || kind == FILE_SOCKET;
 }
 
 // The newest pass left something, no re-arm has asked for it again, and it is still there.
