@@ -160,6 +160,8 @@ static __always_inline bool ledger_registration_matters(const struct registratio
         return true;
     if (ledger_output_pending(r, f, s) || ledger_connect_untold(r, f, s) || (!ready && ledger_unasked(r, f, s)))
         return true;
+    if (f->kind == FILE_EPOLL) /* edge-triggered, and what is ready in it was not all fetched */
+        return s->io && !ready && (r->mask & EV_ET) && !(r->flags & REGISTRATION_FIRED);
     if (!ledger_input_waits(s))
         return false;
     /* A ONESHOT may have fired without the books knowing whose event it was. */

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rules/inner_epoll.h"
+
+#include "rules/evidence.h"
+#include "src/books/epoll_bits.h"
+
+namespace epaudit {
+
+const Entry* registered_in(const Snapshot& books, uint64_t inner, uint64_t outer)
+{
+    const epoll_row* row = books.epoll(inner);
+    if (!row || !row->file)
+        return nullptr;
+    for (const Entry& entry : books.entries)
+        if (entry.key.epoll == outer && entry.key.file == row->file && entry.file.kind == FILE_EPOLL)
+            return &entry;
+    return nullptr;
+}
+
+uint64_t inner_of(const Snapshot& books, const Entry& registration)
+{
+    for (const auto& [id, row] : books.epolls)
+        if (row.file && row.file == registration.key.file)
+            return id;
+    return 0;
+}
+
+std::vector<const Entry*> unfetched(const Snapshot& books, uint64_t inner, uint64_t ready_ns)
+{
+    std::vector<const Entry*> found;
+    for (const Entry& entry : books.entries) {
+        const uint64_t since = entry.file.stuck_at;
+        if (entry.key.epoll == inner && entry.ready && (entry.live_mask & (EV_IN | EV_RDNORM)) && input_waits(entry) &&
+            since && since + ready_ns <= books.time)
+            found.push_back(&entry);
+    }
+    return found;
+}
+
+}  // namespace epaudit
