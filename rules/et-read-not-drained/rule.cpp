@@ -245,7 +245,10 @@ private:
             return;
         const uint64_t inner = inner_of(books, entry);
         const epoll_row* row = books.epoll(inner);
-        if (!row || row->polled_at < r.delivered_at || !r.delivered_at || books.waiters(inner))
+        const thread_row* poller = row ? books.thread(row->polled_tid) : nullptr;
+        if (!poller || row->polled_at < r.delivered_at || !r.delivered_at || books.waiters(inner))
+            return;
+        if (!poller->waiting || poller->epoll != entry.key.epoll)  // it may come back by itself
             return;
         const std::vector<const Entry*> left = unfetched(books, inner, settings.ns(kStallS));
         const uint64_t since = patience_.since(entry.file.tgid, row->polled_at);

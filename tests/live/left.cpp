@@ -6,6 +6,7 @@
 //   left messages-read      all are
 //   left inner              one event of an inner epoll is fetched, which the outer one holds under EPOLLET (EP101, not EP404)
 //   left inner-fetched      all are
+//   left inner-lent         a thread of its own fetches one after the other, and takes its time
 //   left room-for-one-more  no more than two clients: the listener is armed again when one of them leaves
 //   left share              so many bytes for each turn of the clock: another thread arms it again, with the same mask
 //   left one-table          two processes with one table of descriptors (CLONE_FILES) serve one epoll, as two threads may
@@ -158,6 +159,34 @@ int inner(bool all)
     return 0;
 }
 
+// The loop hands the inner epoll to a thread, which takes one event after the other, and a while for each.
+int inner_lent()
+{
+    const int outer = new_epoll(), inner = new_epoll();
+    std::vector<std::array<int, 2>> clients;
+    for (int i = 0; i < 2; i++) {
+        clients.push_back(new_connection());
+        watch(inner, clients.back()[0]);
+    }
+    watch(outer, inner, EPOLLIN | EPOLLET);
+    for (const auto& [ours, theirs] : clients)
+        say(theirs, "request");
+    std::thread worker;
+    serve(outer, [&](int epoll) {
+        if (worker.joinable())
+            return;
+        worker = std::thread([epoll] {
+            for (epoll_event got{}; epoll_wait(epoll, &got, 1, 0) == 1;) {
+                char request[16];
+                must(static_cast<int>(recv(got.data.fd, request, sizeof(request), 0)), "recv");
+                std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+            }
+        });
+    });
+    worker.join();
+    return 0;
+}
+
 int room_for_one_more()
 {
     const int listener = new_listener(), epoll = new_epoll();
@@ -288,8 +317,8 @@ int main(int argc, char** argv)
     for (const Role& known :
          {Role{"messages", [] { return messages(false); }}, Role{"messages-read", [] { return messages(true); }},
           Role{"inner", [] { return inner(false); }}, Role{"inner-fetched", [] { return inner(true); }},
-          Role{"room-for-one-more", room_for_one_more}, Role{"share", share}, Role{"one-table", one_table},
-          Role{"refused", refused}}) {
+          Role{"inner-lent", inner_lent}, Role{"room-for-one-more", room_for_one_more}, Role{"share", share},
+          Role{"one-table", one_table}, Role{"refused", refused}}) {
         if (role == known.name)
             return known.run();
     }
