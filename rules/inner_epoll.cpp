@@ -5,14 +5,26 @@
 #include "src/books/epoll_bits.h"
 
 namespace epaudit {
+namespace {
+
+// A recording does not know which file an epoll is: there its number must do.
+bool is_of(const Entry& registration, const epoll_row& row)
+{
+    if (registration.file.kind != FILE_EPOLL)
+        return false;
+    return row.file ? row.file == registration.key.file
+                    : row.fd == registration.key.fd && row.tgid == registration.registration.tgid;
+}
+
+}  // namespace
 
 const Entry* registered_in(const Snapshot& books, uint64_t inner, uint64_t outer)
 {
     const epoll_row* row = books.epoll(inner);
-    if (!row || !row->file)
+    if (!row)
         return nullptr;
     for (const Entry& entry : books.entries)
-        if (entry.key.epoll == outer && entry.key.file == row->file && entry.file.kind == FILE_EPOLL)
+        if (entry.key.epoll == outer && is_of(entry, *row))
             return &entry;
     return nullptr;
 }
@@ -20,7 +32,7 @@ const Entry* registered_in(const Snapshot& books, uint64_t inner, uint64_t outer
 uint64_t inner_of(const Snapshot& books, const Entry& registration)
 {
     for (const auto& [id, row] : books.epolls)
-        if (row.file && row.file == registration.key.file)
+        if (is_of(registration, row))
             return id;
     return 0;
 }
