@@ -30,6 +30,7 @@
  *   void books_usage(books *, const posting *)
  *        fills in cpu and delay of the posting; replay has them
  *   bool books_held_elsewhere(books *, const posting *)            does anybody but the caller hold the file?
+ *   bool books_same_table(books *, const posting *, u32 tgid)      has that process the caller's table of descriptors?
  *   bool books_leads_to(books *, const posting *, u64 file)        does p->fd lead to it in the caller's process?
  *
  * Nothing here reads the kernel, the clock or user memory: all that is in the posting. The last three are
@@ -199,9 +200,9 @@ static __always_inline void ledger_index_add(struct books* b, const struct regis
 #include "ledger_unknown.h"
 #include "ledger_ghost.h"
 #include "ledger_exclusive.h"
+#include "ledger_io.h"
 #include "ledger_ctl.h"
 #include "ledger_end.h"
-#include "ledger_io.h"
 #include "ledger_read.h"
 #include "ledger_write.h"
 #include "ledger_deliver.h"

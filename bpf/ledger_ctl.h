@@ -289,6 +289,7 @@ static __always_inline struct registration_row* ledger_mod(struct books* b, cons
     ledger_mask_changed(r, p);
     f->between |= r->mask == p->mask ? BETWEEN_MOD_SAME : BETWEEN_MOD;
     ledger_connect_asked(f, p->mask);
+    ledger_asked_again(b, f, r, p);
     ledger_resumed(e, r, p);
     r->mask = p->mask;
     r->armed_at = p->time;

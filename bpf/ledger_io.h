@@ -25,6 +25,20 @@ static __always_inline void ledger_eventless(struct books* b, struct file_row* f
     e->eventless_at = now;
 }
 
+/*
+ * Whatever is ready is reported again by this: a listener's backlog is not left to chance. And whoever asks, with the mask
+ * that it has, for an edge that it left long ago knows of it (a timer of another thread that gives a client its next share).
+ */
+static __always_inline void ledger_asked_again(struct books* b, struct file_row* f, const struct registration_row* r,
+                                               const struct posting* p)
+{
+    u64 left = f->flags & FILE_EDGE_USED ? f->left_at : f->edge_at;
+    f->left_passes = 0;
+    if ((f->flags & FILE_EDGE) && r->mask == p->mask && !(p->mask & EV_ONESHOT) && left && left >= f->edge_at &&
+        p->time - left > LEDGER_PASS_NS)
+        ledger_eventless(b, f, p->time);
+}
+
 /* Loops that follow every event of a file with reads and writes read when they are told of room. That is no memory. */
 static __always_inline bool ledger_told_of_room(const struct file_row* f, u64 now)
 {

@@ -130,7 +130,7 @@ static __always_inline void ledger_foreign(struct epoll_row* e, const struct pos
 static __always_inline void ledger_foreign_ctl(struct books* b, const struct posting* p, struct epoll_row* e,
                                                const struct registration_row* r, u8 file_kind)
 {
-    if (!r->tgid || r->tgid == p->tgid || !books_held_elsewhere(b, p))
+    if (!r->tgid || r->tgid == p->tgid || !books_held_elsewhere(b, p) || books_same_table(b, p, r->tgid))
         return;
     ledger_count(&e->foreign_ctls, 1);
     ledger_foreign(e, p, r, p->file, p->fd, file_kind);

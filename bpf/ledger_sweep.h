@@ -48,6 +48,12 @@ static __always_inline bool ledger_output_waits(const struct file_row* f, const 
     return f->out_cut_at && (s->flags & STATE_WRITABLE);
 }
 
+/* What is there to be accepted; of an epoll, whether something in it is ready: a recording is told when that changes. */
+static __always_inline u32 ledger_backlog_now(const struct file_row* f, const struct file_state* s)
+{
+    return f->kind == FILE_EPOLL ? s->io != 0 : s->backlog;
+}
+
 /* Since when has the same input been waiting? `x`: faults of the file, NULL: none, and no output waits. */
 static __always_inline void ledger_refresh(struct file_row* f, struct fault_row* x, const struct file_state* s, u64 now)
 {
@@ -56,7 +62,7 @@ static __always_inline void ledger_refresh(struct file_row* f, struct fault_row*
     /* Who adds to a count takes nothing from it. */
     u32 moves = f->kind == FILE_EVENTFD ? f->reads : f->moves;
     f->unread = s->unread;
-    f->backlog = s->backlog;
+    f->backlog = ledger_backlog_now(f, s);
     ledger_refresh_output(f, x, s, now);
     if (!ledger_input_waits(s)) {
         f->stuck_at = 0;
@@ -160,6 +166,8 @@ static __always_inline bool ledger_registration_matters(const struct registratio
         return true;
     if (ledger_output_pending(r, f, s) || ledger_connect_untold(r, f, s) || (!ready && ledger_unasked(r, f, s)))
         return true;
+    if (f->kind == FILE_EPOLL) /* edge-triggered, and what is ready in it was not all fetched */
+        return s->io && !ready && (r->mask & EV_ET) && !(r->flags & REGISTRATION_FIRED);
     if (!ledger_input_waits(s))
         return false;
     /* A ONESHOT may have fired without the books knowing whose event it was. */

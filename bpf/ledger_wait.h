@@ -45,11 +45,11 @@ static __always_inline void ledger_wait(struct books* b, const struct posting* p
     t->waiting = 1;
 }
 
-static __always_inline void ledger_returns_events(const struct posting* p, struct epoll_row* e, struct thread_row* t,
-                                                  const struct ledger_batch* batch)
+static __always_inline void ledger_returns_events(struct books* b, const struct posting* p, struct epoll_row* e,
+                                                  struct thread_row* t, const struct ledger_batch* batch)
 {
     ledger_count(&e->returns, 1);
-    if (p->tgid != e->tgid)
+    if (p->tgid != e->tgid && !books_same_table(b, p, e->tgid))
         ledger_count(&e->foreign_returns, 1);
     ledger_count(&e->events, (u64)p->result);
     ledger_count(&e->batch[ledger_bucket((u64)p->result)], 1);
@@ -99,7 +99,7 @@ static __always_inline void ledger_return(struct books* b, const struct posting*
         e->polled_tid = p->tid;
     }
     if (p->result > 0)
-        ledger_returns_events(p, e, t, batch);
+        ledger_returns_events(b, p, e, t, batch);
     else if (p->result == 0)
         ledger_returns_nothing(p, e, t);
     else if (p->result == -ERRNO_EINTR)

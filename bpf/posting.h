@@ -79,8 +79,11 @@ enum posting_flag {
     POSTING_LAST = 2,     /* CLOSE, MOD, DEL: nobody but the caller holds the file */
     POSTING_MESSAGE =
         2, /* READ, WRITE with result 0: of an empty message, which is not the end of a stream, nor nothing */
-    POSTING_STATE = 4,      /* `state` was read from the kernel; without it nothing in it may be used */
-    POSTING_SOLE = 8,       /* DELIVERED: the only event of its return; WOKEN: no other waiter was to be woken by it */
+    POSTING_STATE = 4, /* `state` was read from the kernel; without it nothing in it may be used */
+    POSTING_SOLE = 8,  /* DELIVERED: the only event of its return; WOKEN: no other waiter was to be woken by it */
+    POSTING_KIN =
+        8, /* MOD, DEL, RETURN: the process that registered the file, or made the epoll, is another one with the
+                               same table of descriptors (CLONE_FILES) */
     POSTING_SLEPT = 16,     /* READ, WRITE, ACCEPT after an ENTER: the thread gave up the CPU of its own accord */
     POSTING_FULL = 16,      /* SEEDED: a stream that has no room for output */
     POSTING_STRANGER = 32,  /* DELIVERED: to a process in which the number does not lead to the file */

@@ -29,6 +29,9 @@ static __always_inline int process_forks(struct task_struct* parent, struct task
     if (!known || !(known->flags & PROCESS_FOLLOW) || (known->flags & PROCESS_NEW))
         return 0;
     struct process_row row = {.seen_at = bpf_ktime_get_ns(), .parent = parent_tgid, .flags = known->flags};
+    row.flags &= ~PROCESS_SHARES;
+    if (READ(child, files) == READ(parent, files))
+        row.flags |= PROCESS_SHARES;
     books_stat(NULL, STAT_CALLS + POSTING_FORK);
     if (row.flags & PROCESS_32BIT)
         count_32bit(child, child_tgid);
@@ -148,6 +151,7 @@ static __always_inline int process_execs(struct task_struct* task, u32 old_tid)
         bpf_map_delete_elem(&thread_rows, &old_tid);
         record_gone(RECORD_THREAD_GONE, 0, 0, (s32)old_tid);
     }
+    row->flags &= ~PROCESS_SHARES; /* begin_new_exec() has given it a table of its own */
     meet_program(task, row, tgid);
     forget_python(tgid);
     tell_of_exec(tgid);

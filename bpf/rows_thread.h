@@ -95,6 +95,7 @@ enum process_flag {
     PROCESS_32BIT = 2,   /* its calls are not looked at (abi.h) */
     PROCESS_NEW = 4,     /* nor are these yet: that the number is still its own is to be seen (LiveCapture::watch()) */
     PROCESS_NOTICED = 8, /* it has no epoll, and few of its calls are looked at (noticed.h) */
+    PROCESS_SHARES = 16, /* its table of descriptors is its parent's (CLONE_FILES) */
 };
 #define PROCESS_UNSEEN (PROCESS_32BIT | PROCESS_NEW)
 

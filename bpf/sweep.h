@@ -50,7 +50,7 @@ static __always_inline struct fault_row* refresh(struct file_row* f, u64 id, con
     const struct fault_row* before = recording ? ledger_fault(NULL, f, id) : NULL;
     u64 since = f->stuck_at;
     u64 writable = before ? before->writable_at : 0;
-    bool moved = f->unread != s->unread || f->backlog != s->backlog;
+    bool moved = f->unread != s->unread || f->backlog != ledger_backlog_now(f, s);
     struct fault_row* x = ledger_refresh_file(NULL, f, id, s, now);
     if (moved || f->stuck_at != since || (x ? x->writable_at : 0) != writable)
         record_swept(id, s, now);

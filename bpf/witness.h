@@ -35,6 +35,28 @@ static __always_inline bool books_held_elsewhere(struct books* b, const struct p
     return held;
 }
 
+#define TABLE_ANCESTORS 4
+
+/* The process from which its table of descriptors comes. */
+static __always_inline u32 table_of(u32 tgid)
+{
+    for (int i = 0; i < TABLE_ANCESTORS; i++) {
+        const struct process_row* row = bpf_map_lookup_elem(&process_rows, &tgid);
+        if (!row || !(row->flags & PROCESS_SHARES))
+            break;
+        tgid = row->parent;
+    }
+    return tgid;
+}
+
+static __always_inline bool books_same_table(struct books* b, const struct posting* p, u32 tgid)
+{
+    bool same = table_of(p->tgid) == table_of(tgid);
+    if (same)
+        ((struct posting*)p)->flags |= POSTING_KIN;
+    return same;
+}
+
 static __always_inline bool books_leads_to(struct books* b, const struct posting* p, u64 file)
 {
     struct task_struct* task = (struct task_struct*)bpf_get_current_task();

@@ -40,6 +40,9 @@ live_program(churn soak/churn.cpp)
 # The roles of tests/live/waiting.py.
 live_program(waiting live/waiting.cpp)
 
+# The roles of tests/live/left.py.
+live_program(left live/left.cpp)
+
 # The roles of tests/live/unregistered.py.
 live_program(unregistered live/unregistered.cpp)
 

@@ -7,6 +7,7 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/inner_epoll.h"
 #include "rules/shared_data.h"
 #include "rules/stuck.h"
 #include "src/books/describe.h"
@@ -55,7 +56,7 @@ constexpr const char* kFix =
 bool of_kind(const Entry& entry)
 {
     uint8_t kind = entry.file.kind;
-    return kind == FILE_PIPE || kind == FILE_UDP || kind == FILE_SOCKET || is_stream_socket(entry);
+    return kind == FILE_PIPE || kind == FILE_TCP || kind == FILE_UDP || kind == FILE_UNIX || kind == FILE_SOCKET;
 }
 
 // The newest pass left something, no re-arm has asked for it again, and it is still there.
@@ -108,6 +109,8 @@ public:
         stalls_.take_back(kInfo, books, out);
         const LostEdges lost(books);
         for (const Entry& entry : books.entries) {
+            if (entry.file.kind == FILE_EPOLL)
+                judge_inner(books, entry, settings, out);
             if (!entry.key.epoll || !of_kind(entry))
                 continue;
             if (!books.state_known) {
@@ -231,6 +234,46 @@ private:
         finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
         add_fact(finding, "same data", fmt::format("{} connections whose input nobody has touched", alike));
         finish(finding, entry, doubts);
+        out.push_back(std::move(finding));
+    }
+
+    // An epoll in an epoll. Its events are its input, and they were not all fetched.
+    void judge_inner(const Snapshot& books, const Entry& entry, const Settings& settings, std::vector<Finding>& out)
+    {
+        const registration_row& r = entry.registration;
+        if (!asks_for_edges(entry) || entry.ready || !past_known(entry) || books.stopped(entry.file.tgid))
+            return;
+        const uint64_t inner = inner_of(books, entry);
+        const epoll_row* row = books.epoll(inner);
+        const thread_row* poller = row ? books.thread(row->polled_tid) : nullptr;
+        if (!poller || row->polled_at < r.delivered_at || !r.delivered_at || books.waiters(inner))
+            return;
+        if (!poller->waiting || poller->epoll != entry.key.epoll)  // it may come back by itself
+            return;
+        const std::vector<const Entry*> left = unfetched(books, inner, settings.ns(kStallS));
+        const uint64_t since = patience_.since(entry.file.tgid, row->polled_at);
+        const bool timer_gone = patience_.no_timer_pending(books, entry, row->polled_at);
+        if (left.empty() || since + settings.ns(kStallS) > books.time ||
+            !books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS)))
+            return;
+        Doubts doubts;
+        doubt_blocked_output(books, *left.front(), doubts);
+        doubt_timer(timer_gone, doubts);
+        Finding finding = begin_finding(kInfo, books, entry);
+        finding.level = doubts.empty() ? Level::kLikely : Level::kRisk;
+        finding.summary = fmt::format(
+            "{} ready in an epoll that is registered edge-triggered in another: the loop will not be told of {} again",
+            left.size() == 1 ? "1 fd is" : fmt::format("{} fds are", left.size()), left.size() == 1 ? "it" : "them");
+        finding.count = 1;
+        finding.shape = "an inner epoll is not drained while the loop sleeps";
+        finding.fix =
+            "after each edge call epoll_wait() on the inner epoll with timeout 0, and handle what it returns, until it "
+            "returns 0; or register it without EPOLLET";
+        finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));
+        add_fact(finding, "inner epoll",
+                 fmt::format("fd {}, last polled {} ago", row->fd, duration_text(books.time - row->polled_at)));
+        if (!doubts.empty())
+            add_fact(finding, "possible explanation", doubts_text(doubts));
         out.push_back(std::move(finding));
     }
 

@@ -8,8 +8,16 @@
 namespace epaudit {
 namespace {
 
-std::string summary(const Entry& entry, const Spin&)
+// The byte that was sent with MSG_OOB, which no plain read takes.
+bool urgent_only(const Entry& entry, const Spin& spin)
 {
+    return entry.file.kind == FILE_TCP && (spin.events & (EV_IN | EV_RDNORM | EV_PRI)) == EV_PRI;
+}
+
+std::string summary(const Entry& entry, const Spin& spin)
+{
+    if (urgent_only(entry, spin))
+        return "urgent data (EPOLLPRI) is reported and never taken: the loop spins";
     switch (entry.file.kind) {
     case FILE_EVENTFD: return "the eventfd's count is never read: the loop spins";
     case FILE_TIMERFD: return "the timerfd's expirations are never read: the loop spins";
@@ -41,6 +49,12 @@ std::string fix(const Entry& entry, const Spin& spin)
                "long as one of its files is";
     default: break;
     }
+    if (urgent_only(entry, spin))
+        return "take the urgent byte with recv(MSG_OOB) when EPOLLPRI is reported, which a plain read() does not, or "
+               "leave EPOLLPRI out of the mask";
+    if (spin.events & EV_RDHUP)
+        return "the peer has closed: when EPOLLRDHUP is reported, read() what is left until it returns 0 and close() "
+               "the fd, or EPOLL_CTL_DEL it until its turn comes";
     if (spin.between & BETWEEN_READ_EAGAIN)
         return "reads end in EAGAIN while input is reported: check that the reported fd is the one that is read";
     return "read() the fd when it is reported; to leave input for later, epoll_ctl(EPOLL_CTL_MOD) to a mask without "

@@ -81,6 +81,8 @@ bool stalled(std::span<const Entry> file)
         return false;
     if (!stream || !open || !f.out_cut_at || !entry.fault.writable_at || !(s.flags & STATE_WRITABLE))
         return false;
+    if (f.refused_at && (entry.fault.refused_mask & EV_OUT))  // it was asked for: EP601
+        return false;
     return std::all_of(file.begin(), file.end(), [&](const Entry& e) {
         bool used = (e.live_mask & EV_ET) && !e.ready && f.out_told_at >= f.out_cut_at;
         return e.key.epoll && e.chain <= file.size() && (!(e.live_mask & EV_OUT) || used);

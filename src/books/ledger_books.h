@@ -124,6 +124,7 @@ static void books_bury(books* b, const registration_key* key, registration_row* 
 // What the kernel was asked in the middle of a posting stands in the posting.
 static void books_usage(books*, const posting*) {}
 static bool books_held_elsewhere(books*, const posting* p) { return !(p->flags & POSTING_LAST); }
+static bool books_same_table(books*, const posting* p, u32) { return p->flags & POSTING_KIN; }
 static bool books_leads_to(books*, const posting* p, u64) { return !(p->flags & POSTING_STRANGER); }
 
 static void books_stat(books* b, u32 stat) { b->stats[stat] += 1; }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is watched: processes by their numbers, which are reused, and what is known of them.
 #include <fmt/format.h>
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -69,6 +71,16 @@ uint64_t cpu_of_threads(uint32_t pid)
     return sum;
 }
 
+// As the fork hook knows it of those that come later: clone(CLONE_FILES) without CLONE_THREAD.
+void note_table(process_row& row, uint32_t pid)
+{
+    const auto stat = read_proc_stat(pid);
+    if (!stat || !stat->parent || syscall(SYS_kcmp, pid, stat->parent, KCMP_FILES, 0, 0) != 0)
+        return;
+    row.flags |= PROCESS_SHARES;
+    row.parent = stat->parent;
+}
+
 }  // namespace
 
 ProcessInfo read_process(uint32_t pid)
@@ -102,6 +114,7 @@ Result<bool> LiveCapture::watch(const ProcessHandle& process, bool follow)
     process_row row{};
     row.seen_at = monotonic_ns();
     row.flags = PROCESS_NEW | (follow ? PROCESS_FOLLOW : 0) | (is_32bit_program(pid) ? PROCESS_32BIT : 0);
+    note_table(row, pid);
     count_in_crowd(impl, pid, 1);
     const bool known = bpf_map_update_elem(map, &pid, &row, BPF_NOEXIST) != 0;
     const int error = errno;

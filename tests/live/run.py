@@ -12,6 +12,7 @@ import demos
 import differential
 import interest
 import languages
+import left
 import pythons
 import lives
 import loading
@@ -61,6 +62,7 @@ interest.register(suite)
 streams.register(suite)
 whose.register(suite)
 languages.register(suite)
+left.register(suite)
 pythons.register(suite)
 waiting.register(suite)
 unregistered.register(suite)

@@ -88,6 +88,29 @@ TEST(EpollSharedAcrossFork, BothWaitAndBothGetEvents)
     EXPECT_EQ(s.alarms(), "EP503 likely");
 }
 
+// clone(CLONE_FILES) without CLONE_THREAD: what one opens, registers and closes is the other's as well.
+TEST(EpollSharedAcrossFork, OneTableOfDescriptorsIsQuiet)
+{
+    Scenario s;
+    forked(s);
+    auto kin = [&s](uint8_t kind, int fd, uint32_t mask, int64_t result) {
+        posting p = s.blank(kind, fd);
+        p.mask = mask;
+        p.data = static_cast<uint64_t>(fd);
+        p.result = result;
+        p.flags |= POSTING_KIN;
+        s.post(p);
+    };
+    for (int i = 0; i < 40; i++) {
+        s.process(kChild).arrives(7, 5).wait();
+        kin(POSTING_RETURN, -1, 0, 1);
+        s.read(7, 5);
+        kin(POSTING_MOD, 7, EPOLLIN, 0);
+        s.wait().process(kParent).arrives(8, 5).delivered(8, EPOLLIN).read(8, 5).wait().after_ms(100);
+    }
+    EXPECT_EQ(s.verdict("EP503"), "none");
+}
+
 TEST(EpollSharedAcrossFork, ChildThatOnlyClosesIsQuiet)
 {
     Scenario s;  // haproxy, asio, libev, libuv, PostgreSQL

@@ -21,6 +21,16 @@ TEST(EtAcceptNotDrained, BacklogLeftAfterEachEdgeIsConfirmed)
     EXPECT_GE(s.finding("EP102").count, 3u);
 }
 
+TEST(EtAcceptNotDrained, AskedAgainWhenThereIsRoomForOneMore)
+{
+    Scenario s;  // no more than so many clients: one leaves, and the listener is armed again, which reports what waits
+    s.add(3, kEdge, FILE_LISTENER).arrives(3, 9).delivered(3, EPOLLIN).accept(3, 20).accept(3, 21).wait();
+    for (int i = 0; i < 6; i++)
+        s.after_ms(700).mod(3, kEdge).wait().delivered(3, EPOLLIN).accept(3, 20).wait();
+    s.after_ms(2000);
+    EXPECT_EQ(s.alarms(), "");
+}
+
 TEST(EtAcceptNotDrained, BacklogWhileTheLoopSleepsIsLikely)
 {
     Scenario s;

@@ -67,6 +67,49 @@ TEST(EtReadNotDrained, LeftWhileTheLoopSleepsIsLikely)
     EXPECT_EQ(s.finding("EP101").shape, "unread while the loop sleeps");
 }
 
+TEST(EtReadNotDrained, UnixMessagesAreLeftLikeBytes)
+{
+    Scenario s;  // SOCK_DGRAM and SOCK_SEQPACKET: whoever sends waits for nothing, and three messages may make one edge
+    s.add(7, kEdge, FILE_UNIX).state(7).flags &= ~STATE_STREAM;
+    for (int i = 0; i < 4; i++)
+        s.after_ms(350).arrives(7, 3).delivered(7, EPOLLIN).read(7, 1, 64).wait();
+    s.after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP101 confirmed");
+}
+
+TEST(EtReadNotDrained, UnixMessagesThatAreAllTakenAreQuiet)
+{
+    Scenario s;
+    s.add(7, kEdge, FILE_UNIX).state(7).flags &= ~STATE_STREAM;
+    for (int i = 0; i < 4; i++)
+        s.after_ms(350).arrives(7, 3).delivered(7, EPOLLIN).read(7, 1).read(7, 1).read(7, 1).read(7, -EAGAIN).wait();
+    s.after_ms(5000);
+    EXPECT_EQ(s.verdict("EP101"), "none");
+}
+
+TEST(EtReadNotDrained, AsksForWhatItLeftWhenItsTimeHasCome)
+{
+    Scenario s;  // so many bytes for each client and second: another thread arms it again, with the mask that it has
+    s.add(7, kEdge, FILE_TCP);
+    for (int i = 0; i < 6; i++) {
+        s.after_ms(400).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wait();
+        s.after_ms(300).thread(101).mod(7, kEdge).thread(100).delivered(7, EPOLLIN).read(7, 4, 4).wait();
+    }
+    s.after_ms(1200);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(EtReadNotDrained, AnotherMaskIsNoQuestionAboutWhatIsLeft)
+{
+    Scenario s;  // EPOLLOUT comes and goes with the answers
+    s.add(7, kEdge, FILE_TCP).add(8, kEdge, FILE_TCP);
+    one_short_pass(s.after_ms(350), 8).after_ms(50).mod(8, kEdge | EPOLLOUT).mod(8, kEdge);
+    for (int i = 0; i < 4; i++)
+        one_short_pass(s.after_ms(350), 7);
+    s.after_ms(300);
+    EXPECT_EQ(s.alarms(), "EP101 confirmed");
+}
+
 TEST(EtReadNotDrained, ProductionIsPatient)
 {
     Scenario s(Profile::kProduction);

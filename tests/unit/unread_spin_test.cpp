@@ -24,6 +24,23 @@ TEST(UnreadSpin, EventfdStillWrittenToWhileItSpins)
     EXPECT_EQ(s.alarms(), "EP202 confirmed");
 }
 
+TEST(UnreadSpin, UrgentDataIsTakenByAnotherCall)
+{
+    Scenario s;
+    s.add(7, kIn | EPOLLPRI, FILE_TCP).spin(7, EPOLLPRI, 3000, 500);
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+    EXPECT_NE(s.finding("EP202").summary.find("EPOLLPRI"), std::string::npos);
+    EXPECT_NE(s.finding("EP202").fix.find("MSG_OOB"), std::string::npos);
+}
+
+TEST(UnreadSpin, WhoeverIsToldThatThePeerHasClosedReadsAndCloses)
+{
+    Scenario s;  // marked for a reaper, and neither read nor taken out: reading alone would not end it
+    s.add(7, kIn | EPOLLRDHUP, FILE_TCP).arrives(7, 3).peer_closes(7).spin(7, kIn | EPOLLRDHUP, 3000, 500);
+    EXPECT_EQ(s.alarms(), "EP202 confirmed");
+    EXPECT_NE(s.finding("EP202").fix.find("close() the fd"), std::string::npos);
+}
+
 TEST(UnreadSpin, OneShotListenerArmedAgainWithoutAccept)
 {
     Scenario s;
