@@ -23,9 +23,9 @@ const Entry* registered_in(const Snapshot& books, uint64_t inner, uint64_t outer
     const epoll_row* row = books.epoll(inner);
     if (!row)
         return nullptr;
-    for (const Entry& entry : books.entries)
-        if (entry.key.epoll == outer && is_of(entry, *row))
-            return &entry;
+    for (const Entry* entry : books.neighbours().with(kTraitEpoll))
+        if (entry->key.epoll == outer && is_of(*entry, *row))
+            return entry;
     return nullptr;
 }
 

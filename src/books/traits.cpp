@@ -9,9 +9,10 @@ uint32_t if_any(bool has, Trait trait) { return has ? uint32_t{trait} : 0; }
 uint32_t of_file(const file_row& f)
 {
     return if_any(f.kind == FILE_LISTENER, kTraitListens) | if_any(f.kind == FILE_PIPE, kTraitPipe) |
-           if_any(f.kind == FILE_OTHER, kTraitOther) | if_any(f.ghost_at, kTraitGhost) | if_any(f.eof_at, kTraitEnded) |
-           if_any(f.wasted_wakes, kTraitWakesWasted) | if_any(f.refused_at, kTraitRefused) |
-           if_any(f.out_cut_at, kTraitCut) | if_any(f.duplicates, kTraitDuplicates);
+           if_any(f.kind == FILE_OTHER, kTraitOther) | if_any(f.kind == FILE_EPOLL, kTraitEpoll) |
+           if_any(f.ghost_at, kTraitGhost) | if_any(f.eof_at, kTraitEnded) | if_any(f.wasted_wakes, kTraitWakesWasted) |
+           if_any(f.refused_at, kTraitRefused) | if_any(f.out_cut_at, kTraitCut) |
+           if_any(f.duplicates, kTraitDuplicates);
 }
 
 uint32_t of_state(const file_state& s)

@@ -28,6 +28,7 @@ enum Trait : uint32_t {
     kTraitMixed = 1U << 15,     // writes came in between
     kTraitCut = 1U << 16,       // output is, or was, cut short
     kTraitDuplicates = 1U << 17,
+    kTraitEpoll = 1U << 18,  // an epoll in an epoll
 };
 
 // enum Trait
