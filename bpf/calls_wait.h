@@ -269,6 +269,7 @@ static __always_inline void post_return(struct call* c)
     if (!e)
         return;
     take_wait(c, e);
+    take_inner_wait(c, t);
     ledger_begin_batch(&c->batch, t);
     if (p->result > 0) {
         post_events(c, e);

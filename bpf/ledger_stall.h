@@ -89,6 +89,49 @@ static __always_inline u64 ledger_starved(const struct posting* p, const struct 
     return delay < gap ? delay : gap;
 }
 
+/* A gap since `from`, for so much of which its thread is to answer. `turn`: the return with which it began. */
+static __always_inline void ledger_away(struct epoll_row* e, const struct posting* p, u64 turn, u64 from, u64 gap)
+{
+    e->away_turn = turn;
+    e->away_counted = 0;
+    e->away_from = from;
+    e->away_until = p->time;
+    e->away_ns = gap;
+    e->away_tid = p->tid;
+    e->away_kept = 0;
+}
+
+/*
+ * It comes from another epoll. A loop that is run within a handler (Node's execFileSync) keeps all that the outer one serves
+ * waiting, as a blocking call does. Looking into another epoll (timeout 0) takes no time; a wait there that was long because
+ * its thread had no CPU, or was stopped, is nobody's fault.
+ */
+static __always_inline void ledger_gap_in_another_loop(struct books* b, const struct posting* p, struct epoll_row* e,
+                                                       const struct thread_row* t)
+{
+    u64 from = e->polled_at;
+    if (!from || e->polled_tid != p->tid || p->time < from + LEDGER_STALL_NS || t->stopped_at >= from ||
+        t->timed_ns < e->polled_timed_ns + LEDGER_STALL_NS)
+        return;
+    books_usage(b, p);
+    u64 gap = p->time - from;
+    u64 delay = t->base_at && p->delay > t->base_delay ? p->delay - t->base_delay
+                                                       : 0; /* since its newest wake-up there */
+    u64 waited = t->timed_ns - e->polled_timed_ns;
+    waited = waited > delay ? waited - delay : 0;
+    if (waited > gap)
+        waited = gap;
+    if (waited < LEDGER_STALL_NS || waited < gap / 2)
+        return;
+    ledger_away(e, p, from, from, waited);
+    e->away_nap_until = t->return_at;
+    e->away_nap_ns = waited;
+    e->away_cpu_ns = 0;
+    e->away_delay_ns = 0;
+    e->away_call = AWAY_IN_ANOTHER_LOOP;
+    e->away_batch = 0;
+}
+
 /*
  * A thread is about to wait, and it was away for long. A gap in which it was mostly stopped is nobody's fault; one
  * in which it mostly waited for a CPU is the machine's; a gap made of many short handlers is load.
@@ -97,6 +140,8 @@ static __always_inline void ledger_gap(struct books* b, const struct posting* p,
                                        const struct thread_row* t)
 {
     u64 from = e->polled_at > t->return_at ? e->polled_at : t->return_at;
+    if (t->return_at && t->epoll != p->epoll)
+        ledger_gap_in_another_loop(b, p, e, t);
     if (!t->return_at || t->epoll != p->epoll || p->time < from + LEDGER_STALL_NS)
         return;
     books_usage(b, p);
@@ -112,19 +157,13 @@ static __always_inline void ledger_gap(struct books* b, const struct posting* p,
         gap = busy;
     if (gap < LEDGER_STALL_NS || (!starved && t->nap_ns < LEDGER_NAP_NS && gap < t->batch * LEDGER_SLOW_NS))
         return;
-    e->away_turn = t->return_at;
+    ledger_away(e, p, t->return_at, from, gap);
     e->away_nap_until = t->nap_until;
-    e->away_delay_ns = starved;
-    e->away_counted = 0;
-    e->away_from = from;
-    e->away_until = p->time;
-    e->away_ns = gap;
     e->away_nap_ns = t->nap_ns;
     e->away_cpu_ns = cpu;
+    e->away_delay_ns = starved;
     e->away_call = t->nap_ns ? t->nap_call : -1;
-    e->away_tid = p->tid;
     e->away_batch = t->batch;
-    e->away_kept = 0;
 }
 
 /* The gap kept a ready socket waiting, and its thread had no CPU. */

@@ -37,6 +37,8 @@ static __always_inline void ledger_wait(struct books* b, const struct posting* p
     else if (!t->zero_since)
         t->zero_since = p->time;
     ledger_gap(b, p, e, t);
+    if (t->return_at && t->epoll != p->epoll)
+        t->outer = t->epoll;
     t->epoll = p->epoll;
     t->wait_at = p->time;
     t->return_at = 0;
@@ -113,6 +115,7 @@ static __always_inline void ledger_return(struct books* b, const struct posting*
         t->timed_ns += p->time - t->wait_at;
         t->timed_waits += 1;
     }
+    e->polled_timed_ns = t->timed_ns;
     t->epoll = p->epoll;
     t->waiting = 0;
     t->seeded = 0;

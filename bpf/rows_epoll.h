@@ -76,7 +76,7 @@ struct epoll_row {
     u64 stall_nap_ns;
     u64 stall_cpu_ns;
     u64 stalled_ns; /* all of them together */
-    s32 away_call;  /* number of that system call; -1: none */
+    s32 away_call;  /* number of that system call; -1: none; AWAY_IN_ANOTHER_LOOP */
     u32 away_tid;
     u32 away_batch; /* events it had been handed */
     u32 away_kept;  /* ready sockets that waited through it */
@@ -146,12 +146,16 @@ struct epoll_row {
     u64 removed_at; /* newest removal of a registration, or change of its data */
     struct unknown_event unknown[UNKNOWN_EVENTS];
     /* EP105: connections whose output was stuck for want of room: */
-    u32 given_up; /* closed there and then, by the thread whose write had failed, while the peer was there, */
-    u32 gone_on;  /* writes that went on once there was room again */
+    u32 given_up;        /* closed there and then, by the thread whose write had failed, while the peer was there, */
+    u32 gone_on;         /* writes that went on once there was room again */
+    u64 polled_timed_ns; /* EP404: thread_row.timed_ns of polled_tid at polled_at */
 };
+
+/* What kept its thread away were waits on another epoll: a loop that is run within a handler. */
+#define AWAY_IN_ANOTHER_LOOP (-2)
 
 #ifdef __cplusplus
 static_assert(sizeof(struct epoll_row) == 14 * 8 + 12 * 4 + 3 * 4 * EPOLL_BUCKETS + 8 + 4 * 4 + 12 * 8 + 16 * 4 +
                                               2 * 8 + 8 + 5 * 8 + 3 * 8 + 8 + 8 + 16 + 9 * 8 + 8 + UNKNOWN_EVENTS * 24 +
-                                              8);
+                                              8 + 8);
 #endif

@@ -65,6 +65,7 @@ struct thread_row {
     u64 stopped_ns; /* since base_at: stopped, not asleep */
     u64 stopped_at; /* newest moment at which it was known to be stopped; 0: never */
     u64 task;       /* struct task_struct *, by which the sweep asks; 0: not seen yet */
+    u64 outer; /* EP404: the epoll that it waited on before it waited on this one, without leaving its turn; 0: none */
 };
 
 /* Not a row: what one return of epoll_wait has brought so far. */
@@ -101,5 +102,5 @@ enum process_flag {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct thread_row) ==
-              10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 4 * 8);
+              10 * 8 + 16 + 6 * 8 + 4 * 4 + 3 * 8 + 5 * 8 + 8 + 2 * 8 + STALE_FDS * 4 + 8 + 5 * 8);
 #endif

@@ -98,6 +98,22 @@ static __always_inline void take_wait(struct call* c, struct epoll_row* e)
     e->stacks_taken |= STACK_WAIT;
 }
 
+/* A wait on another epoll, by which a thread keeps its own one waiting: that one's blocked call. */
+static __always_inline void take_inner_wait(struct call* c, const struct thread_row* t)
+{
+    u64 own = c->posting.epoll;
+    struct epoll_row* e = t->outer ? books_epoll(NULL, t->outer) : NULL;
+    if (!e || !(e->stacks_wanted & STACK_BLOCKED) || e->stall_call != AWAY_IN_ANOTHER_LOOP ||
+        e->polled_tid != c->posting.tid)
+        return;
+    c->posting.epoll = t->outer;
+    if (take_stack(c->which, STACK_BLOCKED)) {
+        e->stacks_wanted &= ~STACK_BLOCKED;
+        e->stacks_taken |= STACK_BLOCKED;
+    }
+    c->posting.epoll = own;
+}
+
 /* At the moment of the deed: once per file, or per epoll. */
 static __always_inline void take_refused(struct call* c)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rules/inner_epoll.h"
 
+#include <algorithm>
+
 #include "rules/evidence.h"
 #include "src/books/epoll_bits.h"
 
@@ -27,6 +29,14 @@ const Entry* registered_in(const Snapshot& books, uint64_t inner, uint64_t outer
         if (entry->key.epoll == outer && is_of(*entry, *row))
             return entry;
     return nullptr;
+}
+
+bool is_registered(const Snapshot& books, uint64_t inner)
+{
+    const epoll_row* row = books.epoll(inner);
+    const auto epolls = books.neighbours().with(kTraitEpoll);
+    return row &&
+           std::any_of(epolls.begin(), epolls.end(), [&](const Entry* e) { return e->key.epoll && is_of(*e, *row); });
 }
 
 uint64_t inner_of(const Snapshot& books, const Entry& registration)

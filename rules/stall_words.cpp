@@ -11,6 +11,7 @@
 namespace epaudit {
 namespace {
 
+constexpr const char* kInAnotherLoop = "in epoll_wait on another epoll";
 constexpr const char* kComputesFix =
     "do long computations in slices or on a worker thread, which tells the loop through an eventfd when it is done";
 constexpr const char* kPollsFix =
@@ -26,6 +27,8 @@ bool stalled_asleep(const epoll_row& epoll)
 
 std::string stall_cause(const epoll_row& epoll)
 {
+    if (epoll.stall_call == AWAY_IN_ANOTHER_LOOP)
+        return kInAnotherLoop;
     return stalled_asleep(epoll) ? "in " + system_call_name(epoll.stall_call) : "on the CPU";
 }
 
@@ -43,6 +46,8 @@ std::string stall_kept_away(const epoll_row& epoll)
 
 const char* stall_fix(const epoll_row& epoll)
 {
+    if (epoll.stall_call == AWAY_IN_ANOTHER_LOOP)
+        return kPollsFix;
     return stalled_asleep(epoll) ? fix_for_blocking_call(epoll.stall_call) : kComputesFix;
 }
 
@@ -50,7 +55,7 @@ std::string stall_doing(const LastingStall& stall)
 {
     switch (stall.doing) {
     case LastingStall::Doing::kComputes: return "computing";
-    case LastingStall::Doing::kPolls: return "in epoll_wait on another epoll";
+    case LastingStall::Doing::kPolls: return kInAnotherLoop;
     default: return "in " + system_call_name(stall.call);
     }
 }

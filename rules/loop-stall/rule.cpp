@@ -8,6 +8,7 @@
 
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
+#include "rules/inner_epoll.h"
 #include "rules/lasting_stall.h"
 #include "rules/log_runs.h"
 #include "rules/stall_words.h"
@@ -214,6 +215,8 @@ private:
         // Listeners alone: a worker that serves one connection at a time, outside of its epoll, means it (uwsgi).
         if (!(e.flags & EPOLL_STREAM))
             return often ? std::optional(Level::kRisk) : std::nullopt;
+        if (e.stall_call == AWAY_IN_ANOTHER_LOOP)  // what it waits for there is not known
+            return often ? std::optional(Level::kLikely) : std::nullopt;
         // Loading code, filling caches: once is no habit. A blocking call of a second is one time too many.
         bool lasting = e.stall_ns >= settings.ns(kConfirmS) && (stalled_asleep(e) || often);
         if (lasting || stalls >= settings[kConfirmStalls])
@@ -251,7 +254,7 @@ private:
     {
         uint32_t stalls = e.stalls - then.stalls;
         std::optional<Level> level = stalls ? level_of(books, e, stalls, settings) : std::nullopt;
-        if (!level)
+        if (!level || (e.stall_call == AWAY_IN_ANOTHER_LOOP && is_registered(books, id)))  // told of it there: EP101
             return false;
         const thread_row* thread = books.thread(e.stall_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);
@@ -267,7 +270,7 @@ private:
         finding.cost.emplace_back("clients_waiting", e.stall_kept);
         if (stalled_asleep(e))
             add_fact(finding, "blocked", fmt::format("{} for {}", stall_cause(e), duration_text(e.stall_nap_ns)));
-        if (books.state_known)
+        if (books.state_known && e.stall_call != AWAY_IN_ANOTHER_LOOP)
             add_fact(finding, "on the CPU", duration_text(e.stall_cpu_ns));
         add_fact(
             finding, "stalls",
@@ -290,7 +293,9 @@ private:
         std::vector<TimelineEntry> lines;
         lines.push_back(
             moment(books, e.stall_from, e.stall_tid,
-                   fmt::format("epoll_wait returned {} event{}", e.stall_batch, e.stall_batch == 1 ? "" : "s")));
+                   e.stall_call == AWAY_IN_ANOTHER_LOOP
+                       ? std::string("epoll_wait returned")
+                       : fmt::format("epoll_wait returned {} event{}", e.stall_batch, e.stall_batch == 1 ? "" : "s")));
         if (stalled_asleep(e))
             lines.push_back(moment(books, e.stall_until, e.stall_tid,
                                    fmt::format("had slept {} {}", duration_text(e.stall_nap_ns), stall_cause(e))));

@@ -107,7 +107,9 @@ void follow_naps(LiveCapture::Impl& impl, const Snapshot& books)
     if (!bpf_program__autoload(program))
         return;
     bool wanted = std::any_of(books.epolls.begin(), books.epolls.end(), [&](const auto& epoll) {
-        return (epoll.second.stacks_wanted & STACK_BLOCKED) && epoll.second.stall_until + kNapPatience > books.time;
+        const epoll_row& e = epoll.second;
+        return (e.stacks_wanted & STACK_BLOCKED) && e.stall_call != AWAY_IN_ANOTHER_LOOP &&
+               e.stall_until + kNapPatience > books.time;
     });
     if (!wanted)
         impl.naps.reset();

@@ -492,6 +492,7 @@ TEST_F(LayoutTest, EpollRow)
     EXPECT_FIELD(epoll_row, unknown);
     EXPECT_FIELD(epoll_row, given_up);
     EXPECT_FIELD(epoll_row, gone_on);
+    EXPECT_FIELD(epoll_row, polled_timed_ns);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -546,6 +547,7 @@ TEST_F(LayoutTest, ThreadRow)
     EXPECT_FIELD(thread_row, stopped_ns);
     EXPECT_FIELD(thread_row, stopped_at);
     EXPECT_FIELD(thread_row, task);
+    EXPECT_FIELD(thread_row, outer);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 

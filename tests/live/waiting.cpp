@@ -14,6 +14,8 @@
 //   waiting dropped             a MOD refused because of EPOLLEXCLUSIVE, and the client is closed, five times (EP403)
 //   waiting ghost               a duplicate keeps a closed fd registered: it is reported, and epoll_ctl(DEL) fails (EP303)
 //   waiting ghost-ignored       the same, and nothing is ever done about it; ghost-child: a forked child has the duplicate
+//   waiting loop-in-handler     waits in another epoll for what one client asked for, 400 ms each time, while two others ask (EP404)
+//   waiting brief-loop-in-handler   the same for 20 ms
 //   waiting stalls              told of one client it sleeps in recv() for good, while two others ask (EP404)
 //   waiting not-polled          the same before the observation begins
 //   waiting cut-before          its answer fills the buffer and is forgotten; the client reads it upon SIGUSR1 (EP105)
@@ -500,6 +502,39 @@ int stalls(bool before)
     return 0;
 }
 
+// What the first client asks for is waited for in a loop of its own, within the handler.
+int loop_in_handler(int requests, int each_ms)
+{
+    int epoll = new_epoll();
+    Pair first, second, third;
+    for (int fd : {first.ours, second.ours, third.ours})
+        add(epoll, fd, EPOLLIN);
+    for (int i = 0; i < requests; i++) {
+        first.ask();
+        told(epoll);
+        first.take();
+        second.ask();
+        third.ask();
+        Pair child;
+        int inner = new_epoll();
+        add(inner, child.ours, EPOLLIN);
+        std::thread work([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(each_ms));
+            child.ask();
+        });
+        told(inner);
+        child.take();
+        work.join();
+        for (int fd : {inner, child.ours, child.theirs})
+            close(fd);
+        for (int others = 0; others < 2; others++) {
+            char bytes[64];
+            must(static_cast<int>(recv(told(epoll).data.fd, bytes, sizeof(bytes), 0)), "recv");
+        }
+    }
+    return 0;
+}
+
 int cut_before()
 {
     sigset_t asked;
@@ -795,6 +830,8 @@ int main(int argc, char** argv)
              Role{"ghost-child", ghost_child},
              Role{"stalls", [] { return stalls(false); }},
              Role{"not-polled", [] { return stalls(true); }},
+             Role{"loop-in-handler", [] { return loop_in_handler(8, 400); }},
+             Role{"brief-loop-in-handler", [] { return loop_in_handler(100, 20); }},
              Role{"cut-before", cut_before},
              Role{"left-unread", left_unread},
              Role{"left-in-backlog", left_in_backlog},

@@ -14,10 +14,11 @@ MISTAKES = {
     "dropped": ("EP403", "confirmed"),
     "connect-untold": ("EP106", "likely"),
     "stalls": ("EP404", "confirmed"),
+    "loop-in-handler": ("EP404", "likely"),
     "inner-unread": ("EP202", "confirmed"),
 }
 PAUSES = ("blocked-first", "chunks", "lowat", "unix-chunks", "pool", "greeting", "connect-told", "no-room", "rate-limit", "queue-read",
-          "inner-read", "inner-direct", "brief-threads")
+          "inner-read", "inner-direct", "brief-threads", "brief-loop-in-handler")
 # Attached once they wait, with thresholds of seconds where the default is minutes.
 RULES = ("half-close-missed", "deaf-registration", "oneshot-not-rearmed", "et-read-not-drained", "et-accept-not-drained", "loop-stall",
          "write-stalled")

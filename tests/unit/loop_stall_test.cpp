@@ -225,6 +225,74 @@ TEST(LoopStall, ALoopWithinAHandler)
     EXPECT_EQ(s.finding("EP404").shape, "blocked in epoll_wait on another epoll");
 }
 
+// One client is being served by waiting for a child in another epoll; two others send something.
+void inner_loop(Scenario& s, uint64_t ms)
+{
+    s.epoll(4).arrives(7, 5).ready(7).delivered(7, EPOLLIN).read(7, 5);
+    sends(s, 8);
+    sends(s, 9);
+    s.epoll(5).wait().after_ms(ms).returned(-EINTR).epoll(4);
+    catch_up(s);
+}
+
+TEST(LoopStall, ALoopWithinAHandlerThatEnds)
+{
+    Scenario s;
+    clients(s);
+    inner_loop(s, 400);
+    inner_loop(s, 400);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+    for (int i = 0; i < 10; i++)
+        inner_loop(s, 400);
+    EXPECT_EQ(s.alarms(), "EP404 likely");
+    EXPECT_EQ(s.finding("EP404").shape, "blocked in epoll_wait on another epoll");
+    EXPECT_NEAR(s.finding("EP404").cost[0].second, 0.4, 0.01);
+}
+
+TEST(LoopStall, ABriefLoopWithinAHandler)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 20; i++)
+        inner_loop(s, 50);
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, ALoopWithinAHandlerWithoutACpu)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 5; i++) {
+        s.epoll(4).arrives(7, 5).ready(7).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        s.epoll(5)
+            .add(11, EPOLLIN, FILE_TCP)
+            .wait()
+            .woken(100, 11, 0)
+            .waits_for_cpu(400)
+            .returned(-EINTR)
+            .del(11)
+            .epoll(4);
+        catch_up(s);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
+TEST(LoopStall, ALookIntoAnotherEpollIsNoLoop)
+{
+    Scenario s;
+    clients(s);
+    for (int i = 0; i < 5; i++) {
+        s.epoll(4).arrives(7, 5).ready(7).delivered(7, EPOLLIN).read(7, 5);
+        sends(s, 8);
+        sends(s, 9);
+        s.epoll(5).wait(0).returned(0).epoll(4).waits_for_cpu(300);
+        catch_up(s);
+    }
+    EXPECT_EQ(s.verdict("EP404"), "none");
+}
+
 TEST(LoopStall, ALoopOfTwoEpollsInTurn)
 {
     Scenario s;
