@@ -34,7 +34,7 @@ from harness import BUILD, EPAUDIT, Final, attempt, check
 from machine import ONE_CPU, Machine
 
 SIDE_BY_SIDE = max(1, min(len(kernels.KERNELS), os.cpu_count() or 1))  # each guest keeps one core busy
-LIMIT_SECONDS = 1800  # CPU time of one guest: about twice what the slowest of them takes
+LIMIT_SECONDS = 3600  # CPU time of one guest: several times what the slowest of them takes
 # Tables of the usual size are walked in a moment by a CPU, but not by an emulated one.
 SLOW = "--max-fds 4096"
 # Between the oldest kernel and the newest; each loads all programs, and has servers under load, whoever's turn it is.
