@@ -19,7 +19,7 @@ PAUSE = 0.02  # between two connections of a client that comes and goes
 PAUSED = 1.1  # seconds: longer than the test profile lets a loop stall
 
 
-def connect(port, timeout=10, small_buffer=False):
+def connect(port, timeout=30, small_buffer=False):
     client = socket.socket()
     if small_buffer:  # so that the server's output is blocked soon
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -94,7 +94,7 @@ def get(path, pad=0):
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{padding}\r\n".encode()
 
 
-def http_size(port, path, timeout=10):
+def http_size(port, path, timeout=30):
     """Bytes of the whole answer; asks once."""
     with connect(port, timeout) as client:
         client.sendall(get(path))
