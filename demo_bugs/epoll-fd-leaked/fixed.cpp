@@ -2,6 +2,7 @@
 //
 // expect: none
 // The epoll is closed on exec, like every other fd that the helper is not meant to have.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -75,15 +76,30 @@ private:
         send(fd, kReply.data(), kReply.size(), MSG_NOSIGNAL);
     }
 
+    // exec() lets us go on before it has closed what is close-on-exec, which it does in the order of the numbers.
+    static void await_end(int pipe)
+    {
+        char byte = 0;
+        demo::check(static_cast<int>(read(pipe, &byte, 1)), "read");
+        close(pipe);
+    }
+
     // The helper takes its time; the last one is reaped before the next one starts. Not fork(): until the exec the child
     // would hold every connection, and one that is closed meanwhile would go on being delivered.
     void run_helper()
     {
         if (helper_ > 0)
             waitpid(helper_, nullptr, 0);
+        int runs[2];
+        demo::check(pipe2(runs, O_CLOEXEC), "pipe2");
+        const int last = demo::check(fcntl(runs[1], F_DUPFD_CLOEXEC, 1000), "fcntl");
+        close(runs[1]);
         helper_ = demo::check(vfork(), "vfork");
-        if (helper_ != 0)
+        if (helper_ != 0) {
+            close(last);
+            await_end(runs[0]);
             return;
+        }
         demo::check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
         execlp("sleep", "sleep", "0.3", nullptr);
         _exit(127);
