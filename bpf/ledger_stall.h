@@ -69,14 +69,17 @@ static __always_inline void ledger_thread_seen(struct thread_row* t, bool stoppe
         t->stopped_at = now;
 }
 
-/* Before the return is booked: how much this thread has used so far. */
-static __always_inline void ledger_turn_begins(struct books* b, const struct posting* p, struct thread_row* t)
+/* Before the return is booked: how much this thread has used so far. Says for how long it waited for a CPU since it was woken, if
+ * that was long. */
+static __always_inline u64 ledger_turn_begins(struct books* b, const struct posting* p, struct thread_row* t)
 {
     t->batch = p->result > 0 ? (u32)p->result : 0;
     if (p->time - t->base_at <= LEDGER_BASE_NS)
-        return;
+        return 0;
     books_usage(b, p);
+    u64 delay = t->waiting && t->base_at > t->wait_at && p->delay > t->base_delay ? p->delay - t->base_delay : 0;
     ledger_base(t, p);
+    return delay;
 }
 
 /* For how much of a gap did the thread wait for a CPU, if for most of it? 0: it did not, or this kernel does not count it

@@ -93,7 +93,7 @@ static __always_inline void ledger_returns_nothing(const struct posting* p, stru
 static __always_inline void ledger_return(struct books* b, const struct posting* p, struct epoll_row* e,
                                           struct thread_row* t, const struct ledger_batch* batch)
 {
-    ledger_turn_begins(b, p, t);
+    u64 delay = ledger_turn_begins(b, p, t);
     e->polled_at = p->time;
     if (e->polled_tid != p->tid) {
         if (e->polled_tid)
@@ -112,7 +112,8 @@ static __always_inline void ledger_return(struct books* b, const struct posting*
         t->woken_file = 0;
     }
     if (t->waiting && t->timeout_ms) {
-        t->timed_ns += p->time - t->wait_at;
+        u64 waited = p->time - t->wait_at;
+        t->timed_ns += waited > delay ? waited - delay : 0;
         t->timed_waits += 1;
     }
     e->polled_timed_ns = t->timed_ns;

@@ -42,7 +42,7 @@ struct thread_row {
     u32 zero_bursts;    /* rows of LEDGER_BURST and more that ended in a wait with a timeout */
     u32 call_switches;  /* of POSTING_ENTER */
     u64 zero_since; /* first wait of the present row of waits with timeout 0, events or not; 0: it waits with another */
-    u64 timed_ns;   /* spent in waits with another timeout, */
+    u64 timed_ns;   /* spent in waits with another timeout, without long waits for a CPU, */
     u32 timed_waits; /* which were so many */
     s32 accepted;    /* 1 + the descriptor that its newest accept() since it came back made; 0: none */
     /* EP404: what it does between a return and its next wait, counted from its last wake-up in epoll_wait or,
