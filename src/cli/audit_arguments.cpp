@@ -124,12 +124,13 @@ void AuditArguments::add_source(CLI::App& app, const char* says)
 
 void AuditArguments::add_budget(CLI::App& app)
 {
+    audit_.may_detach = true;
     app.add_option(
            "--budget", budget_,
            "most that watching may cost, in % of the CPU time of what is watched (of one core, if it uses less): "
            "where it costs more, the probes are attached in short windows only; none: no limit")
         ->type_name("PCT")
-        ->default_str("none");
+        ->default_str("1; none with --profile test");
 }
 
 Result<> AuditArguments::finish()
@@ -144,6 +145,7 @@ Result<> AuditArguments::finish()
         if (!budget)
             return budget.error();
         audit_.budget = *budget;
+        audit_.budget_given = true;
     }
     return finish_outputs();
 }

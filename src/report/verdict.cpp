@@ -116,6 +116,14 @@ void say_nothing_looked(const Report& report, Verdict& verdict)
     }
 }
 
+// "5.9 s of 30.0 s": a budget lets the probes be attached for a part of the time only.
+std::string watched_text(const Observation& seen)
+{
+    const std::string all = seconds_text(seen.seconds);
+    const double share = seen.budget ? seen.budget->attached_share : 1;
+    return share < 1 ? fmt::format("{} of {}", seconds_text(seen.seconds * share), all) : all;
+}
+
 std::string findings_text(const Report& report, const Verdict& verdict)
 {
     std::string text = fmt::format("{}: {}", plural(verdict.shown.size(), "finding"), levels_text(verdict.shown));
@@ -127,9 +135,9 @@ std::string findings_text(const Report& report, const Verdict& verdict)
 std::string clean_text(const Report& report, const Verdict& verdict)
 {
     const Observation& seen = report.observation;
-    std::string text = fmt::format("no epoll misuse found{} in {}, {}, {} of {}", by_rules(report),
-                                   seconds_text(seen.seconds), plural(seen.postings, "event"),
-                                   plural(seen.registrations, "registration"), plural(seen.epolls, "epoll"));
+    std::string text = fmt::format("no epoll misuse found{} in {}, {}, {} of {}", by_rules(report), watched_text(seen),
+                                   plural(seen.postings, "event"), plural(seen.registrations, "registration"),
+                                   plural(seen.epolls, "epoll"));
     if (!verdict.shown.empty())
         text += fmt::format("; {} above", levels_text(verdict.shown));
     return text;
@@ -138,8 +146,7 @@ std::string clean_text(const Report& report, const Verdict& verdict)
 std::string inconclusive_text(const Report& report, const Verdict& verdict, bool harm)
 {
     std::string found = harm ? findings_text(report, verdict)
-                             : fmt::format("nothing found{} in {}", by_rules(report),
-                                           seconds_text(report.observation.seconds));
+                             : fmt::format("nothing found{} in {}", by_rules(report), watched_text(report.observation));
     if (!harm && !verdict.shown.empty())
         found += fmt::format(" but {}", levels_text(verdict.shown));
     return fmt::format("inconclusive: {}, but {}", found, in_words(verdict.reasons));

@@ -255,8 +255,10 @@ std::string budget_text(const WatchingBudget& budget)
     const std::string share = fmt::format("{:.3g} %", budget.share * 100);
     if (budget.attached_share >= 1)
         return share + ": the probes were attached all the time";
-    return fmt::format("{}: the probes were attached {:.2g} % of the time, and at most {:.1f} s away", share,
-                       budget.attached_share * 100, budget.longest_gap_s);
+    return fmt::format(
+        "{}: the probes were attached {:.2g} % of the time, with gaps of up to {:.1f} s (--budget none: all "
+        "the time)",
+        share, budget.attached_share * 100, budget.longest_gap_s);
 }
 
 const char* status_name(Status status)

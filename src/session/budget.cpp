@@ -126,7 +126,7 @@ Budget::Step Budget::tick(uint64_t now, bool suspicious)
             return Step::kStay;
         return attach(now);
     }
-    if (level_ == 0)
+    if (level_ == 0 || now < opening_ends_)
         return Step::kStay;
     const uint64_t lasted = now - since_;
     if (lasted < window_)

@@ -3,6 +3,9 @@
 // they use less than one. Where being attached all the time costs more, the probes are attached in windows only, and
 // detached in between, when they cost nobody anything.
 //
+// It begins with an opening of five seconds in which the probes are attached whatever that costs: a fault of a busy server
+// is seen in that, and who looks for half a minute has looked. Of a minute, that is what a twelfth of it costs.
+//
 // The ladder: attached always, then a half of the time, a quarter, and so on. A step down is taken as soon as a
 // measurement says so, as many at once as are needed; a step up only after a minute, and when the next step would take
 // no more than 70 % of the budget: what is measured varies, and a ladder that is climbed up and down costs more than it
@@ -34,7 +37,12 @@ struct Spending {
 
 class Budget {
 public:
-    Budget(double share, uint64_t now) : share_(share), since_(now), stepped_at_(now), last_long_(now) {}
+    static constexpr uint64_t kOpeningNs = 5'000'000'000;
+
+    Budget(double share, uint64_t now, uint64_t opening_ns = kOpeningNs)
+        : share_(share), since_(now), opening_ends_(now + opening_ns), stepped_at_(now), last_long_(now)
+    {
+    }
 
     enum class Step { kStay, kDetach, kAttach };
     // Between looks, as often as one likes. `suspicious`: a probe or the last look saw something that is not told yet.
@@ -71,6 +79,7 @@ private:
     unsigned level_ = 0;
     bool attached_ = true;
     uint64_t since_;              // attached or detached
+    uint64_t opening_ends_;       // not detached before
     uint64_t until_ = 0;          // detached
     uint64_t window_ = 0;         // how long this one is to last
     bool extended_ = false;       // this one

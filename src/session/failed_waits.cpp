@@ -46,6 +46,13 @@ void FailedWaits::look(const Snapshot& books, bool counted)
         look_at_calls(books);
 }
 
+void FailedWaits::begin_anew()
+{
+    epolls_.clear();
+    nowhere_ = {};
+    ids_.clear();
+}
+
 void FailedWaits::look_at_epolls(const Snapshot& books)
 {
     std::map<uint64_t, Growth> now;

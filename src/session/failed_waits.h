@@ -18,6 +18,8 @@ class FailedWaits {
 public:
     // `counted`: the snapshot holds the counters of the probes.
     void look(const Snapshot& books, bool counted);
+    // The rows of epolls begin anew, and the counters of the probes do not.
+    void begin_anew();
     // Of the kind that failed for longest, if that was a second.
     std::optional<InconclusiveReason> reason() const;
 

@@ -31,6 +31,8 @@ struct AuditOptions {
     bool gate_given = false;                     // by --fail-on; else epaudit.toml decides
     std::vector<Output> outputs;
     std::optional<double> duration;
+    bool may_detach = false;       // the command keeps a budget,
+    bool budget_given = false;     // this one; else that of the profile
     std::optional<double> budget;  // a share of the CPU time of what is watched; none: whatever it costs
     uint32_t max_fds = 65536;
     uint32_t stack_bytes = 16384;

@@ -27,6 +27,24 @@ namespace {
 constexpr int kTickMs = static_cast<int>(Pace::kTickNs / NSEC_PER_MSEC);
 constexpr uint64_t kExecPauseNs = 10 * NSEC_PER_MSEC;
 
+// Whoever does not say what watching may cost: in production hardly anything, in a test whatever it costs.
+constexpr double kUsualBudget = 0.01;
+
+std::optional<double> budget_of(const AuditOptions& options, Profile profile)
+{
+    if (options.budget_given || !options.may_detach || profile == Profile::kTest)
+        return options.budget;
+    return kUsualBudget;
+}
+
+// Whoever looks for so short a time wants all of it to be looked at.
+uint64_t opening_ns(const AuditOptions& options)
+{
+    constexpr double kShortSeconds = 10;
+    const bool all = options.duration && *options.duration <= kShortSeconds;
+    return all ? static_cast<uint64_t>(2 * kShortSeconds * 1e9) : Budget::kOpeningNs;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::open(const AuditOptions& options, Profile profile,
@@ -70,8 +88,8 @@ Result<> Session::begin(std::vector<std::string> command, std::vector<uint32_t> 
     cpu_at_begin_ = own_cpu_seconds();  // loading and verifying the probes is not the cost of watching
     pace_.begin(began_);
     cost_.begin(*live_);
-    if (options_.budget)
-        windows_.emplace(*options_.budget, cpu_at_begin_, began_);
+    if (const auto budget = budget_of(options_, engine_->judge().profile()))
+        windows_.emplace(*budget, cpu_at_begin_, began_, opening_ns(options_));
     if (recording_)
         live_->begin_recording(std::move(recording_), recording_header(command, pids, engine_->judge().profile()));
     if (engine_->streams()) {
@@ -143,6 +161,8 @@ Result<> Session::keep_budget()
     windows_->closed();
     live_->pause(engine_->last());
     engine_->auditor().begin_anew(make_rules());
+    failed_waits_.begin_anew();
+    unjudged_.begin_anew();
     return told;
 }
 

@@ -23,6 +23,8 @@ public:
     explicit Unjudged(LeadsTo leads_to);
 
     void look(const Snapshot& books);
+    // What was counted of files is not known any more.
+    void begin_anew() { seen_.clear(); }
     // Of the one that was seen like this for longest, if that was a second.
     std::optional<InconclusiveReason> reason() const;
 

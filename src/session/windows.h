@@ -19,7 +19,8 @@ namespace epaudit {
 class Windows {
 public:
     // `own_cpu_s`: of epaudit itself, here and below.
-    Windows(double share, double own_cpu_s, uint64_t now) : budget_(share, now), own_cpu_then_(own_cpu_s), told_at_(now)
+    Windows(double share, double own_cpu_s, uint64_t now, uint64_t opening_ns = Budget::kOpeningNs)
+        : budget_(share, now, opening_ns), own_cpu_then_(own_cpu_s), told_at_(now)
     {
     }
 

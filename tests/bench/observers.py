@@ -73,7 +73,7 @@ class Nobody:
 
 class Epaudit(Nobody):
     """--follow-forks is not asked for: one process is watched, as by the others."""
-    arguments = ()
+    arguments = ("--budget", "none")
     quiet = ("--quiet",)
 
     def __enter__(self):
@@ -91,7 +91,16 @@ class Epaudit(Nobody):
 
 class Stackless(Epaudit):
     """What source lines cost a healthy server is the difference."""
-    arguments = ("--stack-bytes", "0")
+    arguments = (*Epaudit.arguments, "--stack-bytes", "0")
+
+
+class Usual(Epaudit):
+    """As by somebody who says nothing: within the budget of the production profile."""
+    arguments = ()
+
+    def __enter__(self):
+        self.tool = Started("attach", *self.quiet, "-p", self.pid)
+        return self
 
 
 class Command(Nobody):

@@ -13,7 +13,7 @@ import time
 
 import servers
 from harness import Skip, wait_for
-from observers import Bpftrace, Empty, Epaudit, PerfTrace, Stackless, Strace, cpu_ns
+from observers import Bpftrace, Empty, Epaudit, PerfTrace, Stackless, Strace, Usual, cpu_ns
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
@@ -131,6 +131,25 @@ def measure_load(name, plan, seconds, deadline, say):
             "throughput": {w: spread(v) for w, v in throughput.items()},
             "per_server_cpu": {w: spread(v) for w, v in cpu.items()},
             "pairs": throughput, "cpu_pairs": cpu, "skipped": skipped, "lost": lost, "discarded": discarded}
+
+
+def in_production(rounds, seconds, say):
+    """A saturated nginx, attached to for `seconds` by somebody who says nothing of a budget; before and after it half as long
+    unobserved. And for how much of the time the probes were attached."""
+    kind, argument = LOADS["nginx wrk -c 32"]
+    ratios, shares = [], []
+    with under_load(kind, argument) as target:
+        before = window(target, seconds / 2)
+        for turn in range(rounds):
+            say(f"throughput: nginx within the usual budget, {turn + 1} of {rounds}")
+            with Usual(target.pid) as held:
+                watched = window(target, seconds)
+            after = window(target, seconds / 2)
+            shares.append(held.outcome.report["observation"]["budget"]["attached_share"])
+            if steady(before, after):
+                ratios.append(compare(watched, before, after, "per_second"))
+            before = after
+    return {"seconds": seconds, "ratios": ratios, "attached": spread(shares)}
 
 
 def measure(rounds, other_rounds, seconds, budget, say):

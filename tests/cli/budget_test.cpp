@@ -98,6 +98,16 @@ TEST(Budget, AStormIsBroughtUnderItWithinTenSecondsAndStaysThere)
     EXPECT_LE(world.run(600), 0.0105);  // with a long window in it
 }
 
+TEST(Budget, TheFirstFiveSecondsAreSeenWhateverTheyCost)
+{
+    World world(0.01);
+    world.spending = {0.22, 0.01, 1.0};
+    world.run(4);
+    EXPECT_DOUBLE_EQ(world.budget.attached_share(world.now), 1);
+    world.run(26);  // what somebody looks at for half a minute
+    EXPECT_NEAR(30 * world.budget.attached_share(world.now), 5.5, 0.6) << "seconds, and a short window now and then";
+}
+
 TEST(Budget, AServerOnManyCoresMayCostMore)
 {
     World world(0.01);

@@ -72,6 +72,25 @@ TEST(FailedWaits, RoomForNoEvents)
         << reason->text;
 }
 
+// Under a budget: the rows went as the probes were detached, and came back empty seconds later.
+TEST(FailedWaits, AGapIsNoFailure)
+{
+    Watched w;
+    FailedWaits failed;
+    failed.look(w.books, true);
+    for (int window = 0; window < 3; window++) {
+        for (int i = 0; i < 4; i++) {
+            w.waits(5000);
+            w.books.time += NSEC_PER_SEC;
+            failed.look(w.books, true);
+        }
+        w.books.epolls[kEpoll] = {};
+        w.books.time += 6 * NSEC_PER_SEC;
+        failed.begin_anew();
+    }
+    EXPECT_FALSE(failed.reason());
+}
+
 TEST(FailedWaits, WhatGoesWellIsNoFailure)
 {
     Watched w;

@@ -20,7 +20,7 @@ std::vector<Entry> spinning(uint64_t file)
 
 // Probes that cost far more than the budget.
 struct Watching {
-    Windows windows{0.01, 0, kStart};
+    Windows windows{0.01, 0, kStart, 0};
     uint64_t now = kStart;
 
     Budget::Step tick(size_t findings = 0)

@@ -160,7 +160,8 @@ class Watcher:
             time.sleep((program.begins + SYMPTOM_AGE) * SPEED)
             if victim.poll() is not None:
                 raise RuntimeError(f"the program ended by itself, status {victim.returncode}")
-            words = ["attach", "-p", victim.pid, "--follow-forks", "--profile", "production", "--duration", seconds * SPEED, *options]
+            words = ["attach", "-p", victim.pid, "--follow-forks", "--profile", "production", "--budget", "none", "--duration",
+                     seconds * SPEED, *options]
             report = self.audit(path, words, env)
             if victim.poll() is not None:
                 raise RuntimeError(f"the program ended while it was watched, status {victim.returncode}")

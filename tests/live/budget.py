@@ -81,6 +81,30 @@ def kept_in_a_storm():
             f"{cost['epaudit_cores']:.2%} of a core, a spin found after {float(told[1]) - spun_at:.1f} s")
 
 
+def usual_in_production():
+    """Who says nothing of a budget: a storm is seen in full for five seconds, and then costs hardly anything. A test has none."""
+    seconds = 30
+    with tempfile.TemporaryDirectory() as directory, servers.redis(directory) as server:
+        load = storm(server.port, seconds)
+        try:
+            usual = epaudit("attach", "--format", "text", "--duration", seconds, "-p", server.pid)
+        finally:
+            end(load)
+        short = epaudit("attach", "--duration", 1, "-p", server.pid)
+        test = epaudit("attach", "--profile", "test", "--duration", 1, "-p", server.pid)
+        none = epaudit("attach", "--budget", "none", "--duration", 1, "-p", server.pid)
+    budget = usual.report["observation"]["budget"]
+    check(budget["share"] == 0.01 and 5 / seconds <= budget["attached_share"] < 8 / seconds, usual.describe())
+    check(budget["longest_gap_s"] < 10 and usual.code == 0, usual.describe())
+    said = re.search(r"no epoll misuse found in ([0-9.]+) s of 30.. s", usual.out)
+    check(said and 5 <= float(said[1]) < 8, usual.out)
+    check("--budget none" in usual.out, usual.out)
+    check(short.report["observation"]["budget"]["attached_share"] == 1, short.describe())
+    for outcome in (test, none):
+        check("budget" not in outcome.report["observation"], outcome.describe())
+    return f"probes attached {budget['attached_share'] * seconds:.1f} of {seconds} s"
+
+
 def unused_when_quiet():
     """Who costs less than the budget is watched all the time."""
     with tempfile.TemporaryDirectory() as directory, servers.redis(directory) as server:
@@ -102,6 +126,7 @@ def not_for_strace():
 
 def register(suite):
     suite.run("budget: kept in a storm, and what goes wrong is found", kept_in_a_storm)
+    suite.run("budget: usual in production", usual_in_production)
     suite.run("budget: unused when there is little to do", unused_when_quiet)
     suite.run("budget: nonsense is refused", nonsense_is_refused)
     suite.run("budget: not for strace", not_for_strace)

@@ -120,7 +120,7 @@ def silent(outcome):
 def quiet_under_load(start, load):
     def test():
         with tempfile.TemporaryDirectory() as directory, start(directory) as server:
-            tool = Started("attach", "--follow-forks", "--duration", LOAD_SECONDS, "-p", server.pid)
+            tool = Started("attach", "--follow-forks", "--budget", "none", "--duration", LOAD_SECONDS, "-p", server.pid)
             load(server.port)
             silent(tool.finish())
     return test
@@ -169,7 +169,7 @@ def agrees_with_strace(start, load):
     def test():
         with tempfile.TemporaryDirectory() as directory, start(directory) as server:
             load(server.port)  # warm-up: connections, caches
-            tool = Started("attach", "--follow-forks", "-p", server.pid)
+            tool = Started("attach", "--follow-forks", "--budget", "none", "-p", server.pid)
             requests = load(server.port)
             outcome = tool.interrupt()
             silent(outcome)

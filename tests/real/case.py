@@ -128,7 +128,7 @@ def attached(case, site, words):
             wait_for(lambda: site.is_ready() or server.poll() is not None, READY_SECONDS, site.words[0] + " to listen")
             check(server.poll() is None, f"{site.words[0]} ended: {server_log(site)}")
             site.pid = server.pid
-            tool = Started("attach", "--follow-forks", *words, "-p", server.pid)
+            tool = Started("attach", "--follow-forks", "--budget", "none", *words, "-p", server.pid)
             witness = Witness(server.pid)
             try:
                 case.load(site, LOAD_SECONDS)
