@@ -73,9 +73,12 @@ has_libfuzzer() {
         "${CLANGXX:-clang++-14}" -x c++ -fsanitize=fuzzer -o /dev/null - 2>/dev/null
 }
 
+# build_fuzz O0|O1: the targets are in $FUZZ then. Whoever fuzzes for ten seconds does not wait for an optimiser, which takes
+# more than half the time of a build.
 build_fuzz() {
-    CC=${CLANG:-clang-14} CXX=${CLANGXX:-clang++-14} cmake -G Ninja -S tests/fuzz -B build/fuzz >/dev/null &&
-        cmake --build build/fuzz --parallel "$(nproc)"
+    FUZZ=build/fuzz/$1
+    CC=${CLANG:-clang-14} CXX=${CLANGXX:-clang++-14} cmake -G Ninja -S tests/fuzz -B "$FUZZ" -DEPAUDIT_OPTIMISATION="-$1" >/dev/null &&
+        cmake --build "$FUZZ" --parallel "$(nproc)"
 }
 
 fuzz_seeds() {
@@ -95,7 +98,7 @@ fuzz_seeds() {
     printf '_RNvXC1aNtB2_3FooNtNtC4core3fmt7Display3fmt' >build/fuzz/seeds/names/rust
     printf 'int main(void) { return 0; }\n' | "${CLANG:-clang-14}" -g -x c -o build/fuzz/seeds/symbols/program -
     cp build/fuzz/seeds/names/{go,map} build/fuzz/seeds/symbols
-    build/fuzz/write_recordings build/fuzz/seeds/recording
+    "$FUZZ/write_recordings" build/fuzz/seeds/recording
     sed -n 's#^//   ##p' src/audit/config.h >build/fuzz/seeds/config/all
 }
 
@@ -106,7 +109,7 @@ run_fuzz() {
     # four times as long as of short ones.
     local -A options=([fuzz_strace_log]="-entropic=0 -max_len=1800")
     fuzz_seeds
-    for target in build/fuzz/fuzz_*; do
+    for target in "$FUZZ"/fuzz_*; do
         if [[ ! -x $target || -d $target ]]; then continue; fi
         name=$(basename "$target")
         mkdir -p "build/fuzz/found/$name" "build/fuzz/seeds/${name##*_}"
@@ -128,7 +131,7 @@ fuzz() {
     local seconds=${1:-60}
     if [[ ! $seconds =~ ^[1-9][0-9]*$ ]]; then die "fuzz [SECONDS]: '$seconds' is not a number of seconds"; fi
     setup
-    build_fuzz
+    build_fuzz O1
     begin_count
     run_fuzz "$seconds"
     end_count
@@ -200,7 +203,7 @@ run_watching() {
 start_vm() {
     local words
     # All of the matrix is an hour and a half of two cores; these are the demos, a server under load, a program that was there
-    # before, and what depends on the kernel most. On two of the four kernels the demos run every other day. ./dev vm runs all.
+    # before, and what depends on the kernel most. On two of the four kernels half of the demos run every other day. ./dev vm runs all.
     read -ra words <<<"${EPAUDIT_VM:-5.10 6.1 6.12 newest --demos-by-turns --only run/ --only whose/ranges --only rings/ghost --only redis --only attach --only python}"
     chrt --idle 0 python3 tests/vm/run.py "${words[@]}" >build/vm.log 2>&1 &
     VM=$!
@@ -241,10 +244,33 @@ test_packages() {
     fi
 }
 
+# Some 800 packages take four minutes, in which dpkg has use for one CPU. What only the tests need is installed while we build.
+start_setup() {
+    mkdir -p build
+    if [[ $EUID -ne 0 ]]; then # sudo may ask for a password
+        setup
+        return
+    fi
+    (setup) >build/setup.log 2>&1 &
+    SETUP=$!
+    trap 'wait $SETUP' EXIT # dpkg is not left behind
+}
+
+finish_setup() {
+    if [[ -z ${SETUP:-} ]]; then return; fi
+    local code=0
+    wait "$SETUP" || code=$?
+    trap - EXIT
+    cat build/setup.log
+    if [[ $code -ne 0 ]]; then die "setup failed (see above)"; fi
+}
+
 run_tests() {
-    setup
+    setup package # the man pages are built along
+    start_setup
     build
     build static
+    finish_setup
     begin_count
     local binary
     start_vm
@@ -256,7 +282,7 @@ run_tests() {
     if ! has_libfuzzer; then
         say "skipped tests/fuzz: needs clang with its libFuzzer"
         add 0 0 1
-    elif build_fuzz; then
+    elif build_fuzz O0; then
         run_fuzz "${EPAUDIT_FUZZ_SECONDS:-10}"
     else
         fail "tests/fuzz: its targets cannot be built"

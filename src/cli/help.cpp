@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMargin = 2;
 constexpr size_t kNamesMax = 28;  // longer ones stand on a line of their own
 
-struct Entry {
+struct HelpEntry {
     std::string head;
     std::string says;
 };
@@ -31,7 +31,7 @@ std::string head_of(const OptionRow& option)
     return fmt::format("{}{}{}", fmt::join(option.names, ", "), value.empty() ? "" : " ", value);
 }
 
-Entry entry_of(const OptionRow& option)
+HelpEntry entry_of(const OptionRow& option)
 {
     std::string says = option.description;
     const bool told = says.find("default") != std::string::npos || option.initial.empty() || option.value_optional;
@@ -40,16 +40,16 @@ Entry entry_of(const OptionRow& option)
     return {head_of(option), says};
 }
 
-std::string set(const std::string& title, const std::vector<Entry>& entries, size_t width)
+std::string set(const std::string& title, const std::vector<HelpEntry>& entries, size_t width)
 {
     if (entries.empty())
         return {};
     size_t heads = 0;
-    for (const Entry& entry : entries)
+    for (const HelpEntry& entry : entries)
         heads = std::max(heads, std::min(entry.head.size(), kNamesMax));
     const size_t margin = kMargin + heads + 2;
     std::string out = fmt::format("\n{}:\n", title);
-    for (const Entry& entry : entries) {
+    for (const HelpEntry& entry : entries) {
         std::string head = std::string(kMargin, ' ') + entry.head;
         if (entry.head.size() > heads) {
             out += head + "\n";
@@ -83,7 +83,7 @@ std::string help_text(const CLI::App& app, size_t width)
     const CommandTable table = command_table(app);
     const bool program = !app.get_parent();
     std::string out = usage_of(table.program, program) + paragraphs(app.get_description(), width);
-    std::vector<Entry> commands;
+    std::vector<HelpEntry> commands;
     for (const CommandRow& command : table.commands)
         commands.push_back({command.name, command.description});
     out += set("Commands", commands, width);
@@ -92,7 +92,7 @@ std::string help_text(const CLI::App& app, size_t width)
         if (std::find(groups.begin(), groups.end(), option.group) == groups.end())
             groups.push_back(option.group);
     for (const std::string& group : groups) {
-        std::vector<Entry> entries;
+        std::vector<HelpEntry> entries;
         for (const OptionRow& option : table.program.options)
             if (option.group == group)
                 entries.push_back(entry_of(option));

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "src/evidence/fingerprint.h"
-#include "src/report/json_parts.h"
+#include "src/report/report.h"
 
 namespace epaudit {
 
