@@ -105,9 +105,9 @@ static __always_inline void ledger_away(struct epoll_row* e, const struct postin
 }
 
 /*
- * It comes from another epoll. A loop that is run within a handler (Node's execFileSync) keeps all that the outer one serves
- * waiting, as a blocking call does. Looking into another epoll (timeout 0) takes no time; a wait there that was long because
- * its thread had no CPU, or was stopped, is nobody's fault.
+ * A thread is about to wait, and comes from another epoll. A loop that is run within a handler (Node's execFileSync) keeps
+ * all that the outer one serves waiting, as a blocking call does. Looking into another epoll (timeout 0) takes no time; a
+ * wait there that was long because its thread had no CPU, or was stopped, is nobody's fault.
  */
 static __always_inline void ledger_gap_in_another_loop(struct books* b, const struct posting* p, struct epoll_row* e,
                                                        const struct thread_row* t)
@@ -136,16 +136,14 @@ static __always_inline void ledger_gap_in_another_loop(struct books* b, const st
 }
 
 /*
- * A thread is about to wait, and it was away for long. A gap in which it was mostly stopped is nobody's fault; one
- * in which it mostly waited for a CPU is the machine's; a gap made of many short handlers is load.
+ * A thread is about to wait where it waited before, and it was away for long. A gap in which it was mostly stopped is
+ * nobody's fault; one in which it mostly waited for a CPU is the machine's; a gap made of many short handlers is load.
  */
 static __always_inline void ledger_gap(struct books* b, const struct posting* p, struct epoll_row* e,
                                        const struct thread_row* t)
 {
     u64 from = e->polled_at > t->return_at ? e->polled_at : t->return_at;
-    if (t->return_at && t->epoll != p->epoll)
-        ledger_gap_in_another_loop(b, p, e, t);
-    if (!t->return_at || t->epoll != p->epoll || p->time < from + LEDGER_STALL_NS)
+    if (!t->return_at || p->time < from + LEDGER_STALL_NS)
         return;
     books_usage(b, p);
     u64 gap = p->time - from;

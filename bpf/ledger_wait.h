@@ -36,9 +36,12 @@ static __always_inline void ledger_wait(struct books* b, const struct posting* p
         t->zero_since = 0;
     else if (!t->zero_since)
         t->zero_since = p->time;
-    ledger_gap(b, p, e, t);
-    if (t->return_at && t->epoll != p->epoll)
+    if (t->return_at && t->epoll != p->epoll) {
+        ledger_gap_in_another_loop(b, p, e, t);
         t->outer = t->epoll;
+    } else {
+        ledger_gap(b, p, e, t);
+    }
     t->epoll = p->epoll;
     t->wait_at = p->time;
     t->return_at = 0;

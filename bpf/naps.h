@@ -28,8 +28,5 @@ static __always_inline void nap_returns(u32 slot, struct pt_regs* regs)
     if (!c)
         return;
     c->posting.epoll = t->epoll;
-    if (!take_stack(slot, STACK_BLOCKED))
-        return;
-    e->stacks_wanted &= ~STACK_BLOCKED;
-    e->stacks_taken |= STACK_BLOCKED;
+    take_of_epoll(slot, e, STACK_BLOCKED);
 }

@@ -90,12 +90,19 @@ static __always_inline void take_wanted(struct call* c, struct file_row* f, u32 
     f->stacks_taken |= role;
 }
 
+/* The call in slot `which` was wanted as evidence of this epoll. */
+static __always_inline void take_of_epoll(u32 which, struct epoll_row* e, u32 role)
+{
+    if (!take_stack(which, role))
+        return;
+    e->stacks_wanted &= ~role;
+    e->stacks_taken |= role;
+}
+
 static __always_inline void take_wait(struct call* c, struct epoll_row* e)
 {
-    if (!(e->stacks_wanted & STACK_WAIT) || !take_stack(c->which, STACK_WAIT))
-        return;
-    e->stacks_wanted &= ~STACK_WAIT;
-    e->stacks_taken |= STACK_WAIT;
+    if (e->stacks_wanted & STACK_WAIT)
+        take_of_epoll(c->which, e, STACK_WAIT);
 }
 
 /* A wait on another epoll, by which a thread keeps its own one waiting: that one's blocked call. */
@@ -107,10 +114,7 @@ static __always_inline void take_inner_wait(struct call* c, const struct thread_
         e->polled_tid != c->posting.tid)
         return;
     c->posting.epoll = t->outer;
-    if (take_stack(c->which, STACK_BLOCKED)) {
-        e->stacks_wanted &= ~STACK_BLOCKED;
-        e->stacks_taken |= STACK_BLOCKED;
-    }
+    take_of_epoll(c->which, e, STACK_BLOCKED);
     c->posting.epoll = own;
 }
 

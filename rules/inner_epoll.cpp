@@ -20,23 +20,13 @@ bool is_of(const Entry& registration, const epoll_row& row)
 
 }  // namespace
 
-const Entry* registered_in(const Snapshot& books, uint64_t inner, uint64_t outer)
-{
-    const epoll_row* row = books.epoll(inner);
-    if (!row)
-        return nullptr;
-    for (const Entry* entry : books.neighbours().with(kTraitEpoll))
-        if (entry->key.epoll == outer && is_of(*entry, *row))
-            return entry;
-    return nullptr;
-}
-
-bool is_registered(const Snapshot& books, uint64_t inner)
+bool registered_in(const Snapshot& books, uint64_t inner, uint64_t outer)
 {
     const epoll_row* row = books.epoll(inner);
     const auto epolls = books.neighbours().with(kTraitEpoll);
-    return row &&
-           std::any_of(epolls.begin(), epolls.end(), [&](const Entry* e) { return e->key.epoll && is_of(*e, *row); });
+    return row && std::any_of(epolls.begin(), epolls.end(), [&](const Entry* e) {
+               return e->key.epoll && (!outer || e->key.epoll == outer) && is_of(*e, *row);
+           });
 }
 
 uint64_t inner_of(const Snapshot& books, const Entry& registration)

@@ -10,10 +10,8 @@
 
 namespace epaudit {
 
-// The registration of this epoll in that one; null: there is none, or it is not worth a look (level-triggered ones are not).
-const Entry* registered_in(const Snapshot& books, uint64_t inner, uint64_t outer);
-// It is registered in some epoll, and that registration is worth a look.
-bool is_registered(const Snapshot& books, uint64_t inner);
+// This epoll is registered in that one (0: in any), and the registration is worth a look (level-triggered ones are not).
+bool registered_in(const Snapshot& books, uint64_t inner, uint64_t outer);
 // The epoll whose registration this is; 0: not known.
 uint64_t inner_of(const Snapshot& books, const Entry& registration);
 // What is ready in it, has been waiting for so long, and was fetched by nobody.

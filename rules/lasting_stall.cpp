@@ -63,7 +63,7 @@ std::optional<LastingStall> in_another_loop(const Snapshot& books, uint64_t id, 
     const thread_row* t = books.thread(e.polled_tid);
     if (!t || t->epoll == id || !e.polled_at)
         return std::nullopt;
-    if (registered_in(books, id, t->epoll))  // it is told of this one there: EP101
+    if (t->epoll && registered_in(books, id, t->epoll))  // it is told of this one there: EP101
         return std::nullopt;
     LastingStall stall;
     stall.doing = LastingStall::Doing::kPolls;

@@ -254,7 +254,7 @@ private:
     {
         uint32_t stalls = e.stalls - then.stalls;
         std::optional<Level> level = stalls ? level_of(books, e, stalls, settings) : std::nullopt;
-        if (!level || (e.stall_call == AWAY_IN_ANOTHER_LOOP && is_registered(books, id)))  // told of it there: EP101
+        if (!level || (e.stall_call == AWAY_IN_ANOTHER_LOOP && registered_in(books, id, 0)))  // told of it there: EP101
             return false;
         const thread_row* thread = books.thread(e.stall_tid);
         Finding finding = begin_epoll_finding(kInfo, books, id, thread ? thread->tgid : e.tgid);

@@ -3,30 +3,17 @@
 // are a process of their own, because descriptors may be limited.
 //
 //   crowd CONNECTIONS        says "CONNECTIONS hang" once they do, and goes on until it is ended
-#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+
+#include "tests/live/sockets.h"
 
 namespace {
 
 constexpr char kRequest[] = "twelve bytes";
 constexpr size_t kRead = 4;
-
-int must(int result, const char* what)
-{
-    if (result >= 0)
-        return result;
-    fprintf(stderr, "crowd: %s: %s\n", what, strerror(errno));
-    exit(3);
-}
 
 // The kernel chooses a name that nobody else has.
 sockaddr_un address_of(int listener, socklen_t* size)
@@ -46,7 +33,7 @@ sockaddr_un address_of(int listener, socklen_t* size)
     for (unsigned long i = 0; i < count; i++) {
         const int client = must(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
         must(connect(client, reinterpret_cast<const sockaddr*>(&address), size), "connect");
-        must(static_cast<int>(write(client, kRequest, sizeof(kRequest) - 1)), "write");
+        must(write(client, kRequest, sizeof(kRequest) - 1), "write");
     }
     for (;;)
         pause();
@@ -55,10 +42,7 @@ sockaddr_un address_of(int listener, socklen_t* size)
 void accept_one(int epoll, int listener)
 {
     const int client = must(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept4");
-    epoll_event want{};
-    want.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
-    want.data.fd = client;
-    must(epoll_ctl(epoll, EPOLL_CTL_ADD, client, &want), "epoll_ctl");
+    watch(epoll, client, EPOLLIN | EPOLLRDHUP | EPOLLET);
 }
 
 [[noreturn]] void serve(int epoll, int listener, unsigned long count)
@@ -72,8 +56,7 @@ void accept_one(int epoll, int listener)
                 continue;
             }
             char part[kRead];
-            must(static_cast<int>(read(events[i].data.fd, part, sizeof(part))),
-                 "read");  // expect: EP101, the rest is left
+            must(read(events[i].data.fd, part, sizeof(part)), "read");  // expect: EP101, the rest is left
             if (++hang == count)
                 printf("%lu hang\n", hang);
         }
@@ -98,10 +81,7 @@ int main(int argc, char** argv)
     const pid_t clients = must(fork(), "fork");
     if (clients == 0)
         be_clients(listener, count);
-    const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
-    epoll_event want{};
-    want.events = EPOLLIN;
-    want.data.fd = listener;
-    must(epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &want), "epoll_ctl");
+    const int epoll = new_epoll();
+    watch(epoll, listener);
     serve(epoll, listener, count);
 }

@@ -190,6 +190,40 @@ def check(condition, message):
         raise AssertionError(message)
 
 
+def nothing_found(outcome):
+    """Not even a risk; and nothing was missed."""
+    if outcome.report["findings"]:
+        raise Final(outcome.describe())
+    check(outcome.code == 0 and outcome.report["observation"]["complete"], outcome.describe())
+
+
+def names_the_guilty(outcome, rule):
+    """Just this rule speaks, of the descriptor that the program itself said it was; and nothing was missed."""
+    alarms, guilty = outcome.accused(), outcome.guilty()
+    check(guilty is not None, outcome.describe())
+    check(outcome.code == 1 and alarms == [(rule, guilty)], f"{alarms}, guilty {guilty}: {outcome.describe()}")
+    check(outcome.report["observation"]["complete"], outcome.describe())
+
+
+def found(program, role, rule, level):
+    """A test: of this role just this rule speaks, and at this level."""
+    def test():
+        outcome = epaudit("run", "--", program, role)
+        check(outcome.rules() == [rule] and rule in outcome.rules((level,)), outcome.describe())
+        check(outcome.code == 1 and outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
+def quiet(program, role):
+    """A test: of this role no rule speaks, at likely or more."""
+    def test():
+        outcome = epaudit("run", "--", program, role)
+        if outcome.rules():
+            raise Final(outcome.describe())
+        check(outcome.code == 0 and outcome.report["observation"]["complete"], outcome.describe())
+    return test
+
+
 def expectations(folder, twin):
     """Reads `// expect: EP201 confirmed` (or none) from the demo's source."""
     text = (folder / f"{twin}.cpp").read_text(encoding="utf-8")

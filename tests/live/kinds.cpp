@@ -2,36 +2,22 @@
 // One of each kind of fd that epoll watches, each in a state that is known: the target of tests/live/interest.py.
 // Prints "NAME FD" for each, then "ready"; after a line on stdin it changes a few of them and prints "changed". Ends
 // with stdin.
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+#include <string_view>
 #include <thread>
+
+#include "tests/live/sockets.h"
 
 namespace {
 
-int check(int result, const char* what)
-{
-    if (result < 0) {
-        perror(what);
-        exit(2);
-    }
-    return result;
-}
-
-#define CHECK(call) check(static_cast<int>(call), #call)
+#define CHECK(call) must(static_cast<int>(call), #call)
 
 void tell(const char* name, int number) { printf("%s %d\n", name, number); }
 
@@ -43,30 +29,10 @@ void add(int epoll, int fd, uint32_t events, uint64_t data)
     CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
 }
 
-int listen_tcp(sockaddr_in& address, int limit)
-{
-    int fd = CHECK(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    socklen_t size = sizeof(address);
-    address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK(bind(fd, reinterpret_cast<sockaddr*>(&address), size));
-    CHECK(listen(fd, limit));
-    CHECK(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size));
-    return fd;
-}
-
-int connect_tcp(const sockaddr_in& address)
-{
-    int fd = CHECK(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    CHECK(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
-    return fd;
-}
-
 // A connection whose peer has sent `bytes` and, if asked to, closed its half. Waits until all of it has arrived.
-int accepted(int listener, const sockaddr_in& address, size_t bytes, bool close_half)
+int accepted(int listener, size_t bytes, bool close_half)
 {
-    int peer = connect_tcp(address);
+    int peer = connect_to(listener);
     epoll_event event{};
     int wait = CHECK(epoll_create1(EPOLL_CLOEXEC));
     add(wait, listener, EPOLLIN, 0);
@@ -88,13 +54,12 @@ int accepted(int listener, const sockaddr_in& address, size_t bytes, bool close_
 
 void add_sockets(int epoll, const char* directory)
 {
-    sockaddr_in address{};
-    int listener = listen_tcp(address, 17);
-    int drained = accepted(listener, address, 0, false);
-    int unread = accepted(listener, address, 12, false);
-    int ended = accepted(listener, address, 3, true);
-    connect_tcp(address);
-    connect_tcp(address);  // both wait in the backlog
+    int listener = new_listener(SOCK_NONBLOCK, 17);
+    int drained = accepted(listener, 0, false);
+    int unread = accepted(listener, 12, false);
+    int ended = accepted(listener, 3, true);
+    connect_to(listener);
+    connect_to(listener);  // both wait in the backlog
     add(epoll, listener, EPOLLIN | EPOLLEXCLUSIVE, 0xfeed0001);
     add(epoll, drained, EPOLLIN | EPOLLRDHUP, static_cast<uint64_t>(drained));
     add(epoll, unread, EPOLLIN | EPOLLOUT | EPOLLET, 0x7f0012345678ULL);
@@ -105,12 +70,10 @@ void add_sockets(int epoll, const char* directory)
     tell("ended", ended);
 
     int udp = CHECK(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    socklen_t size = sizeof(address);
-    address.sin_port = 0;
-    CHECK(bind(udp, reinterpret_cast<sockaddr*>(&address), size));
-    CHECK(getsockname(udp, reinterpret_cast<sockaddr*>(&address), &size));
-    CHECK(sendto(udp, "one", 3, 0, reinterpret_cast<sockaddr*>(&address), size));
-    CHECK(sendto(udp, "three", 5, 0, reinterpret_cast<sockaddr*>(&address), size));
+    bind_to_loopback(udp);
+    const sockaddr_in address = address_of(udp);
+    for (std::string_view text : {"one", "three"})
+        CHECK(sendto(udp, text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
     add(epoll, udp, EPOLLIN, 0);
     tell("udp", udp);
 

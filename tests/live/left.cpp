@@ -11,8 +11,6 @@
 //   left share              so many bytes for each turn of the clock: another thread arms it again, with the same mask
 //   left one-table          two processes with one table of descriptors (CLONE_FILES) serve one epoll, as two threads may
 //   left refused            EPOLL_CTL_ADD in place of MOD: nobody is told that there is room for the rest (EP601, not EP105)
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -25,6 +23,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/live/roles.h"
 #include "tests/live/sockets.h"
 
 namespace {
@@ -32,18 +31,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kLife = std::chrono::milliseconds(4500);
 
-void arm(int epoll, int fd, uint32_t mask)
-{
-    epoll_event want{};
-    want.events = mask;
-    want.data.fd = fd;
-    must(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &want), "epoll_ctl(MOD)");
-}
-
-void say(int fd, std::string_view text)
-{
-    must(static_cast<int>(send(fd, text.data(), text.size(), MSG_NOSIGNAL)), "send");
-}
+void say(int fd, std::string_view text) { must(send(fd, text.data(), text.size(), MSG_NOSIGNAL), "send"); }
 
 int new_clock(long every_ms)
 {
@@ -101,42 +89,6 @@ int messages(bool all)
     return 0;
 }
 
-sockaddr_in address_of(int listener)
-{
-    sockaddr_in address{};
-    socklen_t length = sizeof(address);
-    must(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), "getsockname");
-    return address;
-}
-
-int new_listener()
-{
-    const int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
-    sockaddr_in any{};
-    any.sin_family = AF_INET;
-    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof(any)), "bind");
-    must(listen(fd, 64), "listen");
-    return fd;
-}
-
-int dial(int listener)
-{
-    const sockaddr_in address = address_of(listener);
-    const int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-    must(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), "connect");
-    return fd;
-}
-
-// Ours does not block.
-std::array<int, 2> new_connection()
-{
-    const int listener = new_listener(), theirs = dial(listener);
-    const int ours = must(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept4");
-    close(listener);
-    return {ours, theirs};
-}
-
 int inner(bool all)
 {
     const int outer = new_epoll(), inner = new_epoll();
@@ -151,7 +103,7 @@ int inner(bool all)
     serve(outer, [all](int epoll) {
         for (epoll_event got{}; epoll_wait(epoll, &got, 1, 0) == 1;) {
             char request[16];
-            must(static_cast<int>(recv(got.data.fd, request, sizeof(request), 0)), "recv");
+            must(recv(got.data.fd, request, sizeof(request), 0), "recv");
             if (!all)
                 break;
         }
@@ -178,7 +130,7 @@ int inner_lent()
         worker = std::thread([epoll] {
             for (epoll_event got{}; epoll_wait(epoll, &got, 1, 0) == 1;) {
                 char request[16];
-                must(static_cast<int>(recv(got.data.fd, request, sizeof(request), 0)), "recv");
+                must(recv(got.data.fd, request, sizeof(request), 0), "recv");
                 std::this_thread::sleep_for(std::chrono::milliseconds(1500));
             }
         });
@@ -189,10 +141,10 @@ int inner_lent()
 
 int room_for_one_more()
 {
-    const int listener = new_listener(), epoll = new_epoll();
+    const int listener = new_listener(SOCK_NONBLOCK), epoll = new_epoll();
     std::vector<int> clients, served;
     for (int i = 0; i < 8; i++)
-        clients.push_back(dial(listener));
+        clients.push_back(connect_to(listener));
     watch(epoll, listener, EPOLLIN | EPOLLET);
     const int leaves = new_clock(600);
     watch(epoll, leaves);
@@ -230,7 +182,7 @@ int share()
     });
     serve(epoll, [](int fd) {
         char some[4];
-        must(static_cast<int>(recv(fd, some, sizeof(some), 0)), "recv");
+        must(recv(fd, some, sizeof(some), 0), "recv");
     });
     wheel.join();
     return 0;
@@ -267,7 +219,7 @@ int one_table()
             char answer[16];
             while (Clock::now() + std::chrono::milliseconds(200) < end) {
                 say(theirs, "request");
-                must(static_cast<int>(recv(theirs, answer, sizeof(answer), 0)), "recv");
+                must(recv(theirs, answer, sizeof(answer), 0), "recv");
                 std::this_thread::sleep_for(std::chrono::milliseconds(2));
             }
         });
@@ -307,21 +259,18 @@ int refused()
 
 }  // namespace
 
-int main(int argc, char** argv)
+int main(int, char** argv)
 {
-    struct Role {
-        const char* name;
-        int (*run)();
+    const Role roles[] = {
+        {"messages", [] { return messages(false); }},
+        {"messages-read", [] { return messages(true); }},
+        {"inner", [] { return inner(false); }},
+        {"inner-fetched", [] { return inner(true); }},
+        {"inner-lent", inner_lent},
+        {"room-for-one-more", room_for_one_more},
+        {"share", share},
+        {"one-table", one_table},
+        {"refused", refused},
     };
-    const std::string_view role = argc > 1 ? argv[1] : "";
-    for (const Role& known :
-         {Role{"messages", [] { return messages(false); }}, Role{"messages-read", [] { return messages(true); }},
-          Role{"inner", [] { return inner(false); }}, Role{"inner-fetched", [] { return inner(true); }},
-          Role{"inner-lent", inner_lent}, Role{"room-for-one-more", room_for_one_more}, Role{"share", share},
-          Role{"one-table", one_table}, Role{"refused", refused}}) {
-        if (role == known.name)
-            return known.run();
-    }
-    fprintf(stderr, "left: no role %s\n", argc > 1 ? argv[1] : "");
-    return 2;
+    return play_role(argv + 1, roles);
 }

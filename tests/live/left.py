@@ -1,33 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pass leaves, and who comes back for it: mistakes that get their one name, and programs that know what they left
 (tests/live/left.cpp)."""
-from harness import BUILD, SLEEPERS, Final, check, epaudit
+from harness import BUILD, SLEEPERS, found, quiet
 
 LEFT = str(BUILD / "tests/left")
 MISTAKES = {"messages": ("EP101", "likely"), "inner": ("EP101", "likely"), "refused": ("EP601", "confirmed")}
 KNOWN = ("messages-read", "inner-fetched", "inner-lent", "room-for-one-more", "share", "one-table")
 
 
-def found(role, rule, level):
-    def test():
-        outcome = epaudit("run", "--", LEFT, role)
-        check(outcome.rules() == [rule] and rule in outcome.rules((level,)), outcome.describe())
-        check(outcome.code == 1 and outcome.report["observation"]["complete"], outcome.describe())
-    return test
-
-
-def quiet(role):
-    def test():
-        outcome = epaudit("run", "--", LEFT, role)
-        if outcome.rules():
-            raise Final(outcome.describe())
-        check(outcome.code == 0 and outcome.report["observation"]["complete"], outcome.describe())
-    return test
-
-
 def register(suite):
     with suite.side_by_side(SLEEPERS):
         for role, (rule, level) in MISTAKES.items():
-            suite.run(f"left {role}", found(role, rule, level))
+            suite.run(f"left {role}", found(LEFT, role, rule, level))
         for role in KNOWN:
-            suite.run(f"left {role} is quiet", quiet(role))
+            suite.run(f"left {role} is quiet", quiet(LEFT, role))

@@ -30,9 +30,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <string_view>
 #include <thread>
 
+#include "tests/live/roles.h"
 #include "tests/live/sockets.h"
 
 namespace {
@@ -52,7 +52,7 @@ Clock::time_point after(double seconds)
 
 void poll_until(Clock::time_point end, bool spins)
 {
-    const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    const int epoll = new_epoll();
     auto [mine, theirs] = new_pair();
     watch(epoll, mine, spins ? EPOLLIN | EPOLLOUT : EPOLLIN);
     epoll_event got{};
@@ -89,8 +89,10 @@ int leaderless(double seconds, bool spins)
     pthread_exit(nullptr);
 }
 
-int keeps(int number, char** command)
+int keeps(char** words)
 {
+    const int number = atoi(words[1]);
+    char** command = words + 2;
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = static_cast<rlim_t>(number) + 1;
@@ -106,10 +108,11 @@ int keeps(int number, char** command)
     return must(-1, command[0]);
 }
 
-int thread_exec(char** command)
+int thread_exec(char** words)
 {
+    char** command = words + 1;
     std::thread([command] {
-        const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+        const int epoll = new_epoll();
         auto [mine, theirs] = new_pair();
         watch(epoll, mine, EPOLLIN);
         epoll_event got{};
@@ -147,7 +150,7 @@ int brood(double seconds)
 
 int last_words(double seconds, long per_second)
 {
-    const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    const int epoll = new_epoll();
     const auto begin = Clock::now();
     long closed = 0;
     for (const auto end = after(seconds); Clock::now() < end; closed++) {
@@ -174,11 +177,10 @@ int last_words(double seconds, long per_second)
 // On an epoll of its own, of which one file is always ready.
 void poll_times(long times)
 {
-    const int at = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    const int at = new_epoll();
     const int ready = must(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+    watch(at, ready);
     epoll_event event{};
-    event.events = EPOLLIN;
-    must(epoll_ctl(at, EPOLL_CTL_ADD, ready, &event), "epoll_ctl");
     for (long i = 0; i < times; i++)
         must(epoll_wait(at, &event, 1, 0), "epoll_wait");
     close(ready);
@@ -198,12 +200,11 @@ void poll_and_count(long times)
     munmap(memory, 4096);
 }
 
-int member(const char* depth)
+int member(long generation)
 {
     poll_and_count(7);
-    char deeper[16];
-    snprintf(deeper, sizeof(deeper), "%d", atoi(depth) - 1);
-    const int generation = atoi(depth);
+    char deeper[24];
+    snprintf(deeper, sizeof(deeper), "%ld", generation - 1);
     if (generation > 1 && must(fork(), "fork") == 0) {
         poll_and_count(3);
         execl("/proc/self/exe", "lives", "member", deeper, nullptr);
@@ -218,7 +219,7 @@ int member(const char* depth)
     return 0;
 }
 
-int lineage(int width)
+int lineage(long width)
 {
     char line[16];
     must(dup2(must(memfd_create("tally", 0), "memfd_create"), kTally), "dup2");
@@ -227,10 +228,10 @@ int lineage(int width)
     fflush(stdout);
     if (!fgets(line, sizeof(line), stdin))
         return 1;
-    for (int i = 0; i < width; i++) {
+    for (long i = 0; i < width; i++) {
         if (must(fork(), "fork") == 0) {
             poll_and_count(5);
-            _exit(member("3"));
+            _exit(member(3));
         }
         std::thread([] { poll_and_count(2); }).join();
         if (i % 8 == 7)  // so that some live while others begin
@@ -239,19 +240,20 @@ int lineage(int width)
     while (wait(nullptr) > 0)
         continue;
     long total = 0;
-    must(static_cast<int>(pread(kTally, &total, sizeof(total), 0)), "pread");
+    must(pread(kTally, &total, sizeof(total), 0), "pread");
     printf("%ld\n", total);
     return 0;
 }
 
-int poller(pid_t number)
+int poller(long pid)
 {
+    pid_t number = static_cast<pid_t>(pid);
     clone_args how{};
     how.exit_signal = SIGCHLD;
     how.set_tid = number ? reinterpret_cast<uintptr_t>(&number) : 0;
     how.set_tid_size = number ? 1 : 0;
     const long child = syscall(SYS_clone3, &how, sizeof(how));
-    must(static_cast<int>(child), "clone3");
+    must(child, "clone3");
     if (child > 0) {
         int status = 0;
         waitpid(static_cast<pid_t>(child), &status, 0);
@@ -270,25 +272,18 @@ int poller(pid_t number)
 
 }  // namespace
 
-int main(int argc, char** argv)
+int main(int, char** argv)
 {
-    const std::string_view role = argc > 2 ? argv[1] : "";
-    if (role == "leaderless" || role == "served-leaderless")
-        return leaderless(atof(argv[2]), role == "leaderless");
-    if (role == "keeps" && argc > 3)
-        return keeps(atoi(argv[2]), argv + 3);
-    if (role == "thread-exec")
-        return thread_exec(argv + 2);
-    if (role == "member")
-        return member(argv[2]);
-    if (role == "lineage")
-        return lineage(atoi(argv[2]));
-    if (role == "poller")
-        return poller(atoi(argv[2]));
-    if (role == "brood")
-        return brood(atof(argv[2]));
-    if (role == "last-words" && argc > 3)
-        return last_words(atof(argv[2]), atol(argv[3]));
-    fprintf(stderr, "usage: lives ROLE ... (see the source)\n");
-    return 2;
+    const Role roles[] = {
+        {"leaderless", [](double seconds) { return leaderless(seconds, true); }},
+        {"served-leaderless", [](double seconds) { return leaderless(seconds, false); }},
+        {"keeps", 2, keeps},
+        {"thread-exec", 1, thread_exec},
+        {"brood", brood},
+        {"lineage", lineage},
+        {"member", member},
+        {"poller", poller},
+        {"last-words", 2, [](char** words) { return last_words(atof(words[1]), atol(words[2])); }},
+    };
+    return play_role(argv + 1, roles);
 }

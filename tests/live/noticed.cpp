@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/live/roles.h"
 #include "tests/live/sockets.h"
 
 namespace {
@@ -48,7 +49,7 @@ void say(int to, char word, int sent = -1)
         rights->cmsg_len = CMSG_LEN(sizeof(sent));
         memcpy(CMSG_DATA(rights), &sent, sizeof(sent));
     }
-    must(static_cast<int>(sendmsg(to, &message.header, 0)), "sendmsg");
+    must(sendmsg(to, &message.header, 0), "sendmsg");
 }
 
 // What was sent with it, else standard input.
@@ -57,7 +58,7 @@ int heard(int from, char& word)
     Message message;
     message.header.msg_control = message.rights.data();
     message.header.msg_controllen = message.rights.size();
-    must(static_cast<int>(recvmsg(from, &message.header, 0)), "recvmsg");
+    must(recvmsg(from, &message.header, 0), "recvmsg");
     word = message.text;
     int sent = STDIN_FILENO;
     if (const cmsghdr* rights = CMSG_FIRSTHDR(&message.header))
@@ -65,14 +66,14 @@ int heard(int from, char& word)
     return sent;
 }
 
-void read_bytes(int fd, int reads)
+void read_bytes(int fd, long reads)
 {
     char byte = 0;
-    for (int i = 0; i < reads; i++)
-        must(static_cast<int>(read(fd, &byte, 1)), "read");
+    for (long i = 0; i < reads; i++)
+        must(read(fd, &byte, 1), "read");
 }
 
-int child(int reads)
+int child(long reads)
 {
     char word = 0;
     epoll_event event{};
@@ -80,7 +81,7 @@ int child(int reads)
     const int sent = heard(kTold, word);
     if (word == 'r')
         read_bytes(sent, reads);
-    for (int i = 0; word == 'e' && i < reads; i++)
+    for (long i = 0; word == 'e' && i < reads; i++)
         must(epoll_wait(sent, &event, 1, 0), "epoll_wait");
     say(kTold, 'd');
     return 0;
@@ -109,21 +110,21 @@ void wait_for(int epoll, int fd)
     heard(fd, word);
 }
 
-int parent(std::string_view role, const char* count)
+int parent(char** words)
 {
-    const int reads = atoi(count);
+    const std::string_view role = words[0];
+    const long reads = atol(words[1]);
     std::array<int, 2> told{}, pipe{};
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, told.data()), "socketpair");
     must(pipe2(pipe.data(), O_CLOEXEC), "pipe2");
-    must(static_cast<int>(
-             write(pipe[1], std::vector<char>(static_cast<size_t>(reads)).data(), static_cast<size_t>(reads))),
-         "write");
+    const std::vector<char> bytes(static_cast<size_t>(reads));
+    must(write(pipe[1], bytes.data(), bytes.size()), "write");
     const int epoll = new_epoll();
     watch(epoll, told[0]);
     const int nothing = must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open");
     if (role == "registered")
         watch(epoll, pipe[0], EPOLLIN | EPOLLET);
-    const pid_t pid = start_child(told[1], role == "sent" || role == "epoll" ? nothing : pipe[0], count);
+    const pid_t pid = start_child(told[1], role == "sent" || role == "epoll" ? nothing : pipe[0], words[1]);
     wait_for(epoll, told[0]);  // it is another program
     if (role == "sent")
         watch(epoll, pipe[0], EPOLLIN | EPOLLET);
@@ -134,7 +135,7 @@ int parent(std::string_view role, const char* count)
     return status;
 }
 
-int late(int reads)
+int late(long reads)
 {
     std::array<int, 2> pipe{};
     must(pipe2(pipe.data(), O_CLOEXEC), "pipe2");
@@ -152,15 +153,11 @@ int late(int reads)
 
 }  // namespace
 
-int main(int argc, char** argv)
+int main(int, char** argv)
 {
-    const std::string_view role = argc == 3 ? argv[1] : "";
-    if (role == "child")
-        return child(atoi(argv[2]));
-    if (role == "late")
-        return late(atoi(argv[2]));
-    if (role == "own" || role == "registered" || role == "sent" || role == "epoll")
-        return parent(role, argv[2]);
-    fprintf(stderr, "usage: noticed own|registered|sent|epoll|late READS\n");
-    return 2;
+    const Role roles[] = {
+        {"own", 1, parent}, {"registered", 1, parent}, {"sent", 1, parent}, {"epoll", 1, parent},
+        {"late", late},     {"child", child},
+    };
+    return play_role(argv + 1, roles);
 }

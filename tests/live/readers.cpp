@@ -5,30 +5,17 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
-#include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string_view>
 
-namespace {
+#include "tests/live/roles.h"
+#include "tests/live/sockets.h"
 
-int must(int result, const char* what)
-{
-    if (result < 0) {
-        perror(what);
-        exit(3);
-    }
-    return result;
-}
+namespace {
 
 // A descriptor, and what makes it readable.
 struct Source {
@@ -37,7 +24,7 @@ struct Source {
     void (*feed)(const Source&) = nullptr;
     void (*take)(const Source&) = [](const Source& it) {
         char buffer[16384];
-        must(static_cast<int>(read(it.fd, buffer, sizeof(buffer))), "read");
+        must(read(it.fd, buffer, sizeof(buffer)), "read");
     };
 };
 
@@ -57,7 +44,7 @@ Source terminal()
     must(grantpt(source.fd), "grantpt");
     must(unlockpt(source.fd), "unlockpt");
     source.other = must(open(ptsname(source.fd), O_RDWR | O_NOCTTY), "ptsname");
-    source.feed = [](const Source& it) { must(static_cast<int>(write(it.other, "x", 1)), "write"); };
+    source.feed = [](const Source& it) { must(write(it.other, "x", 1), "write"); };
     return source;
 }
 
@@ -75,7 +62,7 @@ Source netlink()
         ask.header.nlmsg_type = RTM_GETLINK;
         ask.header.nlmsg_flags = NLM_F_REQUEST;
         ask.body.ifi_index = 1;  // the loopback device
-        must(static_cast<int>(send(it.fd, &ask, sizeof(ask), 0)), "send");
+        must(send(it.fd, &ask, sizeof(ask), 0), "send");
     };
     return source;
 }
@@ -87,7 +74,7 @@ Source process()
     pid_t child = must(fork(), "fork");
     if (child == 0)
         _exit(0);
-    source.fd = must(static_cast<int>(syscall(SYS_pidfd_open, child, 0)), "pidfd_open");
+    source.fd = must(syscall(SYS_pidfd_open, child, 0), "pidfd_open");
     source.feed = [](const Source&) {};
     return source;
 }
@@ -101,17 +88,11 @@ Source mptcp_listener()
 {
     Source source;
     source.fd = mptcp_socket();
-    sockaddr_in any{};
-    any.sin_family = AF_INET;
-    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(bind(source.fd, reinterpret_cast<sockaddr*>(&any), sizeof(any)), "bind");
+    bind_to_loopback(source.fd);
     must(listen(source.fd, 8), "listen");
     source.feed = [](const Source& it) {
-        sockaddr_in at{};
-        socklen_t size = sizeof(at);
-        must(getsockname(it.fd, reinterpret_cast<sockaddr*>(&at), &size), "getsockname");
         int client = mptcp_socket();
-        must(connect(client, reinterpret_cast<sockaddr*>(&at), size), "connect");
+        dial(client, it.fd);
         close(client);
     };
     source.take = [](const Source& it) { close(must(accept(it.fd, nullptr, nullptr), "accept")); };
@@ -121,51 +102,22 @@ Source mptcp_listener()
 Source mptcp()
 {
     Source listener = mptcp_listener();
-    sockaddr_in at{};
-    socklen_t size = sizeof(at);
-    must(getsockname(listener.fd, reinterpret_cast<sockaddr*>(&at), &size), "getsockname");
     Source source;
     source.other = mptcp_socket();
-    must(connect(source.other, reinterpret_cast<sockaddr*>(&at), size), "connect");
+    dial(source.other, listener.fd);
     source.fd = must(accept(listener.fd, nullptr, nullptr), "accept");
     close(listener.fd);
-    source.feed = [](const Source& it) { must(static_cast<int>(write(it.other, "x", 1)), "write"); };
+    source.feed = [](const Source& it) { must(write(it.other, "x", 1), "write"); };
     return source;
 }
 
-Source make(std::string_view kind)
+int loop(Source (*make)(), char** words)
 {
-    if (kind == "mptcp")
-        return mptcp();
-    if (kind == "mptcp-listener")
-        return mptcp_listener();
-    if (kind == "inotify")
-        return inotify();
-    if (kind == "terminal")
-        return terminal();
-    if (kind == "netlink")
-        return netlink();
-    if (kind == "pidfd")
-        return process();
-    fprintf(stderr, "readers: no kind %s\n", kind.data());
-    exit(2);
-}
-
-}  // namespace
-
-int main(int argc, char** argv)
-{
-    if (argc != 4)
-        return 2;
-    bool reads = std::string_view(argv[2]) == "read";
-    bool pidfd = std::string_view(argv[1]) == "pidfd";
-    auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(atof(argv[3]));
-    int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
-    Source source = make(argv[1]);
-    epoll_event want{};
-    want.events = EPOLLIN;
-    want.data.fd = source.fd;
-    must(epoll_ctl(epoll, EPOLL_CTL_ADD, source.fd, &want), "epoll_ctl");
+    bool reads = std::string_view(words[1]) == "read";
+    auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(atof(words[2]));
+    int epoll = new_epoll();
+    Source source = make();
+    watch(epoll, source.fd);
     source.feed(source);
     long turns = 0;
     for (; std::chrono::steady_clock::now() < until; turns++) {
@@ -174,11 +126,10 @@ int main(int argc, char** argv)
         waitpid(-1, nullptr, WNOHANG);
         if (!reads)
             continue;
-        if (pidfd) {  // told once, then forgotten; a new child takes its place
+        if (make == process) {  // told once, then forgotten; a new child takes its place
             close(source.fd);
             source = process();
-            want.data.fd = source.fd;
-            must(epoll_ctl(epoll, EPOLL_CTL_ADD, source.fd, &want), "epoll_ctl");
+            watch(epoll, source.fd);
             continue;
         }
         source.take(source);
@@ -186,4 +137,19 @@ int main(int argc, char** argv)
     }
     printf("%ld turns\n", turns);
     return turns > 100 ? 0 : 3;
+}
+
+}  // namespace
+
+int main(int, char** argv)
+{
+    const Role roles[] = {
+        {"inotify", 2, [](char** words) { return loop(inotify, words); }},
+        {"terminal", 2, [](char** words) { return loop(terminal, words); }},
+        {"netlink", 2, [](char** words) { return loop(netlink, words); }},
+        {"pidfd", 2, [](char** words) { return loop(process, words); }},
+        {"mptcp", 2, [](char** words) { return loop(mptcp, words); }},
+        {"mptcp-listener", 2, [](char** words) { return loop(mptcp_listener, words); }},
+    };
+    return play_role(argv + 1, roles);
 }

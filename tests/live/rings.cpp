@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <string_view>
 
+#include "tests/live/roles.h"
 #include "tests/live/sockets.h"
 
 namespace {
@@ -74,7 +74,7 @@ struct Loop {
 void take(int fd)
 {
     char byte = 0;
-    must(static_cast<int>(read(fd, &byte, 1)), "read");
+    must(read(fd, &byte, 1), "read");
 }
 
 void take_all(int fd)
@@ -181,18 +181,10 @@ int ghost()
 
 }  // namespace
 
-int main(int argc, char** argv)
+int main(int, char** argv)
 {
-    const std::string_view role = argc == 2 ? argv[1] : "";
-    struct Role {
-        std::string_view name;
-        int (*run)();
+    const Role roles[] = {
+        {"rearm", rearm}, {"edges", edges}, {"churn", churn}, {"removed", removed}, {"spin", spin}, {"ghost", ghost},
     };
-    for (const Role& known : {Role{"rearm", rearm}, Role{"edges", edges}, Role{"churn", churn},
-                              Role{"removed", removed}, Role{"spin", spin}, Role{"ghost", ghost}}) {
-        if (role == known.name)
-            return known.run();
-    }
-    fprintf(stderr, "usage: rings rearm|edges|churn|removed|spin|ghost\n");
-    return 2;
+    return play_role(argv + 1, roles);
 }

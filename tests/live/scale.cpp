@@ -5,19 +5,15 @@
 // instruction behind the wait. Each line on standard input is a question; the answer is what was measured since the last:
 //
 //   EVENTS MEDIAN 99.9-PERCENTILE LONGEST         (the last three in microseconds)
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "tests/live/sockets.h"
 
 namespace {
 
@@ -28,17 +24,9 @@ std::mutex mutex;                   // guards all below
 std::vector<double> microseconds;   // measured since the last question
 std::vector<Clock::time_point> at;  // when an event was sent; by place in `events`
 
-int must(int result, const char* what)
+int epoll_of(const std::vector<int>& events, uint32_t mask)
 {
-    if (result >= 0)
-        return result;
-    fprintf(stderr, "scale: %s: %s\n", what, strerror(errno));
-    exit(3);
-}
-
-int new_epoll(const std::vector<int>& events, uint32_t mask)
-{
-    const int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    const int epoll = new_epoll();
     for (size_t i = 0; i < events.size(); i++) {
         epoll_event want{};
         want.events = mask;
@@ -56,7 +44,7 @@ void serve(int epoll, const std::vector<int>& events)
             continue;
         const auto now = Clock::now();
         uint64_t count = 0;
-        must(static_cast<int>(read(events[got.data.u32], &count, sizeof(count))), "read");
+        must(read(events[got.data.u32], &count, sizeof(count)), "read");
         std::lock_guard lock(mutex);
         microseconds.push_back(std::chrono::duration<double, std::micro>(now - at[got.data.u32]).count());
     }
@@ -70,7 +58,7 @@ void tell(const std::vector<int>& events)
             at[i] = Clock::now();
         }
         const uint64_t one = 1;
-        must(static_cast<int>(write(events[i], &one, sizeof(one))), "write");
+        must(write(events[i], &one, sizeof(one)), "write");
         std::this_thread::sleep_for(kPause);  // this is the load
     }
 }
@@ -101,9 +89,9 @@ int main(int argc, char** argv)
     for (int& event : events)
         event = must(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
     at.resize(events.size());
-    const int epoll = new_epoll(events, EPOLLIN | EPOLLET);
+    const int epoll = epoll_of(events, EPOLLIN | EPOLLET);
     for (unsigned long i = 1; i < std::strtoul(argv[2], nullptr, 10); i++)
-        new_epoll(events, 0);
+        epoll_of(events, 0);
     for (unsigned long i = 0; i < std::strtoul(argv[3], nullptr, 10); i++)
         std::thread(serve, epoll, std::cref(events)).detach();
     std::thread(tell, std::cref(events)).detach();

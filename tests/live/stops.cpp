@@ -7,32 +7,24 @@
 //   stops relay ROUNDS      pollers that hand accept() to a scheduler: nothing
 //   stops ring ROUNDS       threads woken one at a time by MOD of an eventfd that nobody reads: nothing
 //   stops lend              two epolls without close-on-exec, closed by the child right after exec: nothing
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <thread>
-#include <vector>
+
+#include "tests/live/roles.h"
+#include "tests/live/sockets.h"
 
 namespace {
 
@@ -40,50 +32,9 @@ constexpr auto kStop = std::chrono::milliseconds(1600);
 constexpr auto kLongStop = std::chrono::milliseconds(2800);  // longer than the patience of EP101 and EP301
 constexpr auto kPace = std::chrono::microseconds(800);       // longer than the window of EP401, in all
 
-long must(long result, const char* what)
-{
-    if (result >= 0)
-        return result;
-    fprintf(stderr, "stops: %s: %s\n", what, strerror(errno));
-    exit(3);
-}
-
-void watch(int epoll, int fd, uint32_t mask, int operation = EPOLL_CTL_ADD)
-{
-    epoll_event want{};
-    want.events = mask;
-    want.data.fd = fd;
-    must(epoll_ctl(epoll, operation, fd, &want), "epoll_ctl");
-}
-
-struct Listener {
-    int fd = -1;
-    sockaddr_in at{};
-};
-
-Listener new_listener()
-{
-    Listener l;
-    l.fd = static_cast<int>(must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
-    l.at.sin_family = AF_INET;
-    l.at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(l.at);
-    must(bind(l.fd, reinterpret_cast<sockaddr*>(&l.at), size), "bind");
-    must(getsockname(l.fd, reinterpret_cast<sockaddr*>(&l.at), &size), "getsockname");
-    must(listen(l.fd, 64), "listen");
-    return l;
-}
-
-int connect_to(const Listener& l)
-{
-    int fd = static_cast<int>(must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
-    must(connect(fd, reinterpret_cast<const sockaddr*>(&l.at), sizeof(l.at)), "connect");
-    return fd;
-}
-
 void write_file(const std::string& path, const char* text)
 {
-    int fd = static_cast<int>(must(open(path.c_str(), O_WRONLY | O_CLOEXEC), path.c_str()));
+    int fd = must(open(path.c_str(), O_WRONLY | O_CLOEXEC), path.c_str());
     must(write(fd, text, strlen(text)), path.c_str());
     close(fd);
 }
@@ -91,7 +42,7 @@ void write_file(const std::string& path, const char* text)
 std::string read_file(const std::string& path)
 {
     char text[512]{};
-    int fd = static_cast<int>(must(open(path.c_str(), O_RDONLY | O_CLOEXEC), path.c_str()));
+    int fd = must(open(path.c_str(), O_RDONLY | O_CLOEXEC), path.c_str());
     must(read(fd, text, sizeof(text) - 1), path.c_str());
     close(fd);
     return text;
@@ -176,11 +127,11 @@ void handle(int epoll, int fd, const Handler& handler)
     if (n <= 0)
         return void(close(fd));
     if (request[0] == 'h') {
-        watch(epoll, fd, 0, EPOLL_CTL_MOD);
+        arm(epoll, fd, 0);
         sleep_ms(20);
         handler.stop.begin();
         sleep_ms(20);
-        watch(epoll, fd, kAll, EPOLL_CTL_MOD);
+        arm(epoll, fd, kAll);
     }
     if (request[0] == 'n' && handler.nap_ms)
         sleep_ms(handler.nap_ms);
@@ -195,7 +146,7 @@ void handle(int epoll, int fd, const Handler& handler)
 
 void serve(int listener, int connections, const Handler& handler)
 {
-    int epoll = static_cast<int>(must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
+    int epoll = new_epoll();
     watch(epoll, listener, EPOLLIN);
     int status = 0;
     while (waitpid(-1, &status, WNOHANG) == 0) {
@@ -211,7 +162,7 @@ void serve(int listener, int connections, const Handler& handler)
                 continue;
             watch(epoll, fd, kAll);
             if (--connections == 0)
-                watch(epoll, listener, 0, EPOLL_CTL_DEL);
+                must(epoll_ctl(epoll, EPOLL_CTL_DEL, listener, nullptr), "epoll_ctl(DEL)");
         }
     }
     if (status)
@@ -223,10 +174,10 @@ void serve(int listener, int connections, const Handler& handler)
 struct Clients {
     std::array<int, 3> fd{};
 
-    explicit Clients(const Listener& l)
+    explicit Clients(int listener)
     {
         for (int& one : fd)
-            one = connect_to(l);
+            one = connect_to(listener);
     }
     void ask(int which, const char* text) { must(send(fd[which], text, strlen(text), MSG_NOSIGNAL), "send"); }
     void answered(int which)
@@ -249,13 +200,15 @@ void others_wait_for(Clients& clients, const Stop& stop, std::chrono::millisecon
     clients.answered(2);
 }
 
-int stopped(const Stop& how)
+// `words`: how, and the directory of the cgroup.
+int stopped(char** words)
 {
-    Listener l = new_listener();
+    const Stop how{words[0], words[1] ? words[1] : "", 0};
+    const int listener = new_listener(SOCK_NONBLOCK);
     Handler handler{how, 0, 0};
     handler.stop.server = getpid();
     if (must(fork(), "fork") == 0) {
-        Clients clients(l);
+        Clients clients(listener);
         for (int i = 0; i < 3; i++) {
             clients.ask(i, "x");
             clients.answered(i);
@@ -273,16 +226,16 @@ int stopped(const Stop& how)
         _exit(0);
     }
     how.enter();
-    serve(l.fd, 3, handler);
+    serve(listener, 3, handler);
     return 0;
 }
 
 // Of two clients one has its request handled, slowly; the other one sends its own meanwhile.
 int slow(long rounds, Handler handler, const std::string& cgroup)
 {
-    Listener l = new_listener();
+    const int listener = new_listener(SOCK_NONBLOCK);
     if (must(fork(), "fork") == 0) {
-        Clients clients(l);
+        Clients clients(listener);
         for (long i = 0; i < rounds; i++) {
             clients.ask(0, "n");
             sleep_ms(20);
@@ -294,9 +247,13 @@ int slow(long rounds, Handler handler, const std::string& cgroup)
     }
     if (!cgroup.empty())
         write_file(cgroup + "/cgroup.procs", std::to_string(getpid()).c_str());
-    serve(l.fd, 3, handler);
+    serve(listener, 3, handler);
     return 0;
 }
+
+int starve(char** words) { return slow(5, {{}, 0, 15}, words[1]); }
+
+int nap(long rounds) { return slow(rounds, {{}, 300, 0}, {}); }
 
 // --- wake-ups that reach one thread ---
 
@@ -304,14 +261,14 @@ int slow(long rounds, Handler handler, const std::string& cgroup)
 int relay(long rounds)
 {
     constexpr int kPollers = 6;
-    Listener l = new_listener();
+    const int listener = new_listener(SOCK_NONBLOCK);
     std::mutex lock;
     std::condition_variable changed;
     long told = 0;
     for (int i = 0; i < kPollers; i++)
         std::thread([&] {
-            int epoll = static_cast<int>(must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
-            watch(epoll, l.fd, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE);
+            int epoll = new_epoll();
+            watch(epoll, listener, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE);
             for (;;) {
                 epoll_event got{};
                 if (epoll_wait(epoll, &got, 1, -1) != 1)
@@ -327,12 +284,12 @@ int relay(long rounds)
             changed.wait(guard, [&] { return told > 0; });
             told--;
             guard.unlock();
-            for (int fd; (fd = accept4(l.fd, nullptr, nullptr, SOCK_CLOEXEC)) >= 0; accepted++)
+            for (int fd; (fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)) >= 0; accepted++)
                 close(fd);
         }
     });
     for (long i = 0; i < rounds; i++) {
-        int fd = connect_to(l);
+        int fd = connect_to(listener);
         char end = 0;
         if (recv(fd, &end, 1, 0) != 0)
             must(-1, "recv");
@@ -349,11 +306,11 @@ int relay(long rounds)
 int ring(long rounds)
 {
     constexpr int kThreads = 8;
-    int bell = static_cast<int>(must(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"));
+    int bell = must(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
     std::array<int, kThreads> epolls{};
     std::array<std::atomic<long>, kThreads> woken{};
     for (int i = 0; i < kThreads; i++) {
-        epolls[i] = static_cast<int>(must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
+        epolls[i] = new_epoll();
         watch(epolls[i], bell, 0);
         std::thread([&, i] {
             for (;;) {
@@ -368,7 +325,7 @@ int ring(long rounds)
     for (long i = 0; i < rounds; i++) {
         int which = static_cast<int>(i % kThreads);
         long before = woken[which];
-        watch(epolls[which], bell, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_MOD);
+        arm(epolls[which], bell, EPOLLIN | EPOLLONESHOT);
         woken[which].wait(before);
         std::this_thread::sleep_for(kPace);
     }
@@ -379,15 +336,15 @@ int ring(long rounds)
 
 // --- exec ---
 
-int lend(const char* self)
+int lend()
 {
-    int epoll = static_cast<int>(must(epoll_create1(0), "epoll_create1"));
-    std::array<int, 2> pair{};
-    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
+    const char* self = program_invocation_name;
+    int epoll = must(epoll_create1(0), "epoll_create1");
+    const std::array<int, 2> pair = new_pair();
     watch(epoll, pair[0], EPOLLIN);
-    watch(static_cast<int>(must(epoll_create1(0), "epoll_create1")), pair[1], EPOLLIN);
+    watch(must(epoll_create1(0), "epoll_create1"), pair[1], EPOLLIN);
     for (int i = 0; i < 3; i++) {
-        pid_t child = static_cast<pid_t>(must(vfork(), "vfork"));
+        pid_t child = must(vfork(), "vfork");
         if (child == 0) {
             execl(self, self, "tidy", i % 2 ? "1" : "0", nullptr);
             _exit(127);
@@ -401,7 +358,7 @@ int lend(const char* self)
 }
 
 // Closes what it was not meant to have, then works for a while, or is done.
-int tidy(bool works)
+int tidy(long works)
 {
     must(syscall(SYS_close_range, 3, ~0U, 0), "close_range");
     if (works)
@@ -411,25 +368,12 @@ int tidy(bool works)
 
 }  // namespace
 
-int main(int argc, char** argv)
+int main(int, char** argv)
 {
-    std::string_view role = argc > 1 ? argv[1] : "";
-    std::string rest = argc > 2 ? argv[2] : "";
-    if (role == "signal" || role == "ptrace" || (argc > 2 && (role == "freeze1" || role == "freeze2")))
-        return stopped({std::string(role), rest, 0});
-    if (role == "lend")
-        return lend(argv[0]);
-    if (argc < 3)
-        return 2;
-    if (role == "starve")
-        return slow(5, {{}, 0, 15}, rest);
-    if (role == "nap")
-        return slow(atol(argv[2]), {{}, 300, 0}, {});
-    if (role == "relay")
-        return relay(atol(argv[2]));
-    if (role == "ring")
-        return ring(atol(argv[2]));
-    if (role == "tidy")
-        return tidy(rest == "1");
-    return 2;
+    const Role roles[] = {
+        {"signal", 0, stopped}, {"ptrace", 0, stopped}, {"freeze2", 1, stopped}, {"freeze1", 1, stopped},
+        {"starve", 1, starve},  {"nap", nap},           {"relay", relay},        {"ring", ring},
+        {"lend", lend},         {"tidy", tidy},
+    };
+    return play_role(argv + 1, roles);
 }

@@ -27,10 +27,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "tests/live/roles.h"
 #include "tests/live/sockets.h"
 
 namespace {
@@ -236,7 +236,7 @@ void send_fd(int over, int fd)
     head->cmsg_type = SCM_RIGHTS;
     head->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-    must(static_cast<int>(sendmsg(over, &message, 0)), "sendmsg");
+    must(sendmsg(over, &message, 0), "sendmsg");
 }
 
 int receive_fd(int over)
@@ -380,8 +380,9 @@ int wrong_rearm(long seconds)
 }
 
 // What waits here unread dies with the image; the next program starts with a clean slate.
-int exec_into(char** command)
+int exec_into(char** words)
 {
+    char** command = words + 1;
     int epoll = new_epoll();
     auto [mine, theirs] = new_pair();
     watch(epoll, mine, EPOLLIN | EPOLLET);
@@ -393,13 +394,15 @@ int exec_into(char** command)
     return must(-1, command[0]);
 }
 
-int as_pid(pid_t pid, char** command)
+int as_pid(char** words)
 {
+    pid_t pid = atoi(words[1]);
+    char** command = words + 2;
     clone_args arguments{};
     arguments.exit_signal = SIGCHLD;
     arguments.set_tid = reinterpret_cast<uint64_t>(&pid);
     arguments.set_tid_size = 1;
-    pid_t child = must(static_cast<int>(syscall(SYS_clone3, &arguments, sizeof(arguments))), "clone3");
+    pid_t child = must(syscall(SYS_clone3, &arguments, sizeof(arguments)), "clone3");
     if (child == 0) {
         execv(command[0], command);
         _exit(127);
@@ -411,26 +414,23 @@ int as_pid(pid_t pid, char** command)
 
 }  // namespace
 
-int main(int argc, char** argv)
+int main(int, char** argv)
 {
-    std::string_view role = argc > 2 ? argv[1] : "";
-    if (role == "exec")
-        return exec_into(argv + 2);
-    if (role == "as-pid" && argc > 3)
-        return as_pid(atoi(argv[2]), argv + 3);
-    if (role == "reuse")
-        return reuse(atof(argv[2]));
-    struct Role {
-        const char* name;
-        int (*run)(long);
+    const Role roles[] = {
+        {"forks", forks},
+        {"threads", threads},
+        {"reuse", reuse},
+        {"idle", idle},
+        {"halves", halves},
+        {"nested", nested},
+        {"thrice", thrice},
+        {"handover", handover},
+        {"refused", refused},
+        {"meddled-spin", [](long seconds) { return wrong_epoll(seconds, false); }},
+        {"meddled", [](long seconds) { return wrong_epoll(seconds, true); }},
+        {"wrong-rearm", wrong_rearm},
+        {"exec", 1, exec_into},
+        {"as-pid", 2, as_pid},
     };
-    for (const Role& known :
-         {Role{"forks", forks}, Role{"threads", threads}, Role{"idle", idle}, Role{"halves", halves},
-          Role{"nested", nested}, Role{"thrice", thrice}, Role{"handover", handover}, Role{"refused", refused},
-          Role{"meddled-spin", [](long seconds) { return wrong_epoll(seconds, false); }},
-          Role{"meddled", [](long seconds) { return wrong_epoll(seconds, true); }}, Role{"wrong-rearm", wrong_rearm}})
-        if (role == known.name)
-            return known.run(atol(argv[2]));
-    fprintf(stderr, "usage: trouble ROLE COUNT (see the source)\n");
-    return 2;
+    return play_role(argv + 1, roles);
 }

@@ -10,15 +10,14 @@
 //   unregistered turn           one client at a time: the second is registered when the first has left
 //   unregistered upstream       not read before the connection to somebody else stands
 //   unregistered acceptor       the listener is another thread's, which is busy
-#include <netinet/in.h>
 #include <sys/wait.h>
 
 #include <chrono>
 #include <csignal>
-#include <string>
 #include <string_view>
 #include <thread>
 
+#include "tests/live/roles.h"
 #include "tests/live/sockets.h"
 
 namespace {
@@ -30,39 +29,23 @@ constexpr auto kBusy = std::chrono::milliseconds(5000);
 int listener = -1;
 int epoll = -1;
 
-int new_listener(int backlog)
-{
-    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
-    sockaddr_in any{};
-    any.sin_family = AF_INET;
-    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof(any)), "bind");
-    must(listen(fd, backlog), "listen");
-    return fd;
-}
-
-int connect_to(int fd, int flags = 0)
-{
-    sockaddr_in address{};
-    socklen_t length = sizeof(address);
-    must(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), "getsockname");
-    int client = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), "socket");
-    if (connect(client, reinterpret_cast<sockaddr*>(&address), length) && errno != EINPROGRESS)
-        must(-1, "connect");
-    return client;
-}
+struct Clients {
+    int count = 1;
+    std::string_view words = "request\n";
+    bool leave = false;
+};
 
 // They say this, and wait for an answer until they are killed.
-pid_t clients(int count, std::string_view words, bool leave)
+pid_t begin(const Clients& clients)
 {
     pid_t child = must(fork(), "fork");
     if (child)
         return child;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < clients.count; i++) {
         int fd = connect_to(listener);
-        if (!words.empty())
-            must(static_cast<int>(write(fd, words.data(), words.size())), "write");
-        if (leave)
+        if (!clients.words.empty())
+            must(write(fd, clients.words.data(), clients.words.size()), "write");
+        if (clients.leave)
             shutdown(fd, SHUT_WR);
     }
     close(listener);
@@ -135,7 +118,7 @@ void turn()
 
 void upstream()
 {
-    int full = new_listener(0);
+    int full = new_listener(SOCK_NONBLOCK, 0);
     connect_to(full, SOCK_NONBLOCK);
     connect_to(full, SOCK_NONBLOCK);
     int client = accepted();
@@ -157,31 +140,33 @@ void acceptor()
     other.join();
 }
 
-}  // namespace
-
-int main(int argc, char** argv)
+// The loop, and what it is asked for. `registered`: the listener is.
+void play(const Clients& clients, bool registered, void (*loop)())
 {
-    const std::string_view role = argc > 1 ? argv[1] : "";
-    listener = new_listener(64);
-    const bool end = role == "forgotten-end";
-    const int count = role == "many" ? 3 : role == "turn" ? 2 : 1;
-    const pid_t child = clients(count, end || role == "idle" ? "" : "request\n", end);
+    listener = new_listener(SOCK_NONBLOCK);
+    const pid_t child = begin(clients);
     epoll = new_epoll();
-    if (role != "listener" && role != "acceptor")
+    if (registered)
         watch(epoll, listener);
-    if (role == "forgotten" || role == "many" || role == "forgotten-end" || role == "idle")
-        forgotten(count);
-    else if (role == "listener")
-        serve();
-    else if (role == "queue")
-        queue();
-    else if (role == "turn")
-        turn();
-    else if (role == "upstream")
-        upstream();
-    else if (role == "acceptor")
-        acceptor();
+    loop();
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
-    return 0;
+}
+
+}  // namespace
+
+int main(int, char** argv)
+{
+    const Role roles[] = {
+        {"forgotten", [] { play({}, true, [] { forgotten(1); }); }},
+        {"many", [] { play({.count = 3}, true, [] { forgotten(3); }); }},
+        {"forgotten-end", [] { play({.words = "", .leave = true}, true, [] { forgotten(1); }); }},
+        {"listener", [] { play({}, false, serve); }},
+        {"idle", [] { play({.words = ""}, true, [] { forgotten(1); }); }},
+        {"queue", [] { play({}, true, queue); }},
+        {"turn", [] { play({.count = 2}, true, turn); }},
+        {"upstream", [] { play({}, true, upstream); }},
+        {"acceptor", [] { play({}, false, acceptor); }},
+    };
+    return play_role(argv + 1, roles);
 }

@@ -3,28 +3,11 @@
 import pathlib
 import tempfile
 
-from harness import BUILD, SLEEPERS, Final, check, epaudit
+from harness import BUILD, SLEEPERS, check, epaudit, found, quiet
 
 UNREGISTERED = str(BUILD / "tests/unregistered")
 MISTAKES = {"forgotten": "likely", "many": "confirmed", "forgotten-end": "likely", "listener": "likely"}
 RIGHT = ("idle", "queue", "turn", "upstream", "acceptor")
-
-
-def found(role, level):
-    def test():
-        outcome = epaudit("run", "--", UNREGISTERED, role)
-        check(outcome.rules() == ["EP106"] and outcome.rules((level,)) == ["EP106"], outcome.describe())
-        check(outcome.code == 1 and outcome.report["observation"]["complete"], outcome.describe())
-    return test
-
-
-def quiet(role):
-    def test():
-        outcome = epaudit("run", "--", UNREGISTERED, role)
-        if outcome.rules():
-            raise Final(outcome.describe())
-        check(outcome.code == 0 and outcome.report["observation"]["complete"], outcome.describe())
-    return test
 
 
 def replayed():
@@ -39,7 +22,7 @@ def replayed():
 def register(suite):
     with suite.side_by_side(SLEEPERS):
         for role, level in MISTAKES.items():
-            suite.run(f"unregistered {role}", found(role, level))
+            suite.run(f"unregistered {role}", found(UNREGISTERED, role, "EP106", level))
         for role in RIGHT:
-            suite.run(f"unregistered {role} is quiet", quiet(role))
+            suite.run(f"unregistered {role} is quiet", quiet(UNREGISTERED, role))
         suite.run("unregistered many, recorded and replayed", replayed)

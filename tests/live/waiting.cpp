@@ -39,22 +39,14 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <net/ethernet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -62,32 +54,15 @@
 #include <thread>
 #include <vector>
 
+#include "tests/live/roles.h"
+#include "tests/live/sockets.h"
+
 namespace {
 
 int watched_ms = 4000;  // or the second argument
 constexpr int kPassiveMs = 3000;
 
 using Clock = std::chrono::steady_clock;
-
-int must(int result, const char* what)
-{
-    if (result >= 0)
-        return result;
-    fprintf(stderr, "waiting: %s: %s\n", what, strerror(errno));
-    exit(3);
-}
-
-int control(int epoll, int operation, int fd, uint32_t mask)
-{
-    epoll_event want{};
-    want.events = mask;
-    want.data.fd = fd;
-    return epoll_ctl(epoll, operation, fd, &want);
-}
-
-void add(int epoll, int fd, uint32_t mask) { must(control(epoll, EPOLL_CTL_ADD, fd, mask), "epoll_ctl(ADD)"); }
-void mod(int epoll, int fd, uint32_t mask) { must(control(epoll, EPOLL_CTL_MOD, fd, mask), "epoll_ctl(MOD)"); }
-int new_epoll() { return must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"); }
 
 // Whoever is stopped and goes on finds itself interrupted.
 int wait_for_one(int epoll, epoll_event& got, int timeout_ms)
@@ -114,7 +89,7 @@ void sleep_in_loop(
     int epoll, int ms = watched_ms, const std::function<void()>& told = [] {})
 {
     int end = must(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
-    add(epoll, end, EPOLLIN);
+    watch(epoll, end, EPOLLIN);
     puts("waits");
     fflush(stdout);
     std::thread clock([end, ms] {
@@ -132,25 +107,6 @@ void sleep_in_loop(
     close(end);
 }
 
-sockaddr_in address_of(int listener)
-{
-    sockaddr_in address{};
-    socklen_t length = sizeof(address);
-    must(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), "getsockname");
-    return address;
-}
-
-int new_listener()
-{
-    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-    sockaddr_in any{};
-    any.sin_family = AF_INET;
-    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof(any)), "bind");
-    must(listen(fd, 64), "listen");
-    return fd;
-}
-
 // Both ends of a TCP connection: ours does not block.
 struct Pair {
     int ours = -1;
@@ -159,11 +115,10 @@ struct Pair {
     explicit Pair(int small_buffers = 0)
     {
         int listener = new_listener();
-        sockaddr_in address = address_of(listener);
-        theirs = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+        theirs = new_tcp();
         if (small_buffers)
             must(setsockopt(theirs, SOL_SOCKET, SO_RCVBUF, &small_buffers, sizeof(small_buffers)), "setsockopt");
-        must(connect(theirs, reinterpret_cast<sockaddr*>(&address), sizeof(address)), "connect");
+        dial(theirs, listener);
         ours = must(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept4");
         if (small_buffers)
             must(setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &small_buffers, sizeof(small_buffers)), "setsockopt");
@@ -174,7 +129,7 @@ struct Pair {
 
     void ask(std::string_view bytes = "request\n") const
     {
-        must(static_cast<int>(send(theirs, bytes.data(), bytes.size(), MSG_NOSIGNAL)), "send");
+        must(send(theirs, bytes.data(), bytes.size(), MSG_NOSIGNAL), "send");
     }
 
     int take() const
@@ -185,13 +140,13 @@ struct Pair {
 
     void answer(std::string_view bytes = "answer\n") const
     {
-        must(static_cast<int>(send(ours, bytes.data(), bytes.size(), MSG_NOSIGNAL)), "send");
+        must(send(ours, bytes.data(), bytes.size(), MSG_NOSIGNAL), "send");
     }
 
     void hear() const
     {
         char bytes[256];
-        must(static_cast<int>(recv(theirs, bytes, sizeof(bytes), 0)), "recv");
+        must(recv(theirs, bytes, sizeof(bytes), 0), "recv");
     }
 
     void give_up() const { must(shutdown(theirs, SHUT_WR), "shutdown"); }
@@ -204,12 +159,12 @@ int end_with_data(uint32_t mask, bool park)
     pair.ask();
     pair.give_up();
     // The loop is busy elsewhere until both have come: poll() says so without taking anything.
-    add(epoll, pair.ours, mask);
+    watch(epoll, pair.ours, mask);
     told(epoll);
     if (pair.take() != 8)
         return 3;
     if (park)
-        mod(epoll, pair.ours, 0);
+        arm(epoll, pair.ours, 0);
     sleep_in_loop(epoll);
     return 0;
 }
@@ -231,7 +186,7 @@ int blocked_first()
     pair.ask();
     pair.take();
     fill(pair.ours, 65536);
-    add(epoll, pair.ours, EPOLLOUT);
+    watch(epoll, pair.ours, EPOLLOUT);
     pair.give_up();
     sleep_in_loop(epoll);
     return 0;
@@ -240,11 +195,11 @@ int blocked_first()
 int chunks(Pair pair)
 {
     int epoll = new_epoll();
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     pair.ask();
     told(epoll);
     pair.take();
-    mod(epoll, pair.ours, EPOLLOUT);
+    arm(epoll, pair.ours, EPOLLOUT);
     std::string bytes(512, 'x');
     auto chunk = [&] {
         if (send(pair.ours, bytes.data(), bytes.size(), MSG_NOSIGNAL) != 512)
@@ -280,11 +235,11 @@ int no_room()
 {
     int epoll = new_epoll();
     Pair pair(4096);
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     pair.ask();
     told(epoll);
     pair.take();
-    mod(epoll, pair.ours, EPOLLOUT);
+    arm(epoll, pair.ours, EPOLLOUT);
     told(epoll);
     fill(pair.ours, 65536);
     pair.ask();
@@ -335,13 +290,13 @@ int pool()
     Pair first, second, third;
     Worker worker;
     for (const Pair* pair : {&first, &second, &third}) {
-        add(epoll, pair->ours, EPOLLIN);
+        watch(epoll, pair->ours, EPOLLIN);
         if (pair != &third)
             pair->ask();
         else
             pair->give_up();  // nothing but the end
         told(epoll);
-        mod(epoll, pair->ours, 0);
+        arm(epoll, pair->ours, 0);
         worker.give(watched_ms / 2);
         pair->give_up();
     }
@@ -353,13 +308,13 @@ int greeting()
 {
     int epoll = new_epoll();
     Pair pair;
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     pair.ask("GET / HTTP/1.1\r\n");
     told(epoll);
     std::thread scheduler([&] {
         pair.take();
         pair.answer("AMQP");
-        mod(epoll, pair.ours, 0);
+        arm(epoll, pair.ours, 0);
         pair.give_up();
         std::this_thread::sleep_for(std::chrono::milliseconds(kPassiveMs));
         close(pair.ours);
@@ -373,7 +328,7 @@ int greeting()
 int wake_up(int woken, int wake, size_t bytes)
 {
     int epoll = new_epoll();
-    add(epoll, woken, EPOLLIN | EPOLLONESHOT);
+    watch(epoll, woken, EPOLLIN | EPOLLONESHOT);
     std::thread others([=] {
         const std::array<uint64_t, 1> one{1};
         for (int at = 0; at < watched_ms; at += 100) {
@@ -409,11 +364,14 @@ int dropped()
     int epoll = new_epoll();
     for (int i = 0; i < 5; i++) {
         Pair pair;
-        add(epoll, pair.ours, EPOLLIN | EPOLLEXCLUSIVE);
+        watch(epoll, pair.ours, EPOLLIN | EPOLLEXCLUSIVE);
         pair.ask();
         told(epoll);
         pair.take();
-        if (control(epoll, EPOLL_CTL_MOD, pair.ours, EPOLLOUT) == 0 || errno != EINVAL)
+        epoll_event want{};
+        want.events = EPOLLOUT;
+        want.data.fd = pair.ours;
+        if (epoll_ctl(epoll, EPOLL_CTL_MOD, pair.ours, &want) == 0 || errno != EINVAL)
             return 3;
         close(pair.ours);
         close(pair.theirs);
@@ -427,7 +385,7 @@ int ghost()
     int epoll = new_epoll();
     Pair pair;
     int copy = must(dup(pair.ours), "dup");
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     must(close(pair.ours), "close");
     pair.ask();
     puts("waits");
@@ -455,7 +413,7 @@ int ghost_ignored()
     int epoll = new_epoll();
     Pair pair;
     must(dup(pair.ours), "dup");
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     return told_of_a_ghost(epoll, pair);
 }
 
@@ -463,7 +421,7 @@ int ghost_child()
 {
     int epoll = new_epoll();
     Pair pair;
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     const pid_t parent = getpid();
     if (must(fork(), "fork") == 0) {
         must(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
@@ -481,11 +439,11 @@ int stalls(bool before)
     int epoll = new_epoll();
     Pair first, second, third, never;
     for (int fd : {first.ours, second.ours, third.ours})
-        add(epoll, fd, EPOLLIN);
+        watch(epoll, fd, EPOLLIN);
     first.ask();
     int fd = told(epoll).data.fd;
     char bytes[64];
-    must(static_cast<int>(recv(fd, bytes, sizeof(bytes), 0)), "recv");
+    must(recv(fd, bytes, sizeof(bytes), 0), "recv");
     second.ask();
     third.ask();
     if (before) {
@@ -497,7 +455,7 @@ int stalls(bool before)
         never.ask();
     });
     fcntl(never.ours, F_SETFL, 0);
-    must(static_cast<int>(recv(never.ours, bytes, sizeof(bytes), 0)), "recv");
+    must(recv(never.ours, bytes, sizeof(bytes), 0), "recv");
     end.join();
     return 0;
 }
@@ -508,7 +466,7 @@ int loop_in_handler(int requests, int each_ms)
     int epoll = new_epoll();
     Pair first, second, third;
     for (int fd : {first.ours, second.ours, third.ours})
-        add(epoll, fd, EPOLLIN);
+        watch(epoll, fd, EPOLLIN);
     for (int i = 0; i < requests; i++) {
         first.ask();
         told(epoll);
@@ -517,7 +475,7 @@ int loop_in_handler(int requests, int each_ms)
         third.ask();
         Pair child;
         int inner = new_epoll();
-        add(inner, child.ours, EPOLLIN);
+        watch(inner, child.ours, EPOLLIN);
         std::thread work([&] {
             std::this_thread::sleep_for(std::chrono::milliseconds(each_ms));
             child.ask();
@@ -529,7 +487,7 @@ int loop_in_handler(int requests, int each_ms)
             close(fd);
         for (int others = 0; others < 2; others++) {
             char bytes[64];
-            must(static_cast<int>(recv(told(epoll).data.fd, bytes, sizeof(bytes), 0)), "recv");
+            must(recv(told(epoll).data.fd, bytes, sizeof(bytes), 0), "recv");
         }
     }
     return 0;
@@ -543,7 +501,7 @@ int cut_before()
     pthread_sigmask(SIG_BLOCK, &asked, nullptr);
     int epoll = new_epoll();
     Pair pair(4096);
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     pair.ask();
     told(epoll);
     pair.take();
@@ -564,7 +522,7 @@ int left_unread()
 {
     int epoll = new_epoll();
     Pair pair;
-    add(epoll, pair.ours, EPOLLIN | EPOLLET);
+    watch(epoll, pair.ours, EPOLLIN | EPOLLET);
     pair.ask();
     told(epoll);
     char some[4];
@@ -578,12 +536,9 @@ int left_in_backlog()
 {
     int epoll = new_epoll();
     int listener = new_listener();
-    sockaddr_in address = address_of(listener);
-    for (int i = 0; i < 3; i++) {
-        int client = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-        must(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), "connect");
-    }
-    add(epoll, listener, EPOLLIN | EPOLLET);
+    for (int i = 0; i < 3; i++)
+        connect_to(listener);
+    watch(epoll, listener, EPOLLIN | EPOLLET);
     told(epoll);
     must(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), "accept4");
     sleep_in_loop(epoll);
@@ -594,7 +549,7 @@ int fired(bool leaves)
 {
     int epoll = new_epoll();
     Pair pair;
-    add(epoll, pair.ours, EPOLLIN | EPOLLONESHOT);
+    watch(epoll, pair.ours, EPOLLIN | EPOLLONESHOT);
     pair.ask();
     told(epoll);
     pair.take();
@@ -610,12 +565,12 @@ int deaf()
 {
     int epoll = new_epoll();
     Pair pair;
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     pair.ask();
     told(epoll);
     pair.take();
     pair.answer();
-    mod(epoll, pair.ours, 0);
+    arm(epoll, pair.ours, 0);
     pair.ask();
     sleep_in_loop(epoll);
     return 0;
@@ -627,7 +582,7 @@ int hangs(bool elsewhere)
     int epoll = new_epoll();
     Pair pair;
     must(fcntl(pair.ours, F_SETFL, 0), "fcntl");
-    add(epoll, pair.ours, EPOLLIN | EPOLLET);
+    watch(epoll, pair.ours, EPOLLIN | EPOLLET);
     pair.ask();
     told(epoll);
     pair.take();
@@ -653,18 +608,18 @@ int connects(bool registered_before, bool wait_for_it)
     int epoll = new_epoll();
     int listener = new_listener();
     sockaddr_in address = address_of(listener);
-    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
-    if (registered_before)
-        add(epoll, fd, EPOLLIN | EPOLLONESHOT);  // armed for nothing that a socket without a peer would report for ever
+    int fd = new_tcp(SOCK_NONBLOCK);
+    if (registered_before)  // armed for nothing that a socket without a peer would report for ever
+        watch(epoll, fd, EPOLLIN | EPOLLONESHOT);
     if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 || errno != EINPROGRESS)
         return 3;
     if (registered_before)
-        mod(epoll, fd, EPOLLIN | EPOLLOUT);
+        arm(epoll, fd, EPOLLIN | EPOLLOUT);
     else
-        add(epoll, fd, EPOLLIN | EPOLLOUT);
+        watch(epoll, fd, EPOLLIN | EPOLLOUT);
     if (wait_for_it && !(told(epoll).events & EPOLLOUT))
         return 3;
-    mod(epoll, fd, EPOLLIN);
+    arm(epoll, fd, EPOLLIN);
     sleep_in_loop(epoll);
     return 0;
 }
@@ -679,7 +634,7 @@ int queue(bool read)
     const mqd_t jobs = must(mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0600, &limits), "mq_open");
     mq_unlink(name.c_str());
     const int epoll = new_epoll();
-    add(epoll, jobs, EPOLLIN);
+    watch(epoll, jobs, EPOLLIN);
     must(mq_send(jobs, "job", 3, 0), "mq_send");
     for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
         epoll_event got{};
@@ -687,7 +642,7 @@ int queue(bool read)
         wait_for_one(epoll, got, -1);
         if (!read)
             continue;
-        must(static_cast<int>(mq_receive(jobs, job, sizeof(job), nullptr)), "mq_receive");
+        must(mq_receive(jobs, job, sizeof(job), nullptr), "mq_receive");
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         must(mq_send(jobs, "job", 3, 0), "mq_send");
     }
@@ -711,7 +666,7 @@ int brief_threads()
 {
     auto live = [] {
         const int epoll = new_epoll(), counter = must(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
-        add(epoll, counter, EPOLLIN);
+        watch(epoll, counter, EPOLLIN);
         for (int i = 0; i < 50; i++) {
             epoll_event got{};
             wait_for_one(epoll, got, -1);
@@ -739,9 +694,9 @@ int inner(Inner how)
     int ends[2];
     must(pipe2(ends, O_CLOEXEC | O_NONBLOCK), "pipe2");
     const int outer = new_epoll(), inner = new_epoll();
-    add(outer, inner, EPOLLIN);
-    add(inner, ends[0], EPOLLIN);
-    must(static_cast<int>(write(ends[1], "x", 1)), "write");
+    watch(outer, inner, EPOLLIN);
+    watch(inner, ends[0], EPOLLIN);
+    must(write(ends[1], "x", 1), "write");
     for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
         epoll_event got{};
         char byte;
@@ -752,8 +707,8 @@ int inner(Inner how)
             wait_for_one(inner, got, 0);
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
-        must(static_cast<int>(read(ends[0], &byte, 1)), "read");
-        must(static_cast<int>(write(ends[1], "x", 1)), "write");
+        must(read(ends[0], &byte, 1), "read");
+        must(write(ends[1], "x", 1), "write");
     }
     return 0;
 }
@@ -763,13 +718,10 @@ int raw_unread()
 {
     const int tap = must(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL)), "socket");
     const int epoll = new_epoll();
-    add(epoll, tap, EPOLLIN);
+    watch(epoll, tap, EPOLLIN);
     const int from = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(9);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(static_cast<int>(sendto(from, "x", 1, 0, reinterpret_cast<sockaddr*>(&to), sizeof(to))), "sendto");
+    const sockaddr_in to = loopback(9);
+    must(sendto(from, "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), "sendto");
     for (const auto end = Clock::now() + std::chrono::milliseconds(watched_ms); Clock::now() < end;) {
         epoll_event got{};
         wait_for_one(epoll, got, -1);
@@ -781,19 +733,19 @@ int rate_limit()
 {
     int epoll = new_epoll();
     Pair pair;
-    add(epoll, pair.ours, EPOLLIN);
+    watch(epoll, pair.ours, EPOLLIN);
     auto end = Clock::now() + std::chrono::milliseconds(2 * watched_ms);
     while (Clock::now() < end) {
         pair.ask();
         told(epoll);
         pair.take();
         pair.answer();
-        mod(epoll, pair.ours, 0);
+        arm(epoll, pair.ours, 0);
         pair.hear();
         pair.ask();
         epoll_event got{};
         wait_for_one(epoll, got, 1800);
-        mod(epoll, pair.ours, EPOLLIN);
+        arm(epoll, pair.ours, EPOLLIN);
         told(epoll);
         pair.take();
         pair.answer();
@@ -806,56 +758,48 @@ int rate_limit()
 
 int main(int argc, char** argv)
 {
-    struct Role {
-        const char* name;
-        int (*run)();
-    };
-    const std::string_view role = argc > 1 ? argv[1] : "";
     if (argc > 2)
         watched_ms = atoi(argv[2]);
-    for (const Role& known : {
-             Role{"end-with-data", [] { return end_with_data(EPOLLIN, true); }},
-             Role{"end-under-edge", [] { return end_with_data(EPOLLIN | EPOLLET, false); }},
-             Role{"blocked-first", blocked_first},
-             Role{"chunks", [] { return chunks(Pair(16384)); }},
-             Role{"lowat", [] { return chunks(with_lowat()); }},
-             Role{"unix-chunks", [] { return chunks(over_unix()); }},
-             Role{"pool", pool},
-             Role{"greeting", greeting},
-             Role{"wake-eventfd", wake_eventfd},
-             Role{"wake-pipe", wake_pipe},
-             Role{"dropped", dropped},
-             Role{"ghost", ghost},
-             Role{"ghost-ignored", ghost_ignored},
-             Role{"ghost-child", ghost_child},
-             Role{"stalls", [] { return stalls(false); }},
-             Role{"not-polled", [] { return stalls(true); }},
-             Role{"loop-in-handler", [] { return loop_in_handler(8, 400); }},
-             Role{"brief-loop-in-handler", [] { return loop_in_handler(100, 20); }},
-             Role{"cut-before", cut_before},
-             Role{"left-unread", left_unread},
-             Role{"left-in-backlog", left_in_backlog},
-             Role{"fired", [] { return fired(false); }},
-             Role{"fired-end", [] { return fired(true); }},
-             Role{"deaf", deaf},
-             Role{"hangs", [] { return hangs(false); }},
-             Role{"reads-elsewhere", [] { return hangs(true); }},
-             Role{"connect-untold", [] { return connects(false, false); }},
-             Role{"connect-told", [] { return connects(false, true); }},
-             Role{"no-room", no_room},
-             Role{"rate-limit", rate_limit},
-             Role{"queue-unread", [] { return queue(false); }},
-             Role{"queue-read", [] { return queue(true); }},
-             Role{"inner-unread", [] { return inner(Inner::kUnread); }},
-             Role{"inner-read", [] { return inner(Inner::kAsked); }},
-             Role{"inner-direct", [] { return inner(Inner::kDirect); }},
-             Role{"raw-unread", raw_unread},
-             Role{"in-vain", [] { return in_vain(true); }},
-             Role{"in-vain-for-none", [] { return in_vain(false); }},
-             Role{"brief-threads", brief_threads},
-         })
-        if (role == known.name)
-            return known.run();
-    fprintf(stderr, "usage: waiting ROLE [MS] (see the source)\n");
-    return 2;
+    const Role roles[] = {
+        {"end-with-data", [] { return end_with_data(EPOLLIN, true); }},
+        {"end-under-edge", [] { return end_with_data(EPOLLIN | EPOLLET, false); }},
+        {"blocked-first", blocked_first},
+        {"chunks", [] { return chunks(Pair(16384)); }},
+        {"lowat", [] { return chunks(with_lowat()); }},
+        {"unix-chunks", [] { return chunks(over_unix()); }},
+        {"pool", pool},
+        {"greeting", greeting},
+        {"wake-eventfd", wake_eventfd},
+        {"wake-pipe", wake_pipe},
+        {"dropped", dropped},
+        {"ghost", ghost},
+        {"ghost-ignored", ghost_ignored},
+        {"ghost-child", ghost_child},
+        {"stalls", [] { return stalls(false); }},
+        {"not-polled", [] { return stalls(true); }},
+        {"loop-in-handler", [] { return loop_in_handler(8, 400); }},
+        {"brief-loop-in-handler", [] { return loop_in_handler(100, 20); }},
+        {"cut-before", cut_before},
+        {"left-unread", left_unread},
+        {"left-in-backlog", left_in_backlog},
+        {"fired", [] { return fired(false); }},
+        {"fired-end", [] { return fired(true); }},
+        {"deaf", deaf},
+        {"hangs", [] { return hangs(false); }},
+        {"reads-elsewhere", [] { return hangs(true); }},
+        {"connect-untold", [] { return connects(false, false); }},
+        {"connect-told", [] { return connects(false, true); }},
+        {"no-room", no_room},
+        {"rate-limit", rate_limit},
+        {"queue-unread", [] { return queue(false); }},
+        {"queue-read", [] { return queue(true); }},
+        {"inner-unread", [] { return inner(Inner::kUnread); }},
+        {"inner-read", [] { return inner(Inner::kAsked); }},
+        {"inner-direct", [] { return inner(Inner::kDirect); }},
+        {"raw-unread", raw_unread},
+        {"in-vain", [] { return in_vain(true); }},
+        {"in-vain-for-none", [] { return in_vain(false); }},
+        {"brief-threads", brief_threads},
+    };
+    return play_role(argv + 1, roles);
 }

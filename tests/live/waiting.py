@@ -3,7 +3,7 @@
 import signal
 import subprocess
 
-from harness import BUILD, SLEEPERS, Final, Started, check, epaudit
+from harness import BUILD, SLEEPERS, Final, Started, check, epaudit, found, quiet
 
 WAITING = str(BUILD / "tests/waiting")
 MISTAKES = {
@@ -37,23 +37,6 @@ HUNG = {
     "cut-before": "EP105",
     "pool": "EP106 EP301",  # bytes wait, or nothing but the end
 }
-
-
-def found(role, rule, level):
-    def test():
-        outcome = epaudit("run", "--", WAITING, role)
-        check(outcome.rules() == [rule] and rule in outcome.rules((level,)), outcome.describe())
-        check(outcome.code == 1 and outcome.report["observation"]["complete"], outcome.describe())
-    return test
-
-
-def quiet(role):
-    def test():
-        outcome = epaudit("run", "--", WAITING, role)
-        if outcome.rules():
-            raise Final(outcome.describe())
-        check(outcome.code == 0 and outcome.report["observation"]["complete"], outcome.describe())
-    return test
 
 
 def attached(role):
@@ -115,9 +98,9 @@ def not_judged(role, text):
 def register(suite):
     with suite.side_by_side(SLEEPERS):
         for role, (rule, level) in MISTAKES.items():
-            suite.run(f"waiting {role}", found(role, rule, level))
+            suite.run(f"waiting {role}", found(WAITING, role, rule, level))
         for role in PAUSES:
-            suite.run(f"waiting {role} is quiet", quiet(role))
+            suite.run(f"waiting {role} is quiet", quiet(WAITING, role))
         for role in ("blocked-first", "chunks", "lowat", "unix-chunks", "no-room", "reads-elsewhere"):
             suite.run(f"waiting {role} is quiet, attached", quiet_attached(role))
         for role, rules in HUNG.items():

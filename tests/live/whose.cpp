@@ -13,7 +13,6 @@
 //                          worst (EP504) and ends that are read until they are closed (EP203), and none that is not known
 // The number of the guilty descriptor is printed.
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -28,10 +27,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "tests/live/roles.h"
 #include "tests/live/sockets.h"
 
 namespace {
@@ -140,14 +139,7 @@ int epolls(long count)
 
 int herd(long count)
 {
-    int listener = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(at);
-    must(bind(listener, reinterpret_cast<sockaddr*>(&at), size), "bind");
-    must(listen(listener, 8), "listen");
-    must(getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), "getsockname");
+    const int listener = new_listener(SOCK_NONBLOCK, 8);
     std::atomic<bool> over = false;
     std::vector<std::thread> takers;
     for (long i = 0; i < count; i++)
@@ -163,8 +155,7 @@ int herd(long count)
         });
     auto until = std::chrono::steady_clock::now() + kSpin;
     while (std::chrono::steady_clock::now() < until) {
-        int client = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-        must(connect(client, reinterpret_cast<sockaddr*>(&at), size), "connect");
+        int client = connect_to(listener);
         usleep(5000);  // the pace of a client
         close(client);
     }
@@ -275,18 +266,12 @@ int threads(long count)
 
 }  // namespace
 
-int main(int argc, char** argv)
+int main(int, char** argv)
 {
-    std::string_view role = argc == 3 ? argv[1] : "";
-    struct Role {
-        const char* name;
-        int (*run)(long);
+    const Role roles[] = {
+        {"dispatcher", dispatcher}, {"shared", shared},   {"refused", refused},
+        {"epolls", epolls},         {"herd", herd},       {"dups", dups},
+        {"ranges", ranges},         {"threads", threads},
     };
-    for (const Role& known :
-         {Role{"dispatcher", dispatcher}, Role{"shared", shared}, Role{"refused", refused}, Role{"epolls", epolls},
-          Role{"herd", herd}, Role{"ranges", ranges}, Role{"threads", threads}, Role{"dups", dups}})
-        if (role == known.name)
-            return known.run(atol(argv[2]));
-    fprintf(stderr, "usage: whose ROLE COUNT (see the source)\n");
-    return 2;
+    return play_role(argv + 1, roles);
 }

@@ -2,7 +2,7 @@
 """Whose event was it: registrations that share their data, calls that fail and change nothing, files in many epolls."""
 import re
 
-from harness import BUILD, SPINNERS, check, epaudit
+from harness import BUILD, SPINNERS, check, epaudit, names_the_guilty
 
 WHOSE = str(BUILD / "tests/whose")
 
@@ -18,11 +18,7 @@ def healthy(role, count):
 def found(role, count, rule="EP202"):
     """The guilty descriptor is named, whatever its data."""
     def test():
-        outcome = epaudit("run", "--", WHOSE, role, count)
-        alarms, guilty = outcome.accused(), outcome.guilty()
-        check(guilty is not None, outcome.describe())
-        check(outcome.code == 1 and alarms == [(rule, guilty)], f"{alarms}, guilty {guilty}: {outcome.describe()}")
-        check(outcome.report["observation"]["complete"], outcome.describe())
+        names_the_guilty(epaudit("run", "--", WHOSE, role, count), rule)
     return test
 
 

@@ -139,13 +139,22 @@ def container(folder):
     return judge
 
 
+def silent(result):
+    """No rule speaks."""
+    check(result.report is not None, result.describe())
+    if result.rules():
+        raise Final("out of turn: " + result.describe())
+
+
+def complete(result):
+    check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+
+
 def inconclusive(lost, said=""):
     """Exactly these losses, and no finding."""
     def judge(record):
         result = outcome(record)
-        check(result.report is not None, result.describe())
-        if result.rules():
-            raise Final("out of turn: " + result.describe())
+        silent(result)
         seen = result.report["observation"]
         check(result.code == 4 and seen["hooks"].startswith(record.hooks) and seen["lost"] == lost, result.describe())
         check(said in " ".join(seen["notes"]), result.describe())
@@ -193,7 +202,7 @@ def together(everything):
         result = outcome(record)
         check(result.report is not None and result.code == (1 if alarms else 0), result.describe())
         check(set(result.rules()) == {rule for rule in alarms if not cannot_see(result.report, rule)}, result.describe())
-        check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+        complete(result)
         check(result.report["observation"]["epolls"] >= len(everything), f"not all were seen: {result.report['observation']}")
     return judge
 
@@ -211,7 +220,7 @@ def stops(expected):
                 raise Skip(f"{rule}: {reason}")
         if result.rules() != expected:
             raise Final(result.describe())
-        check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+        complete(result)
     return judge
 
 
@@ -222,7 +231,7 @@ def whose(alarm=None):
         found, guilty = result.accused(), result.guilty()
         check(not alarm or guilty is not None, result.describe())
         check(found == ([(alarm, guilty)] if alarm else []), f"{found}, {guilty}: {result.describe()}")
-        check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+        complete(result)
     return judge
 
 
@@ -324,11 +333,9 @@ def refuses(code, text):
 
 def silent_server(record):
     result = outcome(record)
-    check(result.report is not None, result.describe())
-    if result.rules():
-        raise Final("out of turn: " + result.describe())
+    silent(result)
     check(result.code == 0, result.describe())
-    check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+    complete(result)
     check(result.report["observation"]["postings"] >= LEAST_POSTINGS,
           f"hardly any load: {result.report['observation']}\n{record.text('log')}")
 
@@ -336,9 +343,8 @@ def silent_server(record):
 def silent_redis(record):
     """Of an epaudit that watched others before."""
     result = outcome(record)
-    if result.rules():
-        raise Final("out of turn: " + result.describe())
-    check(result.report["observation"]["complete"], "incomplete: " + str(result.report["observation"]))
+    silent(result)
+    complete(result)
     check("requests per second" in record.text("log"), f"hardly any load: {record.text('log')[-300:]}")
 
 
