@@ -34,7 +34,10 @@ inline constexpr Threshold kGhostToldLikely{
 // So many returns make it a finding, in the settings of the rule that it belongs to.
 double log_run_needs(const LogRun& run, const Settings& settings);
 
-// Adds the findings of this rule. log_run_needs() decides, whatever the length of the log.
+// Whether it is one: long enough, or one of several that make up as much twice, where nothing but a fault explains each.
+bool is_finding(const LogRun& run, const Settings& settings);
+
+// Adds the findings of this rule. is_finding() decides, whatever the length of the log.
 // `advice`: how such a run is mended.
 using LogRunAdvice = std::function<std::string(const LogRun&)>;
 void judge_log_runs(const RuleInfo& info, const Snapshot& books, const Settings& settings, const LogRunAdvice& advice,

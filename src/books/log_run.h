@@ -37,6 +37,7 @@ struct LogRun {
     uint8_t kind = 0;
     bool closed = false;      // it was registered and closed in the log, and is told of all the same
     bool bad_number = false;  // what the program calls on it is answered by EBADF: it leads nowhere, and is told of
+    uint32_t in_all = 0;      // returns of this run, and of all shorter ones that are none by accident
     uint64_t data = 0;
     Ground ground = Ground::kNone;
     Cause cause = Cause::kNone;

@@ -54,7 +54,7 @@ Report make_report(const StraceOptions& options, StraceImport& log, const Snapsh
     observation.lost = log.lost();
     observation.epolls = log.counts().epolls;
     observation.notes = log.notes();
-    observation.inconclusive = log_doubts(auditor, log);
+    observation.inconclusive = log_doubts(auditor, log, observation.seconds);
     if (!trouble.empty()) {
         observation.notes.push_back(trouble);
         observation.lost.emplace_back("log_cut", 1);

@@ -83,7 +83,7 @@ public:
         observation.seconds = seconds_of(session_.last().time - session_.last().began);
         observation.lost = log_.lost();
         observation.inconclusive = std::move(reasons);
-        for (InconclusiveReason& reason : log_doubts(session_.auditor(), log_))
+        for (InconclusiveReason& reason : log_doubts(session_.auditor(), log_, seconds_of(monotonic_ns() - began_)))
             observation.inconclusive.push_back(std::move(reason));
         for (std::string& note : log_.notes())
             observation.notes.push_back(std::move(note));

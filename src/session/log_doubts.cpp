@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kNotable = 5;
 // Fewer do where the log shows that the program met the trouble (read = 0, accept = EMFILE) and waited again.
 constexpr uint64_t kNotableMet = 2;
+// It may be over before the log is: somebody wrote, or closed. So many, or as many in several runs, were too many all the same.
+constexpr uint64_t kNotableEnded = 20, kNotableInAll = 50;
 
 bool met(const LogRun& run)
 {
@@ -24,6 +26,14 @@ bool met(const LogRun& run)
     return (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF)) ||
            (run.cause == LogRun::Cause::kAccept && run.error) ||
            (run.cause == LogRun::Cause::kGhost && ((run.between & BETWEEN_DEL_FAILED) || run.bad_number));
+}
+
+// Input that is told of again until somebody comes for it is what a busy pool looks like, and a hang-up what a client makes
+// that is being closed.
+bool over_and_notable(const LogRun& run)
+{
+    const bool fault = run.cause == LogRun::Cause::kOut || met(run);
+    return fault && (run.returns >= kNotableEnded || run.in_all >= kNotableInAll);
 }
 
 // The rule that such a run belongs to, if it is on.
@@ -71,12 +81,12 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
     for (const LogRun& run : log.runs()) {
         const bool spin = run.cause > LogRun::Cause::kNone && run.cause <= LogRun::Cause::kGhost &&
                           run.cause != LogRun::Cause::kZero;
-        const RuleInfo* rule = spin && !run.ended ? rule_of(auditor, rules, run) : nullptr;
+        const RuleInfo* rule = spin && (!run.ended || over_and_notable(run)) ? rule_of(auditor, rules, run) : nullptr;
         if (!rule || run.returns < (met(run) ? kNotableMet : kNotable) || run.returns <= longest.returns)
             continue;
         const double least = log_run_needs(run, *auditor.settings(rule->id));
-        if (!run.doubt && static_cast<double>(run.returns) >= least)
-            continue;  // it is a finding
+        if (!run.doubt && is_finding(run, *auditor.settings(rule->id)))
+            continue;
         longest = run;
         name = rule->name;
         needed = least;
@@ -103,7 +113,33 @@ constexpr uint64_t kUnreadWaits = 5;
 // Fewer events say little about what is not in a log.
 constexpr uint64_t kFewestUnjudged = 10;
 // Unless there is nothing else: four lines that somebody pasted are no proof that all is well.
-constexpr uint64_t kFewestAlone = 3;
+constexpr uint64_t kFewestAlone = 1;
+
+// An excerpt of so few returns shows nothing, however well they were answered. A program's whole life may be as short.
+constexpr uint64_t kFewestReturns = 2;
+constexpr double kLongS = 1;
+
+std::string too_little(const StraceImport& log, double seconds)
+{
+    const uint64_t returns = log.tracker().returns();
+    if (log.holds_birth() || returns >= kFewestReturns || seconds >= kLongS)
+        return {};
+    return returns
+               ? "one return of epoll_wait() stands in this log: too little to say anything"
+               : "no return of epoll_wait() stands in this log: what the program does about its events is not known";
+}
+
+// With time stamps the rule says so itself.
+std::string refused(const StraceImport& log)
+{
+    int error = 0;
+    const int fd = log.tracker().refused(error);
+    if (fd < 0 || log.clock().known())
+        return {};
+    return fmt::format(
+        "epoll_ctl() of fd {} failed with {}, and nothing made up for it: how long that lasted is not known", fd,
+        errno_text(error));
+}
 
 std::string mostly_unjudged(const StraceImport& log)
 {
@@ -122,7 +158,7 @@ std::string mostly_unjudged(const StraceImport& log)
 
 }  // namespace
 
-std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceImport& log)
+std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceImport& log, double seconds)
 {
     if (log.counts().mixed)
         return {{Inconclusive::kUnjudged,
@@ -151,6 +187,10 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
         return {{Inconclusive::kTooShort, std::move(text), ""}};
     if (std::string text = reads_ends(auditor, log.counts()); !text.empty())
         return {{Inconclusive::kTooShort, std::move(text), "give a longer log, strace -s 4096 -v"}};
+    if (std::string text = refused(log); !text.empty())
+        return {{Inconclusive::kUnjudged, std::move(text), "give a log with time stamps (strace -ttt)"}};
+    if (std::string text = too_little(log, seconds); !text.empty())
+        return {{Inconclusive::kTooShort, std::move(text), "give a longer log"}};
     if (std::string text = mostly_unjudged(log); !text.empty())
         return {{Inconclusive::kUnjudged, std::move(text), ""}};
     return {};

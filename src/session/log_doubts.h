@@ -11,6 +11,7 @@ namespace epaudit {
 
 class StraceImport;
 
-std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceImport& log);
+// `seconds`: how long the program was looked at.
+std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceImport& log, double seconds);
 
 }  // namespace epaudit

@@ -78,12 +78,27 @@ std::string strings_of(std::string_view text, Quoting quoting)
     return all;
 }
 
+// "epoll_wait(...) = 1\nread(...) = 0": in a string, a result never follows.
+bool spells_newlines(std::string_view text)
+{
+    for (size_t at = text.find("\\n"); at != std::string_view::npos; at = text.find("\\n", at + 1)) {
+        size_t begin = at;
+        while (begin > 0 && digit(text[begin - 1]))
+            begin--;
+        if ((begin < at && begin > 1 && text.substr(begin - 2, 2) == "= ") || (at > 0 && text[at - 1] == '>'))
+            return true;
+    }
+    return false;
+}
+
 // How the first string that strace printed in this one is quoted; false: there is none, or it does not show.
 bool shows_quoting(std::string_view text, char quote, Quoting& quoting)
 {
     if (quote != '"') {
         const size_t at = text.find('\\');
-        quoting = at + 1 < text.size() && text[at + 1] == '\\' ? Quoting::kEscaped : Quoting::kDoubled;
+        const bool twice = at + 1 < text.size() && text[at + 1] == '\\';
+        // Python's b'...' of a whole log
+        quoting = twice || spells_newlines(text) ? Quoting::kEscaped : Quoting::kDoubled;
         return at != std::string_view::npos;
     }
     const size_t at = text.find('"');
@@ -102,15 +117,15 @@ bool shows_quoting(std::string_view text, char quote, Quoting& quoting)
     return true;
 }
 
-// "epoll_wait(...) = 1\nread(...) = 0": in a string, a result never follows.
-bool spells_newlines(std::string_view text)
+// "&lt;unfinished ...&gt;" in a line that has no quotes of its own: what a program writes may be a page.
+bool spells_signs(std::string_view text)
 {
-    for (size_t at = text.find("\\n"); at != std::string_view::npos; at = text.find("\\n", at + 1)) {
-        size_t begin = at;
-        while (begin > 0 && digit(text[begin - 1]))
-            begin--;
-        if ((begin < at && begin > 1 && text.substr(begin - 2, 2) == "= ") || (at > 0 && text[at - 1] == '>'))
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        if (!has(line, "\"") &&
+            (has(line, "&quot;") || has(line, "&lt;") || has(line, "&gt;") || has(line, "&amp;") || has(line, "&#")))
             return true;
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
     }
     return false;
 }
@@ -126,7 +141,7 @@ void LogEncoding::learn_key(const std::vector<std::string>& head)
     for (std::string_view key : kJsonKeys) {
         size_t values = 0, bare = calls;
         for (const std::string& line : head) {
-            const bool value = find_call(json_values(line, key)) != std::string_view::npos;
+            const bool value = find_call(without_colours(json_values(line, key))) != std::string_view::npos;
             values += value;
             bare -= value && find_call(line) != std::string_view::npos;
         }
@@ -174,9 +189,8 @@ void LogEncoding::learn(const std::vector<std::string>& head)
     for (const std::string& line : head) {
         const std::string raw = tags_ ? without_tags(line) : line;
         markdown_ |= has(raw, "\\_wait(") || has(raw, "epoll\\_") || has(raw, "\\[\\{") || has(raw, "\\[{") ||
-                     has(raw, "[\\{") || has(raw, ", \\{") || has(raw, ", \\[");
-        entities_ |= !has(raw, "\"") && (has(raw, "&quot;") || has(raw, "&lt;") || has(raw, "&gt;") ||
-                                         has(raw, "&amp;") || has(raw, "&#"));
+                     has(raw, "[\\{") || has(raw, ", \\{") || has(raw, ", \\[") || has(raw, "\\|EPOLL");
+        entities_ |= spells_signs(raw);
     }
 }
 

@@ -40,8 +40,9 @@ size_t tag_length(std::string_view text)
     while (end < text.size() && ((text[end] >= 'a' && text[end] <= 'z') || (text[end] >= 'A' && text[end] <= 'Z')))
         end++;
     const std::string_view word = text.substr(name, end - name);
-    for (std::string_view tag : {"span", "div", "code", "pre", "td", "tr", "font", "li", "p", "b", "i", "em"}) {
-        if (word != tag || end >= text.size() || (text[end] != '>' && text[end] != ' '))
+    for (std::string_view tag : {"span", "div", "code", "pre", "td", "tr", "font", "li", "p", "b", "i", "em", "entry",
+                                 "line", "log", "message", "br"}) {
+        if (word != tag || end >= text.size() || !std::strchr(" >/", text[end]))
             continue;
         const size_t close = text.find('>', end);
         return close == std::string_view::npos ? 0 : close + 1;
@@ -94,6 +95,10 @@ std::string without_tags(std::string_view text)
         const size_t tag = text[at] == '<' ? tag_length(text.substr(at)) : 0;
         if (!tag)
             plain += text[at];
+        else if (text.compare(at, 5, "</td>") == 0 && at + tag < text.size())  // the next cell is another word
+            plain += ' ';
+        else if (text.compare(at, 3, "<br") == 0)
+            plain += '\n';
         at += tag ? tag : 1;
     }
     return plain;

@@ -33,6 +33,14 @@ bool may_be_wait(std::string_view text)
     return at != std::string_view::npos && at + 4 < text.size() && text[at + 4] >= '0' && text[at + 4] <= '9';
 }
 
+// "Process 4242 attached epoll_wait(...": a paste lost its line ends.
+std::string_view behind_message(std::string_view text)
+{
+    constexpr std::string_view kAttached = " attached ";
+    const size_t at = text.find(kAttached);
+    return at == std::string_view::npos ? std::string_view() : text.substr(at + kAttached.size());
+}
+
 }  // namespace
 
 StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Looked looked)
@@ -41,17 +49,6 @@ StraceImport::StraceImport(Auditor& auditor, size_t max_files, PostedAudit::Look
     audit_.tables().set_state_known(false);
     audit_.tables().set_seeded(false);
     audit_.tables().set_times_known(false);  // until a time stamp is seen
-}
-
-void StraceImport::line(std::string_view text)
-{
-    lines_++;
-    // Ends of lines that only a terminal takes for such.
-    for (size_t end; (end = text.find('\r')) != std::string_view::npos && end + 1 < text.size();) {
-        whole_line(text.substr(0, end));
-        text.remove_prefix(end + 1);
-    }
-    whole_line(text);
 }
 
 void StraceImport::whole_line(std::string_view text)
@@ -199,6 +196,7 @@ void StraceImport::act(const LogLine& line, uint64_t now)
     case LogLine::Kind::kMessage:
         denied_ |= is_denial(line.rest);
         message(line.rest);
+        more_ = behind_message(line.rest);
         break;
     default: break;
     }
@@ -221,17 +219,19 @@ void StraceImport::one(std::string_view text)
         unread(text, line.refusal);
         return;
     }
-    const uint64_t now = time_of(line);
-    if (line.pid)
-        interpreter_.sight().pids = true;
-    if (!sources_.all().empty())
-        line.pid = interpreter_.world().own(line.pid ? line.pid : sources_.all()[sources_.current()].pid);
+    uint64_t now = time_of(line);
+    give_pid(line);
     act(line, now);
     while (!more_.empty()) {  // "read(7, ...) = 6 write(7, ...) = 6": a paste lost its line ends
         text = std::exchange(more_, {});
         const uint32_t pid = line.pid;
         line = parse_line(text);
-        line.pid = pid;
+        if (line.form != TimeForm::kNone)
+            now = time_of(line);
+        if (line.pid)
+            give_pid(line);
+        else
+            line.pid = pid;
         settle(now);
         if (line.kind == LogLine::Kind::kCall)
             call(line, now);

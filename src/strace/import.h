@@ -48,6 +48,7 @@ public:
     World& world() { return interpreter_.world(); }
     bool holds_everything() const { return interpreter_.sight().everything; }
     bool holds_io() const { return interpreter_.sight().any_io(); }
+    bool holds_birth() const { return interpreter_.sight().birth; }
     // It was made by us: no call that matters is left out.
     void is_whole() { interpreter_.sight().everything = true; }
 
@@ -62,6 +63,7 @@ public:
 private:
     void refuse(Refusal reason) { refused_[static_cast<size_t>(reason)]++; }
     void learn();
+    void part_of_line(std::string_view text);
     void whole_line(std::string_view text);
     bool joins(std::string_view& text);
     void take(std::string_view text);
@@ -83,6 +85,7 @@ private:
     bool heading(std::string_view text);
     void name_processes();
     std::string_view without_next(std::string_view text, std::string_view left);
+    void give_pid(LogLine& line);
     void call(const LogLine& line, uint64_t now);
     void begins(const LogLine& line, uint64_t now);
     void resumes(const LogLine& line, uint64_t now);

@@ -8,6 +8,17 @@
 namespace epaudit {
 namespace {
 
+// Where the pid and the time stamp of this call begin, behind the result of the one before it.
+size_t with_leader(std::string_view text, size_t call)
+{
+    const size_t result = text.find("= ");
+    for (size_t at = result == std::string_view::npos ? result : text.find(' ', result + 2); at < call;
+         at = text.find(' ', at + 1))
+        if (leader_length(text.substr(at + 1)) == call - at - 1)
+            return at + 1;
+    return call;
+}
+
 bool is_wait(uint8_t call) { return call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2; }
 
 }  // namespace
@@ -17,29 +28,38 @@ std::string_view StraceImport::without_next(std::string_view text, std::string_v
 {
     if (left.find('(') == std::string_view::npos)
         return text;
-    const size_t at = find_call(left);
-    if (at == std::string_view::npos || at == 0 || left.size() - at > text.size())
+    const size_t call = find_call(left);
+    if (call == std::string_view::npos || call == 0 || left.size() - call > text.size())
         return text;
+    const size_t at = with_leader(left, call);
     more_ = text.substr(text.size() - (left.size() - at));
     text.remove_suffix(more_.size());
     const size_t end = text.find_last_not_of(" ;,.|/&");
     return text.substr(0, end == std::string_view::npos ? text.size() : end + 1);
 }
 
+void StraceImport::give_pid(LogLine& line)
+{
+    if (line.pid)
+        interpreter_.sight().pids = true;
+    if (!sources_.all().empty())
+        line.pid = interpreter_.world().own(line.pid ? line.pid : sources_.all()[sources_.current()].pid);
+}
+
 void StraceImport::call(const LogLine& line, uint64_t now)
 {
     uint8_t what = call_by_name(line.name);
-    if (what == CALL_NONE) {
-        if (printed_duration(line.rest) < static_cast<int64_t>(LEDGER_STALL_NS))
-            return;
-        if (LogThread* known = interpreter_.world().known_thread(line.pid); known && !known->interrupted)
-            passed(*known, line.name, line.rest, line.rest, now);
-        return;
-    }
     Arguments whole(line.rest);
     PrintedResult result;
     bool ends = whole.result(result);
     const std::string_view text = without_next(line.rest, whole.left());
+    if (what == CALL_NONE) {
+        if (printed_duration(text) < static_cast<int64_t>(LEDGER_STALL_NS))
+            return;
+        if (LogThread* known = interpreter_.world().known_thread(line.pid); known && !known->interrupted)
+            passed(*known, line.name, text, text, now);
+        return;
+    }
     if (text.size() < line.rest.size()) {
         whole = Arguments(text);
         ends = whole.result(result);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines that whatever carried the log has broken are one line again: a mail's "=" at the end, a width, the spaces between
-// words, and what the program wrote into the middle of a call.
+// Lines are told apart, and those that whatever carried the log has broken are one line again: a mail's "=" at the end, a
+// width, the spaces between words, and what the program wrote into the middle of a call.
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "src/strace/import.h"
@@ -34,6 +35,32 @@ bool string_is_open(std::string_view text)
 }
 
 }  // namespace
+
+void StraceImport::line(std::string_view text)
+{
+    lines_++;
+    // Zeros of a file that was cut while it was written to, or of a list that has them for ends.
+    if (std::memchr(text.data(), '\0', text.size())) {
+        for (size_t end; (end = text.find('\0')) != std::string_view::npos;) {
+            if (end > 0)
+                part_of_line(text.substr(0, end));
+            text.remove_prefix(end + 1);
+        }
+        if (text.empty())
+            return;
+    }
+    part_of_line(text);
+}
+
+// Ends of lines that only a terminal takes for such.
+void StraceImport::part_of_line(std::string_view text)
+{
+    for (size_t end; (end = text.find('\r')) != std::string_view::npos && end + 1 < text.size();) {
+        whole_line(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+    whole_line(text);
+}
 
 // The call that is not over yet, because more of it has come.
 std::string StraceImport::take_open()

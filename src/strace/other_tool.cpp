@@ -150,7 +150,9 @@ std::string other_tool(const std::vector<std::string>& head, std::string& hint)
             votes["ltrace"]++;
         if (size_t at = line.find("epoll_wait("); at != std::string_view::npos) {
             size_t comma = line.find(", ", at);
+            // strace -e raw=all prints the descriptor so, too.
             if (comma != std::string_view::npos && line.substr(comma + 2, 2) == "0x" && !has(line, "= 0 ") &&
+                line.substr(at, 13) != "epoll_wait(0x" &&
                 (has(line, "0xffffffff") || (has(line, " = 0x") && !has(line, "u32"))))
                 votes["ltrace"]++;
         }

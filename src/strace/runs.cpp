@@ -2,6 +2,8 @@
 #include "src/strace/runs.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include "bpf/ledger_limits.h"
 
@@ -11,6 +13,7 @@ namespace {
 constexpr size_t kMostKeys = 64;  // of one epoll, reported and not answered
 constexpr size_t kMostBest = 4096;
 constexpr uint64_t kFewestToTell = 2;           // shorter ones are nothing
+constexpr uint64_t kFewestInARow = 10;          // a run of so many is none by accident
 constexpr int64_t kSlept = 20 * NSEC_PER_MSEC;  // a wait that took so long found nothing ready when it began
 
 }  // namespace
@@ -67,11 +70,15 @@ void Runs::keep(const LogRun& run)
     auto where = std::make_tuple(run.epoll, run.file, static_cast<uint8_t>(run.cause));
     auto at = best_.find(where);
     if (at == best_.end()) {
-        if (best_.size() < kMostBest)
-            best_.emplace(where, run);
-    } else if (run.returns > at->second.returns || (at->second.doubt && !run.doubt)) {
-        at->second = run;
+        if (best_.size() >= kMostBest)
+            return;
+        at = best_.emplace(where, run).first;
     }
+    LogRun& best = at->second;
+    const uint64_t in_all = best.in_all + (run.returns >= kFewestInARow && !run.doubt ? run.returns : 0);
+    if (run.returns > best.returns || (best.doubt && !run.doubt))
+        best = run;
+    best.in_all = static_cast<uint32_t>(std::min<uint64_t>(in_all, UINT32_MAX));
 }
 
 // `over`: it ended because something was done.
@@ -109,7 +116,8 @@ void Runs::vanish(const Process& process, Epoll& epoll, const Key& key, const Re
 {
     constexpr size_t kMost = 16;
     if (process.closes && !process.indexed() && how.whole && !key.answered && key.candidate > 0 &&
-        (key.between & BETWEEN_READ_EOF) && !(key.between & (BETWEEN_MOD | BETWEEN_MOD_SAME)) &&
+        ((key.between | key.newest) & BETWEEN_READ_EOF) &&
+        !((key.between | key.newest) & (BETWEEN_MOD | BETWEEN_MOD_SAME)) &&
         !(key.registered && (key.mask & (EV_ET | EV_ONESHOT))) && epoll.vanished.size() < kMost)
         epoll.vanished[key.data] = key.candidate;
 }
@@ -167,11 +175,13 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
     }
     key->equal &= event.events == key->common && alone;
     key->common &= event.events;
+    key->between |= std::exchange(key->newest, 0);
+    key->other_between |= std::exchange(key->other_newest, 0);
     key->count++;
     key->last = time;
     key->contacts += key->contact;
     key->others += key->other_now;
-    key->contact = key->other_now = key->answered_beside = false;
+    key->contact = key->other_now = key->answered_beside = key->struck = false;
     key->turns_alone &= alone;
 }
 
@@ -192,13 +202,14 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
     zero(process, epoll, how);
     end_absent(process, epoll, events, how);
     const bool alone = events.size() == 1;
+    uint64_t unprinted = events.empty() ? static_cast<uint64_t>(how.result) : 0;  // as an address, or as "[...]"
     for (const PrintedEvent& event : events)
         if (event.data_known)
             count(process, epoll, event, alone, how.time);
-    if (events.empty() && how.result > 0) {  // printed as an address, or as "[...]"
-        open_ += static_cast<uint64_t>(how.result);
-        unprinted_ += static_cast<uint64_t>(how.result);
-    }
+        else  // whose it is was made unreadable: "{u32=X, u64=X}"
+            unprinted++;
+    open_ += unprinted;
+    unprinted_ += unprinted;
     awaited_[place.tid] = {alone && events[0].data_known ? fd_in_data(events[0].data) : -1, true, place.epoll};
 }
 
@@ -206,7 +217,7 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
 void Runs::cut_off(const Epoll& epoll)
 {
     for (const Key& key : epoll.keys)
-        end(epoll, key, key.is_answered());
+        end(epoll, key, key.is_over());
 }
 
 void Runs::gone(uint32_t pid)
@@ -229,6 +240,14 @@ void Runs::epoll_closed(uint64_t id)
         }
 }
 
+int Runs::refused(int& error) const
+{
+    if (refused_.empty())
+        return -1;
+    error = refused_.begin()->second;
+    return refused_.begin()->first.second;
+}
+
 void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEvent& event, int64_t result)
 {
     user_ = -1;
@@ -236,8 +255,11 @@ void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEven
         touch(place.pid, fd, kLooked, BETWEEN_DEL_FAILED, 0);
         return;
     }
+    if (result == -ENOSPC || result == -ENOMEM)
+        refused_[{place.pid, fd}] = static_cast<int>(-result);
     if (result < 0)
         return;
+    refused_.erase({place.pid, fd});
     Epoll& epoll = at(processes_[place.pid], place);
     const LogInterests::Member* member = interests_.member(place.epoll, fd);
     const uint32_t old = member ? member->mask : 0;
@@ -248,6 +270,9 @@ void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEven
     } else if (del) {
         interests_.strike(place.epoll, fd);
     }
+    for (Key& key : epoll.keys)
+        if (key.candidate == fd)
+            key.struck = del;
     touch(place.pid, fd, kLooked, del || old != event.events ? BETWEEN_MOD : BETWEEN_MOD_SAME, 0);
 }
 

@@ -63,6 +63,10 @@ public:
     uint64_t open() const { return open_; }
     // Of these, those that are not printed at all (strace -s 0, an address).
     uint64_t unprinted() const { return unprinted_; }
+    // The first descriptor of several that found no room in an epoll and has been left alone since; -1: none. `error`: which.
+    int refused(int& error) const;
+    // How often a wait returned, with events or without.
+    uint64_t returns() const { return waits_; }
 
 private:
     struct Key {
@@ -74,23 +78,26 @@ private:
         uint32_t mask = 0;    // when registered
         uint32_t common = 0;  // bits in every return of the run
         uint64_t count = 0;
-        uint32_t between = 0;  // by calls on the candidate
+        uint32_t between = 0;  // by calls on the candidate, in all turns but the newest
+        uint32_t newest = 0;   // and in that one
         int error = 0;
         uint64_t contacts = 0;  // turns in which the candidate was used
         bool contact = false;   // in this turn
         int other = -1;         // the only other fd that was used, -2: several
         uint64_t others = 0;    // turns in which it was
         bool other_now = false;
-        uint32_t other_between = 0;
+        uint32_t other_between = 0, other_newest = 0;
         int other_error = 0;
         bool answered = false;
         bool answered_beside = false;  // perhaps: by a call on an fd that was told of beside it
+        bool struck = false;           // EPOLL_CTL_DEL, and not told of since
         uint64_t handoffs = 0;         // of the process, before this run
         bool equal = true;             // all returns told of exactly the same
         bool turns_alone = true;
         uint64_t from = 0, last = 0;
         bool settled() const;
         bool is_answered() const { return answered || (answered_beside && !contact); }
+        bool is_over() const { return is_answered() || struck; }
     };
     // As one process sees it: what it is told, and what it does about it.
     struct Epoll {
@@ -180,7 +187,9 @@ private:
     void wrote(uint32_t pid, int fd, int64_t value);
     void requested(uint32_t pid, int fd, std::string_view text, int64_t value);
     void note_row(uint32_t pid, uint8_t call, int fd);
+    void note_beginning(uint32_t pid, uint8_t call, int fd, bool moves);
     void read_at(uint32_t pid, std::string_view text, const PrintedResult& result);
+    bool connected_news(uint32_t pid, int fd);
     void used_otherwise(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value);
     bool moved_elsewhere(const LogRun& run) const;
     void note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value);
@@ -191,9 +200,11 @@ private:
     std::unordered_map<uint32_t, Process> processes_;
     LogInterests interests_;
     std::map<std::tuple<uint64_t, uint64_t, uint8_t>, LogRun> best_;
-    std::map<std::pair<uint32_t, int>, Herd> herds_;  // by process and listener
-    std::map<std::pair<uint32_t, int>, Row> rows_;    // by process and descriptor
-    uint64_t waits_ = 0;                              // that returned
+    std::map<std::pair<uint32_t, int>, Herd> herds_;   // by process and listener
+    std::map<std::pair<uint32_t, int>, Row> rows_;     // by process and descriptor
+    std::map<std::pair<uint32_t, int>, int> refused_;  // by ENOSPC or ENOMEM, and nothing was made up for it
+    std::map<std::pair<uint32_t, int>, bool> asked_;   // whether it is connected, since connect()
+    uint64_t waits_ = 0;                               // that returned
     // The event that a thread was last told of, alone.
     struct Awaited {
         int fd = -1;

@@ -144,6 +144,15 @@ void Runs::read_at(uint32_t pid, std::string_view text, const PrintedResult& res
         polled(*user, fd.number, true);
 }
 
+// What is known of a descriptor from before an epoll has it.
+void Runs::note_beginning(uint32_t pid, uint8_t call, int fd, bool moves)
+{
+    if (call == CALL_CONNECT)
+        asked_[{pid, fd}] = false;
+    if (moves || call == CALL_CLOSE)  // it is served without epoll, or turned away
+        refused_.erase({pid, fd});
+}
+
 void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view text, const PrintedResult& result,
                   bool message)
 {
@@ -160,7 +169,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         return;
     }
     const bool moves = result.value > 0 && (takes_input(call) || gives_output(call));
-    if (!result.known || (processes_.empty() && !moves))
+    if (!result.known || (processes_.empty() && !moves && refused_.empty() && call != CALL_CONNECT))
         return;
     if (call == CALL_EPOLL_CTL || call == CALL_EPOLL_WAIT || call == CALL_EPOLL_PWAIT2)
         return;  // controlled(), returned()
@@ -173,6 +182,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         return;
     if (moves)
         note_row(pid, call, fd.number);
+    note_beginning(pid, call, fd.number, moves);
     if (processes_.empty())
         return;
     user_ = tid;
@@ -190,6 +200,13 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         used_otherwise(pid, call, fd.number, text, value);
 }
 
+// A connect() that has succeeded is news once. Where it is not in the log, another one may stand behind each question.
+bool Runs::connected_news(uint32_t pid, int fd)
+{
+    auto at = asked_.find({pid, fd});
+    return at == asked_.end() || !std::exchange(at->second, true);
+}
+
 // By a call that neither reads nor writes, or does both.
 void Runs::used_otherwise(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value)
 {
@@ -205,8 +222,8 @@ void Runs::used_otherwise(uint32_t pid, uint8_t call, int fd, std::string_view t
     case CALL_GETSOCKOPT:
         if (value == 0 && has_flag(text, "SO_ERROR") && text.find("[0]") == std::string_view::npos)
             touch(pid, fd, kChanged, 0, 0);
-        else  // a connect() that has succeeded
-            touch(pid, fd, has_flag(text, "SO_ERROR") ? kConnected : kLooked, 0, 0);
+        else
+            touch(pid, fd, has_flag(text, "SO_ERROR") && connected_news(pid, fd) ? kConnected : kLooked, 0, 0);
         return;
     case CALL_IOCTL: requested(pid, fd, text, value); return;
     case CALL_FCNTL: return;

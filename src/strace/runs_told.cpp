@@ -70,7 +70,8 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
     run.returns = key.count;
     run.ns = key.last - key.from;
     run.fd = key.candidate;
-    run.between = key.between;
+    // What ended it was not done in the turns before.
+    run.between = key.between | (key.is_over() ? 0 : key.newest);
     run.error = key.error;
     bool in_use = key.contacts > 0;
     const bool only = !key.registered && !key.closed && !in_use && key.other >= 0 && key.turns_alone &&
@@ -83,7 +84,7 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
     } else if (only) {
         run.ground = Ground::kOnlyOne;
         run.fd = key.other;
-        run.between = key.other_between;
+        run.between = key.other_between | (key.is_over() ? 0 : key.other_newest);
         run.error = key.other_error;
         in_use = true;
     } else if (key.candidate > 0) {
@@ -97,7 +98,7 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
     run.file = run.fd >= 0 ? static_cast<uint64_t>(run.fd) : run.data | 1ULL << 63;
     run.cause = cause_of(run);
 
-    const bool rearmed = key.between & (BETWEEN_MOD | BETWEEN_MOD_SAME);
+    const bool rearmed = (key.between | key.newest) & (BETWEEN_MOD | BETWEEN_MOD_SAME);
     const bool edge = key.registered && (key.mask & EV_ET);
     if (edge && run.cause != Cause::kGhost && run.cause != Cause::kAccept && !rearmed)
         run.cause = Cause::kNone;  // what repeats is news

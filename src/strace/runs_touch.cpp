@@ -201,7 +201,7 @@ void Runs::touch_inner(Epoll& epoll, int fd, uint32_t kind) const
 void Runs::meant(Key& key, const Touch& t)
 {
     key.contact = true;
-    key.between |= t.between;
+    key.newest |= t.between;
     if (t.error)
         key.error = t.error;
     key.answered |= answers(t.kind, key.common);
@@ -214,7 +214,7 @@ void Runs::not_meant(Key& key, const Touch& t, bool beside)
         (beside ? key.answered_beside : key.answered) |= may_answer(t.kind, key.common);
     key.other = key.other == -1 || key.other == t.fd ? t.fd : -2;
     key.other_now = true;
-    key.other_between |= t.between;
+    key.other_newest |= t.between;
     if (t.error)
         key.other_error = t.error;
 }
@@ -293,6 +293,8 @@ void Runs::forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by
     if (!user)
         return;
     user->closes |= closed_by.has_value();
+    asked_.erase({pid, fd});
+    refused_.erase({pid, fd});
     if (user->epolls.size() <= interests_.holders(fd).size()) {
         for (const Epoll& epoll : user->epolls)
             interests_.close_number(epoll.place.epoll, fd, pid, closed_by);

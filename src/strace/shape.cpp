@@ -167,8 +167,14 @@ size_t find_call(std::string_view text)
         while (begin > 0 && name_char(text[begin - 1]))
             begin--;
         const char before = begin ? text[begin - 1] : ' ';
-        if (begin < at && !(before >= 'A' && before <= 'Z') && before != '.' && before != '"' &&
-            known(text.substr(begin, at - begin)))
+        if (begin == at || (before >= 'A' && before <= 'Z') || before == '.' || before == '"')
+            continue;
+        if (known(text.substr(begin, at - begin)))
+            return begin;
+        const size_t number = begin;  // of a line, whose column a page or an editor has lost: "12epoll_wait("
+        while (begin < at && digit(text[begin]))
+            begin++;
+        if (begin > number && begin < at && known(text.substr(begin, at - begin)))
             return begin;
     }
     const size_t marker = find_marker(text, looked, text.size());
@@ -209,7 +215,8 @@ std::string_view LogShape::without_prefix(std::string_view text, Around& around)
     if (leads && (numbered_ || counted_ || (text[end] == '\t' && !pid)))
         from = end + 1;
     for (size_t at = from; at < call; at++) {
-        const bool boundary = at == from || std::strchr(" \t:`+>", prefix[at - 1]);
+        const bool boundary = at == from || std::strchr(" \t:`+>", prefix[at - 1]) ||
+                              (prefix[at] == '[' && digit(prefix[at - 1]));
         if (boundary && leader_length(text.substr(at)) == call - at)
             return text.substr(at);
     }

@@ -42,8 +42,12 @@ std::string_view tail_of(std::string_view text)
     constexpr size_t kLongest = 8;
     text = without_spaces_behind(text);
     const size_t end = text.find_last_of("0123456789)>?");
-    return end == std::string_view::npos || text.size() - end - 1 > kLongest ? std::string_view()
-                                                                             : text.substr(end + 1);
+    if (end == std::string_view::npos || text.size() - end - 1 > kLongest)
+        return {};
+    const std::string_view tail = text.substr(end + 1);
+    // A mail broke the line behind an argument, or behind the name of an error: "read(7, \"\",", "= -1 EBADF".
+    const bool broken = (tail.size() > 1 && tail.front() == ',') || (tail.starts_with(" E") && tail.size() > 2);
+    return broken ? std::string_view() : tail;
 }
 
 }  // namespace

@@ -1,8 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/strace/terminal_marks.h"
 
+#include <algorithm>
+
 namespace epaudit {
 namespace {
+
+constexpr char kEscape = '\x1b';
+
+// "[36m", "[0;1m": a colour whose escape something has eaten. 0: none.
+size_t bare_colour(std::string_view text)
+{
+    const size_t end = text.find_first_not_of("0123456789;", 1);
+    return text.starts_with("[") && end > 1 && end < std::min<size_t>(text.size(), 16) && text[end] == 'm' ? end + 1
+                                                                                                           : 0;
+}
 
 // "^[[36m", "\\x1b[36m": a colour, as cat -v and journals of system logs spell it. 0: none.
 size_t spelt_colour(std::string_view text)
@@ -15,7 +27,26 @@ size_t spelt_colour(std::string_view text)
             ((text[end] >= 'a' && text[end] <= 'z') || (text[end] >= 'A' && text[end] <= 'Z')))
             return end + 1;
     }
-    return 0;
+    return bare_colour(text);
+}
+
+// How long a terminal's command is that begins here with an escape: a colour, the title of a window, a link.
+size_t command_length(std::string_view text)
+{
+    if (text.size() < 2)
+        return text.size();
+    size_t end = 2;
+    if (text[1] == '[') {
+        while (end < text.size() && !(text[end] >= '@' && text[end] <= '~'))
+            end++;
+    } else if (text[1] == ']') {
+        while (end < text.size() && text[end] != '\a' && text[end] != kEscape)
+            end++;
+        end += end < text.size() && text[end] == kEscape;  // ESC and a backslash end it as well
+    } else {
+        return 2;
+    }
+    return std::min(end + 1, text.size());
 }
 
 }  // namespace
@@ -23,24 +54,20 @@ size_t spelt_colour(std::string_view text)
 std::string without_colours(std::string_view text)
 {
     std::string plain;
-    for (size_t at = 0; at < text.size(); at++) {
-        if (text[at] != '\x1b') {
-            plain += text[at];
-            continue;
-        }
-        if (at + 1 < text.size() && text[at + 1] == '[')
-            for (at += 2; at < text.size() && !(text[at] >= '@' && text[at] <= '~');)
-                at++;
+    for (size_t at = 0; at < text.size();) {
+        if (text[at] == kEscape)
+            at += command_length(text.substr(at));
         else
-            at++;
+            plain += text[at++];
     }
     return plain;
 }
 
 bool spells_controls(std::string_view text)
 {
-    for (size_t at = 0; (at = text.find_first_of("^\\#", at)) != std::string_view::npos; at++)
-        if (spelt_colour(text.substr(at)) || text.substr(at).starts_with("#011"))
+    for (size_t at = 0; (at = text.find_first_of("^\\#[", at)) != std::string_view::npos; at++)
+        if ((at == 0 || text[at - 1] != kEscape) &&
+            (spelt_colour(text.substr(at)) || text.substr(at).starts_with("#011")))
             return true;
     return false;
 }
@@ -50,7 +77,8 @@ std::string without_controls(std::string_view text)
     constexpr std::string_view kTab = "#011";
     std::string plain;
     for (size_t at = 0; at < text.size();) {
-        const bool may_be = text[at] == '^' || text[at] == '\\' || text[at] == '#';
+        const bool may_be = (text[at] == '^' || text[at] == '\\' || text[at] == '#' || text[at] == '[') &&
+                            (at == 0 || text[at - 1] != kEscape);
         if (const size_t length = may_be ? spelt_colour(text.substr(at)) : 0) {
             at += length;
         } else if (may_be && text.substr(at).starts_with(kTab)) {

@@ -158,6 +158,52 @@ TEST_F(StraceCommand, AFewEventsThatNobodyAnsweredAreNoProof)
     EXPECT_EQ(judge(times(3, told + "read(7, \"x\", 64) = 1\n") + told).code, 0);
 }
 
+// One turn, or a program asleep, is no look at it. A life may be as short.
+TEST_F(StraceCommand, OneReturnIsTooLittle)
+{
+    const std::string told = "epoll_wait(4, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\n";
+    const std::string born = "execve(\"./a\", [\"a\"], 0x7ffe /* 9 vars */) = 0\nepoll_create1(0) = 4\n";
+    for (const std::string& log : {told, told + "read(7, \"\", 64) = 0\n", told + "read(7, \"x\", 64) = 1\n",
+                                   told + told, std::string("strace: Process 4242 attached\nepoll_wait(4, \n")}) {
+        const Outcome outcome = judge(log);
+        EXPECT_EQ(outcome.code, 4) << log << outcome.text;
+    }
+    EXPECT_EQ(judge(born + told + "read(7, \"x\", 64) = 1\nexit_group(0) = ?\n+++ exited with 0 +++\n").code, 0);
+    EXPECT_EQ(judge(times(50, "epoll_wait(4, [], 64, 100) = 0\n")).code, 0);
+}
+
+// Whoever made a log public has made its numbers unreadable.
+TEST_F(StraceCommand, EventsWhoseDataIsHiddenAreNotClean)
+{
+    const Outcome outcome = judge(
+        times(100, "epoll_wait(9, [{EPOLLIN, {u32=X, u64=X}}], 512, -1) = 1\nread(31, \"\", 4096) = 0\n"));
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+}
+
+// Spins that a client ends each time are none the less.
+TEST_F(StraceCommand, AShortSpinThatIsOverIsNotClean)
+{
+    const std::string out = "epoll_wait(9, [{EPOLLIN|EPOLLOUT, {u32=31, u64=31}}], 512, -1) = 1\n";
+    const std::string spin = times(40, "epoll_wait(9, [{EPOLLOUT, {u32=31, u64=31}}], 512, -1) = 1\n");
+    const Outcome outcome = judge(times(5, kWork + spin));
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+    EXPECT_TRUE(outcome.says("(EPOLLOUT) and nothing was done about it")) << outcome.text;
+    EXPECT_EQ(judge(times(50, kWork + out + "sendto(31, \"200\", 3, MSG_NOSIGNAL, NULL, 0) = 3\n")).code, 0);
+}
+
+// How long a connection has been deaf is what time stamps tell. That it is, the log shows.
+TEST_F(StraceCommand, ARefusalThatNothingMadeUpForIsNotClean)
+{
+    const std::string refused =
+        "accept4(3, NULL, NULL, SOCK_NONBLOCK) = 8\n"
+        "epoll_ctl(9, EPOLL_CTL_ADD, 8, {EPOLLIN, {u32=8, u64=8}}) = -1 ENOSPC (No space left on device)\n";
+    const Outcome outcome = judge(refused + times(50, kWork));
+    EXPECT_EQ(outcome.code, 4) << outcome.text;
+    EXPECT_TRUE(outcome.says("epoll_ctl() of fd 8 failed with ENOSPC")) << outcome.text;
+    EXPECT_EQ(judge(refused + "close(8) = 0\n" + times(50, kWork)).code, 0);
+    EXPECT_EQ(judge(refused + "read(8, \"x\", 9) = 1\n" + times(50, kWork)).code, 0);
+}
+
 // strace -Z: reads and returns that succeeded are left out, and with them all that there is to be judged.
 TEST_F(StraceCommand, ALogOfFailedCallsAloneIsInconclusive)
 {

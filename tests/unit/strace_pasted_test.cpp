@@ -645,7 +645,8 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
     for (const char* line :
          {"[pid 1234] epoll_wait(4, 0x7ffd, 64, -1) = 1\n", "1234 epoll_wait(4, 0x7ffd, 64, 0) = 0\n",
           "May 01 10:00:00 web1 strace[991]: epoll_wait(4, 0x7ffd, 64, 0) = 0\n",
-          "epoll_wait(4<anon_inode:[eventpoll]>, 0x7ffd, 64, -1) = -1 EINTR (Interrupted system call)\n"})
+          "epoll_wait(4<anon_inode:[eventpoll]>, 0x7ffd, 64, -1) = -1 EINTR (Interrupted system call)\n",
+          "epoll_wait(0x5, 0x7ffe10a0, 0x40, 0xffffffff) = 0x1\n"})
         EXPECT_EQ(judge(times(20, line)).other_tool, "") << line;
     // The program writes it: a log of strace that says so.
     const std::string write =
