@@ -83,7 +83,7 @@ def kept_in_a_storm():
 
 def usual_in_production():
     """Who says nothing of a budget: a storm is seen in full for five seconds, and then costs hardly anything. A test has none."""
-    seconds = 30
+    seconds = 15
     with tempfile.TemporaryDirectory() as directory, servers.redis(directory) as server:
         load = storm(server.port, seconds)
         try:
@@ -94,10 +94,10 @@ def usual_in_production():
         test = epaudit("attach", "--profile", "test", "--duration", 1, "-p", server.pid)
         none = epaudit("attach", "--budget", "none", "--duration", 1, "-p", server.pid)
     budget = usual.report["observation"]["budget"]
-    check(budget["share"] == 0.01 and 5 / seconds <= budget["attached_share"] < 8 / seconds, usual.describe())
+    check(budget["share"] == 0.01 and 5 / seconds <= budget["attached_share"] < 9 / seconds, usual.describe())
     check(budget["longest_gap_s"] < 10 and usual.code == 0, usual.describe())
-    said = re.search(r"no epoll misuse found in ([0-9.]+) s of 30.. s", usual.out)
-    check(said and 5 <= float(said[1]) < 8, usual.out)
+    said = re.search(r"no epoll misuse found in ([0-9.]+) s of 15.. s", usual.out)
+    check(said and 5 <= float(said[1]) < 9, usual.out)
     check("--budget none" in usual.out, usual.out)
     check(short.report["observation"]["budget"]["attached_share"] == 1, short.describe())
     for outcome in (test, none):

@@ -33,7 +33,8 @@ def rows(tool_pid):
     """Table -> how many rows it holds, of the tables that this epaudit owns."""
     ids = set()
     for entry in pathlib.Path(f"/proc/{tool_pid}/fdinfo").iterdir():
-        ids |= {int(n) for n in re.findall(r"^map_id:\s*(\d+)", entry.read_text(), re.M)}
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            ids |= {int(n) for n in re.findall(r"^map_id:\s*(\d+)", entry.read_text(), re.M)}
     show = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True)
     owned = {m["name"]: m["id"] for m in json.loads(show.stdout) if m["id"] in ids and m.get("name") in TABLES}
     check(len(owned) == len(TABLES), f"found only the tables {sorted(owned)}")
