@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, SPINNERS, Started, check, epaudit, nothing_found, serving, wait_for
+from harness import BUILD, SPINNERS, Started, check, epaudit, fdinfo_of, nothing_found, serving, wait_for
 
 TROUBLE = str(BUILD / "tests/trouble")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
@@ -31,10 +31,7 @@ def quiet(*words, arguments=(), postings=0):
 
 def rows(tool_pid):
     """Table -> how many rows it holds, of the tables that this epaudit owns."""
-    ids = set()
-    for entry in pathlib.Path(f"/proc/{tool_pid}/fdinfo").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            ids |= {int(n) for n in re.findall(r"^map_id:\s*(\d+)", entry.read_text(), re.M)}
+    ids = {int(n) for text in fdinfo_of(tool_pid) for n in re.findall(r"^map_id:\s*(\d+)", text, re.M)}
     show = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True)
     owned = {m["name"]: m["id"] for m in json.loads(show.stdout) if m["id"] in ids and m.get("name") in TABLES}
     check(len(owned) == len(TABLES), f"found only the tables {sorted(owned)}")
