@@ -245,7 +245,7 @@ test_packages() {
     fi
 }
 
-# Some 800 packages take four minutes, in which dpkg has use for one CPU. What only the tests need is installed while we build.
+# Some 540 packages take five minutes, in which dpkg has use for one CPU. What only the tests need is installed while we build.
 start_setup() {
     mkdir -p build
     if [[ $EUID -ne 0 ]]; then # sudo may ask for a password

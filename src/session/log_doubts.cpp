@@ -84,12 +84,12 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
         const RuleInfo* rule = spin && (!run.ended || over_and_notable(run)) ? rule_of(auditor, rules, run) : nullptr;
         if (!rule || run.returns < (met(run) ? kNotableMet : kNotable) || run.returns <= longest.returns)
             continue;
-        const double least = log_run_needs(run, *auditor.settings(rule->id));
-        if (!run.doubt && is_finding(run, *auditor.settings(rule->id)))
+        const Settings& settings = *auditor.settings(rule->id);
+        if (!run.doubt && is_finding(run, settings))
             continue;
         longest = run;
         name = rule->name;
-        needed = least;
+        needed = log_run_needs(run, settings);
     }
     if (name.empty())
         return {};
@@ -110,10 +110,9 @@ constexpr uint64_t kFewestFailedWaits = 5;
 // So many lines that could not be read, and a tenth of all: a line or two may be prose.
 constexpr uint64_t kUnreadWaits = 5;
 
-// Fewer events say little about what is not in a log.
+// Fewer events say little about what is not in a log, unless there is nothing else: four lines that somebody pasted are no
+// proof that all is well.
 constexpr uint64_t kFewestUnjudged = 10;
-// Unless there is nothing else: four lines that somebody pasted are no proof that all is well.
-constexpr uint64_t kFewestAlone = 1;
 
 // An excerpt of so few returns shows nothing, however well they were answered. A program's whole life may be as short.
 constexpr uint64_t kFewestReturns = 2;
@@ -147,7 +146,7 @@ std::string mostly_unjudged(const StraceImport& log)
     // Where the log holds what a program does to descriptors, that nothing was done is known.
     const uint64_t unjudged = tracker.open() + (log.holds_io() ? 0 : tracker.silent());
     const uint64_t all = tracker.open() + tracker.silent() + tracker.answered();
-    const bool all_of_them = unjudged >= kFewestAlone && unjudged == all;
+    const bool all_of_them = unjudged > 0 && unjudged == all;
     if (!all_of_them && (unjudged < kFewestUnjudged || unjudged * 2 <= all))
         return {};
     if (tracker.unprinted() * 2 > unjudged)

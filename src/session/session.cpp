@@ -37,7 +37,7 @@ std::optional<double> budget_of(const AuditOptions& options, Profile profile)
     return kUsualBudget;
 }
 
-// Whoever looks for so short a time wants all of it to be looked at.
+// Whoever looks for so short a time wants all of it to be looked at, the moment in which it ends included.
 uint64_t opening_ns(const AuditOptions& options)
 {
     constexpr double kShortSeconds = 10;

@@ -19,7 +19,7 @@ namespace epaudit {
 class Windows {
 public:
     // `own_cpu_s`: of epaudit itself, here and below.
-    Windows(double share, double own_cpu_s, uint64_t now, uint64_t opening_ns = Budget::kOpeningNs)
+    Windows(double share, double own_cpu_s, uint64_t now, uint64_t opening_ns)
         : budget_(share, now, opening_ns), own_cpu_then_(own_cpu_s), told_at_(now)
     {
     }

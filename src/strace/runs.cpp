@@ -222,6 +222,7 @@ void Runs::cut_off(const Epoll& epoll)
 
 void Runs::gone(uint32_t pid)
 {
+    asked_.erase(asked_.lower_bound({pid, 0}), asked_.lower_bound({pid + 1, 0}));
     const Process* ended = process(pid);
     if (!ended)
         return;

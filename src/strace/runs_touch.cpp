@@ -289,12 +289,12 @@ void Runs::polled(Process& process, int epfd, bool took)
 // apart); nothing: something new was opened under it.
 void Runs::forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by)
 {
+    asked_.erase({pid, fd});
+    refused_.erase({pid, fd});
     Process* user = process(pid);
     if (!user)
         return;
     user->closes |= closed_by.has_value();
-    asked_.erase({pid, fd});
-    refused_.erase({pid, fd});
     if (user->epolls.size() <= interests_.holders(fd).size()) {
         for (const Epoll& epoll : user->epolls)
             interests_.close_number(epoll.place.epoll, fd, pid, closed_by);

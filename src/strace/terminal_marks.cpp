@@ -30,6 +30,13 @@ size_t spelt_colour(std::string_view text)
     return bare_colour(text);
 }
 
+// Does something begin here that may be spelt, and is no command that an escape begins?
+bool may_be_spelt(std::string_view text, size_t at)
+{
+    constexpr std::string_view kBeginnings = "^\\#[";
+    return kBeginnings.find(text[at]) != std::string_view::npos && (at == 0 || text[at - 1] != kEscape);
+}
+
 // How long a terminal's command is that begins here with an escape: a colour, the title of a window, a link.
 size_t command_length(std::string_view text)
 {
@@ -65,9 +72,8 @@ std::string without_colours(std::string_view text)
 
 bool spells_controls(std::string_view text)
 {
-    for (size_t at = 0; (at = text.find_first_of("^\\#[", at)) != std::string_view::npos; at++)
-        if ((at == 0 || text[at - 1] != kEscape) &&
-            (spelt_colour(text.substr(at)) || text.substr(at).starts_with("#011")))
+    for (size_t at = 0; at < text.size(); at++)
+        if (may_be_spelt(text, at) && (spelt_colour(text.substr(at)) || text.substr(at).starts_with("#011")))
             return true;
     return false;
 }
@@ -77,8 +83,7 @@ std::string without_controls(std::string_view text)
     constexpr std::string_view kTab = "#011";
     std::string plain;
     for (size_t at = 0; at < text.size();) {
-        const bool may_be = (text[at] == '^' || text[at] == '\\' || text[at] == '#' || text[at] == '[') &&
-                            (at == 0 || text[at - 1] != kEscape);
+        const bool may_be = may_be_spelt(text, at);
         if (const size_t length = may_be ? spelt_colour(text.substr(at)) : 0) {
             at += length;
         } else if (may_be && text.substr(at).starts_with(kTab)) {
