@@ -58,8 +58,7 @@ bool is_spin(const Snapshot& books, const Spin& spin, const Settings& settings)
     // Without time stamps the run itself must do: nothing legitimate was ever seen above 3 returns.
     if (!books.times_known)
         return spin.returns >= settings[kSpinReturns];
-    return spin.returns >= settings[kSpinReturns] && spin.seconds >= settings[kSeconds] &&
-           spin.per_s >= settings[kPerS];
+    return spin.returns >= settings[kSpinReturns] && spin.seconds >= settings[kSpinS] && spin.per_s >= settings[kPerS];
 }
 
 // Input that comes ends a run on EPOLLOUT, and so does the error of a peer that goes away: reported once, it is not
@@ -187,7 +186,7 @@ std::optional<Spin> find_brief_spin(const Snapshot& books, const Entry& entry, c
         return std::nullopt;
     Spin spin = all_runs(books, entry);
     const double watched = seconds_of(books.time - books.began);
-    if (watched > kBriefWatch * settings[kSeconds] || spin.returns < kManyRuns * settings[kSpinReturns] ||
+    if (watched > kBriefWatch * settings[kSpinS] || spin.returns < kManyRuns * settings[kSpinReturns] ||
         spin.returns < settings[kPerS] * watched)
         return std::nullopt;
     return shaped(books, entry, spin);

@@ -62,11 +62,11 @@ inline constexpr Threshold kPerS{"per_s",
                                  {100, 100, Unit::kPerSecond},
                                  "wake-ups without work per second that the run must reach",
                                  {"loops that mostly sleep are accused", "slow spins are missed"}};
-inline constexpr Threshold kSeconds{"seconds",
-                                    {1, 1, Unit::kSeconds},
-                                    "seconds the run must last",
-                                    {"a burst that ends by itself counts", "short spins are missed"},
-                                    kPatience};
+inline constexpr Threshold kSpinS{"seconds",
+                                  {1, 1, Unit::kSeconds},
+                                  "seconds the run must last",
+                                  {"a burst that ends by itself counts", "short spins are missed"},
+                                  kPatience};
 
 std::vector<Threshold> spin_thresholds();
 

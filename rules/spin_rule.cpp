@@ -29,12 +29,12 @@ InconclusiveReason too_brief(const Entry& entry, const Spin& spin, const Setting
     return {Inconclusive::kTooShort,
             fmt::format("fd {} ({}) was reported {} times without work, for less time than a verdict takes",
                         entry.key.fd, kind_name(entry.file.kind), spin.returns),
-            fmt::format("watch for {:g} s", settings[kSeconds] + kSparedS)};
+            fmt::format("watch for {:g} s", settings[kSpinS] + kSparedS)};
 }
 
 }  // namespace
 
-std::vector<Threshold> spin_thresholds() { return {kSpinReturns, kPerS, kSeconds, kConfirmPerS, kConfirmCpu}; }
+std::vector<Threshold> spin_thresholds() { return {kSpinReturns, kPerS, kSpinS, kConfirmPerS, kConfirmCpu}; }
 
 namespace {
 

@@ -116,7 +116,7 @@ Skipped read_skipped(const epaudit_bpf& skeleton)
 
 // While somebody is on the way from a program to its twin, or between our two readings, numbers do not fit.
 constexpr int kTries = 50;
-constexpr useconds_t kPause = 10'000;
+constexpr useconds_t kPauseUs = 10'000;
 
 TwinCounts counts_of(const Skipped& skipped, const std::array<uint64_t, STAT_SLOTS>& stats)
 {
@@ -180,7 +180,7 @@ void count_skipped_runs(const LiveCapture::Impl& impl, std::array<uint64_t, STAT
     uint64_t missed = UINT64_MAX;
     for (int tries = 0; tries < kTries && missed; tries++) {
         if (tries) {
-            usleep(kPause);
+            usleep(kPauseUs);
             read_stats(impl.skeleton->maps.stats, stats);
         }
         Skipped skipped = read_skipped(*impl.skeleton);

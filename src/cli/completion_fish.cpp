@@ -22,7 +22,7 @@ std::string quoted(const std::string& text)
     return out + "'";
 }
 
-std::string offer(const OptionRow& row)
+std::string fish_offer(const OptionRow& row)
 {
     if (!row.choices.empty())
         return " -x -a " + quoted(fmt::format("{}", fmt::join(row.choices, " ")));
@@ -44,7 +44,7 @@ std::string positional(const OptionRow& row, const std::string& only)
         return fmt::format("complete -c epaudit {} -x -a '(__epaudit_command)'\n", only);
     if (row.kind == ValueKind::kFile)
         return fmt::format("complete -c epaudit {} -F\n", only);
-    return fmt::format("complete -c epaudit {}{}\n", only, offer(row));
+    return fmt::format("complete -c epaudit {}{}\n", only, fish_offer(row));
 }
 
 std::string lines_of(const CommandRow& command, const std::string& only)
@@ -58,7 +58,7 @@ std::string lines_of(const CommandRow& command, const std::string& only)
         text += "complete -c epaudit " + only;
         for (const std::string& name : row.names)
             text += name.size() == 2 ? " -s " + name.substr(1) : " -l " + name.substr(2);
-        text += offer(row) + " -d " + quoted(brief(row.description)) + "\n";
+        text += fish_offer(row) + " -d " + quoted(brief(row.description)) + "\n";
     }
     return text;
 }

@@ -20,7 +20,7 @@ std::string escaped(const std::string& text)
     return out;
 }
 
-std::string offer(const OptionRow& row)
+std::string zsh_offer(const OptionRow& row)
 {
     if (!row.choices.empty())
         return fmt::format("({})", fmt::join(row.choices, " "));
@@ -41,11 +41,11 @@ std::string specification(const OptionRow& row)
     if (row.positional && row.kind == ValueKind::kCommand)
         return "'(-)1:command:_command_names -e' '*::argument:_normal'";
     if (row.positional)
-        return shell_quoted(fmt::format("1:{}:{}", escaped(row.value), offer(row)));
+        return shell_quoted(fmt::format("1:{}:{}", escaped(row.value), zsh_offer(row)));
     const bool value = row.kind != ValueKind::kNone;
     std::string tail = fmt::format("[{}]", escaped(brief(row.description)));
     if (value)
-        tail += fmt::format("{}{}:{}", row.value_optional ? "::" : ":", escaped(row.value), offer(row));
+        tail += fmt::format("{}{}:{}", row.value_optional ? "::" : ":", escaped(row.value), zsh_offer(row));
     std::string spec;
     for (const std::string& name : row.names) {
         const bool assigned = value && name.size() > 2;

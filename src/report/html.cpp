@@ -18,9 +18,9 @@
 namespace epaudit {
 namespace {
 
-class Page {
+class HtmlPage {
 public:
-    Page(const Report& report, std::ostream& out)
+    HtmlPage(const Report& report, std::ostream& out)
         : report_(report),
           verdict_(verdict_of(report)),
           seen_(report.observation),
@@ -229,6 +229,6 @@ private:
 
 }  // namespace
 
-void write_html(const Report& report, std::ostream& out) { Page(report, out).write(); }
+void write_html(const Report& report, std::ostream& out) { HtmlPage(report, out).write(); }
 
 }  // namespace epaudit

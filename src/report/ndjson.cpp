@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "src/report/formats.h"
+#include "src/report/json_parts.h"
 
 namespace epaudit {
 namespace {

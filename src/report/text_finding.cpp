@@ -17,7 +17,7 @@ namespace epaudit {
 
 namespace {
 
-constexpr size_t kMargin = 2;
+constexpr size_t kIndent = 2;
 constexpr size_t kLabelMax = 24;
 constexpr size_t kFunctionMax = 40;
 
@@ -61,7 +61,7 @@ public:
         headline();
         paragraph(finding_.summary);
         numbers();
-        lines(timeline_lines(finding_.timeline, width_ - kMargin));
+        lines(timeline_lines(finding_.timeline, width_ - kIndent));
         for (const Stack& stack : finding_.stacks)
             frames(stack);
         source();
@@ -75,7 +75,7 @@ private:
         std::vector<std::string> parts = where_parts(finding_);
         parts.insert(parts.begin(), {level, finding_.rule + " " + finding_.name});
 
-        std::vector<std::string> head = fill(parts, width_, kMargin);
+        std::vector<std::string> head = fill(parts, width_, kIndent);
         if (colour_)
             head[0] = colour_of(finding_.level) + level + ansi::kReset + head[0].substr(level.size());
         for (const std::string& line : head)
@@ -87,13 +87,13 @@ private:
         if (!body.empty())
             out_ << '\n';
         for (const std::string& line : body)
-            fmt::print(out_, "{}{}\n", line.empty() ? "" : std::string(kMargin, ' '), line);
+            fmt::print(out_, "{}{}\n", line.empty() ? "" : std::string(kIndent, ' '), line);
     }
 
     void paragraph(const std::string& text)
     {
         if (!text.empty())
-            lines(wrap(text, width_ - kMargin));
+            lines(wrap(text, width_ - kIndent));
     }
 
     void numbers()
@@ -112,11 +112,11 @@ private:
     {
         std::string head = padded(name, label) + "  ";
         if (columns(name) > label) {
-            for (const std::string& line : wrap(name, width_ - kMargin))
+            for (const std::string& line : wrap(name, width_ - kIndent))
                 body.push_back(line);
             head = std::string(label + 2, ' ');
         }
-        for (const std::string& line : wrap(value, width_ - kMargin - label - 2)) {
+        for (const std::string& line : wrap(value, width_ - kIndent - label - 2)) {
             body.push_back(head + line);
             head = std::string(label + 2, ' ');
         }
@@ -133,14 +133,14 @@ private:
         std::vector<std::string> body{clean(stack.what)};
         for (const auto& [function, where] : rows) {
             const std::string line = where.empty() ? function : padded(function, longest) + "  " + where;
-            if (columns(line) <= width_ - 2 * kMargin)
+            if (columns(line) <= width_ - 2 * kIndent)
                 body.push_back("  " + line);
             else
-                for (const std::string& part : fill({function, where}, width_ - 2 * kMargin, kMargin))
+                for (const std::string& part : fill({function, where}, width_ - 2 * kIndent, kIndent))
                     body.push_back("  " + part);
         }
         for (const std::string& line :
-             stack.hint.empty() ? std::vector<std::string>() : wrap(clean(stack.hint), width_ - 2 * kMargin))
+             stack.hint.empty() ? std::vector<std::string>() : wrap(clean(stack.hint), width_ - 2 * kIndent))
             body.push_back("  " + line);
         lines(body);
     }
@@ -158,7 +158,7 @@ private:
         int number = excerpt.first;
         for (const std::string& line : excerpt.lines) {
             const std::string head = fmt::format("{} {:>{}} | ", number == excerpt.line ? ">" : " ", number, digits);
-            body.push_back(head + cut(clean(untabbed(line)), width_ - kMargin - head.size()));
+            body.push_back(head + cut(clean(untabbed(line)), width_ - kIndent - head.size()));
             number++;
         }
         lines(body);
@@ -174,7 +174,7 @@ private:
         const auto [helper, helper_where] = frame_text(*place.helper, directory_);
         lines(wrap(fmt::format("the call comes from {} ({}); {} ({}) only passes it on", function, where, helper,
                                helper_where),
-                   width_ - kMargin));
+                   width_ - kIndent));
     }
 
     void fix()

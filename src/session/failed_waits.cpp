@@ -11,7 +11,7 @@
 namespace epaudit {
 namespace {
 
-constexpr uint64_t kPerSecond = 100;
+constexpr uint64_t kFailuresPerSecond = 100;
 constexpr uint64_t kLongEnough = NSEC_PER_SEC;
 // Counters and rows are not read at one moment: of a busy server some returns are counted here and not there.
 constexpr uint64_t kOneOf = 10;
@@ -28,7 +28,7 @@ uint64_t failed_of(const epoll_row& e)
 void FailedWaits::Growth::note(uint64_t time, uint64_t now, uint64_t now_all)
 {
     const uint64_t passed = time - at, more = now - count;
-    if (at && now >= count && more * NSEC_PER_SEC >= kPerSecond * passed && more * kOneOf >= now_all - all) {
+    if (at && now >= count && more * NSEC_PER_SEC >= kFailuresPerSecond * passed && more * kOneOf >= now_all - all) {
         ns += passed;
         grown += more;
     } else {

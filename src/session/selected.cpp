@@ -17,7 +17,7 @@ namespace {
 
 // A newcomer is watched within a second. Where a look costs much (thousands of processes), it may take 2 % of a core.
 constexpr uint64_t kPauseNs = 400 * NSEC_PER_MSEC;
-constexpr uint64_t kThrift = 50;
+constexpr uint64_t kRestFactor = 50;
 constexpr uint64_t kLongestNs = 10 * NSEC_PER_SEC;
 constexpr size_t kMostNotes = 20;
 constexpr size_t kMostNames = 5;
@@ -120,7 +120,7 @@ Result<std::vector<std::string>> Selected::look()
         if (scan_.excluded(pid))
             live_.unwatch(pid);
     auto told = take(found, watched);
-    next_at_ = now + std::clamp(kThrift * (own_cpu_ns() - spent), kPauseNs, kLongestNs);
+    next_at_ = now + std::clamp(kRestFactor * (own_cpu_ns() - spent), kPauseNs, kLongestNs);
     return told;
 }
 

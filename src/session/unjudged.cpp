@@ -14,8 +14,8 @@
 namespace epaudit {
 namespace {
 
-constexpr uint64_t kPerSecond = 1000;  // a device or a queue that is served seldom reports so often
-constexpr uint64_t kLongEnough = NSEC_PER_SEC;
+constexpr uint64_t kReportsPerSecond = 1000;  // a device or a queue that is served seldom reports so often
+constexpr uint64_t kLongEnoughNs = NSEC_PER_SEC;
 
 bool may_spin(const Entry& entry)
 {
@@ -48,7 +48,7 @@ void Unjudged::measure(const Snapshot& books, const Entry& entry, Seen& seen)
 {
     const uint32_t deliveries = entry.registration.deliveries, calls = calls_on(entry.file);
     const uint64_t ns = books.time - seen.at, reported = deliveries - seen.deliveries;
-    const bool often = reported * NSEC_PER_SEC >= kPerSecond * ns;
+    const bool often = reported * NSEC_PER_SEC >= kReportsPerSecond * ns;
     // Fewer than before: the books began anew.
     if (seen.at && deliveries >= seen.deliveries && often && calls == seen.calls) {
         seen.ns += ns;
@@ -59,7 +59,7 @@ void Unjudged::measure(const Snapshot& books, const Entry& entry, Seen& seen)
     seen.at = books.time;
     seen.deliveries = deliveries;
     seen.calls = calls;
-    if (seen.ns < kLongEnough || seen.ns <= worst_.ns)
+    if (seen.ns < kLongEnoughNs || seen.ns <= worst_.ns)
         return;
     // Rings in shared memory (anon_inode:[io_uring], [perf_event], bpf maps) are read without a call: nothing to be suspected.
     if (!seen.path)

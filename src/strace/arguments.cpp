@@ -41,7 +41,7 @@ size_t end_of_decoration(std::string_view text, size_t at)
     return text.size();
 }
 
-bool name_char(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || digit(c) || c == '_'; }
+bool word_char(char c) { return name_char(c) || (c >= 'A' && c <= 'Z'); }
 
 // "<0.000012>" at the end of the line.
 int64_t take_duration(std::string_view& text)
@@ -91,7 +91,7 @@ bool parse_result(std::string_view text, PrintedResult& result)
     }
     if (first == "?") {  // "= ?", "= ? ERESTARTSYS (To be restarted ...)"
         size_t length = 0;
-        while (length < rest.size() && name_char(rest[length]))
+        while (length < rest.size() && word_char(rest[length]))
             length++;
         int error = errno_by_name(rest.substr(0, length));
         result.known = error != 0;
@@ -106,7 +106,7 @@ bool parse_result(std::string_view text, PrintedResult& result)
     if (result.value != -1 || rest.empty() || rest.front() != 'E')
         return true;
     size_t length = 0;
-    while (length < rest.size() && name_char(rest[length]))
+    while (length < rest.size() && word_char(rest[length]))
         length++;
     int error = errno_by_name(rest.substr(0, length));
     result.value = -(error ? error : kUnnamedErrno);

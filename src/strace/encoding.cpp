@@ -13,8 +13,6 @@
 namespace epaudit {
 namespace {
 
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
 // What a container's runtime, a journal or an issue tracker writes: {"log":"epoll_wait(...) = 1\n","stream":"stderr",...}
 constexpr std::string_view kJsonKeys[] = {"log",  "message", "MESSAGE", "msg",    "line",   "text",
                                           "body", "content", "output",  "stderr", "stdout", "textPayload"};

@@ -17,8 +17,6 @@ constexpr std::string_view kDetachedTail = "<detached ...>";
 constexpr uint64_t kEpochFrom = 100'000'000;
 
 bool hex_digit(char c) { return digit(c) || (c >= 'a' && c <= 'f'); }
-bool name_char(char c) { return (c >= 'a' && c <= 'z') || digit(c) || c == '_'; }
-
 void skip_spaces(std::string_view& text)
 {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))

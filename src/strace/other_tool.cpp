@@ -6,12 +6,11 @@
 #include <cctype>
 #include <map>
 
+#include "src/strace/characters.h"
 #include "src/strace/shape.h"
 
 namespace epaudit {
 namespace {
-
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // "@[redis]: 12", "@us[epoll_wait]:", "@total: 7". "@@ -1,7 +1,9 @@" is a patch's.
 bool is_map(std::string_view line)

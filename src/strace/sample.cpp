@@ -3,12 +3,11 @@
 
 #include <algorithm>
 
+#include "src/strace/characters.h"
 #include "src/strace/shape.h"
 
 namespace epaudit {
 namespace {
-
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // Spelt by whatever carried it: "epoll\_wait(", "&lt;... epoll_wait resumed&gt;", "{\"log\":\"epoll_wait(...". What somebody
 // says of epoll has no brackets, or no result.

@@ -18,8 +18,6 @@ namespace {
 
 constexpr unsigned kMostRepeats = 100000;
 
-bool name_char(char c) { return (c >= 'a' && c <= 'z') || digit(c) || c == '_'; }
-
 bool known(std::string_view name) { return call_by_name(name) != CALL_NONE || system_call_number(name) >= 0; }
 
 // A prefix with all numbers made alike: times, pids and line numbers change from line to line, and the spaces that keep

@@ -11,7 +11,7 @@ namespace {
 // Some 80 are open while it watches one process, and one more for each of up to 64 others whose code was looked at.
 constexpr rlim_t kNeeded = 160;
 
-std::optional<rlimit> before;
+std::optional<rlimit> files_before;
 
 }  // namespace
 
@@ -22,8 +22,8 @@ DescriptorRoom raise_descriptor_limit()
         return {};
     if (limit.rlim_cur < limit.rlim_max) {
         const rlimit raised{limit.rlim_max, limit.rlim_max};
-        if (!before)
-            before = limit;
+        if (!files_before)
+            files_before = limit;
         if (!setrlimit(RLIMIT_NOFILE, &raised))
             limit = raised;
     }
@@ -32,8 +32,8 @@ DescriptorRoom raise_descriptor_limit()
 
 void restore_descriptor_limit()
 {
-    if (before)
-        setrlimit(RLIMIT_NOFILE, &*before);
+    if (files_before)
+        setrlimit(RLIMIT_NOFILE, &*files_before);
 }
 
 }  // namespace epaudit

@@ -10,9 +10,9 @@
 namespace epaudit {
 namespace {
 
-constexpr size_t kLongestSymbol = 16384;
+constexpr size_t kLongestMangled = 16384;
 constexpr int kDeepest = 100;
-constexpr int kMostSteps = 20000;  // back references may say the same again and again
+constexpr int kMostReferences = 20000;  // back references may say the same again and again
 
 constexpr std::pair<char, std::string_view> kBasicTypes[] = {
     {'a', "i8"},    {'b', "bool"},  {'c', "char"}, {'d', "f64"}, {'e', "str"},  {'f', "f32"},  {'h', "u8"},
@@ -39,7 +39,7 @@ public:
 private:
     // Counts nesting and steps as long as a rule is being read.
     struct Rule {
-        explicit Rule(Reader& r) : reader(r), good(++r.depth_ <= kDeepest && ++r.steps_ <= kMostSteps) {}
+        explicit Rule(Reader& r) : reader(r), good(++r.depth_ <= kDeepest && ++r.steps_ <= kMostReferences) {}
         ~Rule() { reader.depth_--; }
         Reader& reader;
         bool good;
@@ -230,7 +230,7 @@ private:
 
 std::optional<std::string> rust_v0_name(std::string_view symbol)
 {
-    if (!symbol.starts_with("_R") || symbol.size() > kLongestSymbol)
+    if (!symbol.starts_with("_R") || symbol.size() > kLongestMangled)
         return std::nullopt;
     symbol.remove_prefix(2);
     symbol = symbol.substr(0, symbol.find_first_of(".$"));  // what LLVM adds

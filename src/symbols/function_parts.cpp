@@ -19,13 +19,15 @@ int32_t signed_at(const std::vector<uint8_t>& bytes, size_t at)
     return value;
 }
 
-// jmp rel32 (E9) and jcc rel32 (0F 80 to 0F 8F).
+// jmp rel32 (E9) and jcc rel32 (0F 80 to 0F 8F). Two that lead equally far are hardly two jumps: another instruction holds these
+// bytes, and stands there twice.
 std::vector<uint64_t> x86_jumps(const std::vector<uint8_t>& code, uint64_t address)
 {
     std::vector<uint64_t> targets;
+    std::set<int32_t> distances;
     for (size_t at = 0; at + 5 <= code.size(); at++) {
         const bool conditional = at > 0 && code[at - 1] == 0x0f && (code[at] & 0xf0) == 0x80;
-        if (code[at] == 0xe9 || conditional)
+        if ((code[at] == 0xe9 || conditional) && distances.insert(signed_at(code, at + 1)).second)
             targets.push_back(address + at + 5 + static_cast<uint64_t>(int64_t{signed_at(code, at + 1)}));
     }
     return targets;

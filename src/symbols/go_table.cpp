@@ -8,7 +8,7 @@ namespace epaudit {
 namespace {
 
 constexpr uint32_t kMagic118 = 0xfffffff0, kMagic120 = 0xfffffff1;
-constexpr size_t kLongestName = 4096;
+constexpr size_t kLongestText = 4096;
 constexpr size_t kMostInlined = 32;
 constexpr size_t kMostSteps = 1 << 20;  // of a table by pc; those that move nothing would be without end
 // Fields of a function's record, as u32.
@@ -79,7 +79,7 @@ std::string GoTable::name(uint64_t at) const
     if (at >= bytes_.size())
         return {};
     const auto from = bytes_.begin() + static_cast<ptrdiff_t>(at);
-    const auto last = from + static_cast<ptrdiff_t>(std::min(kLongestName, bytes_.size() - at));
+    const auto last = from + static_cast<ptrdiff_t>(std::min(kLongestText, bytes_.size() - at));
     const auto end = std::find(from, last, 0);
     return end == last ? std::string() : std::string(from, end);
 }

@@ -7,8 +7,8 @@
 namespace epaudit {
 namespace {
 
-constexpr size_t kMostRanges = 1 << 20;
-constexpr size_t kLongestName = 1024;
+constexpr size_t kMostEntries = 1 << 20;
+constexpr size_t kLongestSymbol = 1024;
 
 // A number and the space behind it.
 bool take_number(std::string_view& line, uint64_t& number)
@@ -124,7 +124,7 @@ void PerfMap::put(uint64_t start, uint64_t end, std::string_view name)
 PerfMap::PerfMap(std::string_view text)
 {
     text = text.substr(0, kMostPerfMapBytes);
-    while (!text.empty() && ranges_.size() < kMostRanges) {
+    while (!text.empty() && ranges_.size() < kMostEntries) {
         const size_t newline = text.find('\n');
         if (newline == std::string_view::npos)
             break;  // it is being written
@@ -133,7 +133,7 @@ PerfMap::PerfMap(std::string_view text)
         uint64_t start = 0, size = 0;
         if (!take_number(line, start) || !take_number(line, size) || !size || start + size < start || line.empty())
             continue;
-        put(start, start + size, line.substr(0, kLongestName));
+        put(start, start + size, line.substr(0, kLongestSymbol));
     }
 }
 

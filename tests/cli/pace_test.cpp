@@ -6,45 +6,45 @@
 namespace epaudit {
 namespace {
 
-constexpr uint64_t kMs = NSEC_PER_MSEC, kStart = 5000 * kMs;
+constexpr uint64_t kMs = NSEC_PER_MSEC, kBegin = 5000 * kMs;
 
 TEST(Pace, OnceASecondUnlessSomethingIsSuspicious)
 {
     Pace pace;
-    pace.begin(kStart);
-    EXPECT_FALSE(pace.due(kStart + 900 * kMs, false, Profile::kProduction));
-    EXPECT_TRUE(pace.due(kStart + 950 * kMs, false, Profile::kProduction)) << "the next tick would be too late";
-    EXPECT_TRUE(pace.due(kStart + 100 * kMs, true, Profile::kProduction));
-    pace.looked(kStart, true, 0);
-    EXPECT_TRUE(pace.due(kStart + 100 * kMs, false, Profile::kProduction)) << "the last look saw something lively";
-    EXPECT_FALSE(pace.due(kStart - kMs, false, Profile::kProduction)) << "asked with a time from before the look";
+    pace.begin(kBegin);
+    EXPECT_FALSE(pace.due(kBegin + 900 * kMs, false, Profile::kProduction));
+    EXPECT_TRUE(pace.due(kBegin + 950 * kMs, false, Profile::kProduction)) << "the next tick would be too late";
+    EXPECT_TRUE(pace.due(kBegin + 100 * kMs, true, Profile::kProduction));
+    pace.looked(kBegin, true, 0);
+    EXPECT_TRUE(pace.due(kBegin + 100 * kMs, false, Profile::kProduction)) << "the last look saw something lively";
+    EXPECT_FALSE(pace.due(kBegin - kMs, false, Profile::kProduction)) << "asked with a time from before the look";
 }
 
 // 100,000 descriptors on which nothing happens: 30 ms a look.
 TEST(Pace, NothingToSeeIsLookedAtForHalfAPercent)
 {
     Pace pace;
-    pace.looked(kStart, false, 30 * kMs);
-    pace.looked(kStart, false, 30 * kMs);
-    EXPECT_FALSE(pace.due(kStart + 5900 * kMs, false, Profile::kProduction));
-    EXPECT_TRUE(pace.due(kStart + 6000 * kMs, false, Profile::kProduction));
-    EXPECT_TRUE(pace.due(kStart + 1800 * kMs, true, Profile::kProduction)) << "the probes have seen something";
-    pace.looked(kStart, true, 30 * kMs);
-    EXPECT_TRUE(pace.due(kStart + 1800 * kMs, false, Profile::kProduction)) << "the last look has";
+    pace.looked(kBegin, false, 30 * kMs);
+    pace.looked(kBegin, false, 30 * kMs);
+    EXPECT_FALSE(pace.due(kBegin + 5900 * kMs, false, Profile::kProduction));
+    EXPECT_TRUE(pace.due(kBegin + 6000 * kMs, false, Profile::kProduction));
+    EXPECT_TRUE(pace.due(kBegin + 1800 * kMs, true, Profile::kProduction)) << "the probes have seen something";
+    pace.looked(kBegin, true, 30 * kMs);
+    EXPECT_TRUE(pace.due(kBegin + 1800 * kMs, false, Profile::kProduction)) << "the last look has";
 }
 
 TEST(Pace, LooksThatCostMuchComeLater)
 {
     Pace pace;
-    pace.looked(kStart, true, 100 * kMs);
-    pace.looked(kStart, true, 900 * kMs);
-    EXPECT_FALSE(pace.due(kStart + 5900 * kMs, true, Profile::kProduction)) << "60 times the cheaper of two";
-    EXPECT_TRUE(pace.due(kStart + 6000 * kMs, true, Profile::kProduction));
-    EXPECT_FALSE(pace.due(kStart + 400 * kMs, true, Profile::kTest));
-    EXPECT_TRUE(pace.due(kStart + 500 * kMs, true, Profile::kTest));
-    pace.looked(kStart, true, 900 * kMs);
-    EXPECT_TRUE(pace.due(kStart + 20'000 * kMs, false, Profile::kProduction)) << "never for long";
-    EXPECT_TRUE(pace.due(kStart + 1000 * kMs, false, Profile::kTest));
+    pace.looked(kBegin, true, 100 * kMs);
+    pace.looked(kBegin, true, 900 * kMs);
+    EXPECT_FALSE(pace.due(kBegin + 5900 * kMs, true, Profile::kProduction)) << "60 times the cheaper of two";
+    EXPECT_TRUE(pace.due(kBegin + 6000 * kMs, true, Profile::kProduction));
+    EXPECT_FALSE(pace.due(kBegin + 400 * kMs, true, Profile::kTest));
+    EXPECT_TRUE(pace.due(kBegin + 500 * kMs, true, Profile::kTest));
+    pace.looked(kBegin, true, 900 * kMs);
+    EXPECT_TRUE(pace.due(kBegin + 20'000 * kMs, false, Profile::kProduction)) << "never for long";
+    EXPECT_TRUE(pace.due(kBegin + 1000 * kMs, false, Profile::kTest));
 }
 
 }  // namespace

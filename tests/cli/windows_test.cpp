@@ -7,7 +7,7 @@
 namespace epaudit {
 namespace {
 
-constexpr uint64_t kTick = 100'000'000, kStart = 1'000'000'000'000;
+constexpr uint64_t kStep = 100'000'000, kOpening = 1'000'000'000'000;
 
 std::vector<Entry> spinning(uint64_t file)
 {
@@ -20,13 +20,13 @@ std::vector<Entry> spinning(uint64_t file)
 
 // Probes that cost far more than the budget.
 struct Watching {
-    Windows windows{0.01, 0, kStart, 0};
-    uint64_t now = kStart;
+    Windows windows{0.01, 0, kOpening, 0};
+    uint64_t now = kOpening;
 
     Budget::Step tick(size_t findings = 0)
     {
-        now += kTick;
-        return windows.tick(now, static_cast<double>(now - kStart) / 1e9 * 0.001, findings, false);
+        now += kStep;
+        return windows.tick(now, static_cast<double>(now - kOpening) / 1e9 * 0.001, findings, false);
     }
     // Ticks until the probes are detached, while these are what each look sees; then those until they are attached again.
     unsigned window(const std::vector<Entry>& entries, size_t findings = 0)
@@ -52,8 +52,8 @@ struct Watching {
 TEST(Windows, ASpinKeepsOneOpenAndOnlyOnce)
 {
     Watching watching;
-    watching.now += 10 * kTick;
-    watching.windows.measured({0.5, 1, 10 * kTick}, 0.001, watching.now);
+    watching.now += 10 * kStep;
+    watching.windows.measured({0.5, 1, 10 * kStep}, 0.001, watching.now);
     const unsigned usual = watching.window({});
     const unsigned kept_open = watching.window(spinning(7));
     EXPECT_GT(kept_open, usual + 5) << "it must last a second to be one";
@@ -65,8 +65,8 @@ TEST(Windows, ASpinKeepsOneOpenAndOnlyOnce)
 TEST(Windows, WhatIsToldKeepsNoneOpen)
 {
     Watching watching;
-    watching.now += 10 * kTick;
-    watching.windows.measured({0.5, 1, 10 * kTick}, 0.001, watching.now);
+    watching.now += 10 * kStep;
+    watching.windows.measured({0.5, 1, 10 * kStep}, 0.001, watching.now);
     const unsigned usual = watching.window({});
     watching.windows.looked(spinning(7));
     EXPECT_EQ(watching.window(spinning(7), 1), usual);

@@ -31,6 +31,17 @@ TEST(FunctionParts, JumpsOfBothMachines)
     EXPECT_TRUE(jumps_out_of({0xe9}, 0x10000, EM_X86_64).empty()) << "cut short";
 }
 
+// Seen in a large function: "je +15; addl $1, 0x80(%rax)", of which bytes in the middle are "jae +0x8080". It stood there three
+// times, and a function that began 0x8080 bytes further was taken for its other part.
+TEST(FunctionParts, AnInstructionThatOnlyLooksLikeAJump)
+{
+    const std::vector<uint8_t> counts{0x74, 0x0f, 0x83, 0x80, 0x80, 0x00, 0x00, 0x00, 0x01};
+    std::vector<uint8_t> code = counts;
+    code.insert(code.end(), {0xe9, 0x00, 0x10, 0x00, 0x00});  // jmp +0x1000
+    code.insert(code.end(), counts.begin(), counts.end());
+    EXPECT_EQ(jumps_out_of(code, 0x10000, EM_X86_64), (Jumps{0x10000 + 7 + 0x8080, 0x10000 + 14 + 0x1000}));
+}
+
 // What this test's own file says of its functions, NAME and NAME.cold.
 struct Own {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

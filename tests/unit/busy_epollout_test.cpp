@@ -6,7 +6,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kIn = EPOLLIN;
 constexpr uint32_t kOut = EPOLLOUT;
 
 TEST(BusyEpollout, ArmedWithNothingToWriteIsConfirmed)

@@ -8,7 +8,7 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kOut = EPOLLOUT | EPOLLET;
+constexpr uint32_t kOutEdge = EPOLLOUT | EPOLLET;
 
 // A request is read, and the mask turned to output to answer it.
 Scenario& request(Scenario& s, int fd, uint32_t mask)
@@ -29,7 +29,7 @@ Scenario& asks_again(Scenario& s, int fd) { return s.after_ms(10).ready(fd).arri
 TEST(DeafRegistration, MaskStuckAtOutput)
 {
     Scenario s;
-    answered(request(s, 7, kOut), 7);
+    answered(request(s, 7, kOutEdge), 7);
     asks_again(s, 7).at_ms(900);
     EXPECT_EQ(s.verdict("EP106"), "none");
     s.at_ms(3000);
@@ -39,7 +39,7 @@ TEST(DeafRegistration, MaskStuckAtOutput)
 
 TEST(DeafRegistration, ListenerThatAsksForRoom)
 {
-    for (uint32_t mask : {uint32_t{EPOLLOUT}, kOut, EPOLLOUT | EPOLLONESHOT}) {
+    for (uint32_t mask : {uint32_t{EPOLLOUT}, kOutEdge, EPOLLOUT | EPOLLONESHOT}) {
         Scenario s;
         s.add(3, mask, FILE_LISTENER).wait().arrives(3, 4).at_ms(900);
         EXPECT_EQ(s.verdict("EP106"), "none");
@@ -60,7 +60,7 @@ TEST(DeafRegistration, ListenerPausedWithAnEmptyMask)
 TEST(DeafRegistration, TenSecondsInProduction)
 {
     Scenario s(Profile::kProduction);
-    answered(request(s, 7, kOut), 7);
+    answered(request(s, 7, kOutEdge), 7);
     asks_again(s, 7).at_ms(9000);
     EXPECT_EQ(s.verdict("EP106"), "none");
     s.at_ms(12000);
@@ -78,7 +78,7 @@ TEST(DeafRegistration, OutputTakenOutAndInputForgotten)
 TEST(DeafRegistration, WithoutCallbacksTheDeliveryTells)
 {
     Scenario s;  // hooks that do not see readiness: nothing was unread when EPOLLOUT came
-    answered(request(s, 7, kOut), 7).after_ms(10).arrives(7, 40).at_ms(3000);
+    answered(request(s, 7, kOutEdge), 7).after_ms(10).arrives(7, 40).at_ms(3000);
     EXPECT_EQ(s.alarms(), "EP106 likely");
 }
 
@@ -86,7 +86,7 @@ TEST(DeafRegistration, ThreeOfThemAreConfirmed)
 {
     Scenario s;
     for (int fd : {7, 8, 9})
-        answered(request(s, fd, kOut), fd);
+        answered(request(s, fd, kOutEdge), fd);
     for (int fd : {7, 8, 9})
         asks_again(s, fd);
     s.at_ms(3000);
@@ -112,7 +112,7 @@ TEST(DeafRegistration, InputAskedForAgainIsQuiet)
 TEST(DeafRegistration, NothingUnreadIsQuiet)
 {
     Scenario s;
-    answered(request(s, 7, kOut), 7).at_ms(20000);
+    answered(request(s, 7, kOutEdge), 7).at_ms(20000);
     EXPECT_EQ(s.verdict("EP106"), "none");
 }
 
@@ -175,7 +175,7 @@ TEST(DeafRegistration, FiredOneshotIsAnotherRules)
 TEST(DeafRegistration, AnotherEpollListens)
 {
     Scenario s;  // facil.io: a set for input, a set for output
-    s.epoll(5).add(7, EPOLLIN, FILE_TCP).epoll(4).add(7, kOut, FILE_TCP).delivered(7, EPOLLOUT).write(7, 10).wait();
+    s.epoll(5).add(7, EPOLLIN, FILE_TCP).epoll(4).add(7, kOutEdge, FILE_TCP).delivered(7, EPOLLOUT).write(7, 10).wait();
     asks_again(s, 7).at_ms(5000);
     EXPECT_EQ(s.verdict("EP106"), "none");
 }
@@ -230,7 +230,7 @@ TEST(DeafRegistration, ReadsWithoutBeingTold)
 {
     Scenario s;  // asio speculates
     s.add(8, EPOLLIN | EPOLLET, FILE_TCP).read(8, -EAGAIN);
-    answered(request(s, 7, kOut), 7);
+    answered(request(s, 7, kOutEdge), 7);
     asks_again(s, 7).at_ms(20000);
     EXPECT_EQ(s.alarms(), "");
 }
@@ -238,7 +238,7 @@ TEST(DeafRegistration, ReadsWithoutBeingTold)
 TEST(DeafRegistration, SaidOfOneThatComesBackByItselfIsTakenBack)
 {
     Scenario s;
-    answered(request(s, 7, kOut), 7);
+    answered(request(s, 7, kOutEdge), 7);
     asks_again(s, 7).at_ms(3000);
     EXPECT_EQ(s.alarms(), "EP106 likely");
     s.read(7, 40).write(7, 100).wait().at_ms(4000);
@@ -258,7 +258,7 @@ TEST(DeafRegistration, TimerMayComeBackForIt)
 TEST(DeafRegistration, StoppedProcessIsNotDeaf)
 {
     Scenario s;
-    answered(request(s, 7, kOut), 7);
+    answered(request(s, 7, kOutEdge), 7);
     asks_again(s, 7).stopped(true).at_ms(20000);
     EXPECT_EQ(s.alarms(), "");
 }

@@ -6,7 +6,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kIn = EPOLLIN;
 constexpr uint32_t kInRdhup = EPOLLIN | EPOLLRDHUP;
 
 TEST(EofSpin, ReadOfNothingIgnored)

@@ -6,8 +6,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
-
 Scenario& one_accept_of_three(Scenario& s) { return s.arrives(3, 3).delivered(3, EPOLLIN).accept(3, 20).wait(); }
 
 TEST(EtAcceptNotDrained, BacklogLeftAfterEachEdgeIsConfirmed)

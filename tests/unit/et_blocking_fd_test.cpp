@@ -6,8 +6,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
-
 // Reads what there is, then once more: that call sleeps.
 Scenario& drain_and_hang(Scenario& s, uint64_t ms)
 {

@@ -6,7 +6,7 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kEdge = EPOLLIN | EPOLLRDHUP | EPOLLET;
+constexpr uint32_t kEdgeRdHup = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 // The buggy server: 12 bytes arrive, 4 are read.
 Scenario& one_short_pass(Scenario& s, int fd) { return s.arrives(fd, 12).delivered(fd, EPOLLIN).read(fd, 4, 4).wait(); }
@@ -14,7 +14,7 @@ Scenario& one_short_pass(Scenario& s, int fd) { return s.arrives(fd, 12).deliver
 TEST(EtReadNotDrained, RescuedAgainAndAgainIsConfirmed)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     for (int i = 0; i < 4; i++)
         one_short_pass(s.after_ms(350), 7);
     s.after_ms(300);
@@ -27,7 +27,7 @@ TEST(EtReadNotDrained, RescuedAgainAndAgainIsConfirmed)
 TEST(EtReadNotDrained, OneRescueIsNotEnough)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     one_short_pass(s.after_ms(350), 7);
     one_short_pass(s.after_ms(350), 7);
     s.after_ms(100);
@@ -38,7 +38,7 @@ TEST(EtReadNotDrained, OneRescueOnEachOfThreeFdsIsConfirmed)
 {
     Scenario s;
     for (int fd : {7, 8, 9})
-        s.add(fd, kEdge, FILE_TCP);
+        s.add(fd, kEdgeRdHup, FILE_TCP);
     for (int fd : {7, 8, 9, 7, 8, 9})
         one_short_pass(s.after_ms(150), fd);
     s.after_ms(300);
@@ -48,7 +48,7 @@ TEST(EtReadNotDrained, OneRescueOnEachOfThreeFdsIsConfirmed)
 TEST(EtReadNotDrained, RescueOfAFdThatIsGoneIsStillTold)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     for (int i = 0; i < 4; i++)
         one_short_pass(s.after_ms(205), 7);
     s.close(7).after_ms(300);
@@ -58,7 +58,7 @@ TEST(EtReadNotDrained, RescueOfAFdThatIsGoneIsStillTold)
 TEST(EtReadNotDrained, LeftWhileTheLoopSleepsIsLikely)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(1400);
     EXPECT_EQ(s.verdict("EP101"), "none");
@@ -70,7 +70,7 @@ TEST(EtReadNotDrained, LeftWhileTheLoopSleepsIsLikely)
 TEST(EtReadNotDrained, UnixMessagesAreLeftLikeBytes)
 {
     Scenario s;  // SOCK_DGRAM and SOCK_SEQPACKET: whoever sends waits for nothing, and three messages may make one edge
-    s.add(7, kEdge, FILE_UNIX).state(7).flags &= ~STATE_STREAM;
+    s.add(7, kEdgeRdHup, FILE_UNIX).state(7).flags &= ~STATE_STREAM;
     for (int i = 0; i < 4; i++)
         s.after_ms(350).arrives(7, 3).delivered(7, EPOLLIN).read(7, 1, 64).wait();
     s.after_ms(300);
@@ -80,7 +80,7 @@ TEST(EtReadNotDrained, UnixMessagesAreLeftLikeBytes)
 TEST(EtReadNotDrained, UnixMessagesThatAreAllTakenAreQuiet)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_UNIX).state(7).flags &= ~STATE_STREAM;
+    s.add(7, kEdgeRdHup, FILE_UNIX).state(7).flags &= ~STATE_STREAM;
     for (int i = 0; i < 4; i++)
         s.after_ms(350).arrives(7, 3).delivered(7, EPOLLIN).read(7, 1).read(7, 1).read(7, 1).read(7, -EAGAIN).wait();
     s.after_ms(5000);
@@ -90,10 +90,10 @@ TEST(EtReadNotDrained, UnixMessagesThatAreAllTakenAreQuiet)
 TEST(EtReadNotDrained, AsksForWhatItLeftWhenItsTimeHasCome)
 {
     Scenario s;  // so many bytes for each client and second: another thread arms it again, with the mask that it has
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     for (int i = 0; i < 6; i++) {
         s.after_ms(400).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wait();
-        s.after_ms(300).thread(101).mod(7, kEdge).thread(100).delivered(7, EPOLLIN).read(7, 4, 4).wait();
+        s.after_ms(300).thread(101).mod(7, kEdgeRdHup).thread(100).delivered(7, EPOLLIN).read(7, 4, 4).wait();
     }
     s.after_ms(1200);
     EXPECT_EQ(s.alarms(), "");
@@ -102,8 +102,8 @@ TEST(EtReadNotDrained, AsksForWhatItLeftWhenItsTimeHasCome)
 TEST(EtReadNotDrained, AnotherMaskIsNoQuestionAboutWhatIsLeft)
 {
     Scenario s;  // EPOLLOUT comes and goes with the answers
-    s.add(7, kEdge, FILE_TCP).add(8, kEdge, FILE_TCP);
-    one_short_pass(s.after_ms(350), 8).after_ms(50).mod(8, kEdge | EPOLLOUT).mod(8, kEdge);
+    s.add(7, kEdgeRdHup, FILE_TCP).add(8, kEdgeRdHup, FILE_TCP);
+    one_short_pass(s.after_ms(350), 8).after_ms(50).mod(8, kEdgeRdHup | EPOLLOUT).mod(8, kEdgeRdHup);
     for (int i = 0; i < 4; i++)
         one_short_pass(s.after_ms(350), 7);
     s.after_ms(300);
@@ -113,7 +113,7 @@ TEST(EtReadNotDrained, AnotherMaskIsNoQuestionAboutWhatIsLeft)
 TEST(EtReadNotDrained, ProductionIsPatient)
 {
     Scenario s(Profile::kProduction);
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(5400);
     EXPECT_EQ(s.verdict("EP101"), "none");
@@ -124,7 +124,7 @@ TEST(EtReadNotDrained, ProductionIsPatient)
 TEST(EtReadNotDrained, DrainedIsQuiet)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     for (int i = 0; i < 10; i++)
         s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).read(7, 8).read(7, -EAGAIN).wait();
     s.after_ms(5000);
@@ -134,7 +134,7 @@ TEST(EtReadNotDrained, DrainedIsQuiet)
 TEST(EtReadNotDrained, ShortReadThatEmptiedItIsQuiet)
 {
     Scenario s;  // nginx, tokio, Netty stop at a short read
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     for (int i = 0; i < 10; i++)
         s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).read(7, 12).wait();
     s.after_ms(5000);
@@ -144,7 +144,7 @@ TEST(EtReadNotDrained, ShortReadThatEmptiedItIsQuiet)
 TEST(EtReadNotDrained, NginxPipeliningComesBackWithoutAnEvent)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP).arrives(7, 3000).delivered(7, EPOLLIN).read(7, 1024, 1024).wait();
+    s.add(7, kEdgeRdHup, FILE_TCP).arrives(7, 3000).delivered(7, EPOLLIN).read(7, 1024, 1024).wait();
     s.at_ms(8000);
     s.read(7, 1024, 1024).wait();  // it knew it all the time
     s.after_ms(5000);
@@ -154,7 +154,7 @@ TEST(EtReadNotDrained, NginxPipeliningComesBackWithoutAnEvent)
 TEST(EtReadNotDrained, WithdrawnWhenTheProgramComesBackByItself)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(4000);
     EXPECT_EQ(s.alarms(), "EP101 likely");
@@ -165,8 +165,8 @@ TEST(EtReadNotDrained, WithdrawnWhenTheProgramComesBackByItself)
 TEST(EtReadNotDrained, GoReadsBeforeTheFirstEdge)
 {
     Scenario s;  // speculative: tries the call, waits on EAGAIN
-    s.add(8, kEdge | EPOLLOUT, FILE_TCP).read(8, -EAGAIN).wait();
-    s.add(7, kEdge | EPOLLOUT, FILE_TCP);
+    s.add(8, kEdgeRdHup | EPOLLOUT, FILE_TCP).read(8, -EAGAIN).wait();
+    s.add(7, kEdgeRdHup | EPOLLOUT, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(6000);
     EXPECT_EQ(s.alarms(), "");
@@ -176,7 +176,7 @@ TEST(EtReadNotDrained, GoReadsBeforeTheFirstEdge)
 // nginx and its like ask for everything once, and follow whatever they are told with both.
 Scenario& told_of_room(Scenario& s, int fd)
 {
-    s.delivered(3, EPOLLIN).accept(3, fd).add(fd, kEdge | EPOLLOUT, FILE_TCP).wait();
+    s.delivered(3, EPOLLIN).accept(3, fd).add(fd, kEdgeRdHup | EPOLLOUT, FILE_TCP).wait();
     return s.delivered(fd, EPOLLOUT).read(fd, -EAGAIN).wait();
 }
 
@@ -193,7 +193,7 @@ TEST(EtReadNotDrained, ReadingWhenToldOfRoomIsNoMemory)
 TEST(EtReadNotDrained, TheEndOfItsThreadTakesNothingBack)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP).wait().thread(101);
+    s.add(7, kEdgeRdHup, FILE_TCP).wait().thread(101);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(2600);
     EXPECT_EQ(s.alarms(), "EP101 likely");
@@ -228,7 +228,7 @@ TEST(EtReadNotDrained, WritingToWhatItConnectedToMayBeAQuestion)
     Scenario s;
     s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
     told_of_room(s, 7);
-    s.connects(9, -EINPROGRESS).add(9, kEdge | EPOLLOUT, FILE_TCP).wait().delivered(9, EPOLLOUT).wait();
+    s.connects(9, -EINPROGRESS).add(9, kEdgeRdHup | EPOLLOUT, FILE_TCP).wait().delivered(9, EPOLLOUT).wait();
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(600).write(9, 5).wait();
     s.at_ms(3000);
@@ -240,7 +240,7 @@ TEST(EtReadNotDrained, AcceptedEarlierMayBeSomebodyElse)
     Scenario s;  // the number was accepted in one turn; what is registered under it in another may be another file
     s.add(3, EPOLLIN, FILE_LISTENER).arrives(3, 1);
     told_of_room(s, 7);
-    s.arrives(3, 1).delivered(3, EPOLLIN).accept(3, 8).wait(0).returned(0).add(8, kEdge, FILE_TCP).wait();
+    s.arrives(3, 1).delivered(3, EPOLLIN).accept(3, 8).wait(0).returned(0).add(8, kEdgeRdHup, FILE_TCP).wait();
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(600).write(8, 5).wait();
     s.at_ms(3000);
@@ -250,7 +250,7 @@ TEST(EtReadNotDrained, AcceptedEarlierMayBeSomebodyElse)
 TEST(EtReadNotDrained, IgnoredEdgeIsDeliberate)
 {
     Scenario s;  // nginx "block reading", asio without an operation
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(700).arrives(7, 5).delivered(7, EPOLLIN).wait();
     s.at_ms(6000);
@@ -260,8 +260,8 @@ TEST(EtReadNotDrained, IgnoredEdgeIsDeliberate)
 TEST(EtReadNotDrained, RearmedByModWillBeToldAgain)
 {
     Scenario s;  // Netty, Envoy, asio: MOD with the same mask re-reports
-    s.add(7, kEdge, FILE_TCP);
-    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).mod(7, kEdge).wait();
+    s.add(7, kEdgeRdHup, FILE_TCP);
+    s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).mod(7, kEdgeRdHup).wait();
     s.at_ms(6000);
     EXPECT_EQ(s.verdict("EP101"), "none");
 }
@@ -269,7 +269,7 @@ TEST(EtReadNotDrained, RearmedByModWillBeToldAgain)
 TEST(EtReadNotDrained, PausedByMaskIsQuiet)
 {
     Scenario s;  // autoRead off
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).mod(7, EPOLLRDHUP | EPOLLET).wait();
     s.at_ms(6000);
     EXPECT_EQ(s.verdict("EP101"), "none");
@@ -278,7 +278,7 @@ TEST(EtReadNotDrained, PausedByMaskIsQuiet)
 TEST(EtReadNotDrained, HeldBackBehindABlockedClient)
 {
     Scenario s;  // nginx unbuffered proxy, stalled client
-    s.add(7, kEdge, FILE_TCP).add(8, EPOLLOUT | kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP).add(8, EPOLLOUT | kEdgeRdHup, FILE_TCP);
     s.at_ms(500).arrives(7, 78848).delivered(7, EPOLLIN).read(7, 4096).write(8, 1000, 4096).writable(8, false).wait();
     s.at_ms(6000);
     EXPECT_EQ(s.alarms(), "");
@@ -288,7 +288,7 @@ TEST(EtReadNotDrained, HeldBackBehindABlockedClient)
 TEST(EtReadNotDrained, WaitingForAnUpstream)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).writes_unwatched(30).wait();
     s.at_ms(6000);
     EXPECT_EQ(s.alarms(), "");
@@ -298,7 +298,7 @@ TEST(EtReadNotDrained, WaitingForAnUpstream)
 TEST(EtReadNotDrained, HandedToAnotherThread)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wakes_thread().wait();
     s.at_ms(6000);
     EXPECT_EQ(s.alarms(), "");
@@ -307,7 +307,7 @@ TEST(EtReadNotDrained, HandedToAnotherThread)
 TEST(EtReadNotDrained, LookedAtAndLeft)
 {
     Scenario s;  // nginx FIONREAD, MSG_PEEK framing
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).peek(7, 8).wait();
     s.at_ms(6000);
     EXPECT_EQ(s.alarms(), "");
@@ -316,7 +316,7 @@ TEST(EtReadNotDrained, LookedAtAndLeft)
 TEST(EtReadNotDrained, IncompleteMessagesPeekedAtAreNoRescue)
 {
     Scenario s;  // reads whole messages only: the rest waits for its other half
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     for (int i = 0; i < 6; i++)
         s.after_ms(350).arrives(7, 12).delivered(7, EPOLLIN).peek(7, 12).read(7, 10, 10).peek(7, 2).wait();
     s.after_ms(300);
@@ -327,7 +327,7 @@ TEST(EtReadNotDrained, IncompleteMessagesPeekedAtAreNoRescue)
 TEST(EtReadNotDrained, EchoThatWaitsForItsOwnOutputIsNoRescue)
 {
     Scenario s;  // input is held back while output is blocked; EPOLLOUT reports EPOLLIN along with it
-    s.add(7, kEdge | EPOLLOUT, FILE_TCP).arrives(7, 100000);
+    s.add(7, kEdgeRdHup | EPOLLOUT, FILE_TCP).arrives(7, 100000);
     s.delivered(7, EPOLLIN | EPOLLOUT).read(7, 4096).write(7, 1000, 4096).writable(7, false).wait();
     for (int i = 0; i < 6; i++) {
         s.after_ms(350).delivered(7, EPOLLIN | EPOLLOUT).write(7, 3096).read(7, 4096);
@@ -340,7 +340,7 @@ TEST(EtReadNotDrained, EchoThatWaitsForItsOwnOutputIsNoRescue)
 TEST(EtReadNotDrained, BusyLoopIsNoSleep)
 {
     Scenario s;  // another thread of this epoll is at work
-    s.add(7, kEdge, FILE_TCP).add(8, EPOLLIN, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP).add(8, EPOLLIN, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     for (int i = 0; i < 50; i++)
         s.after_ms(100).thread(101).wait().arrives(8, 1).delivered(8, EPOLLIN).read(8, 1);
@@ -350,7 +350,7 @@ TEST(EtReadNotDrained, BusyLoopIsNoSleep)
 TEST(EtReadNotDrained, StoppedProgramIsNotJudged)
 {
     Scenario s;
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     one_short_pass(s.at_ms(2000), 7);
     s.stopped(true).at_ms(9000);
     EXPECT_EQ(s.verdict("EP101"), "none");
@@ -363,7 +363,7 @@ TEST(EtReadNotDrained, StoppedProgramIsNotJudged)
 TEST(EtReadNotDrained, PlannedByATimer)
 {
     Scenario s;  // tokio: filled its buffer and sleeps on a timer
-    s.add(7, kEdge, FILE_TCP);
+    s.add(7, kEdgeRdHup, FILE_TCP);
     s.at_ms(500).arrives(7, 12).delivered(7, EPOLLIN).read(7, 4, 4).wait(30000);
     s.at_ms(9000);
     EXPECT_EQ(s.alarms(), "");
@@ -374,7 +374,7 @@ TEST(EtReadNotDrained, PlannedByATimer)
 TEST(EtReadNotDrained, PastUnknownAfterAttach)
 {
     Scenario s(Profile::kProduction);  // its edge came before us
-    s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait();
+    s.seeded(7, kEdgeRdHup, FILE_TCP).arrives(7, 100).wait();
     s.at_ms(29000);
     EXPECT_EQ(s.verdict("EP101"), "none");
     s.at_ms(32000);
@@ -387,7 +387,7 @@ TEST(EtReadNotDrained, PastUnknownAfterAttach)
 TEST(EtReadNotDrained, WhatHungFromTheStartMayWakeUp)
 {
     Scenario s(Profile::kProduction);
-    s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait().at_ms(32000);
+    s.seeded(7, kEdgeRdHup, FILE_TCP).arrives(7, 100).wait().at_ms(32000);
     EXPECT_EQ(s.verdict("EP101"), "risk");
     s.thread(101).read(7, 100).after_ms(2000);
     EXPECT_EQ(s.verdict("EP101"), "none");
@@ -396,7 +396,7 @@ TEST(EtReadNotDrained, WhatHungFromTheStartMayWakeUp)
 TEST(EtReadNotDrained, HeldBackFromTheStartByATimer)
 {
     Scenario s;  // it may come back for it: a risk, and no reason to be inconclusive
-    s.seeded(7, kEdge, FILE_TCP).arrives(7, 100).wait(60000).at_ms(20000);
+    s.seeded(7, kEdgeRdHup, FILE_TCP).arrives(7, 100).wait(60000).at_ms(20000);
     EXPECT_EQ(s.verdict("EP101"), "risk");
     EXPECT_FALSE(s.finding("EP101").inconclusive);
 }
@@ -404,7 +404,7 @@ TEST(EtReadNotDrained, HeldBackFromTheStartByATimer)
 TEST(EtReadNotDrained, RegisteredTwiceIsNotJudged)
 {
     Scenario s;  // facil.io, photon: another epoll will tell
-    s.epoll(5).add(7, EPOLLOUT, FILE_TCP).epoll(4).add(7, kEdge, FILE_TCP);
+    s.epoll(5).add(7, EPOLLOUT, FILE_TCP).epoll(4).add(7, kEdgeRdHup, FILE_TCP);
     one_short_pass(s.at_ms(500), 7);
     s.at_ms(6000);
     EXPECT_EQ(s.verdict("EP101"), "none");
@@ -423,7 +423,7 @@ TEST(EtReadNotDrained, WakeupDescriptorsAreLeftUnreadRightly)
 TEST(EtReadNotDrained, TheirIgnoredEdgesSayNothingAboutSockets)
 {
     Scenario s;
-    s.add(5, EPOLLIN | EPOLLET, FILE_EVENTFD).add(7, kEdge, FILE_TCP);
+    s.add(5, EPOLLIN | EPOLLET, FILE_EVENTFD).add(7, kEdgeRdHup, FILE_TCP);
     for (int i = 0; i < 10; i++)
         s.after_ms(350).arrives(5, 1).delivered(5, EPOLLIN).wait();
     one_short_pass(s, 7);

@@ -8,8 +8,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kIn = EPOLLIN;
-
 std::string fact(const Finding& f, const std::string& name)
 {
     for (const auto& [key, text] : f.facts) {

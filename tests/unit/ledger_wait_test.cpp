@@ -7,8 +7,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
-
 TEST(LedgerWait, FutileReturnsNeedADeliveryBefore)
 {
     Scenario s;

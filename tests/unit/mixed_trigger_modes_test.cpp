@@ -6,9 +6,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kIn = EPOLLIN;
-constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
-
 TEST(MixedTriggerModes, BackAndForthIsARemark)
 {
     for (Profile profile : {Profile::kTest, Profile::kProduction}) {

@@ -89,7 +89,7 @@ inline PastedAnswer judge(const std::string& text, const Decorate& decorate = {}
     return judged;
 }
 
-inline const std::string kEnd =
+inline const std::string kEndSpin =
     "epoll_wait(9, [{EPOLLIN|EPOLLRDHUP, {u32=31, u64=31}}], 512, -1) = 1\nrecvfrom(31, \"\", 2048, 0, NULL, NULL) = "
     "0\n";
 inline const std::string kWork =

@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text_of(const Report& report)
+std::string json_of(const Report& report)
 {
     std::ostringstream out;
     write_json(report, out);
@@ -69,7 +69,7 @@ std::vector<std::string> keys(const Json& json)
 
 TEST(JsonReport, NoFindingsByteForByte)
 {
-    EXPECT_EQ(text_of(small_report()), R"({
+    EXPECT_EQ(json_of(small_report()), R"({
   "schema": "epaudit/1",
   "version": "0.1.0",
   "target": {
@@ -128,7 +128,7 @@ TEST(JsonReport, FindingHasEveryFieldOfTheSchema)
 {
     Report report = small_report();
     report.findings = {full_finding()};
-    const Json json = Json::parse(text_of(report));
+    const Json json = Json::parse(json_of(report));
     const Json& finding = json.at("findings").at(0);
     EXPECT_EQ(finding, Json::parse(R"({"rule":"EP201","name":"busy-epollout","level":"confirmed",
         "fingerprint":"f00d","summary":"it spins","shape":"nothing between returns",
@@ -149,7 +149,7 @@ TEST(JsonReport, WhereTheProcessRuns)
     report.selection = "--unit web";
     report.findings = {full_finding()};
     report.findings[0].workload = {"web.service", {"3f4a0c1d9be8", "api", "", "docker"}, "shop/api-0"};
-    const Json json = Json::parse(text_of(report));
+    const Json json = Json::parse(json_of(report));
     EXPECT_EQ(json["target"]["selection"], "--unit web");
     const Json& process = json["findings"][0]["process"];
     EXPECT_EQ(process["unit"], "web.service");
@@ -164,7 +164,7 @@ TEST(JsonReport, HoldsRisksAndInfosThatTheTextHides)
     report.findings = {full_finding(), full_finding(), full_finding()};
     report.findings[1].level = Level::kRisk;
     report.findings[2].level = Level::kInfo;
-    const Json json = Json::parse(text_of(report));
+    const Json json = Json::parse(json_of(report));
     ASSERT_EQ(json.at("findings").size(), 3U);
     EXPECT_EQ(json.at("findings").at(1).at("level"), "risk");
     EXPECT_EQ(json.at("findings").at(2).at("level"), "info");
@@ -174,7 +174,7 @@ TEST(JsonReport, UnknownDescriptorsAreNull)
 {
     Report report = small_report();
     report.findings = {Finding{}};
-    const Json finding = Json::parse(text_of(report)).at("findings").at(0);
+    const Json finding = Json::parse(json_of(report)).at("findings").at(0);
     EXPECT_TRUE(finding.at("epoll").at("fd").is_null());
     EXPECT_TRUE(finding.at("fd").at("number").is_null());
     EXPECT_TRUE(finding.at("cost").is_object());
@@ -189,7 +189,7 @@ TEST(JsonReport, IncompleteLossesAndCalls)
     report.observation.work = {.requests = 200, .waits = 100, .io = 500, .ctls = 20};
     report.observation.notes = {"cut short"};
     report.observation.tool_cpu_seconds = 0.5;
-    const Json seen = Json::parse(text_of(report)).at("observation");
+    const Json seen = Json::parse(json_of(report)).at("observation");
     EXPECT_EQ(seen.at("complete"), false);
     EXPECT_EQ(seen.at("lost"), (Json{{"files_full", 12}, {"epolls_full", 0}}));
     EXPECT_EQ(keys(seen.at("calls")), (std::vector<std::string>{"read", "write"}));
@@ -198,7 +198,7 @@ TEST(JsonReport, IncompleteLossesAndCalls)
     EXPECT_EQ(seen.at("tool_cpu_s"), 0.5);
     EXPECT_FALSE(seen.contains("cost"));
     report.observation.cost = WatchingCost{0.03, 0.01, 0.8, 2.5};
-    EXPECT_EQ(Json::parse(text_of(report)).at("observation").at("cost"), (Json{{"probes_cores", 0.03},
+    EXPECT_EQ(Json::parse(json_of(report)).at("observation").at("cost"), (Json{{"probes_cores", 0.03},
                                                                                {"epaudit_cores", 0.01},
                                                                                {"watched_cores", 0.8},
                                                                                {"share_of_watched", 0.05},
@@ -209,11 +209,11 @@ TEST(JsonReport, Child)
 {
     Report report = small_report();
     report.child = Child{.ran = true, .exit_status = 3, .signal = 0};
-    EXPECT_EQ(Json::parse(text_of(report)).at("child"), Json::parse(R"({"ran":true,"exit_status":3,"signal":null})"));
+    EXPECT_EQ(Json::parse(json_of(report)).at("child"), Json::parse(R"({"ran":true,"exit_status":3,"signal":null})"));
     report.child = Child{.ran = true, .exit_status = 0, .signal = 9};
-    EXPECT_EQ(Json::parse(text_of(report)).at("child"), Json::parse(R"({"ran":true,"exit_status":null,"signal":9})"));
+    EXPECT_EQ(Json::parse(json_of(report)).at("child"), Json::parse(R"({"ran":true,"exit_status":null,"signal":9})"));
     report.child = Child{.ran = false, .exit_status = 0, .signal = 0};
-    EXPECT_EQ(Json::parse(text_of(report)).at("child"), Json::parse(R"({"ran":false})"));
+    EXPECT_EQ(Json::parse(json_of(report)).at("child"), Json::parse(R"({"ran":false})"));
 }
 
 TEST(JsonReport, BrokenTextAndNumbersStayJson)
@@ -223,7 +223,7 @@ TEST(JsonReport, BrokenTextAndNumbersStayJson)
     report.findings = {full_finding()};
     report.findings[0].comm = "caf\xe9";
     report.findings[0].cost = {{"cpu_share", std::numeric_limits<double>::quiet_NaN()}};
-    const Json json = Json::parse(text_of(report));
+    const Json json = Json::parse(json_of(report));
     EXPECT_EQ(json.at("target").at("command").at(0), "\xef\xbf\xbd\xef\xbf\xbd");
     EXPECT_EQ(json.at("target").at("command").at(1), "a\"b\n");
     EXPECT_EQ(json.at("findings").at(0).at("process").at("comm"), "caf\xef\xbf\xbd");

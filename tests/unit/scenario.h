@@ -22,6 +22,9 @@
 
 namespace epaudit {
 
+constexpr uint32_t kIn = EPOLLIN;
+constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
+
 class Scenario {
 public:
     explicit Scenario(Profile profile = Profile::kTest);

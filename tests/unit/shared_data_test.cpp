@@ -9,7 +9,6 @@ namespace epaudit {
 namespace {
 
 constexpr uint64_t kData = 77;
-constexpr uint32_t kEdge = EPOLLIN | EPOLLET;
 constexpr uint32_t kOnce = EPOLLIN | EPOLLONESHOT;
 
 struct Loop {

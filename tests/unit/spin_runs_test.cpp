@@ -8,8 +8,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kIn = EPOLLIN;
-
 TEST(SpinRuns, WhatHappenedNowAndThenIsNoPattern)
 {
     Scenario s;  // 4 MODs in 3000 returns

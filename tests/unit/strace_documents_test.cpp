@@ -189,7 +189,7 @@ TEST(Documents, NumbersOfLinesStandCloseToThem)
 // Calls that stand one behind the other, and nothing between them.
 TEST(Documents, EndsOfLinesAreLost)
 {
-    for (const std::string& loop : {kEnd, kHup, kFull})
+    for (const std::string& loop : {kEndSpin, kHup, kFull})
         EXPECT_FALSE(judge(replaced(times(150, loop), "\n", "") + "\n").quiet()) << loop;
     EXPECT_TRUE(judge(replaced(times(150, kWork), "\n", "") + "\n").quiet());
 }
@@ -198,7 +198,7 @@ TEST(Documents, EndsOfLinesAreLost)
 TEST(Documents, APageMayBeOneLine)
 {
     for (const char* end : {"<br>", "<br/>", "<br />"})
-        for (const std::string& loop : {kEnd, kHup, kFull, kWork}) {
+        for (const std::string& loop : {kEndSpin, kHup, kFull, kWork}) {
             std::string page = replaced(replaced(times(150, loop), "<", "&lt;"), "\"", "&quot;");
             const PastedAnswer judged = judge("<p>" + replaced(page, "\n", end) + "</p>\n");
             EXPECT_EQ(judged.quiet(), loop == kWork) << end << loop << judged.told;
@@ -237,7 +237,7 @@ TEST(Documents, CallsOnOneLineKeepTheirPids)
 TEST(Documents, AnyCallMayStandFirstOnALine)
 {
     const std::string between = "getsockname(31, {sa_family=AF_UNIX}, [128 => 2]) = 0\nstat(\"/etc\", 0x7ffc) = 0\n";
-    for (const std::string& loop : {kEnd, kHup, kFull})
+    for (const std::string& loop : {kEndSpin, kHup, kFull})
         EXPECT_FALSE(judge(replaced(times(150, between + loop), "\n", " ") + "\n").quiet()) << loop;
     EXPECT_TRUE(judge(replaced(times(150, between + kWork), "\n", " ") + "\n").quiet());
 }

@@ -141,7 +141,7 @@ TEST(Encoding, NumbersWithTheirNamesBehindThem)
 // A line may be as long as a line may be.
 TEST(Encoding, AnyNumberOfCallsOnOneLine)
 {
-    const std::string loop = replaced(kEnd, "\n", " ");
+    const std::string loop = replaced(kEndSpin, "\n", " ");
     PastedAnswer judged = judge(times(8000, loop) + "\n");
     EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
     ASSERT_FALSE(judged.runs.empty());
@@ -153,7 +153,7 @@ TEST(Encoding, AnyNumberOfCallsOnOneLine)
 TEST(Encoding, ARunStandsWhateverComesAfterIt)
 {
     for (const char* prose : {"", "Then I restarted it:\n"}) {
-        PastedAnswer judged = judge(times(20, kWork) + times(150, kEnd) + prose + times(20, kWork));
+        PastedAnswer judged = judge(times(20, kWork) + times(150, kEndSpin) + prose + times(20, kWork));
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
         judged = judge(times(150, kHup) + prose + "read(8, \"x\", 100) = 1\nwrite(8, \"y\", 1) = 1\n");
         EXPECT_GE(judged.level("EP204"), Level::kLikely) << judged.told;

@@ -18,15 +18,15 @@ TEST(StraceMixture, AStreamThatGoesOnBehindItsEndIsTwo)
 {
     std::string text;
     for (unsigned i = 0; i < 300; i++)
-        for (const std::string& loop : {kEnd, kWork, i % 3 ? kEnd : kWork})
+        for (const std::string& loop : {kEndSpin, kWork, i % 3 ? kEndSpin : kWork})
             text += lines_of_pid("1", loop);
     EXPECT_TRUE(judge(text).mixed);
     EXPECT_TRUE(judge(text).quiet());
     // accept() and close() were not traced: each connection comes by an event of the listener.
     const std::string listener = "epoll_wait(9, [{EPOLLIN, {u32=3, u64=3}}], 64, -1) = 1\n";
-    EXPECT_FALSE(judge(times(300, listener + kWork + kEnd)).mixed);
+    EXPECT_FALSE(judge(times(300, listener + kWork + kEndSpin)).mixed);
     // They were, by another thread of which the log knows.
-    EXPECT_FALSE(judge(times(300, kWork + kEnd + "close(31) = 0\n")).mixed);
+    EXPECT_FALSE(judge(times(300, kWork + kEndSpin + "close(31) = 0\n")).mixed);
     // Messages of no bytes.
     const std::string datagram =
         "epoll_wait(9, [{EPOLLIN, {u32=31, u64=31}}], 512, -1) = 1\nrecvfrom(31, \"{}\", 2048, 0, "
@@ -35,7 +35,7 @@ TEST(StraceMixture, AStreamThatGoesOnBehindItsEndIsTwo)
                                       replaced(replaced(datagram, "= {}", "= 1"), "{}", "x")))
                      .mixed);
     // A few of them may be anything.
-    EXPECT_FALSE(judge(times(5, kWork + kEnd)).mixed);
+    EXPECT_FALSE(judge(times(5, kWork + kEndSpin)).mixed);
 }
 
 // Two files of strace -ff without their names: what one thread did about the events of the other stands behind them, or

@@ -31,7 +31,7 @@ TEST(Panes, TwoProgramsAreNotOne)
 {
     for (const char* rule : {"\u2502", "\u2503", "|"}) {
         for (const std::string& both :
-             {beside(times(150, kEnd), times(100, kWork), rule), beside(times(100, kWork), times(150, kEnd), rule)}) {
+             {beside(times(150, kEndSpin), times(100, kWork), rule), beside(times(100, kWork), times(150, kEndSpin), rule)}) {
             const PastedAnswer judged = judge(both);
             EXPECT_GE(judged.level("EP203"), Level::kLikely) << rule << judged.told;
             EXPECT_FALSE(judged.mixed);
@@ -45,7 +45,7 @@ TEST(Panes, TwoProgramsAreNotOne)
 
 TEST(Panes, SomethingElseBeside)
 {
-    for (const std::string& loop : {kEnd, kFull}) {
+    for (const std::string& loop : {kEndSpin, kFull}) {
         EXPECT_FALSE(judge(beside(times(150, loop), top())).quiet());
         EXPECT_FALSE(judge(beside(top(), times(150, loop))).quiet());
         EXPECT_FALSE(judge(beside(times(150, loop), "$ ls\nserver.c\n$ \n")).quiet());
@@ -57,7 +57,7 @@ TEST(Panes, SomethingElseBeside)
 TEST(Panes, AThirdOne)
 {
     const std::string two = beside(times(100, kWork), times(100, kWork));
-    EXPECT_GE(judge(beside(two, times(150, kEnd), "\u2502", 2 * kWidth + 3)).level("EP203"), Level::kLikely);
+    EXPECT_GE(judge(beside(two, times(150, kEndSpin), "\u2502", 2 * kWidth + 3)).level("EP203"), Level::kLikely);
 }
 
 TEST(Panes, ATableIsNone)
@@ -68,7 +68,7 @@ TEST(Panes, ATableIsNone)
                 return fmt::format("{} 12:00:00.000001 {} host-17 {} {:90} {}", rule, rule, rule, line, rule);
             });
         };
-        EXPECT_GE(judge(table(kEnd)).level("EP203"), Level::kLikely) << rule;
+        EXPECT_GE(judge(table(kEndSpin)).level("EP203"), Level::kLikely) << rule;
         const PastedAnswer healthy = judge(table(kWork));
         EXPECT_TRUE(healthy.quiet()) << healthy.told;
         EXPECT_EQ(healthy.lost, 0U);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What people paste: logs from the middle of the trouble, decorated by whatever they went through.
 #include "rules/catalogue.h"
-#include "tests/unit/pasted.h"
+#include "tests/unit/spoilt.h"
 
 namespace epaudit {
 namespace {
@@ -89,7 +89,7 @@ const std::vector<Case>& middles()
                    "epoll_wait(12, [{EPOLLIN, {u32=31, u64=31}}], 512, 0) = 1\n"
                    "recvfrom(31, \"x\", 9, 0, NULL, NULL) = 1\n")},
         {"work", "", times(500, kWork)},
-        {"work_end", "", times(500, kWork + kEnd + "close(31) = 0\n")},
+        {"work_end", "", times(500, kWork + kEndSpin + "close(31) = 0\n")},
         {"accept_again_shared", "",
          times(300,
                "epoll_wait(9, [{EPOLLIN, {u32=5, u64=5}}], 512, -1) = 1\n"
@@ -160,13 +160,6 @@ struct Prefix {
     Decorate decorate;
 };
 
-std::string replaced(std::string text, const std::string& from, const std::string& to)
-{
-    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-        text.replace(at, from.size(), to);
-    return text;
-}
-
 const std::vector<Prefix>& prefixes()
 {
     auto before = [](std::string prefix) {
@@ -231,7 +224,7 @@ class PastedPrefix : public testing::TestWithParam<Prefix> {};
 
 TEST_P(PastedPrefix, IsLearntFromTheLog)
 {
-    PastedAnswer judged = judge(times(300, kEnd), GetParam().decorate);
+    PastedAnswer judged = judge(times(300, kEndSpin), GetParam().decorate);
     EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
     EXPECT_EQ(judged.lost, 0U);
     ASSERT_FALSE(judged.runs.empty());
@@ -261,7 +254,7 @@ TEST(Pasted, TimeStampsNeverTakeAway)
 {
     for (unsigned step : {1U, 250U, 3000U}) {
         unsigned at = 0;
-        PastedAnswer judged = judge(times(200, kEnd), [&](const std::string& line, unsigned) {
+        PastedAnswer judged = judge(times(200, kEndSpin), [&](const std::string& line, unsigned) {
             at += step;
             char stamp[32];
             snprintf(stamp, sizeof stamp, "10:00:%02u.%06u ", at / 1000000, at % 1000000);
@@ -282,7 +275,7 @@ TEST(Pasted, NoEndingTakesAFindingAwayOrIsALoss)
           "sendfile(-1, 5, NULL, 4096) = -1 EBADF (Bad file descriptor)\n",
           "close(-1) = -1 EBADF (Bad file descriptor)\n", "read(3</dev/shm/x>(deleted), \"a\", 9) = 1\n",
           "write(1, \"hello\\n\", 6hello\n)                  = 6\n"}) {
-        PastedAnswer judged = judge(times(300, kEnd) + ending);
+        PastedAnswer judged = judge(times(300, kEndSpin) + ending);
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << ending << judged.told;
         EXPECT_EQ(judged.lost, 0U) << ending;
         EXPECT_EQ(judge(times(5, kWork) + ending).lost, 0U) << ending;
@@ -308,7 +301,7 @@ std::string wrapped_at_words(const std::string& text, size_t width)
 TEST(StracePasted, ALogWrappedBetweenWordsIsJoined)
 {
     for (size_t width : {80U, 76U, 72U, 60U}) {
-        const PastedAnswer judged = judge(wrapped_at_words(times(150, kEnd), width));
+        const PastedAnswer judged = judge(wrapped_at_words(times(150, kEndSpin), width));
         EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
         EXPECT_EQ(judged.lost, 0U) << width;
         EXPECT_TRUE(judge(wrapped_at_words(times(150, kWork), width)).quiet()) << width;
@@ -327,7 +320,7 @@ TEST(StracePasted, WrappedLinesMayBeQuotedAndHoldOutput)
     };
     auto quoted = [](const std::string& line, unsigned) { return "> " + line; };
     for (size_t width : {80U, 70U, 60U, 44U}) {
-        const std::string broken = wrapped_at_words(stamped(times(150, kEnd)), width);
+        const std::string broken = wrapped_at_words(stamped(times(150, kEndSpin)), width);
         for (const Decorate& decorate : {Decorate{}, Decorate{quoted}}) {
             const PastedAnswer judged = judge(broken, decorate);
             EXPECT_GE(judged.level("EP203"), Level::kLikely) << width << "\n" << judged.told;
@@ -337,7 +330,7 @@ TEST(StracePasted, WrappedLinesMayBeQuotedAndHoldOutput)
     }
     // The program's own lines stand between the halves.
     std::string mixed;
-    for (const std::string& line : split(wrapped_at_words(times(150, kEnd), 60)))
+    for (const std::string& line : split(wrapped_at_words(times(150, kEndSpin), 60)))
         mixed += line + "\nserver is listening\n";
     const PastedAnswer judged = judge(mixed);
     EXPECT_GE(judged.level("EP203"), Level::kLikely) << judged.told;
@@ -427,11 +420,11 @@ TEST(StracePasted, WithoutPidsTwoProcessesAreNotClean)
         EXPECT_TRUE(judged.mixed || !judged.quiet()) << client;
     }
     for (const std::string& healthy :
-         {times(300, kWork), times(300, kWork + kEnd + "close(31) = 0\n"), times(300, kEnd)})
+         {times(300, kWork), times(300, kWork + kEndSpin + "close(31) = 0\n"), times(300, kEndSpin)})
         EXPECT_FALSE(judge(healthy).mixed) << healthy.substr(0, 200);
     // Threads that share what they read from, and a number that comes again.
     const std::string reused =
-        "epoll_wait(9, [{EPOLLIN, {u32=3, u64=3}}], 64, -1) = 1\naccept4(3, NULL, NULL, 0) = 31\n" + kWork + kEnd +
+        "epoll_wait(9, [{EPOLLIN, {u32=3, u64=3}}], 64, -1) = 1\naccept4(3, NULL, NULL, 0) = 31\n" + kWork + kEndSpin +
         "close(31) = 0\n";
     EXPECT_FALSE(judge(times(300, reused)).mixed);
 }
@@ -526,7 +519,7 @@ TEST(Pasted, CountedLinesStandForManyWithinBounds)
 
 TEST(Pasted, TwoCallsOnOneLine)
 {
-    EXPECT_GE(judge(times(300, replaced(kEnd.substr(0, kEnd.size() - 1), "\n", " ") + "\n")).level("EP203"),
+    EXPECT_GE(judge(times(300, replaced(kEndSpin.substr(0, kEndSpin.size() - 1), "\n", " ") + "\n")).level("EP203"),
               Level::kLikely);
 }
 
@@ -538,7 +531,7 @@ TEST(Pasted, WhateverIsPutBetweenThem)
                 return replaced(calls.substr(0, calls.size() - 1), "\n", duration + std::string(between)) + duration +
                        "\n";
             };
-            const PastedAnswer spin = judge(times(300, joined(kEnd))), work = judge(times(300, joined(kWork)));
+            const PastedAnswer spin = judge(times(300, joined(kEndSpin))), work = judge(times(300, joined(kWork)));
             EXPECT_GE(spin.level("EP203"), Level::kLikely) << between << duration << spin.told;
             EXPECT_TRUE(work.quiet()) << between << duration << work.told;
             EXPECT_EQ(spin.lost + work.lost, 0U) << between << duration;
@@ -604,7 +597,7 @@ TEST(Pasted, WhatIsNotStraceIsSaidByName)
               "sysdig");
     EXPECT_EQ(judge("@@ -0,0 +1,9 @@\n+" + kWork).other_tool, "");
     EXPECT_EQ(judge("Attaching 2 probes...\n@calls[epoll_wait]: 88123\n@calls[read]: 3\n").other_tool, "bpftrace");
-    EXPECT_EQ(judge(times(100, kEnd)).other_tool, "");
+    EXPECT_EQ(judge(times(100, kEndSpin)).other_tool, "");
     const std::string gvisor =
         "] nginx X epoll_wait(0x8 anon_inode:[eventpoll], 0x7ed2 {{events=EPOLLIN, data=[7, 0]}}, ";
     EXPECT_EQ(judge(times(20, "I0413 12:01:02.1234       1 strace.go:605] [   1:   1" + gvisor +

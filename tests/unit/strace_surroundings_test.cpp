@@ -38,9 +38,9 @@ TEST(Surroundings, AsMuchMayStandBeforeTheLogAsThereIs)
     for (const auto& [name, carry] : carriers())
         for (unsigned before : {70U, 150U, 6000U}) {
             std::string all = prose(before), bare = prose(before);
-            for (const std::string& line : split(times(150, kEnd)))
+            for (const std::string& line : split(times(150, kEndSpin)))
                 bare += carry(line, 7) + "\n";
-            for (const std::string& text : {judge(all + times(150, kEnd), carry).told, judge(bare).told})
+            for (const std::string& text : {judge(all + times(150, kEndSpin), carry).told, judge(bare).told})
                 EXPECT_NE(text.find("EP203"), std::string::npos) << name << " behind " << before << "\n" << text;
         }
 }
@@ -61,7 +61,7 @@ TEST(Surroundings, WhatOnlyLaterLinesShowIsLearnt)
     std::string log;
     for (unsigned i = 0; i < 90; i++)
         log += fmt::format("brk(NULL) = {:#x}\n", 0x55000 + i);
-    std::string loop = kEnd;
+    std::string loop = kEndSpin;
     for (size_t at = 0; (at = loop.find_first_of("_{[", at)) != std::string::npos; at += 2)
         loop.insert(at, "\\");
     const PastedAnswer judged = judge(log + times(150, loop));
@@ -77,7 +77,7 @@ TEST(Surroundings, ALongStartOfTheProgramIsNoSampleOfItsLoop)
         log += fmt::format("brk(NULL) = {:#x}\n", 0x55000 + i);
     for (const auto& [name, carry] : carriers()) {
         std::string text = log;
-        for (const std::string& line : split(times(150, kEnd)))
+        for (const std::string& line : split(times(150, kEndSpin)))
             text += carry(line, 7) + "\n";
         EXPECT_NE(judge(text).told.find("EP203"), std::string::npos) << name;
     }
@@ -90,7 +90,7 @@ TEST(Surroundings, TheSourceOfTheProgramIsNoLogOfIt)
         "    int n = epoll_wait(epfd, events, 64, -1);\n    epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);\n";
     for (const auto& [name, carry] : carriers()) {
         std::string text = times(60, source);
-        for (const std::string& line : split(times(150, kEnd)))
+        for (const std::string& line : split(times(150, kEndSpin)))
             text += carry(line, 7) + "\n";
         EXPECT_NE(judge(text).told.find("EP203"), std::string::npos) << name;
     }
@@ -102,7 +102,7 @@ TEST(Surroundings, TheBeginningMayHaveComeAnotherWay)
     std::string log;
     for (unsigned i = 0; i < 90; i++)
         log += fmt::format("openat(AT_FDCWD, \"/lib/x{}.so\", O_RDONLY|O_CLOEXEC) = 3\n", i);
-    for (const std::string& line : split(times(150, kEnd)))
+    for (const std::string& line : split(times(150, kEndSpin)))
         log += "10:00,web,\"" + replaced(line, "\"", "\"\"") + "\"\n";
     EXPECT_GE(judge(log).level("EP203"), Level::kLikely);
 }
@@ -114,7 +114,7 @@ TEST(Surroundings, APauseDoesNotEndLearning)
         Auditor auditor(Profile::kProduction, make_rules());
         StraceImport log(auditor, 65536);
         unsigned number = 0;
-        for (const std::string& line : split(prose(70) + times(150, kEnd))) {
+        for (const std::string& line : split(prose(70) + times(150, kEndSpin))) {
             log.line("web1 svc[991]: " + line);
             if (++number == pause_at)
                 log.pause();
@@ -135,7 +135,7 @@ TEST(Surroundings, WhatIsNotStraceDoesNotMoveTheClock)
         StraceImport log(auditor, 65536);
         for (unsigned i = 0; i < 300; i++) {
             const std::string stamp = fmt::format("12:00:{:02}.{:06} ", i / 100, i % 100 * 10000);
-            log.line(stamp + split(kEnd)[i % 2]);
+            log.line(stamp + split(kEndSpin)[i % 2]);
             log.line(output);
         }
         log.finish();

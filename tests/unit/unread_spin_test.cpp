@@ -6,8 +6,6 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kIn = EPOLLIN;
-
 TEST(UnreadSpin, EventfdNeverRead)
 {
     Scenario s;

@@ -6,7 +6,7 @@
 namespace epaudit {
 namespace {
 
-constexpr uint32_t kIn = EPOLLIN | EPOLLRDHUP;
+constexpr uint32_t kInRdHup = EPOLLIN | EPOLLRDHUP;
 
 // A request whose answer does not fit; later the peer makes room.
 Scenario& cut(Scenario& s, int fd)
@@ -26,7 +26,7 @@ Scenario& ticks(Scenario& s, int times)
 TEST(WriteStalled, NoEpolloutIsLikely)
 {
     Scenario s;
-    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s.writable(7, true), 3);
     EXPECT_EQ(s.verdict("EP105"), "none");
@@ -41,7 +41,7 @@ TEST(WriteStalled, AFullBufferIsNoTail)
 {
     for (bool eagain : {false, true}) {
         Scenario s;
-        s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+        s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
         s.arrives(7, 10).delivered(7, EPOLLIN).read(7, 10).writable(7, false).writes_from(7, 0, 9000, 0);
         if (eagain)
             s.write(7, -EAGAIN);
@@ -54,7 +54,7 @@ TEST(WriteStalled, FullWhenWeCameAndForgottenWhenItDrains)
 {
     for (uint8_t kind : {FILE_TCP, FILE_UNIX}) {
         Scenario s;  // whether some is left is not known: a risk, and no claim that all is well
-        s.seeded(7, kIn, kind, POSTING_FULL).seeded(9, EPOLLIN, FILE_TCP);
+        s.seeded(7, kInRdHup, kind, POSTING_FULL).seeded(9, EPOLLIN, FILE_TCP);
         s.state(7).sk_state = 1;  // connected
         s.wait().after_ms(5000);
         EXPECT_EQ(s.verdict("EP105"), "none") << "the peer is slow";
@@ -71,18 +71,18 @@ TEST(WriteStalled, FullWhenWeCameAndForgottenWhenItDrains)
 TEST(WriteStalled, FullWhenWeCameAndResumed)
 {
     Scenario s;
-    s.seeded(7, kIn | EPOLLOUT, FILE_TCP, POSTING_FULL).wait().after_ms(500).writable(7, true);
-    s.delivered(7, EPOLLOUT).write(7, 5000).mod(7, kIn).wait().after_ms(5000);
+    s.seeded(7, kInRdHup | EPOLLOUT, FILE_TCP, POSTING_FULL).wait().after_ms(500).writable(7, true);
+    s.delivered(7, EPOLLOUT).write(7, 5000).mod(7, kInRdHup).wait().after_ms(5000);
     EXPECT_EQ(s.verdict("EP105"), "none");
     Scenario armed;  // EPOLLOUT is asked for: the loop is told
-    armed.seeded(7, kIn | EPOLLOUT, FILE_TCP, POSTING_FULL).wait().after_ms(500).writable(7, true).after_ms(5000);
+    armed.seeded(7, kInRdHup | EPOLLOUT, FILE_TCP, POSTING_FULL).wait().after_ms(500).writable(7, true).after_ms(5000);
     EXPECT_EQ(armed.verdict("EP105"), "none");
 }
 
 TEST(WriteStalled, ProductionWaitsTenSeconds)
 {
     Scenario s(Profile::kProduction);
-    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s.writable(7, true), 36);
     EXPECT_EQ(s.alarms(), "");
@@ -95,7 +95,7 @@ TEST(WriteStalled, ThreeTailsAreConfirmed)
     Scenario s;
     s.add(9, EPOLLIN, FILE_TCP);
     for (int fd : {6, 7, 8})
-        cut(s.add(fd, kIn, FILE_TCP), fd).wait().writable(fd, true);
+        cut(s.add(fd, kInRdHup, FILE_TCP), fd).wait().writable(fd, true);
     ticks(s, 8);
     EXPECT_EQ(s.alarms(), "EP105 confirmed");
     EXPECT_EQ(s.finding("EP105").fds, 3u);
@@ -104,7 +104,7 @@ TEST(WriteStalled, ThreeTailsAreConfirmed)
 TEST(WriteStalled, TheEdgeHasPassed)
 {
     Scenario s;  // Netty #7730: EPOLLOUT told once under EPOLLET, not answered
-    s.add(7, kIn | EPOLLOUT | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup | EPOLLOUT | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s.writable(7, true).delivered(7, EPOLLOUT).wait(), 8);
     EXPECT_EQ(s.alarms(), "EP105 likely");
@@ -114,7 +114,7 @@ TEST(WriteStalled, TheEdgeHasPassed)
 TEST(WriteStalled, TheNextRequestBringsOutTheTail)
 {
     Scenario s;
-    s.add(7, kIn, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP);
     for (int i = 0; i < 3; i++) {
         cut(s, 7).wait().writable(7, true).after_ms(1800);
         s.arrives(7, 3).delivered(7, EPOLLIN).read(7, 3).write(7, 4000).wait();
@@ -127,11 +127,11 @@ TEST(WriteStalled, TheNextRequestBringsOutTheTail)
 TEST(WriteStalled, FixedArmsEpollout)
 {
     Scenario s;
-    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     for (int i = 0; i < 5; i++) {
-        cut(s, 7).mod(7, kIn | EPOLLOUT).wait();
+        cut(s, 7).mod(7, kInRdHup | EPOLLOUT).wait();
         ticks(s, 8);
-        s.writable(7, true).delivered(7, EPOLLOUT).write(7, 4000).mod(7, kIn).wait();
+        s.writable(7, true).delivered(7, EPOLLOUT).write(7, 4000).mod(7, kInRdHup).wait();
     }
     ticks(s, 20);
     EXPECT_EQ(s.verdict("EP105"), "none");
@@ -140,7 +140,7 @@ TEST(WriteStalled, FixedArmsEpollout)
 TEST(WriteStalled, ASlowReaderIsNoFault)
 {
     Scenario s;  // the queue is still full
-    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s, 60);
     EXPECT_EQ(s.verdict("EP105"), "none");
@@ -149,7 +149,7 @@ TEST(WriteStalled, ASlowReaderIsNoFault)
 TEST(WriteStalled, NginxLimitRateResumesByTimer)
 {
     Scenario s;
-    s.add(7, kIn | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup | EPOLLET, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait(1000);
     s.writable(7, true).after_ms(1000).returned(0).write(7, 4000, 9000).wait(1000);  // eventless
     cut(s, 7).wait(5000);
@@ -161,7 +161,7 @@ TEST(WriteStalled, NginxLimitRateResumesByTimer)
 TEST(WriteStalled, TakenBackWhenTheProgramResumesByItself)
 {
     Scenario s;
-    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait();
     ticks(s.writable(7, true), 8);
     EXPECT_EQ(s.alarms(), "EP105 likely");
@@ -203,7 +203,7 @@ TEST(WriteStalled, AnotherRegistrationMayTell)
 TEST(WriteStalled, ShutForWritingOwesNothing)
 {
     Scenario s;
-    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).shutdown_write(7).wait();
     ticks(s.writable(7, true), 20);
     EXPECT_EQ(s.verdict("EP105"), "none");
@@ -212,7 +212,7 @@ TEST(WriteStalled, ShutForWritingOwesNothing)
 TEST(WriteStalled, ProgressByIoUringCounts)
 {
     Scenario s;  // write_seq moves, no call is seen
-    s.add(7, kIn, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP).add(9, EPOLLIN, FILE_TCP);
     cut(s, 7).wait().writable(7, true);
     for (int i = 0; i < 20; i++) {
         s.sent_unseen(7, 100);
@@ -224,7 +224,7 @@ TEST(WriteStalled, ProgressByIoUringCounts)
 // --- what was sent next ---------------------------------------------------------------------------
 
 const std::string kAnswer = "HTTP/1.1 200 OK, and a body that does not fit into the buffer of the socket";
-const std::string kOther = "HTTP/1.1 304 Not Modified";
+const std::string kNotModified = "HTTP/1.1 304 Not Modified";
 constexpr int64_t kTaken = 20;
 
 Scenario& asks(Scenario& s, int fd) { return s.arrives(fd, 10).delivered(fd, EPOLLIN).read(fd, 10); }
@@ -232,35 +232,35 @@ Scenario& asks(Scenario& s, int fd) { return s.arrives(fd, 10).delivered(fd, EPO
 TEST(WriteStalled, OtherBytesInPlaceOfTheRest)
 {
     Scenario s;  // what the last write left is forgotten
-    s.add(7, kIn, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP);
     asks(s, 7).sends(7, kAnswer, kTaken).wait().after_ms(300);
     EXPECT_EQ(s.alarms(), "") << "it may still come";
-    asks(s, 7).sends(7, kOther, static_cast<int64_t>(kOther.size())).wait().after_ms(300);
+    asks(s, 7).sends(7, kNotModified, static_cast<int64_t>(kNotModified.size())).wait().after_ms(300);
     EXPECT_EQ(s.alarms(), "EP105 likely");
     EXPECT_EQ(s.finding("EP105").cost[0].second, static_cast<double>(kAnswer.size()) - kTaken);
     for (int i = 0; i < 2; i++)
         asks(s, 7).sends(7, kAnswer, kTaken).wait();
-    asks(s, 7).sends(7, kOther, 10).wait().after_ms(300);
+    asks(s, 7).sends(7, kNotModified, 10).wait().after_ms(300);
     EXPECT_EQ(s.alarms(), "EP105 confirmed") << "the whole of an answer is no rest of one either";
 }
 
 TEST(WriteStalled, OtherBytesAfterTheEdgeOfNewRoom)
 {
     Scenario s;
-    s.add(7, kIn | EPOLLOUT | EPOLLET, FILE_TCP);
+    s.add(7, kInRdHup | EPOLLOUT | EPOLLET, FILE_TCP);
     asks(s, 7).sends(7, kAnswer, kTaken).sends(7, kAnswer.substr(kTaken), -EAGAIN).wait().writable(7, true);
-    s.delivered(7, EPOLLIN | EPOLLOUT).read(7, 10).sends(7, kOther, 10).wait().after_ms(300);
+    s.delivered(7, EPOLLIN | EPOLLOUT).read(7, 10).sends(7, kNotModified, 10).wait().after_ms(300);
     EXPECT_EQ(s.alarms(), "EP105 likely");
 }
 
 TEST(WriteStalled, TheRestFromWhereverItIsKept)
 {
     Scenario s;  // moved to the front of the buffer, with more behind it, a piece at a time
-    s.add(7, kIn, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP);
     for (int i = 0; i < 5; i++) {
         asks(s, 7).sends(7, kAnswer, kTaken).sends(7, kAnswer.substr(kTaken), -EAGAIN).mod(7, EPOLLOUT).wait();
-        s.delivered(7, EPOLLOUT).sends(7, kAnswer.substr(kTaken) + kOther, 15);
-        s.sends(7, kAnswer.substr(kTaken + 15, 10), 10).sends(7, kAnswer.substr(kTaken + 25), 30).mod(7, kIn).wait();
+        s.delivered(7, EPOLLOUT).sends(7, kAnswer.substr(kTaken) + kNotModified, 15);
+        s.sends(7, kAnswer.substr(kTaken + 15, 10), 10).sends(7, kAnswer.substr(kTaken + 25), 30).mod(7, kInRdHup).wait();
     }
     s.after_ms(500);
     EXPECT_EQ(s.alarms(), "");
@@ -269,15 +269,15 @@ TEST(WriteStalled, TheRestFromWhereverItIsKept)
 TEST(WriteStalled, BytesThatAreNotKnown)
 {
     Scenario s;  // a vector, or sendfile; and what is too short to be told apart
-    s.add(7, kIn, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP);
     for (int i = 0; i < 5; i++) {
         asks(s, 7)
             .sends(7, kAnswer, kTaken)
             .writes_from(7, 0, 500, 0)
-            .sends(7, kOther, 10)
+            .sends(7, kNotModified, 10)
             .writes_from(7, 0, 500, 0)
             .wait();
-        asks(s, 7).sends(7, "0123456789", 5).sends(7, kOther, static_cast<int64_t>(kOther.size())).wait();
+        asks(s, 7).sends(7, "0123456789", 5).sends(7, kNotModified, static_cast<int64_t>(kNotModified.size())).wait();
         asks(s, 7).sends(7, kAnswer, kTaken).sends(7, "short", 5).wait();
     }
     s.after_ms(500);
@@ -287,18 +287,18 @@ TEST(WriteStalled, BytesThatAreNotKnown)
 TEST(WriteStalled, AnothersBytesAreNoLostRest)
 {
     Scenario s;  // EP502: the rest may still come
-    s.add(7, kIn, FILE_TCP);
-    asks(s, 7).thread(100).sends(7, kAnswer, kTaken).thread(101).sends(7, kOther, 25).after_ms(300);
+    s.add(7, kInRdHup, FILE_TCP);
+    asks(s, 7).thread(100).sends(7, kAnswer, kTaken).thread(101).sends(7, kNotModified, 25).after_ms(300);
     EXPECT_EQ(s.verdict("EP105"), "none");
 }
 
 TEST(WriteStalled, AnothersBytesAfterEpolloutAreTwoWriters)
 {
     Scenario s;  // a pool without EPOLLONESHOT: one is told that there is room, and answers something else
-    s.add(7, kIn, FILE_TCP);
+    s.add(7, kInRdHup, FILE_TCP);
     for (int i = 0; i < 3; i++) {
         asks(s, 7).thread(100).sends(7, kAnswer, kTaken).mod(7, EPOLLOUT).wait();
-        s.thread(101).delivered(7, EPOLLOUT).sends(7, kOther, 25).mod(7, kIn).wait();
+        s.thread(101).delivered(7, EPOLLOUT).sends(7, kNotModified, 25).mod(7, kInRdHup).wait();
     }
     s.after_ms(300);
     EXPECT_EQ(s.verdict("EP105"), "none");
@@ -309,7 +309,7 @@ TEST(WriteStalled, AnothersBytesAfterEpolloutAreTwoWriters)
 
 Scenario& slow_reader(Scenario& s, int fd)
 {
-    s.add(fd, kIn, FILE_TCP).wait().after_us(5);
+    s.add(fd, kInRdHup, FILE_TCP).wait().after_us(5);
     return asks(s, fd).write(fd, 5000, 9000).write(fd, 2000, 4000).write(fd, -EAGAIN).writable(fd, false).after_us(5);
 }
 
@@ -351,7 +351,7 @@ TEST(WriteStalled, ClosedBecauseThePeerHasGone)
 TEST(WriteStalled, OneThatWaitsForOthersHasItsReasons)
 {
     Scenario s;  // it drops those who have more than their share outstanding
-    slow_reader(s, 6).mod(6, kIn | EPOLLOUT).wait().writable(6, true).delivered(6, EPOLLOUT).write(6, 4000).mod(6, kIn);
+    slow_reader(s, 6).mod(6, kInRdHup | EPOLLOUT).wait().writable(6, true).delivered(6, EPOLLOUT).write(6, 4000).mod(6, kInRdHup);
     for (int fd : {7, 8, 9})
         slow_reader(s, fd).close(fd).wait();
     s.after_ms(300);
