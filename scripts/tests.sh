@@ -239,8 +239,8 @@ finish() {
 start_vm() {
     local words
     # All of the matrix is an hour and a half of two cores; these are the demos, a server under load, a program that was there
-    # before, and what depends on the kernel most. Half of the demos run today, the others tomorrow; on two of the four kernels only
-    # every other day. ./dev vm runs all.
+    # before, and what depends on the kernel most. Of the demos a quarter on each kernel, every day another; on two of the four
+    # kernels only every other day. ./dev vm runs all.
     read -ra words <<<"${EPAUDIT_VM:-5.10 6.1 6.12 newest --demos-by-turns --only run/ --only whose/ranges --only rings/ghost --only redis --only attach --only python}"
     beside vm chrt --idle 0 python3 tests/vm/run.py "${words[@]}"
 }

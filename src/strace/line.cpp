@@ -17,6 +17,7 @@ constexpr std::string_view kDetachedTail = "<detached ...>";
 constexpr uint64_t kEpochFrom = 100'000'000;
 
 bool hex_digit(char c) { return digit(c) || (c >= 'a' && c <= 'f'); }
+
 void skip_spaces(std::string_view& text)
 {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))

@@ -405,9 +405,9 @@ def twins(folders, wanted):
                          cpus=2)
 
 
-def plan(missing, only=(), cpus=1, label="", half=None):
+def plan(missing, only=(), cpus=1, label="", quarter=None):
     """All cases of one hook set for a guest with so many CPUs, or those whose name holds a word of `only`. `missing`:
-    programs that are not installed on the host. `label`: of its kernel. `half`: 0 or 1, every second demo; None: all."""
+    programs that are not installed on the host. `label`: of its kernel. `quarter`: 0 to 3, every fourth demo; None: all."""
     attached = [demos.ROOT / "demo_bugs" / name for name in ATTACHED]
 
     def wanted(name):
@@ -479,7 +479,7 @@ def plan(missing, only=(), cpus=1, label="", half=None):
     refused = {f"refused-{hooks}" for hooks in REFUSED.get(label, {})}
     cases = [case for case in cases if wanted(case.name) or case.name in refused or
              any(other.source == case.name and wanted(other.name) for other in cases)]
-    folders = demos.folders() if half is None else demos.folders()[half::2]
+    folders = demos.folders() if quarter is None else demos.folders()[quarter::4]
     cases = [case for case in [*twins(folders, wanted), *cases] if case.cpus == cpus]
     # The guest adds this one itself, when all others are over.
     return [*cases, Case("none", "nothing-left", "", no_problem)] if cases else []
