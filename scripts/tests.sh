@@ -179,59 +179,24 @@ run_python() {
 
 # Suites that watch programs from the kernel. Each real server in one of two ways, tomorrow in the other; ./dev real runs both. Of
 # the museum a third, every day another; ./dev history runs all of it. Two minutes of soaking show what grows fast; ./dev soak
-# shows the rest. It mostly waits, and does so beside the last two.
+# shows the rest. It mostly waits, which leaves the machine to the guests, and comes before they are over; beside suites that load the
+# machine unevenly its CPU time says nothing.
 run_watching() {
-    local suite reason sudo=()
-    if [[ $EUID -ne 0 ]]; then sudo=(sudo); fi
+    local suite reason
+    local -A options=([real]=--by-turns [history]=--third [soak]=2)
     reason=$(why_blind)
-    if [[ -n $reason ]]; then
-        for suite in live real history soak; do
-            say "== tests/$suite"
+    for suite in soak live real history; do
+        say "== tests/$suite"
+        if [[ -n $reason ]]; then
             say "skipped tests/$suite: all of it watches programs from the kernel: $reason"
             add 0 0 1
-        done
+        else
+            run_python "$suite" as_root python3 "tests/$suite/run.py" ${options[$suite]:+"${options[$suite]}"}
+        fi
+    done
+    if [[ -n $reason ]]; then
         say "what ran without a kernel: unit tests, layout tests, the corpus of strace logs, fuzz targets"
-        return
     fi
-    say "== tests/live"
-    run_python live as_root python3 tests/live/run.py
-    beside soak "${sudo[@]}" python3 tests/soak/run.py 2
-    say "== tests/real"
-    run_python real as_root python3 tests/real/run.py --by-turns
-    say "== tests/history"
-    run_python history as_root python3 tests/history/run.py --third
-    say "== tests/soak"
-    finish soak
-}
-
-# What runs beside other suites, by name: the process, and build/NAME.log.
-declare -A BESIDE=()
-
-# beside NAME COMMAND...: no function, which would leave a shell between us and it.
-beside() {
-    local name=$1
-    shift
-    "$@" >"build/$name.log" 2>&1 &
-    BESIDE[$name]=$!
-    trap stop_all EXIT
-    # Some tests answer Ctrl-C themselves and end well, which would let us go on.
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-}
-
-# Whatever ends this script: each ends its own guests and programs.
-stop_all() {
-    kill "${BESIDE[@]}" 2>/dev/null || true
-    wait "${BESIDE[@]}" || true
-}
-
-finish() {
-    local name=$1 code=0
-    wait "${BESIDE[$name]}" || code=$?
-    unset "BESIDE[$name]"
-    if [[ ${#BESIDE[@]} -eq 0 ]]; then trap - EXIT INT TERM; fi
-    cat "build/$name.log"
-    count_python "$name" "$code"
 }
 
 # The guests run beside all other tests, on the CPU time that these leave (SCHED_IDLE): their clocks count instructions,
@@ -242,16 +207,30 @@ start_vm() {
     # before, and what depends on the kernel most. Of the demos a quarter on each kernel, every day another; on two of the four
     # kernels only every other day. ./dev vm runs all.
     read -ra words <<<"${EPAUDIT_VM:-5.10 6.1 6.12 newest --demos-by-turns --only run/ --only whose/ranges --only rings/ghost --only redis --only attach --only python}"
-    beside vm chrt --idle 0 python3 tests/vm/run.py "${words[@]}"
+    chrt --idle 0 python3 tests/vm/run.py "${words[@]}" >build/vm.log 2>&1 &
+    VM=$!
+    trap stop_vm EXIT
+    # Some tests answer Ctrl-C themselves and end well, which would let us go on.
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# Whatever ends this script: it ends its guests itself.
+stop_vm() {
+    kill "$VM" 2>/dev/null || return 0
+    wait "$VM" || true
 }
 
 # What is left of them gets all of the machine.
 finish_vm() {
-    local pid
-    for pid in "${BESIDE[vm]}" $(pgrep -P "${BESIDE[vm]}"); do
+    local pid code=0
+    for pid in "$VM" $(pgrep -P "$VM"); do
         as_root chrt --other --all-tasks --pid 0 "$pid" 2>/dev/null || true # it may have ended just now
     done
-    finish vm
+    wait "$VM" || code=$?
+    trap - EXIT INT TERM
+    cat build/vm.log
+    count_python vm "$code"
 }
 
 # On systems that are not Debian there is nothing to make packages with.

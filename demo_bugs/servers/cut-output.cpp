@@ -1,6 +1,7 @@
 // A file service over edge-triggered sockets. It writes what fits, keeps the rest for later, and relies on an
 // EPOLLOUT that it never asked for: downloads larger than the send buffer stop half-way.
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,13 +84,23 @@ private:
     std::unordered_map<int, Download> downloads_;
 };
 
+// Until the sockets hold as much as they can: something has come, and for a while nothing more.
+void wait_until_full(const demo::Client& client, int fd)
+{
+    for (int unread = 0, before = 0; client.running() && (unread == 0 || unread != before);) {
+        before = unread;
+        client.pause(100);
+        demo::check(ioctl(fd, FIONREAD, &unread), "FIONREAD");
+    }
+}
+
 // One downloads, is slow to begin, and then reads as fast as it can; others come and go.
 void drive(demo::Client& client)
 {
     const int fd = client.connect();
     client.send(fd, "get\n");
     client.ready();
-    client.pause(200);  // whatever the sockets hold is full by now
+    wait_until_full(client, fd);
     while (client.running()) {
         const int guest = client.connect();
         for (int i = 0; i < 100; ++i)
@@ -104,7 +115,8 @@ int main(int argc, char** argv)
 {
     demo::Run run(argc, argv);
     const int listener = run.listen();
+    Server server(listener);
     run.start_client(drive);
-    Server(listener).run(run.deadline());
+    server.run(run.deadline());
     return run.finish();
 }

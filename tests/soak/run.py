@@ -8,7 +8,6 @@ memory, CPU and descriptors must level off. Needs root.
 import argparse
 import os
 import pathlib
-import signal
 import statistics
 import subprocess
 import sys
@@ -142,7 +141,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("minutes", nargs="?", type=float, default=12)
     minutes = parser.parse_args().minutes
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the churn is not left behind
     try:
         soak(minutes * 60)
     except AssertionError as error:
