@@ -57,11 +57,22 @@ double Budget::cost_at(unsigned level) const
     return attached * (of_time(level) + kLongShare) + changes_ns_ / period;
 }
 
+unsigned Budget::cheapest() const
+{
+    unsigned best = level_;
+    for (unsigned level = 0; level <= kLowest; level++)
+        if (cost_at(level) < (best == level_ ? kRoom : 1) * cost_at(best))
+            best = level;
+    return best;
+}
+
 void Budget::choose(uint64_t now)
 {
     unsigned level = level_;
     while (level < kLowest && cost_at(level) > allowed())
         level++;
+    if (cost_at(level) > allowed())
+        level = cheapest();
     if (level == level_ && level > 0 && now - stepped_at_ >= kPatienceNs && cost_at(level - 1) <= kRoom * allowed())
         level--;
     if (level == level_)
@@ -73,19 +84,41 @@ void Budget::choose(uint64_t now)
 
 void Budget::measured(const Spending& spending, uint64_t now)
 {
+    const double own_before = spending_ ? spending_->own : 0;
     spending_ = spending;
-    // What we spend comes in heaps: symbols of a program are read once, tables are allocated at the first look. Only what
-    // is spent twice in a row will be spent again. What the probes cost needs no such patience.
-    spending_->own = std::min(spending.own, own_before_);
-    own_before_ = spending.own;
+    // What we spend comes in heaps: symbols of a program are read once, tables are allocated at the first look, and of 100,000
+    // files each look is one. Only what is spent twice in a row will be spent again, and the opening is no measure. What the
+    // probes cost needs no such patience. In windows, it is the changes that cost.
+    if (level_ > 0) {
+        spending_->own = own_before;
+    } else {
+        const double own = now < opening_ends_ ? 0 : spending.own;
+        spending_->own = std::min(own, own_before_);
+        own_before_ = own;
+    }
     choose(now);
+}
+
+// What the window did not take to look.
+void Budget::learn_to_attach(uint64_t lasted)
+{
+    const double looking = spending_ ? spending_->own * static_cast<double>(lasted) : 0;
+    to_attach_ns_ = std::max(0.0, static_cast<double>(own_cpu_ - own_at_attach_) - looking);
+}
+
+void Budget::learn_changes()
+{
+    const double changes = to_attach_ns_ + static_cast<double>(own_cpu_ - own_at_detach_);
+    // What was dear once (the symbols of a program are read) says nothing of the next time.
+    changes_ns_ = std::min(changes, changes_before_ > 0 ? changes_before_ : changes);
+    changes_before_ = changes;
 }
 
 Budget::Step Budget::detach(uint64_t now)
 {
     const uint64_t lasted = now - since_;
     attached_ns_ += lasted;
-    lasted_ = lasted;
+    own_at_detach_ = own_cpu_;
     extended_ = false;
     // What goes beyond the usual is rare, and not paid for at once: else what comes next would not be seen for a minute.
     const uint64_t counted = std::clamp(lasted, kWindowNs, window_at(level_) + kTickNs);
@@ -101,13 +134,8 @@ Budget::Step Budget::attach(uint64_t now)
     const uint64_t gap = now - since_;
     detached_ns_ += gap;
     longest_gap_ = std::max(longest_gap_, gap);
-    if (own_at_attach_ && spending_) {
-        const double looking = spending_->own * static_cast<double>(lasted_);
-        const double changes = std::max(0.0, static_cast<double>(own_cpu_ - own_at_attach_) - looking);
-        // What was dear once (the symbols of a program are read) says nothing of the next time.
-        changes_ns_ = std::min(changes, changes_before_ > 0 ? changes_before_ : changes);
-        changes_before_ = changes;
-    }
+    if (own_at_attach_)
+        learn_changes();
     own_at_attach_ = own_cpu_;
     window_ = window_at(level_);
     if (static_cast<double>(now - last_long_) >= static_cast<double>(kLongNs) / kLongShare) {
@@ -140,7 +168,10 @@ Budget::Step Budget::tick(uint64_t now, bool suspicious)
     }
     if (extended_)  // nothing came of it, unless it is suspicious no more
         extended_wait_ = suspicious ? std::clamp(2 * extended_wait_, kExtendAgainNs, kExtendAtLastNs) : 0;
-    return detach(now);
+    if (own_at_attach_)
+        learn_to_attach(lasted);
+    choose(now);
+    return level_ == 0 ? Step::kStay : detach(now);
 }
 
 double Budget::attached_share(uint64_t now) const

@@ -9,7 +9,8 @@
 // The ladder: attached always, then a half of the time, a quarter, and so on. A step down is taken as soon as a
 // measurement says so, as many at once as are needed; a step up only after a minute, and when the next step would take
 // no more than 70 % of the budget: what is measured varies, and a ladder that is climbed up and down costs more than it
-// saves. A window is short, and comes every 6.4 s as long as the budget allows. What is suspicious and not told yet keeps it
+// saves. Where no step keeps the budget, the cheapest is taken: to attach to a process with 100,000 files, which are all looked at,
+// costs more than to stay attached. A window is short, and comes every 6.4 s as long as the budget allows. What is suspicious and not told yet keeps it
 // open (a spin shows at once, and must last a second to be one); where nothing came of that, the next such thing has to
 // wait. Every ten minutes one window is long, for what takes seconds to be seen; a share of the time is set aside for it.
 //
@@ -70,7 +71,10 @@ private:
     double of_time(unsigned level) const { return 1.0 / static_cast<double>(1u << level); }
     uint64_t window_at(unsigned level) const;
     double cost_at(unsigned level) const;
+    unsigned cheapest() const;
     double allowed() const;
+    void learn_to_attach(uint64_t lasted);
+    void learn_changes();
     void choose(uint64_t now);
     Step detach(uint64_t now);
     Step attach(uint64_t now);
@@ -91,9 +95,9 @@ private:
     double own_before_ = 0;  // in cores, as it was measured last
     double changes_ns_ = 0;  // of our own, each time: to detach, to wait, and to attach again
     double changes_before_ = 0;
+    double to_attach_ns_ = 0;  // a part of it, the last time
     uint64_t own_cpu_ = 0;
-    uint64_t own_at_attach_ = 0;  // then
-    uint64_t lasted_ = 0;         // the last window
+    uint64_t own_at_attach_ = 0, own_at_detach_ = 0;  // then
     uint64_t attached_ns_ = 0, detached_ns_ = 0;
     uint64_t longest_gap_ = 0;
     unsigned steps_ = 0;
