@@ -185,6 +185,7 @@ LogPlace Interpreter::place(const LogThread& thread, uint64_t epoll, int epfd) c
 
 std::vector<LogRun> Interpreter::runs() const
 {
+    constexpr uint32_t kArmed = BETWEEN_MOD | BETWEEN_MOD_SAME;
     std::vector<LogRun> runs = runs_.list(sight_);
     for (LogRun& run : runs) {
         auto process = world_.processes().find(run.pid);
@@ -195,6 +196,9 @@ std::vector<LogRun> Interpreter::runs() const
             continue;
         run.file = file->id;
         run.kind = file->kind;
+        if (run.cause == LogRun::Cause::kUnread && run.kind == FILE_OTHER && !(run.between & ~kArmed))
+            run.doubt =
+                "such a file may be read without a call (a ring buffer of perf), or report each change (pressure)";
     }
     return runs;
 }
