@@ -23,6 +23,8 @@ constexpr uint64_t kNotableEnded = 20, kNotableInAll = 50;
 
 bool met(const LogRun& run)
 {
+    if (run.ground == LogRun::Ground::kOnlyOne)  // that it accepts says enough of what it is
+        return run.cause == LogRun::Cause::kAccept && run.error;
     if (run.ground > LogRun::Ground::kUsed)
         return false;
     return (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF)) ||

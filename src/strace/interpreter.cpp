@@ -185,7 +185,6 @@ LogPlace Interpreter::place(const LogThread& thread, uint64_t epoll, int epfd) c
 
 std::vector<LogRun> Interpreter::runs() const
 {
-    constexpr uint32_t kArmed = BETWEEN_MOD | BETWEEN_MOD_SAME;
     std::vector<LogRun> runs = runs_.list(sight_);
     for (LogRun& run : runs) {
         auto process = world_.processes().find(run.pid);
@@ -196,9 +195,8 @@ std::vector<LogRun> Interpreter::runs() const
             continue;
         run.file = file->id;
         run.kind = file->kind;
-        if (run.cause == LogRun::Cause::kUnread && run.kind == FILE_OTHER && !(run.between & ~kArmed))
-            run.doubt =
-                "such a file may be read without a call (a ring buffer of perf), or report each change (pressure)";
+        if (run.cause == LogRun::Cause::kUnread && file->mapped)
+            run.doubt = "a ring buffer of perf or BPF is read without a call";
     }
     return runs;
 }

@@ -14,10 +14,11 @@ namespace {
 // A pending error is handed out once.
 uint32_t erred(int64_t value) { return ledger_came_from_outside(value) ? uint32_t{kErred} : 0; }
 
-// What a wake-up writes to an eventfd.
+// What a wake-up writes to an eventfd, on machines that keep the low byte first and on others.
 bool counts_up(std::string_view text)
 {
-    return text.find("\"\\1\\0\\0\\0\\0\\0\\0\\0\"") != std::string_view::npos ||
+    return text.find("\"\\0\\0\\0\\0\\0\\0\\0\\1\"") != std::string_view::npos ||
+           text.find("\"\\1\\0\\0\\0\\0\\0\\0\\0\"") != std::string_view::npos ||
            text.find("\"\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\"") != std::string_view::npos;
 }
 
@@ -200,7 +201,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         return;  // controlled(), returned()
     const int64_t value = result.value;
     user_ = -1;
-    if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= 0)
+    if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= (call == LOG_OTHER_FD))
         came_to_be(pid, call, static_cast<int>(value));
     PrintedFd fd;
     if (!Arguments(text).fd(fd))

@@ -309,6 +309,10 @@ TEST_F(StraceCommand, WhatIsOnlyArmedAgainIsNotClean)
     const Outcome outcome = judge(times(4, hup));
     EXPECT_EQ(outcome.code, 4) << outcome.text;
     EXPECT_TRUE(outcome.says("fd 27 was reported 4 times in a row (EPOLLHUP)")) << outcome.text;
+    const std::string full =
+        "epoll_wait(4, [{EPOLLIN, {u32=4008920096, u64=94304310871072}}], 32, 5000) = 1\n"
+        "accept(6, NULL, NULL) = -1 EMFILE (Too many open files)\n";
+    EXPECT_TRUE(judge(times(3, full)).says("accept = EMFILE each time"));
 }
 
 }  // namespace

@@ -142,7 +142,8 @@ TEST(StraceUnknown, ALoopIsWokenByArmingAgain)
 // tokio's: written to, and never read.
 TEST(StraceUnknown, ALoopIsWokenByAnEventfd)
 {
-    for (const char* count : {R"("\1\0\0\0\0\0\0\0")", R"("\x01\x00\x00\x00\x00\x00\x00\x00")"}) {
+    for (const char* count :
+         {R"("\1\0\0\0\0\0\0\0")", R"("\x01\x00\x00\x00\x00\x00\x00\x00")", R"("\0\0\0\0\0\0\0\1")"}) {
         const std::string log = times(400, std::string("[pid 7] write(4, ") + count +
                                                ", 8) = 8\n[pid 8] epoll_wait(3, [{events=EPOLLIN, "
                                                "data={u32=2147483648, u64=2147483648}}], 1024, -1) = 1\n"
@@ -157,6 +158,13 @@ TEST(StraceUnknown, FilesThatAreReadWithoutACall)
     const std::string born = "100 execve(\"./a\", [\"a\"], 0x7ffe /* 9 vars */) = 0\n100 epoll_create1(0) = 4\n100 ";
     EXPECT_TRUE(
         judge(born + "perf_event_open({type=1, size=0x88}, -1, 0, -1, 0) = 9\n100 " + added + untimed({kIn})).quiet());
+    EXPECT_TRUE(judge(born +
+                      "bpf(BPF_MAP_CREATE, {map_type=BPF_MAP_TYPE_RINGBUF, max_entries=4096}, 72) = 9\n100 "
+                      "bpf(BPF_MAP_UPDATE_ELEM, {map_fd=9}, 32) = 0\n100 " +
+                      added + untimed({kIn}))
+                    .quiet());
+    EXPECT_EQ(judge(born + "inotify_init1(IN_CLOEXEC) = 9\n100 " + added + untimed({kIn})).level("EP202"),
+              Level::kLikely);
     const std::string pressed = "epoll_wait(4, [{events=EPOLLPRI, data={u32=9, u64=9}}], 64, -1) = 1";
     EXPECT_TRUE(judge(born +
                       "openat(AT_FDCWD, \"/proc/pressure/memory\", O_RDWR|O_NONBLOCK) = 9\n100 "
