@@ -62,6 +62,28 @@ Report make_report(const StraceOptions& options, StraceImport& log, const Snapsh
     return report;
 }
 
+Result<int> no_epoll(const StraceOptions& options, const StraceImport& log, const std::string& trouble)
+{
+    if (const uint64_t ends = log.waits_without_beginning(); ends && trouble.empty())
+        return observe_error(
+            fmt::format("of {} call{} of epoll_wait() {} holds only the end: which epoll it was is not known", ends,
+                        ends == 1 ? "" : "s", options.path),
+            "give a longer part of the log; strace -f -ttt -T -o FILE -p PID writes one with all calls");
+    return observe_error(
+        fmt::format("no epoll call in {} line{} of {}: there is nothing to audit", log.lines(),
+                    log.lines() == 1 ? "" : "s", options.path),
+        !trouble.empty() ? trouble
+        : log.denied()
+            ? "strace was not allowed to trace the program: run it as root, lower "
+              "/proc/sys/kernel/yama/ptrace_scope, or give the container CAP_SYS_PTRACE; no other tracer (gdb, "
+              "a second strace) may be at it"
+        : log.unread_waits()
+            ? "lines name epoll_wait() in a form that cannot be read: give the log as strace -o FILE wrote it"
+        : log.refused(Refusal::kNoCall) > log.lines() / 2
+            ? "this does not look like strace output"
+            : "strace -f -ttt -T -o FILE -p PID writes a log with all calls");
+}
+
 }  // namespace
 
 Result<int> strace_command(const StraceOptions& options)
@@ -86,19 +108,7 @@ Result<int> strace_command(const StraceOptions& options)
             fmt::format("{} is not a log of strace but of another tool: {}", options.path, log.other_tool()),
             log.other_hint());
     if (!log.counts().epolls)
-        return observe_error(
-            fmt::format("no epoll call in {} line{} of {}: there is nothing to audit", log.lines(),
-                        log.lines() == 1 ? "" : "s", options.path),
-            !trouble.empty() ? trouble
-            : log.denied()
-                ? "strace was not allowed to trace the program: run it as root, lower "
-                  "/proc/sys/kernel/yama/ptrace_scope, or give the container CAP_SYS_PTRACE; no other tracer (gdb, "
-                  "a second strace) may be at it"
-            : log.unread_waits()
-                ? "lines name epoll_wait() in a form that cannot be read: give the log as strace -o FILE wrote it"
-            : log.refused(Refusal::kNoCall) > log.lines() / 2
-                ? "this does not look like strace output"
-                : "strace -f -ttt -T -o FILE -p PID writes a log with all calls");
+        return no_epoll(options, log, trouble);
     const Tables& books = log.audit().tables();
     if (auto ok = write_account(options.audit.books_file, "strace", books.file_account(), books.registration_account());
         !ok)

@@ -16,17 +16,32 @@ namespace {
 constexpr uint64_t kNotable = 5;
 // Fewer do where the log shows that the program met the trouble (read = 0, accept = EMFILE) and waited again.
 constexpr uint64_t kNotableMet = 2;
+// As few do where nothing else was done each time than to arm it again.
+constexpr uint64_t kNotableArmed = 3;
 // It may be over before the log is: somebody wrote, or closed. So many, or as many in several runs, were too many all the same.
 constexpr uint64_t kNotableEnded = 20, kNotableInAll = 50;
 
 bool met(const LogRun& run)
 {
+    if (run.ground == LogRun::Ground::kOnlyOne)  // that it accepts says enough of what it is
+        return run.cause == LogRun::Cause::kAccept && run.error;
     if (run.ground > LogRun::Ground::kUsed)
         return false;
     return (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF)) ||
            (run.cause == LogRun::Cause::kAccept && run.error) ||
            (run.cause == LogRun::Cause::kGhost && ((run.between & BETWEEN_DEL_FAILED) || run.bad_number));
 }
+
+// Armed again each time, with nothing to write, or for a connection that is at its end.
+bool armed_again(const LogRun& run)
+{
+    if (run.ground > LogRun::Ground::kUsed || !(run.between & (BETWEEN_MOD | BETWEEN_MOD_SAME)))
+        return false;
+    return (run.cause == LogRun::Cause::kHupErr && !(run.events & ~(EV_HUP | EV_ERR))) ||
+           (run.cause == LogRun::Cause::kOut && (run.between & BETWEEN_READ_EAGAIN));
+}
+
+uint64_t notable(const LogRun& run) { return met(run) ? kNotableMet : armed_again(run) ? kNotableArmed : kNotable; }
 
 // Input that is told of again until somebody comes for it is what a busy pool looks like, and a hang-up what a client makes
 // that is being closed.
@@ -53,6 +68,8 @@ std::string done_about(const LogRun& run)
         return fmt::format("accept = {} each time", errno_text(run.error));
     if (run.cause == LogRun::Cause::kEof && (run.between & BETWEEN_READ_EOF))
         return "read = 0 each time";
+    if (armed_again(run))
+        return "nothing was done about it but to arm it again";
     return "nothing was done about it";
 }
 
@@ -82,7 +99,7 @@ std::string looks_like(const Auditor& auditor, const StraceImport& log)
         const bool spin = run.cause > LogRun::Cause::kNone && run.cause <= LogRun::Cause::kGhost &&
                           run.cause != LogRun::Cause::kZero;
         const RuleInfo* rule = spin && (!run.ended || over_and_notable(run)) ? rule_of(auditor, rules, run) : nullptr;
-        if (!rule || run.returns < (met(run) ? kNotableMet : kNotable) || run.returns <= longest.returns)
+        if (!rule || run.returns < notable(run) || run.returns <= longest.returns)
             continue;
         const Settings& settings = *auditor.settings(rule->id);
         if (!run.doubt && is_finding(run, settings))
@@ -114,18 +131,21 @@ constexpr uint64_t kUnreadWaits = 5;
 // proof that all is well.
 constexpr uint64_t kFewestUnjudged = 10;
 
-// An excerpt of so few returns shows nothing, however well they were answered. A program's whole life may be as short.
-constexpr uint64_t kFewestReturns = 2;
+// An excerpt of fewer turns of the loop shows nothing, however well its events were answered. A program's whole life may be
+// as short.
+constexpr uint64_t kFewestTurns = 2;
 constexpr double kLongS = 1;
 
 std::string too_little(const StraceImport& log, double seconds)
 {
     const uint64_t returns = log.tracker().returns();
-    if (log.holds_birth() || returns >= kFewestReturns || seconds >= kLongS)
+    if (log.holds_birth() || log.tracker().turns() >= kFewestTurns || seconds >= kLongS)
         return {};
-    return returns
-               ? "one return of epoll_wait() stands in this log: too little to say anything"
-               : "no return of epoll_wait() stands in this log: what the program does about its events is not known";
+    if (returns == 0)
+        return "no return of epoll_wait() stands in this log: what the program does about its events is not known";
+    if (returns == 1)
+        return "one return of epoll_wait() stands in this log: too little to say anything";
+    return fmt::format("{} returns of epoll_wait() stand in this log: too little to say anything", returns);
 }
 
 // With time stamps the rule says so itself.
@@ -172,11 +192,11 @@ std::vector<InconclusiveReason> log_doubts(const Auditor& auditor, const StraceI
                  fmt::format("{} lines name epoll_wait() in a form that cannot be read", log.unread_waits()),
                  "give the log as strace -o FILE wrote it"}};
     if (const LogCounts& counts = log.counts();
-        counts.failed_waits >= kFailedWaits ||
+        counts.failed_waits >= kFailedWaits || (counts.failed_waits && counts.failed_waits >= counts.waits) ||
         (counts.failed_waits >= kFewestFailedWaits && counts.failed_waits * 2 > counts.waits))
         return {{Inconclusive::kUnjudged,
-                 fmt::format("epoll_wait() failed {} times ({}): that its loop does nothing else is no rule's matter",
-                             counts.failed_waits, errno_text(counts.wait_error)),
+                 fmt::format("epoll_wait() failed {} time{} ({}): that its loop does nothing else is no rule's matter",
+                             counts.failed_waits, counts.failed_waits == 1 ? "" : "s", errno_text(counts.wait_error)),
                  "see what its epoll fd and its arguments are there"}};
     if (log.counts().calls && !log.counts().succeeded)
         return {{Inconclusive::kUnjudged,

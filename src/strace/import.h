@@ -37,6 +37,8 @@ public:
     uint64_t lines() const { return lines_; }
     // Of them, those that name epoll_wait() with a result, in a form that cannot be read.
     uint64_t unread_waits() const { return unread_waits_; }
+    // Calls of epoll_wait() whose end is in the log, and not their beginning.
+    uint64_t waits_without_beginning() const { return waits_without_beginning_; }
     std::vector<LogRun> runs() const { return interpreter_.runs(); }
     // The tool that wrote it, if that was not strace.
     const std::string& other_tool() const { return other_tool_; }
@@ -109,6 +111,7 @@ private:
     Held held_;
     std::array<uint64_t, static_cast<size_t>(Refusal::kReasons)> refused_{};
     uint64_t unread_waits_ = 0;
+    uint64_t waits_without_beginning_ = 0;
     LogPanes panes_;
     LogShape shape_;
     LogSample sample_;                     // from which the shape is learnt

@@ -183,8 +183,10 @@ void StraceImport::resumes(const LogLine& line, uint64_t now)
         return;
     }
     bool joined = thread->interrupted && thread->pending == what;
-    if (what != CALL_NONE && !joined)
+    if (what != CALL_NONE && !joined) {
         refuse(Refusal::kNoBeginning);
+        waits_without_beginning_ += is_wait(what);
+    }
     if (what != CALL_NONE && joined) {
         const size_t begun = thread->text.size();
         thread->text.append(line.rest);

@@ -93,6 +93,8 @@ bool Interpreter::opens(Call& c)
     if (!c.result.known || c.result.value < 0 || c.result.value > 0x7fffffff)
         return true;
     int fd = static_cast<int>(c.result.value);
+    if (c.what == LOG_OTHER_FD && fd == 0)  // most commands of bpf() open nothing
+        return true;
     std::string_view first = c.arguments.raw();
     std::string_view second = c.arguments.raw();
     std::string_view third = c.arguments.raw();
@@ -121,6 +123,8 @@ bool Interpreter::opens(Call& c)
     if (c.what == LOG_SOCKET && (kind == FILE_TCP || kind == FILE_UNIX))
         file->name.family = kind == FILE_UNIX ? 1 : has_flag(first, "AF_INET6") ? 10 : 2;
     file->messages = c.what == LOG_SOCKET && keeps_messages_apart(second);
+    file->mapped = c.what == LOG_OTHER_FD &&
+                   (first.starts_with("BPF_") || first.starts_with("{"));  // perf_event_open()
     decorate(*file, c.result.decoration);
     return true;
 }

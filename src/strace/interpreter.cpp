@@ -195,6 +195,8 @@ std::vector<LogRun> Interpreter::runs() const
             continue;
         run.file = file->id;
         run.kind = file->kind;
+        if (run.cause == LogRun::Cause::kUnread && file->mapped)
+            run.doubt = "a ring buffer of perf or BPF is read without a call";
     }
     return runs;
 }

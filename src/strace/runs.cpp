@@ -154,7 +154,7 @@ void Runs::end_absent(const Process& process, Epoll& epoll, const std::vector<Pr
     }
 }
 
-void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time)
+void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool alone, const Return& how)
 {
     Key* key = find(epoll, event.data);
     if (!key && epoll.keys.size() >= kMostKeys)
@@ -165,7 +165,7 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
             end(epoll, *key, true);
         else
             key = &epoll.keys.emplace_back();
-        start(process, epoll, *key, event, time);
+        start(process, epoll, *key, event, how.time);
         epoll.has_inner |= key->inner != 0;
         if (!epoll.vanished.empty())
             process.contradictions += static_cast<uint32_t>(epoll.vanished.erase(event.data));
@@ -178,7 +178,9 @@ void Runs::count(Process& process, Epoll& epoll, const PrintedEvent& event, bool
     key->between |= std::exchange(key->newest, 0);
     key->other_between |= std::exchange(key->other_newest, 0);
     key->count++;
-    key->last = time;
+    key->timed += how.duration >= 0;
+    key->slept += how.duration >= static_cast<int64_t>(kAtOnce);
+    key->last = how.time;
     key->contacts += key->contact;
     key->others += key->other_now;
     key->contact = key->other_now = key->answered_beside = key->struck = false;
@@ -199,13 +201,14 @@ void Runs::returned(const LogPlace& place, const std::vector<PrintedEvent>& even
         polled(process, place.epfd, how.result > 0);
     Epoll& epoll = at(process, place);
     epoll.listed = false;
+    turns_ += std::exchange(epoll.told, true);
     zero(process, epoll, how);
     end_absent(process, epoll, events, how);
     const bool alone = events.size() == 1;
     uint64_t unprinted = events.empty() ? static_cast<uint64_t>(how.result) : 0;  // as an address, or as "[...]"
     for (const PrintedEvent& event : events)
         if (event.data_known)
-            count(process, epoll, event, alone, how.time);
+            count(process, epoll, event, alone, how);
         else  // whose it is was made unreadable: "{u32=X, u64=X}"
             unprinted++;
     open_ += unprinted;
@@ -223,6 +226,7 @@ void Runs::cut_off(const Epoll& epoll)
 void Runs::gone(uint32_t pid)
 {
     asked_.erase(asked_.lower_bound({pid, 0}), asked_.lower_bound({pid + 1, 0}));
+    opened_.erase(opened_.lower_bound({pid, 0}), opened_.lower_bound({pid + 1, 0}));
     const Process* ended = process(pid);
     if (!ended)
         return;

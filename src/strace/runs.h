@@ -67,6 +67,8 @@ public:
     int refused(int& error) const;
     // How often a wait returned, with events or without.
     uint64_t returns() const { return waits_; }
+    // How often the next return of the same epoll is in the log as well, and so what was done between them.
+    uint64_t turns() const { return turns_; }
 
 private:
     struct Key {
@@ -89,10 +91,12 @@ private:
         uint32_t other_between = 0, other_newest = 0;
         int other_error = 0;
         bool answered = false;
-        bool answered_beside = false;  // perhaps: by a call on an fd that was told of beside it
-        bool struck = false;           // EPOLL_CTL_DEL, and not told of since
-        uint64_t handoffs = 0;         // of the process, before this run
-        bool equal = true;             // all returns told of exactly the same
+        bool answered_beside = false;   // perhaps: by a call on an fd that was told of beside it
+        bool struck = false;            // EPOLL_CTL_DEL, and not told of since
+        uint64_t handoffs = 0;          // of the process, before this run
+        bool equal = true;              // all returns told of exactly the same
+        bool busy = false;              // the program printed something, or looked into a file that it opened for it
+        uint64_t timed = 0, slept = 0;  // returns whose wait is known to have taken so long, and of those that slept
         bool turns_alone = true;
         uint64_t from = 0, last = 0;
         bool settled() const;
@@ -110,6 +114,7 @@ private:
         bool has_inner = false;            // a key of it was an epoll itself
         // Of the keys since the newest return, as a call looks for its fd: one return may tell of many.
         bool listed = false;
+        bool told = false;  // it has returned
         std::vector<int> candidates;
         std::vector<uint32_t> loose;  // those that calls on other descriptors may say something about
 
@@ -159,7 +164,7 @@ private:
     void zero(const Process& process, Epoll& epoll, const Return& how);
     static void vanish(const Process& process, Epoll& epoll, const Key& key, const Return& how);
     void end_absent(const Process& process, Epoll& epoll, const std::vector<PrintedEvent>& events, const Return& how);
-    void count(Process& process, Epoll& epoll, const PrintedEvent& event, bool alone, uint64_t time);
+    void count(Process& process, Epoll& epoll, const PrintedEvent& event, bool alone, const Return& how);
     void cut_off(const Epoll& epoll);
     void keep(const LogRun& run);
     // runs_touch.cpp
@@ -168,6 +173,7 @@ private:
         uint32_t kind;
         uint32_t between;
         int error;
+        bool fresh;  // this is a file that was opened since the newest return: no event can be about it
     };
     void touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int error);
     static void meant(Key& key, const Touch& t);
@@ -184,8 +190,10 @@ private:
     void accepted(uint32_t pid, uint32_t tid, int fd, int64_t value);
     void moved(uint32_t pid, uint8_t call, int fd, std::string_view text, int64_t value);
     void read(uint32_t pid, int fd, std::string_view text, int64_t value, bool message);
-    void wrote(uint32_t pid, int fd, int64_t value);
+    void wrote(uint32_t pid, int fd, std::string_view text, int64_t value);
     void requested(uint32_t pid, int fd, std::string_view text, int64_t value);
+    void came_to_be(uint32_t pid, uint8_t call, int fd);
+    bool is_fresh(uint32_t pid, int fd) const;
     void note_row(uint32_t pid, uint8_t call, int fd);
     void note_beginning(uint32_t pid, uint8_t call, int fd, bool moves);
     void read_at(uint32_t pid, std::string_view text, const PrintedResult& result);
@@ -194,17 +202,22 @@ private:
     bool moved_elsewhere(const LogRun& run) const;
     void note_use(uint32_t tid, uint8_t call, int fd, std::string_view text, int64_t value);
     // runs_told.cpp
+    static LogRun outline(const Epoll& epoll, const Key& key);
     LogRun describe(const Epoll& epoll, const Key& key) const;
+    void consider(const Epoll& epoll, const Key& key, bool in_use, LogRun& run) const;
+    void consider_pace(const Key& key, LogRun& run) const;
     void add_herds(std::vector<LogRun>& all) const;
 
     std::unordered_map<uint32_t, Process> processes_;
     LogInterests interests_;
     std::map<std::tuple<uint64_t, uint64_t, uint8_t>, LogRun> best_;
-    std::map<std::pair<uint32_t, int>, Herd> herds_;   // by process and listener
-    std::map<std::pair<uint32_t, int>, Row> rows_;     // by process and descriptor
-    std::map<std::pair<uint32_t, int>, int> refused_;  // by ENOSPC or ENOMEM, and nothing was made up for it
-    std::map<std::pair<uint32_t, int>, bool> asked_;   // whether it is connected, since connect()
-    uint64_t waits_ = 0;                               // that returned
+    std::map<std::pair<uint32_t, int>, Herd> herds_;       // by process and listener
+    std::map<std::pair<uint32_t, int>, Row> rows_;         // by process and descriptor
+    std::map<std::pair<uint32_t, int>, int> refused_;      // by ENOSPC or ENOMEM, and nothing was made up for it
+    std::map<std::pair<uint32_t, int>, bool> asked_;       // whether it is connected, since connect()
+    std::map<std::pair<uint32_t, int>, uint64_t> opened_;  // files, and how many waits had returned by then
+    uint64_t waits_ = 0;                                   // that returned
+    uint64_t turns_ = 0;
     // The event that a thread was last told of, alone.
     struct Awaited {
         int fd = -1;
@@ -235,6 +248,7 @@ enum Touch : uint32_t {
     kConnected = 16,  // asked whether it is, and it is
     kChanged = 8,     // anything else that may answer every event: closed, shut down, set anew
     kServed = 64,     // an ioctl() of which nobody knows what it did
+    kWoke = 128,      // an eventfd was counted up by one: that is what a loop is told of, and need not read (EPOLLET)
     kErred = 32,      // a pending error was taken, by a call that returned it or as a message about it
 };
 

@@ -14,6 +14,14 @@ namespace {
 // A pending error is handed out once.
 uint32_t erred(int64_t value) { return ledger_came_from_outside(value) ? uint32_t{kErred} : 0; }
 
+// What a wake-up writes to an eventfd, on machines that keep the low byte first and on others.
+bool counts_up(std::string_view text)
+{
+    return text.find("\"\\0\\0\\0\\0\\0\\0\\0\\1\"") != std::string_view::npos ||
+           text.find("\"\\1\\0\\0\\0\\0\\0\\0\\0\"") != std::string_view::npos ||
+           text.find("\"\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\"") != std::string_view::npos;
+}
+
 // Requests that take nothing: how much there is, and what things are called.
 bool only_looks(std::string_view request)
 {
@@ -77,9 +85,11 @@ void Runs::read(uint32_t pid, int fd, std::string_view text, int64_t value, bool
           between, value == -ERRNO_EBADF ? ERRNO_EBADF : 0);
 }
 
-void Runs::wrote(uint32_t pid, int fd, int64_t value)
+void Runs::wrote(uint32_t pid, int fd, std::string_view text, int64_t value)
 {
-    touch(pid, fd, erred(value) | (value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked),
+    touch(pid, fd,
+          erred(value) | (value > 0 || value == -ERRNO_EAGAIN ? kGave : kLooked) |
+              (value == 8 && counts_up(text) ? uint32_t{kWoke} : 0),
           value == -ERRNO_EAGAIN ? BETWEEN_WRITE_EAGAIN
           : value < 0            ? BETWEEN_WRITE_ERROR
                                  : BETWEEN_WRITE,
@@ -144,6 +154,22 @@ void Runs::read_at(uint32_t pid, std::string_view text, const PrintedResult& res
         polled(*user, fd.number, true);
 }
 
+void Runs::came_to_be(uint32_t pid, uint8_t call, int fd)
+{
+    constexpr size_t kMost = 4096;
+    const std::pair key{pid, fd};
+    opened_.erase(key);
+    if (call == LOG_OPEN && opened_.size() < kMost && !processes_.empty())
+        opened_[key] = waits_;
+    forget_number(pid, fd, std::nullopt);
+}
+
+bool Runs::is_fresh(uint32_t pid, int fd) const
+{
+    auto at = opened_.find({pid, fd});
+    return at != opened_.end() && at->second == waits_;
+}
+
 // What is known of a descriptor from before an epoll has it.
 void Runs::note_beginning(uint32_t pid, uint8_t call, int fd, bool moves)
 {
@@ -175,8 +201,8 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
         return;  // controlled(), returned()
     const int64_t value = result.value;
     user_ = -1;
-    if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= 0)
-        forget_number(pid, static_cast<int>(value), std::nullopt);
+    if ((opens_descriptor(call) || call == CALL_DUP || call == CALL_DUP2) && value >= (call == LOG_OTHER_FD))
+        came_to_be(pid, call, static_cast<int>(value));
     PrintedFd fd;
     if (!Arguments(text).fd(fd))
         return;
@@ -195,7 +221,7 @@ void Runs::called(uint32_t pid, uint32_t tid, uint8_t call, std::string_view tex
     else if (takes_input(call))
         read(pid, fd.number, text, value, message);
     else if (gives_output(call))
-        wrote(pid, fd.number, value);
+        wrote(pid, fd.number, text, value);
     else
         used_otherwise(pid, call, fd.number, text, value);
 }

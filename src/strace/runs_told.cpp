@@ -57,9 +57,46 @@ const char* doubt_unread(const LogRun& run, const LogSight& sight, bool alone)
     return nullptr;
 }
 
+// Messages, and nothing that an event could have been about.
+bool only_talks(int fd, uint32_t between)
+{
+    constexpr uint32_t kWrites = BETWEEN_WRITE | BETWEEN_WRITE_EAGAIN | BETWEEN_WRITE_ERROR;
+    return (fd == 1 || fd == 2) && !(between & ~kWrites);
+}
+
+// What data points to is not known, and no call on it was seen: there are files that need none, and what looked like a
+// message may have been the answer.
+const char* doubt_unknown(const LogRun& run, bool busy, bool in_use)
+{
+    const bool change = (run.events & EV_PRI) && !(run.events & EV_IN);
+    if (change && !in_use &&
+        (run.cause == Cause::kUnread || (run.cause == Cause::kHupErr && run.ground == Ground::kNone)))
+        return "files of /proc, /sys and cgroups may report each change so";
+    if (run.ground != Ground::kNone)
+        return nullptr;
+    if (busy && run.cause == Cause::kUnread)
+        return "it may be a ring buffer (perf, BPF), which is read without a call";
+    return busy && run.cause == Cause::kOut ? "what was written to fd 1 or 2 may have been meant for it" : nullptr;
+}
+
 }  // namespace
 
-LogRun Runs::describe(const Epoll& epoll, const Key& key) const
+// Input that nothing was done about, but that the waits had to wait for: it is consumed by other means than a call.
+// Without their lengths, waits that follow one another so slowly may have slept.
+void Runs::consider_pace(const Key& key, LogRun& run) const
+{
+    constexpr uint64_t kSlowPace = 2 * NSEC_PER_MSEC;
+    if (run.cause != Cause::kUnread || run.ground == Ground::kOnlyOne || key.contacts)
+        return;
+    if (key.timed * 2 >= key.count) {
+        if (key.slept * 2 >= key.timed)
+            run.cause = Cause::kNone;
+    } else if (timed_ && run.ns >= kSlowPace * run.returns) {
+        run.doubt = "the waits may have slept: how long they took is not in the log (strace -T)";
+    }
+}
+
+LogRun Runs::outline(const Epoll& epoll, const Key& key)
 {
     LogRun run;
     run.epoll = epoll.place.epoll;
@@ -73,10 +110,19 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
     // What ended it was not done in the turns before.
     run.between = key.between | (key.is_over() ? 0 : key.newest);
     run.error = key.error;
-    bool in_use = key.contacts > 0;
-    const bool only = !key.registered && !key.closed && !in_use && key.other >= 0 && key.turns_alone &&
-                      key.others * 10 >= (key.count - 1) * 9;
     run.closed = key.closed;
+    return run;
+}
+
+LogRun Runs::describe(const Epoll& epoll, const Key& key) const
+{
+    LogRun run = outline(epoll, key);
+    bool in_use = key.contacts > 0;
+    // A number with memory above it that nobody cleared is that of an fd, and no index.
+    const bool named = key.candidate > 0 && key.data >> 32;
+    const bool only = !named && !key.registered && !key.closed && !in_use && key.other >= 0 && key.turns_alone &&
+                      key.others * 10 >= (key.count - 1) * 9 &&
+                      !only_talks(key.other, key.other_between | key.other_newest);
     if (key.registered || key.closed) {
         run.ground = Ground::kRegistered;
     } else if (in_use) {
@@ -97,18 +143,29 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
                      (run.between & (BETWEEN_READ_ERROR | BETWEEN_WRITE_ERROR | BETWEEN_OTHER_ERROR));
     run.file = run.fd >= 0 ? static_cast<uint64_t>(run.fd) : run.data | 1ULL << 63;
     run.cause = cause_of(run);
+    consider(epoll, key, in_use, run);
+    return run;
+}
 
+// What speaks against it.
+void Runs::consider(const Epoll& epoll, const Key& key, bool in_use, LogRun& run) const
+{
     const bool rearmed = (key.between | key.newest) & (BETWEEN_MOD | BETWEEN_MOD_SAME);
     const bool edge = key.registered && (key.mask & EV_ET);
-    if (edge && run.cause != Cause::kGhost && run.cause != Cause::kAccept && !rearmed)
-        run.cause = Cause::kNone;  // what repeats is news
+    // What repeats is news. A loop may be woken so: its eventfd always has something, and is told of once each time that it
+    // is armed again (asio).
+    const bool woken = run.cause == Cause::kUnread && !(key.mask & EV_ONESHOT);
+    if (edge && run.cause != Cause::kGhost && run.cause != Cause::kAccept && (!rearmed || woken))
+        run.cause = Cause::kNone;
     // Told once, armed again by somebody: when nobody is seen to, there are others.
     if (key.registered && (key.mask & EV_ONESHOT) && !rearmed)
         run.doubt = "EPOLLONESHOT is armed again by calls that the log does not hold";
     auto process = processes_.find(epoll.place.pid);
     if (!in_use && process != processes_.end() && process->second.handoffs != key.handoffs)
         run.doubt = kHandedOver;
-    return run;
+    if (const char* doubt = doubt_unknown(run, key.busy, in_use))
+        run.doubt = doubt;
+    consider_pace(key, run);
 }
 
 // Nothing was done about it in this run, and about as often something was, in a row and without a wait: so look the logs

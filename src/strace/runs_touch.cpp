@@ -25,7 +25,7 @@ bool answers(uint32_t touch, uint32_t events)
 // The same for a call on another fd than the one that is meant, if it is not certain which one is.
 bool may_answer(uint32_t touch, uint32_t events)
 {
-    return ((touch & (kTook | kServed)) && (events & kRunInput)) ||
+    return ((touch & (kTook | kServed | kWoke)) && (events & kRunInput)) ||
            ((touch & (kGave | kServed | kConnected)) && (events & EV_OUT)) || (touch & kChanged) ||
            ((touch & kErred) && (events & EV_ERR));
 }
@@ -207,10 +207,15 @@ void Runs::meant(Key& key, const Touch& t)
     key.answered |= answers(t.kind, key.common);
 }
 
-// Another one was, or it is not known which this key tells of.
+// Another one was, or it is not known which this key tells of. Whatever a loop waits for, it writes its messages to the
+// standard output and error, and looks into files that it opens for that.
 void Runs::not_meant(Key& key, const Touch& t, bool beside)
 {
-    if (t.fd > 2 || key.candidate == t.fd)
+    const bool message = (t.fd == 1 || t.fd == 2) && !(t.kind & kTook);
+    key.busy |= (message && (t.kind & kGave)) || (t.fresh && (t.kind & kTook));
+    if (t.fresh)
+        return;
+    if (t.fd > 2 || key.candidate == t.fd || (!message && (t.kind & (kTook | kGave))))
         (beside ? key.answered_beside : key.answered) |= may_answer(t.kind, key.common);
     key.other = key.other == -1 || key.other == t.fd ? t.fd : -2;
     key.other_now = true;
@@ -256,13 +261,14 @@ void Runs::touch(uint32_t pid, int fd, uint32_t kind, uint32_t between, int erro
     if (!user)
         return;
     user->touches++;
+    const bool fresh = is_fresh(pid, fd);
     Epoll* const told = told_of(*user, fd);
     auto one = [&](Epoll& epoll) {
         if (!epoll.vanished.empty())
             std::erase_if(epoll.vanished, [&](const auto& gone) { return gone.second == fd; });
         if (epoll.has_inner)
             touch_inner(epoll, fd, kind);
-        const Touch t{fd, kind, between, error};
+        const Touch t{fd, kind, between, error, fresh};
         const bool elsewhere = told && told != &epoll;
         (epoll.keys.size() <= kFewKeys ? touch_few : touch_many)(epoll, t, elsewhere, told_beside(epoll, fd));
     };
@@ -305,6 +311,8 @@ void Runs::forget_number(uint32_t pid, int fd, std::optional<uint32_t> closed_by
                 interests_.close_number(id, fd, pid, closed_by);
     }
     touch(pid, fd, kChanged, 0, 0);
+    if (closed_by)
+        opened_.erase({pid, fd});
 }
 
 }  // namespace epaudit

@@ -37,6 +37,7 @@ struct LogFile {
     bool nonblock_known = false;
     bool messages = false;        // a socket that keeps messages apart: one may be empty
     bool seen_born = false;       // its creation is in the log
+    bool mapped = false;          // of perf or BPF: read through memory
     bool shared_unseen = false;   // a process that is not in the log has it too
     bool guessed_mask = false;    // registered before the log began: level- or edge-triggered is not known
     uint32_t references = 0;      // descriptors in all processes of the log

@@ -229,8 +229,8 @@ TEST(Encoding, OneThreadOutOfALogOfMany)
     PastedAnswer judged = judge(times(150, one));
     EXPECT_TRUE(judged.quiet()) << judged.told;
     // With the other one there, it is known that nobody reads.
-    judged = judge(times(150, one + "[pid 82] futex(0x7f0010, FUTEX_WAIT_PRIVATE, 0, NULL) = 0\n"
-                                    "[pid 82] read(0, \"x\", 100) = 1\n"));
+    judged = judge("[pid 82] read(0, \"x\", 100) = 1\n" +
+                   times(150, one + "[pid 82] futex(0x7f0010, FUTEX_WAIT_PRIVATE, 0, NULL) = 0\n"));
     EXPECT_GE(judged.level("EP202"), Level::kLikely) << judged.told;
 }
 
