@@ -245,6 +245,28 @@ TEST(DeafRegistration, SaidOfOneThatComesBackByItselfIsTakenBack)
     EXPECT_EQ(s.alarms(), "");
 }
 
+TEST(DeafRegistration, PausedUntilItsShareIsFilledAgain)
+{
+    Scenario s;  // by another thread, or by a timerfd of this loop, which nobody has to wait for with a timeout
+    answered(request(s, 7, EPOLLOUT), 7).mod(7, 0).wait();
+    asks_again(s, 7).at_ms(2400);
+    EXPECT_EQ(s.alarms(), "EP106 likely");
+    s.mod(7, EPOLLIN).delivered(7, EPOLLIN).read(7, 40).write(7, 100).wait().after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+    s.mod(7, 0).wait();
+    asks_again(s, 7).after_ms(3000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP106"), "risk");
+}
+
+TEST(DeafRegistration, ClosingItIsNoComingBack)
+{
+    Scenario s;
+    answered(request(s, 7, kOutEdge), 7);
+    asks_again(s, 7).at_ms(3000).close(7).after_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP106 likely");
+}
+
 TEST(DeafRegistration, TimerMayComeBackForIt)
 {
     Scenario s;
