@@ -115,13 +115,6 @@ bool untouched_from_start(const Entry& entry)
 
 bool asks_for_edges(const Entry& entry) { return (entry.live_mask & EV_ET) && (entry.live_mask & (EV_IN | EV_RDNORM)); }
 
-bool answered_by_output(const Entry& entry)
-{
-    const file_row& f = entry.file;
-    return (entry.registration.delivered_events & EV_OUT) && f.wrote_at >= f.edge_at && !f.out_cut_at &&
-           (entry.state.flags & STATE_WRITABLE);
-}
-
 bool sole_registration(const Snapshot& books, const Entry& entry)
 {
     if (entry.chain == 1)
@@ -188,6 +181,7 @@ void Stalls::take_back(const RuleInfo& rule, uint64_t epoll, std::vector<Finding
         if (subject.first.first != epoll)
             return false;
         out.push_back(withdrawal(rule, epoll, subject.first.second));
+        out.back().level = Level::kConfirmed;
         return true;
     });
 }

@@ -70,9 +70,6 @@ inline constexpr const char* kPastUnknown = "what the program did about it befor
 // Edge-triggered, and told of input.
 bool asks_for_edges(const Entry& entry);
 
-// The newest edge told of room as well, and was answered by output alone, all of which went out.
-bool answered_by_output(const Entry& entry);
-
 // Its only registration anywhere?
 bool sole_registration(const Snapshot& books, const Entry& entry);
 
@@ -94,7 +91,7 @@ public:
     }
     // Withdraws those of epolls on which something was since read without being told; with `writes`, written.
     void take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out, bool writes = false);
-    // Withdraws those of this epoll.
+    // Withdraws those of this epoll, confirmed ones too.
     void take_back(const RuleInfo& rule, uint64_t epoll, std::vector<Finding>& out);
     size_t size() const { return subjects_.size(); }
 

@@ -67,8 +67,7 @@ bool left_behind(const Entry& entry)
     bool armed = asks_for_edges(entry) && !(r.flags & REGISTRATION_FIRED);
     bool history = (r.flags & REGISTRATION_KNOWN) && r.delivered_in && f.edge_at;
     return armed && history && !entry.ready && entry.state.unread && f.stuck_at && f.left_at &&
-           (f.left_at >= f.edge_at || answered_by_output(entry)) && f.left_at == f.consumed_at &&
-           f.armed_at < f.left_at && f.attempt_at <= f.left_at;
+           f.left_at >= f.edge_at && f.left_at == f.consumed_at && f.armed_at < f.left_at && f.attempt_at <= f.left_at;
 }
 
 bool hung_from_start(const Entry& entry)
@@ -169,7 +168,7 @@ private:
         if (!(early || left_behind(entry)) || !none_tells_again(books, entry) || books.stopped(f.tgid) ||
             entry.registration.added_at + settings.ns(kGraceS) > books.time)
             return;
-        uint64_t left = early ? entry.registration.added_at : std::max(f.left_at, f.edge_at);
+        uint64_t left = early ? entry.registration.added_at : f.left_at;
         uint64_t since = patience_.since(f.tgid, std::max(f.stuck_at, left));
         bool timer_gone = patience_.no_timer_pending(books, entry, left);
         if (since + settings.ns(early ? kFromStartS : kStallS) > books.time ||
@@ -197,8 +196,7 @@ private:
         finding.level = level;
         finding.summary = "edge-triggered input lies unread and the loop will not be told of it again";
         finding.count = 1;
-        finding.shape = f.edge_at > f.left_at && !early ? "EPOLLIN and EPOLLOUT reported together, and only output made"
-                                                        : "unread while the loop sleeps";
+        finding.shape = "unread while the loop sleeps";
         finding.fix = kFix;
         finding.cost.emplace_back("unread_bytes", entry.state.unread);
         finding.cost.emplace_back("stuck_s", seconds_of(books.time - since));

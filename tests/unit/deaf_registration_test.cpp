@@ -259,6 +259,21 @@ TEST(DeafRegistration, PausedUntilItsShareIsFilledAgain)
     EXPECT_EQ(s.verdict("EP106"), "risk");
 }
 
+TEST(DeafRegistration, PausedUntilTheirSharesAreFilledAgain)
+{
+    Scenario s;  // three at once would be confirmed, but nothing is certain of a program that comes back
+    for (int fd : {7, 8, 9})
+        answered(request(s, fd, EPOLLOUT), fd).mod(fd, 0).wait();
+    for (int fd : {7, 8, 9})
+        asks_again(s, fd);
+    s.at_ms(2400);
+    EXPECT_EQ(s.alarms(), "EP106 confirmed");
+    for (int fd : {7, 8, 9})
+        s.mod(fd, EPOLLIN).delivered(fd, EPOLLIN).read(fd, 40).write(fd, 100).wait();
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+}
+
 TEST(DeafRegistration, ClosingItIsNoComingBack)
 {
     Scenario s;

@@ -337,37 +337,6 @@ TEST(EtReadNotDrained, EchoThatWaitsForItsOwnOutputIsNoRescue)
     EXPECT_EQ(s.file(7).rescues, 0u);
 }
 
-// One request of two is read. Its answer takes several edges, which tell of room and of the other request.
-Scenario& answers_one_of_two(Scenario& s)
-{
-    s.add(7, kEdgeRdHup | EPOLLOUT, FILE_TCP).at_ms(500);
-    s.arrives(7, 16).delivered(7, EPOLLIN | EPOLLOUT).read(7, 8, 8);
-    s.write(7, 1000, 4096).writable(7, false).wait().after_ms(20).writable(7, true);
-    return s.delivered(7, EPOLLIN | EPOLLOUT).write(7, 3096);
-}
-
-TEST(EtReadNotDrained, ToldOfRoomAndOfInputAndOnlyWrote)
-{
-    Scenario s;
-    answers_one_of_two(s).wait().at_ms(2600);
-    EXPECT_EQ(s.alarms(), "EP101 likely");
-    EXPECT_EQ(s.finding("EP101").shape, "EPOLLIN and EPOLLOUT reported together, and only output made");
-}
-
-TEST(EtReadNotDrained, ReadsAgainWhenTheAnswerIsOut)
-{
-    Scenario s;
-    answers_one_of_two(s).read(7, 8, 8).write(7, 4096).wait().at_ms(2600);
-    EXPECT_EQ(s.verdict("EP101"), "none");
-}
-
-TEST(EtReadNotDrained, HeldBackWhileItsOwnOutputIsBlocked)
-{
-    Scenario s;
-    answers_one_of_two(s).write(7, 1000, 4096).writable(7, false).wait().at_ms(8000);
-    EXPECT_EQ(s.alarms(), "");
-}
-
 TEST(EtReadNotDrained, BusyLoopIsNoSleep)
 {
     Scenario s;  // another thread of this epoll is at work
