@@ -11,9 +11,9 @@
 #include "rules/inner_epoll.h"
 #include "rules/lasting_stall.h"
 #include "rules/log_runs.h"
+#include "rules/polled_only.h"
 #include "rules/stall_words.h"
 #include "rules/stuck.h"
-#include "rules/waited_in.h"
 #include "src/books/duration.h"
 
 namespace epaudit {
@@ -80,7 +80,6 @@ public:
         judge_log_runs(
             kInfo, books, settings, [](const LogRun& run) { return fix_for_blocking_call(run.call); }, out);
         const size_t first = out.size();
-        waited_in_.look(books);
         for (const auto& [id, epoll] : books.epolls)
             judge_now(books, id, epoll, settings, out);
         from_start_.settle(kInfo, books, first, out);
@@ -135,7 +134,7 @@ private:
         return stall.doing == LastingStall::Doing::kSleeps && stall.slept_ns >= settings.ns(kLastsS);
     }
 
-    static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, bool polled_only,
+    static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, bool only_polled,
                                          const Settings& settings)
     {
         const bool lasts = stall.own_ns() >= settings.ns(kLastsS);
@@ -145,8 +144,8 @@ private:
                                                                            : std::nullopt;
         if (stall.nap_ns < settings.ns(kConfirmS) && !sleeps_on(stall, settings))
             return std::nullopt;
-        polled_only = polled_only && stall.doing == LastingStall::Doing::kPolls;
-        if (stall.doing == LastingStall::Doing::kWaits || polled_only || !(e.flags & EPOLL_STREAM))
+        only_polled = only_polled && stall.doing == LastingStall::Doing::kPolls;
+        if (stall.doing == LastingStall::Doing::kWaits || only_polled || !(e.flags & EPOLL_STREAM))
             return Level::kRisk;
         const bool at_once = stall.doing == LastingStall::Doing::kSleeps && stall.nap_ns >= settings.ns(kConfirmS);
         return lasts && at_once ? Level::kConfirmed : Level::kLikely;
@@ -159,7 +158,7 @@ private:
         if (!books.state_known)
             return;
         const auto stall = find_lasting(books, id, e, settings.ns(kConfirmS));
-        const auto level = stall ? level_of(*stall, e, waited_in_.never(id, e), settings) : std::nullopt;
+        const auto level = stall ? level_of(*stall, e, polled_only(books, id, e), settings) : std::nullopt;
         if (level)
             tell_lasting(books, id, e, *stall, *level, out);
         const auto early = ready_from_start(books, id, e, settings.ns(kFromStartS));
@@ -207,7 +206,7 @@ private:
         out.push_back(std::move(finding));
     }
 
-    static std::optional<Level> level_of(const Snapshot& books, const epoll_row& e, uint32_t stalls, bool polled_only,
+    static std::optional<Level> level_of(const Snapshot& books, const epoll_row& e, uint32_t stalls, bool only_polled,
                                          const Settings& settings)
     {
         bool often = stalls >= settings[kStalls];
@@ -220,7 +219,7 @@ private:
         if (!(e.flags & EPOLL_STREAM))
             return often ? std::optional(Level::kRisk) : std::nullopt;
         if (e.stall_call == AWAY_IN_ANOTHER_LOOP)  // what it waits for there is not known
-            return often ? std::optional(polled_only ? Level::kRisk : Level::kLikely) : std::nullopt;
+            return often ? std::optional(only_polled ? Level::kRisk : Level::kLikely) : std::nullopt;
         // Loading code, filling caches: once is no habit. A blocking call of a second is one time too many.
         bool lasting = e.stall_ns >= settings.ns(kConfirmS) && (stalled_asleep(e) || often);
         if (lasting || stalls >= settings[kConfirmStalls])
@@ -257,7 +256,7 @@ private:
                std::vector<Finding>& out)
     {
         uint32_t stalls = e.stalls - then.stalls;
-        std::optional<Level> level = stalls ? level_of(books, e, stalls, waited_in_.never(id, e), settings)
+        std::optional<Level> level = stalls ? level_of(books, e, stalls, polled_only(books, id, e), settings)
                                             : std::nullopt;
         if (!level || (e.stall_call == AWAY_IN_ANOTHER_LOOP && registered_in(books, id, 0)))  // told of it there: EP101
             return false;
@@ -280,7 +279,7 @@ private:
         add_fact(
             finding, "stalls",
             fmt::format("{} of 100 ms and more, {} of them in a blocking call", stalls, e.stalls_asleep - then.asleep));
-        if (e.stall_call == AWAY_IN_ANOTHER_LOOP && waited_in_.never(id, e))
+        if (e.stall_call == AWAY_IN_ANOTHER_LOOP && polled_only(books, id, e))
             add_fact(finding, "possible explanation", "nobody waits on it: it may be polled now and then on purpose");
         finding.timeline = stall_story(books, e);
         finding.fix = stall_fix(e);
@@ -296,7 +295,6 @@ private:
     }
 
     FromStart from_start_;
-    WaitedIn waited_in_;
     std::map<uint64_t, std::deque<Sample>> samples_;
 };
 
