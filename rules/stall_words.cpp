@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "bpf/ledger_limits.h"
+#include "rules/evidence.h"
 #include "src/books/call_names.h"
 #include "src/books/duration.h"
 
@@ -91,6 +92,25 @@ const char* fix_for_blocking_call(int call)
         return "move the blocking call to a worker thread (or io_uring), which tells the loop through an eventfd when "
                "it is done";
     }
+}
+
+std::vector<TimelineEntry> stall_story(const Snapshot& books, const epoll_row& epoll)
+{
+    const epoll_row& e = epoll;
+    std::vector<TimelineEntry> lines;
+    lines.push_back(
+        moment(books, e.stall_from, e.stall_tid,
+               e.stall_call == AWAY_IN_ANOTHER_LOOP
+                   ? std::string("epoll_wait returned")
+                   : fmt::format("epoll_wait returned {} event{}", e.stall_batch, e.stall_batch == 1 ? "" : "s")));
+    if (stalled_asleep(e))
+        lines.push_back(moment(books, e.stall_until, e.stall_tid,
+                               fmt::format("had slept {} {}", duration_text(e.stall_nap_ns), stall_cause(e))));
+    lines.push_back(
+        moment(books, e.stall_until, e.stall_tid,
+               fmt::format("waits again{} {} {}", books.state_known ? ";" : ", and is told of",
+                           clients_text(e.stall_kept), books.state_known ? "had been waiting" : "at once")));
+    return lines;
 }
 
 std::string clients_text(uint32_t clients) { return fmt::format("{} client{}", clients, clients == 1 ? "" : "s"); }

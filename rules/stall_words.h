@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bpf/probes.h"
 #include "rules/lasting_stall.h"
@@ -15,6 +16,7 @@ bool stalled_asleep(const epoll_row& epoll);          // and not on the CPU
 std::string stall_cause(const epoll_row& epoll);      // "in nanosleep", "on the CPU"
 std::string stall_kept_away(const epoll_row& epoll);  // "blocked in nanosleep for 1.2 s"
 const char* stall_fix(const epoll_row& epoll);
+std::vector<TimelineEntry> stall_story(const Snapshot& books, const epoll_row& epoll);
 
 std::string stall_doing(const LastingStall& stall);  // "computing", "in nanosleep"
 const char* stall_fix(const LastingStall& stall);

@@ -175,6 +175,17 @@ void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<
     }
 }
 
+void Stalls::take_back(const RuleInfo& rule, uint64_t epoll, std::vector<Finding>& out)
+{
+    std::erase_if(subjects_, [&](const auto& subject) {
+        if (subject.first.first != epoll)
+            return false;
+        out.push_back(withdrawal(rule, epoll, subject.first.second));
+        out.back().level = Level::kConfirmed;
+        return true;
+    });
+}
+
 namespace {
 
 size_t mixed(size_t hash, uint64_t with) { return (hash ^ std::hash<uint64_t>()(with)) * 0x9e3779b97f4a7c15ULL; }

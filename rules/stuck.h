@@ -91,6 +91,8 @@ public:
     }
     // Withdraws those of epolls on which something was since read without being told; with `writes`, written.
     void take_back(const RuleInfo& rule, const Snapshot& books, std::vector<Finding>& out, bool writes = false);
+    // Withdraws those of this epoll, confirmed ones too.
+    void take_back(const RuleInfo& rule, uint64_t epoll, std::vector<Finding>& out);
     size_t size() const { return subjects_.size(); }
 
 private:

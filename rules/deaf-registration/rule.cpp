@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "rules/catalogue.h"
+#include "rules/comes_back.h"
 #include "rules/evidence.h"
 #include "rules/stuck.h"
 #include "rules/unregistered.h"
@@ -133,6 +134,7 @@ public:
             report(books, one, sure[one.entry->file.tgid] >= settings[kSockets], out);
         unregistered_.audit(kInfo, books, settings, from_start_, out);
         from_start_.settle(kInfo, books, first, out);
+        comes_back_.settle(kInfo, books, stalls_, out);
     }
 
 private:
@@ -167,6 +169,7 @@ private:
             doubts.emplace_back(kPastUnknown);
         else
             doubt_past(books, entry, touched, settings, doubts);
+        comes_back_.weigh(books, entry, doubts);
         if (doubts.empty())
             stalls_.remember(entry);
         return Case{&entry, Way::kDeaf, since, std::move(doubts), hangs};
@@ -288,6 +291,7 @@ private:
 
     Patience patience_;
     Stalls stalls_;
+    ComesBack comes_back_{[](const epoll_row& epoll) { return epoll.resumes - epoll.resumes_fast; }};
     FromStart from_start_;
     Repeats repeats_;
     Unregistered unregistered_;

@@ -11,6 +11,7 @@
 #include "rules/inner_epoll.h"
 #include "rules/lasting_stall.h"
 #include "rules/log_runs.h"
+#include "rules/polled_only.h"
 #include "rules/stall_words.h"
 #include "rules/stuck.h"
 #include "src/books/duration.h"
@@ -133,7 +134,8 @@ private:
         return stall.doing == LastingStall::Doing::kSleeps && stall.slept_ns >= settings.ns(kLastsS);
     }
 
-    static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, const Settings& settings)
+    static std::optional<Level> level_of(const LastingStall& stall, const epoll_row& e, bool only_polled,
+                                         const Settings& settings)
     {
         const bool lasts = stall.own_ns() >= settings.ns(kLastsS);
         // Computing once for long is no habit (see below), until it does not seem to end.
@@ -142,7 +144,8 @@ private:
                                                                            : std::nullopt;
         if (stall.nap_ns < settings.ns(kConfirmS) && !sleeps_on(stall, settings))
             return std::nullopt;
-        if (stall.doing == LastingStall::Doing::kWaits || !(e.flags & EPOLL_STREAM))
+        only_polled = only_polled && stall.doing == LastingStall::Doing::kPolls;
+        if (stall.doing == LastingStall::Doing::kWaits || only_polled || !(e.flags & EPOLL_STREAM))
             return Level::kRisk;
         const bool at_once = stall.doing == LastingStall::Doing::kSleeps && stall.nap_ns >= settings.ns(kConfirmS);
         return lasts && at_once ? Level::kConfirmed : Level::kLikely;
@@ -155,7 +158,7 @@ private:
         if (!books.state_known)
             return;
         const auto stall = find_lasting(books, id, e, settings.ns(kConfirmS));
-        const auto level = stall ? level_of(*stall, e, settings) : std::nullopt;
+        const auto level = stall ? level_of(*stall, e, polled_only(books, id, e), settings) : std::nullopt;
         if (level)
             tell_lasting(books, id, e, *stall, *level, out);
         const auto early = ready_from_start(books, id, e, settings.ns(kFromStartS));
@@ -203,7 +206,7 @@ private:
         out.push_back(std::move(finding));
     }
 
-    static std::optional<Level> level_of(const Snapshot& books, const epoll_row& e, uint32_t stalls,
+    static std::optional<Level> level_of(const Snapshot& books, const epoll_row& e, uint32_t stalls, bool only_polled,
                                          const Settings& settings)
     {
         bool often = stalls >= settings[kStalls];
@@ -216,7 +219,7 @@ private:
         if (!(e.flags & EPOLL_STREAM))
             return often ? std::optional(Level::kRisk) : std::nullopt;
         if (e.stall_call == AWAY_IN_ANOTHER_LOOP)  // what it waits for there is not known
-            return often ? std::optional(Level::kLikely) : std::nullopt;
+            return often ? std::optional(only_polled ? Level::kRisk : Level::kLikely) : std::nullopt;
         // Loading code, filling caches: once is no habit. A blocking call of a second is one time too many.
         bool lasting = e.stall_ns >= settings.ns(kConfirmS) && (stalled_asleep(e) || often);
         if (lasting || stalls >= settings[kConfirmStalls])
@@ -249,11 +252,12 @@ private:
         out.push_back(std::move(finding));
     }
 
-    static bool judge(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then,
-                      const Settings& settings, std::vector<Finding>& out)
+    bool judge(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then, const Settings& settings,
+               std::vector<Finding>& out)
     {
         uint32_t stalls = e.stalls - then.stalls;
-        std::optional<Level> level = stalls ? level_of(books, e, stalls, settings) : std::nullopt;
+        std::optional<Level> level = stalls ? level_of(books, e, stalls, polled_only(books, id, e), settings)
+                                            : std::nullopt;
         if (!level || (e.stall_call == AWAY_IN_ANOTHER_LOOP && registered_in(books, id, 0)))  // told of it there: EP101
             return false;
         const thread_row* thread = books.thread(e.stall_tid);
@@ -275,7 +279,9 @@ private:
         add_fact(
             finding, "stalls",
             fmt::format("{} of 100 ms and more, {} of them in a blocking call", stalls, e.stalls_asleep - then.asleep));
-        finding.timeline = story(books, e);
+        if (e.stall_call == AWAY_IN_ANOTHER_LOOP && polled_only(books, id, e))
+            add_fact(finding, "possible explanation", "nobody waits on it: it may be polled now and then on purpose");
+        finding.timeline = stall_story(books, e);
         finding.fix = stall_fix(e);
         out.push_back(std::move(finding));
         return true;
@@ -286,24 +292,6 @@ private:
         if (!books.state_known)
             return "had input at once";
         return e.stall_kept == 1 ? "was ready" : "were ready";
-    }
-
-    static std::vector<TimelineEntry> story(const Snapshot& books, const epoll_row& e)
-    {
-        std::vector<TimelineEntry> lines;
-        lines.push_back(
-            moment(books, e.stall_from, e.stall_tid,
-                   e.stall_call == AWAY_IN_ANOTHER_LOOP
-                       ? std::string("epoll_wait returned")
-                       : fmt::format("epoll_wait returned {} event{}", e.stall_batch, e.stall_batch == 1 ? "" : "s")));
-        if (stalled_asleep(e))
-            lines.push_back(moment(books, e.stall_until, e.stall_tid,
-                                   fmt::format("had slept {} {}", duration_text(e.stall_nap_ns), stall_cause(e))));
-        lines.push_back(
-            moment(books, e.stall_until, e.stall_tid,
-                   fmt::format("waits again{} {} {}", books.state_known ? ";" : ", and is told of",
-                               clients_text(e.stall_kept), books.state_known ? "had been waiting" : "at once")));
-        return lines;
     }
 
     FromStart from_start_;

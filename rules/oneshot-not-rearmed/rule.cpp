@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "rules/catalogue.h"
+#include "rules/comes_back.h"
 #include "rules/evidence.h"
 #include "rules/shared_data.h"
 #include "rules/stuck.h"
@@ -122,6 +123,7 @@ public:
                 judge_unplaced(books, entry, settings, out);
         }
         from_start_.settle(kInfo, books, first, out);
+        comes_back_.settle(kInfo, books, stalls_, out);
         calls_.forget_others(books.time);
         for (const auto& [id, epoll] : books.epolls)
             judge_abandoned(books, id, epoll, settings, out);
@@ -149,6 +151,8 @@ private:
             doubt_blocked_output(books, entry, doubts);
         else if (!failed)
             collect_doubts(books, entry, called, forsaken(books, entry, settings), settings, doubts);
+        if (!early && !failed && !called)
+            comes_back_.weigh(books, entry, doubts);
         bool hangs = early && doubts.empty() && books.loop_idle(entry.key.epoll, settings.ns(kIdleWindowS));
         if (early)
             doubts.emplace_back(kPastUnknown);
@@ -287,6 +291,7 @@ private:
     FromStart from_start_;
     Repeats repeats_;
     WakeCalls calls_;
+    ComesBack comes_back_{[](const epoll_row& epoll) { return epoll.rearms - epoll.rearms_fast; }};
 };
 
 }  // namespace

@@ -71,7 +71,7 @@ void KeptFindings::take_back(const Finding& withdrawn)
         if (said.rule != withdrawn.rule || said.subject_epoll != withdrawn.subject_epoll ||
             said.subject_file != withdrawn.subject_file)
             return;
-        if (said.level == Level::kConfirmed) {
+        if (said.level == Level::kConfirmed && withdrawn.level != Level::kConfirmed) {
             ++at;
             continue;
         }

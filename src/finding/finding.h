@@ -82,7 +82,7 @@ struct Finding {
     // While it stands, clean may not be claimed, whatever its level.
     std::optional<InconclusiveReason> inconclusive;
 
-    bool withdrawn = false;  // the rule takes back what it said of this subject, unless that was confirmed
+    bool withdrawn = false;  // the rule takes back what it said of this subject, what was confirmed only if this is too
 
     // Identity of the thing that misbehaves; the auditor keeps one finding per (rule, subject). Epoll and file are
     // addresses in the kernel, which the next process may get again: its pid and the file's inode tell them apart.

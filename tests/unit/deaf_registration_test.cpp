@@ -245,6 +245,43 @@ TEST(DeafRegistration, SaidOfOneThatComesBackByItselfIsTakenBack)
     EXPECT_EQ(s.alarms(), "");
 }
 
+TEST(DeafRegistration, PausedUntilItsShareIsFilledAgain)
+{
+    Scenario s;  // by another thread, or by a timerfd of this loop, which nobody has to wait for with a timeout
+    answered(request(s, 7, EPOLLOUT), 7).mod(7, 0).wait();
+    asks_again(s, 7).at_ms(2400);
+    EXPECT_EQ(s.alarms(), "EP106 likely");
+    s.mod(7, EPOLLIN).delivered(7, EPOLLIN).read(7, 40).write(7, 100).wait().after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+    s.mod(7, 0).wait();
+    asks_again(s, 7).after_ms(3000);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP106"), "risk");
+}
+
+TEST(DeafRegistration, PausedUntilTheirSharesAreFilledAgain)
+{
+    Scenario s;  // three at once would be confirmed, but nothing is certain of a program that comes back
+    for (int fd : {7, 8, 9})
+        answered(request(s, fd, EPOLLOUT), fd).mod(fd, 0).wait();
+    for (int fd : {7, 8, 9})
+        asks_again(s, fd);
+    s.at_ms(2400);
+    EXPECT_EQ(s.alarms(), "EP106 confirmed");
+    for (int fd : {7, 8, 9})
+        s.mod(fd, EPOLLIN).delivered(fd, EPOLLIN).read(fd, 40).write(fd, 100).wait();
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(DeafRegistration, ClosingItIsNoComingBack)
+{
+    Scenario s;
+    answered(request(s, 7, kOutEdge), 7);
+    asks_again(s, 7).at_ms(3000).close(7).after_ms(3000);
+    EXPECT_EQ(s.alarms(), "EP106 likely");
+}
+
 TEST(DeafRegistration, TimerMayComeBackForIt)
 {
     Scenario s;

@@ -305,6 +305,21 @@ TEST(LoopStall, ALoopOfTwoEpollsInTurn)
     EXPECT_EQ(s.verdict("EP404"), "none");
 }
 
+TEST(LoopStall, AnEpollThatIsOnlyEverPolled)
+{
+    Scenario s;  // metrics are fetched by a clock of the loop that the thread waits in
+    s.add(8, EPOLLIN, FILE_TCP).add(9, EPOLLIN, FILE_TCP).epoll(5).add(11, EPOLLIN, FILE_TIMERFD).wait();
+    for (int i = 0; i < 12; i++) {
+        s.after_ms(50).epoll(4);
+        sends(s, 8);
+        sends(s, 9);
+        s.after_ms(400).epoll(5).arrives(11, 1).delivered(11, EPOLLIN).read(11, 8).epoll(4);
+        s.wait(0).delivers({{8, EPOLLIN}, {9, EPOLLIN}}).read(8, 5).read(9, 5).epoll(5).wait();
+    }
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP404"), "risk");
+}
+
 TEST(LoopStall, NobodyPollsFromTheStart)
 {
     Scenario s;

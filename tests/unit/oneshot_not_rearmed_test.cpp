@@ -123,6 +123,52 @@ TEST(OneshotNotRearmed, NeverRearmsAnything)
     EXPECT_EQ(s.alarms(), "EP104 likely");
 }
 
+// One message is read, and the next one waits.
+Scenario& left_fired(Scenario& s)
+{
+    good_habit(s).add(7, kOnce, FILE_TCP);
+    s.at_ms(500).arrives(7, 2).delivered(7, EPOLLIN).read(7, 2).write(7, 2).wait();
+    s.at_ms(550).arrives(7, 7).at_ms(2500);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+    return s;
+}
+
+TEST(OneshotNotRearmed, ASchedulerThatGivesEachClientItsShare)
+{
+    Scenario s;  // another thread sleeps, and arms again whoever has used up its share
+    left_fired(s).thread(101).mod(7, kOnce).thread(100).delivered(7, EPOLLIN).read(7, 7).write(7, 7).wait();
+    s.after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+    s.arrives(7, 7).after_ms(2500);
+    EXPECT_EQ(s.alarms(), "");
+    EXPECT_EQ(s.verdict("EP104"), "risk");
+}
+
+TEST(OneshotNotRearmed, QueuedWhileAllWorkersAreBusy)
+{
+    Scenario s;  // who puts it into the queue of a pool without an idle thread makes no call
+    good_habit(s).add(7, kOnce, FILE_TCP).at_ms(500).arrives(7, 7).delivered(7, EPOLLIN).wait().at_ms(2500);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+    s.thread(101).read(7, 7).after_ms(1600).write(7, 7).mod(7, kOnce).after_ms(500);
+    EXPECT_EQ(s.alarms(), "");
+}
+
+TEST(OneshotNotRearmed, ClosingItIsNoComingBack)
+{
+    Scenario s;
+    left_fired(s).close(7).after_ms(1000);
+    s.arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).write(20, 10).mod(20, kOnce).wait().after_ms(8000);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
+TEST(OneshotNotRearmed, ThatOthersAreServedLateTakesNothingBack)
+{
+    Scenario s;
+    left_fired(s).arrives(20, 10).delivered(20, EPOLLIN).read(20, 10).after_ms(1500).mod(20, kOnce).wait();
+    s.after_ms(1000);
+    EXPECT_EQ(s.alarms(), "EP104 likely");
+}
+
 TEST(OneshotNotRearmed, FailedRearmIsConfirmed)
 {
     Scenario s;
