@@ -9,8 +9,10 @@
 // The ladder: attached always, then a half of the time, a quarter, and so on. A step down is taken as soon as a
 // measurement says so, as many at once as are needed; a step up only after a minute, and when the next step would take
 // no more than 70 % of the budget: what is measured varies, and a ladder that is climbed up and down costs more than it
-// saves. Where no step keeps the budget, the cheapest is taken: to attach to a process with 100,000 files, which are all looked at,
-// costs more than to stay attached. A window is short, and comes every 6.4 s as long as the budget allows. What is suspicious and not told yet keeps it
+// saves. Where no step keeps the budget, the cheapest is taken: to attach to a process with 100,000 files, which are all
+// looked at, costs more than to stay attached.
+//
+// A window is short, and comes every 6.4 s as long as the budget allows. What is suspicious and not told yet keeps it
 // open (a spin shows at once, and must last a second to be one); where nothing came of that, the next such thing has to
 // wait. Every ten minutes one window is long, for what takes seconds to be seen; a share of the time is set aside for it.
 //

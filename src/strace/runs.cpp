@@ -240,6 +240,7 @@ void Runs::epoll_closed(uint64_t id)
     interests_.forget(id);
     for (auto& [pid, process] : processes_)
         if (Epoll* closed = process.find(id)) {
+            turns_ += closed->told;
             cut_off(*closed);
             process.remove(*closed);
         }

@@ -67,7 +67,7 @@ public:
     int refused(int& error) const;
     // How often a wait returned, with events or without.
     uint64_t returns() const { return waits_; }
-    // How often the next return of the same epoll is in the log as well, and so what was done between them.
+    // How often the next return of the same epoll is in the log as well, or its end, and so what was done until then.
     uint64_t turns() const { return turns_; }
 
 private:

@@ -174,6 +174,10 @@ TEST_F(StraceCommand, OneTurnIsTooLittle)
             .code,
         4)
         << "one return of each epoll";
+    const std::string one_each =
+        "epoll_create1(0) = 9\nepoll_ctl(9, EPOLL_CTL_ADD, 7, {EPOLLIN, {u32=7, u64=7}}) = 0\n"
+        "epoll_wait(9, [{EPOLLIN, {u32=7, u64=7}}], 64, -1) = 1\nread(7, \"x\", 64) = 1\nclose(9) = 0\n";
+    EXPECT_EQ(judge(times(20, one_each)).code, 0) << "an epoll for each request, from beginning to end";
     EXPECT_EQ(judge(born + told + "read(7, \"x\", 64) = 1\nexit_group(0) = ?\n+++ exited with 0 +++\n").code, 0);
     EXPECT_EQ(judge(times(50, "epoll_wait(4, [], 64, 100) = 0\n")).code, 0);
 }
