@@ -26,7 +26,8 @@ inline std::string replaced(std::string text, const std::string& what, const std
 // The same log, undone by `spoil`: what must be found is found, and healthy work stays silent.
 inline void stays_readable(const char* name, const std::function<std::string(std::string)>& spoil)
 {
-    for (const auto& [rule, loop] : {std::pair("EP203", kEndSpin), std::pair("EP204", kHup), std::pair("EP205", kFull)}) {
+    for (const auto& [rule, loop] :
+         {std::pair("EP203", kEndSpin), std::pair("EP204", kHup), std::pair("EP205", kFull)}) {
         PastedAnswer judged = judge(spoil(times(150, loop)));
         EXPECT_GE(judged.level(rule), Level::kLikely) << name << ", " << rule << "\n" << judged.told;
         EXPECT_EQ(judged.lost, 0U) << name << ", " << rule;

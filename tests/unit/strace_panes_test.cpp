@@ -30,8 +30,8 @@ const std::string& top()
 TEST(Panes, TwoProgramsAreNotOne)
 {
     for (const char* rule : {"\u2502", "\u2503", "|"}) {
-        for (const std::string& both :
-             {beside(times(150, kEndSpin), times(100, kWork), rule), beside(times(100, kWork), times(150, kEndSpin), rule)}) {
+        for (const std::string& both : {beside(times(150, kEndSpin), times(100, kWork), rule),
+                                        beside(times(100, kWork), times(150, kEndSpin), rule)}) {
             const PastedAnswer judged = judge(both);
             EXPECT_GE(judged.level("EP203"), Level::kLikely) << rule << judged.told;
             EXPECT_FALSE(judged.mixed);

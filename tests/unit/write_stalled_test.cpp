@@ -260,7 +260,10 @@ TEST(WriteStalled, TheRestFromWhereverItIsKept)
     for (int i = 0; i < 5; i++) {
         asks(s, 7).sends(7, kAnswer, kTaken).sends(7, kAnswer.substr(kTaken), -EAGAIN).mod(7, EPOLLOUT).wait();
         s.delivered(7, EPOLLOUT).sends(7, kAnswer.substr(kTaken) + kNotModified, 15);
-        s.sends(7, kAnswer.substr(kTaken + 15, 10), 10).sends(7, kAnswer.substr(kTaken + 25), 30).mod(7, kInRdHup).wait();
+        s.sends(7, kAnswer.substr(kTaken + 15, 10), 10)
+            .sends(7, kAnswer.substr(kTaken + 25), 30)
+            .mod(7, kInRdHup)
+            .wait();
     }
     s.after_ms(500);
     EXPECT_EQ(s.alarms(), "");
@@ -351,7 +354,13 @@ TEST(WriteStalled, ClosedBecauseThePeerHasGone)
 TEST(WriteStalled, OneThatWaitsForOthersHasItsReasons)
 {
     Scenario s;  // it drops those who have more than their share outstanding
-    slow_reader(s, 6).mod(6, kInRdHup | EPOLLOUT).wait().writable(6, true).delivered(6, EPOLLOUT).write(6, 4000).mod(6, kInRdHup);
+    slow_reader(s, 6)
+        .mod(6, kInRdHup | EPOLLOUT)
+        .wait()
+        .writable(6, true)
+        .delivered(6, EPOLLOUT)
+        .write(6, 4000)
+        .mod(6, kInRdHup);
     for (int fd : {7, 8, 9})
         slow_reader(s, fd).close(fd).wait();
     s.after_ms(300);
