@@ -94,9 +94,8 @@ const char* fix_for_blocking_call(int call)
     }
 }
 
-std::vector<TimelineEntry> stall_story(const Snapshot& books, const epoll_row& epoll)
+std::vector<TimelineEntry> stall_story(const Snapshot& books, const epoll_row& e)
 {
-    const epoll_row& e = epoll;
     std::vector<TimelineEntry> lines;
     lines.push_back(
         moment(books, e.stall_from, e.stall_tid,

@@ -177,13 +177,12 @@ void Stalls::take_back(const RuleInfo& rule, const Snapshot& books, std::vector<
 
 void Stalls::take_back(const RuleInfo& rule, uint64_t epoll, std::vector<Finding>& out)
 {
-    std::erase_if(subjects_, [&](const auto& subject) {
-        if (subject.first.first != epoll)
-            return false;
-        out.push_back(withdrawal(rule, epoll, subject.first.second));
+    const auto from = subjects_.lower_bound({epoll, 0}), to = subjects_.upper_bound({epoll, UINT64_MAX});
+    for (auto one = from; one != to; ++one) {
+        out.push_back(withdrawal(rule, epoll, one->first.second));
         out.back().level = Level::kConfirmed;
-        return true;
-    });
+    }
+    subjects_.erase(from, to);
 }
 
 namespace {

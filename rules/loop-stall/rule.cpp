@@ -144,7 +144,6 @@ private:
                                                                            : std::nullopt;
         if (stall.nap_ns < settings.ns(kConfirmS) && !sleeps_on(stall, settings))
             return std::nullopt;
-        only_polled = only_polled && stall.doing == LastingStall::Doing::kPolls;
         if (stall.doing == LastingStall::Doing::kWaits || only_polled || !(e.flags & EPOLL_STREAM))
             return Level::kRisk;
         const bool at_once = stall.doing == LastingStall::Doing::kSleeps && stall.nap_ns >= settings.ns(kConfirmS);
@@ -158,7 +157,8 @@ private:
         if (!books.state_known)
             return;
         const auto stall = find_lasting(books, id, e, settings.ns(kConfirmS));
-        const auto level = stall ? level_of(*stall, e, polled_only(books, id, e), settings) : std::nullopt;
+        const bool only_polled = stall && stall->doing == LastingStall::Doing::kPolls && polled_only(books, id, e);
+        const auto level = stall ? level_of(*stall, e, only_polled, settings) : std::nullopt;
         if (level)
             tell_lasting(books, id, e, *stall, *level, out);
         const auto early = ready_from_start(books, id, e, settings.ns(kFromStartS));
@@ -252,12 +252,12 @@ private:
         out.push_back(std::move(finding));
     }
 
-    bool judge(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then, const Settings& settings,
-               std::vector<Finding>& out)
+    static bool judge(const Snapshot& books, uint64_t id, const epoll_row& e, const Sample& then,
+                      const Settings& settings, std::vector<Finding>& out)
     {
         uint32_t stalls = e.stalls - then.stalls;
-        std::optional<Level> level = stalls ? level_of(books, e, stalls, polled_only(books, id, e), settings)
-                                            : std::nullopt;
+        const bool only_polled = stalls && e.stall_call == AWAY_IN_ANOTHER_LOOP && polled_only(books, id, e);
+        std::optional<Level> level = stalls ? level_of(books, e, stalls, only_polled, settings) : std::nullopt;
         if (!level || (e.stall_call == AWAY_IN_ANOTHER_LOOP && registered_in(books, id, 0)))  // told of it there: EP101
             return false;
         const thread_row* thread = books.thread(e.stall_tid);
@@ -279,7 +279,7 @@ private:
         add_fact(
             finding, "stalls",
             fmt::format("{} of 100 ms and more, {} of them in a blocking call", stalls, e.stalls_asleep - then.asleep));
-        if (e.stall_call == AWAY_IN_ANOTHER_LOOP && polled_only(books, id, e))
+        if (only_polled)
             add_fact(finding, "possible explanation", "nobody waits on it: it may be polled now and then on purpose");
         finding.timeline = stall_story(books, e);
         finding.fix = stall_fix(e);

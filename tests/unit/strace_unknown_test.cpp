@@ -9,8 +9,8 @@ namespace epaudit {
 namespace {
 
 const std::string kPointer = "data={u32=4026531840, u64=94304310871072}";
-const std::string kIn = "epoll_wait(4, [{events=EPOLLIN, " + kPointer + "}], 64, -1) = 1";
-const std::string kOut = "epoll_wait(4, [{events=EPOLLOUT, " + kPointer + "}], 64, -1) = 1";
+const std::string kInput = "epoll_wait(4, [{events=EPOLLIN, " + kPointer + "}], 64, -1) = 1";
+const std::string kRoom = "epoll_wait(4, [{events=EPOLLOUT, " + kPointer + "}], 64, -1) = 1";
 
 // As strace -f -ttt -o FILE writes it, of a program with one thread: nothing is left out.
 std::string turns(const std::vector<std::string>& calls, double period, int count = 400)
@@ -36,20 +36,20 @@ std::string untimed(const std::vector<std::string>& calls)
 TEST(StraceUnknown, TheStandardInputIsRead)
 {
     for (const std::vector<std::string>& calls :
-         {std::vector<std::string>{kIn, "read(0, \"line\\n\", 4096) = 5"},
-          {kIn, "read(0, \"line\\n\", 4096) = 5", "write(1, \"line\\n\", 5) = 5"},
-          {kIn, "recvfrom(0, \"q\", 4096, 0, NULL, NULL) = 1", "sendto(0, \"a\", 1, 0, NULL, 0) = 1"},
-          {kIn, "accept4(0, NULL, NULL, SOCK_CLOEXEC) = 7", "close(7) = 0"}}) {
+         {std::vector<std::string>{kInput, "read(0, \"line\\n\", 4096) = 5"},
+          {kInput, "read(0, \"line\\n\", 4096) = 5", "write(1, \"line\\n\", 5) = 5"},
+          {kInput, "recvfrom(0, \"q\", 4096, 0, NULL, NULL) = 1", "sendto(0, \"a\", 1, 0, NULL, 0) = 1"},
+          {kInput, "accept4(0, NULL, NULL, SOCK_CLOEXEC) = 7", "close(7) = 0"}}) {
         EXPECT_TRUE(judge(turns(calls, 0.0005)).found.empty()) << calls[1];
         EXPECT_TRUE(judge(untimed(calls)).found.empty()) << calls[1];
     }
-    const std::vector<std::string> end = {kIn, "read(0, \"\", 4096) = 0"};
+    const std::vector<std::string> end = {kInput, "read(0, \"\", 4096) = 0"};
     EXPECT_EQ(judge(turns(end, 0.0005)).level("EP203"), Level::kLikely);
 }
 
 TEST(StraceUnknown, TheStandardOutputIsWritten)
 {
-    const std::vector<std::string> calls = {kOut, "write(1, \"data\", 4) = 4"};
+    const std::vector<std::string> calls = {kRoom, "write(1, \"data\", 4) = 4"};
     EXPECT_TRUE(judge(turns(calls, 0.0005)).quiet());
     EXPECT_TRUE(judge(untimed(calls)).quiet());
 }
@@ -82,31 +82,31 @@ TEST(StraceUnknown, ANumberBesideRubbishIsTheFd)
 // opensnoop and its like: perf and BPF write into memory that is mapped, and the program prints what it finds there.
 TEST(StraceUnknown, ARingBufferIsReadWithoutACall)
 {
-    const std::vector<std::string> printed = {kIn, "write(1, \"4242 bash 3 /etc/passwd\\n\", 24) = 24"};
+    const std::vector<std::string> printed = {kInput, "write(1, \"4242 bash 3 /etc/passwd\\n\", 24) = 24"};
     EXPECT_TRUE(judge(turns(printed, 0.0005)).quiet());
     EXPECT_TRUE(judge(untimed(printed)).quiet());
-    const std::vector<std::string> looked = {kIn, "openat(AT_FDCWD, \"/proc/7/comm\", O_RDONLY) = 12",
+    const std::vector<std::string> looked = {kInput, "openat(AT_FDCWD, \"/proc/7/comm\", O_RDONLY) = 12",
                                              "read(12, \"bash\\n\", 16) = 5", "close(12) = 0"};
     EXPECT_TRUE(judge(turns(looked, 0.0005)).quiet());
     EXPECT_TRUE(judge(untimed(looked)).quiet());
-    EXPECT_TRUE(judge(turns({kIn}, 0.005)).quiet()) << "it counts, and prints at the end";
-    const std::vector<std::string> slept = {kIn + " <0.004100>"};
+    EXPECT_TRUE(judge(turns({kInput}, 0.005)).quiet()) << "it counts, and prints at the end";
+    const std::vector<std::string> slept = {kInput + " <0.004100>"};
     EXPECT_TRUE(judge(turns(slept, 0.005)).found.empty());
 }
 
 TEST(StraceUnknown, InputThatReturnsAtOnceAgainAndAgainIsASpin)
 {
-    EXPECT_EQ(judge(turns({kIn}, 0.0003)).level("EP202"), Level::kLikely);
-    EXPECT_EQ(judge(turns({kIn + " <0.000012>"}, 0.005)).level("EP202"), Level::kLikely) << "each turn computes";
+    EXPECT_EQ(judge(turns({kInput}, 0.0003)).level("EP202"), Level::kLikely);
+    EXPECT_EQ(judge(turns({kInput + " <0.000012>"}, 0.005)).level("EP202"), Level::kLikely) << "each turn computes";
 }
 
 // No event can have been about a file that was opened after it was told of.
 TEST(StraceUnknown, AFileThatIsOpenedLaterAnswersNothing)
 {
-    const std::vector<std::string> looked = {kIn, "openat(AT_FDCWD, \"/proc/self/status\", O_RDONLY) = 12",
+    const std::vector<std::string> looked = {kInput, "openat(AT_FDCWD, \"/proc/self/status\", O_RDONLY) = 12",
                                              "read(12, \"Name:\", 4096) = 5", "close(12) = 0"};
     EXPECT_TRUE(judge(untimed(looked)).has("EP202")) << "a risk: it may be a ring buffer";
-    const std::vector<std::string> both = {kIn, "openat(AT_FDCWD, \"/proc/self/status\", O_RDONLY) = 12",
+    const std::vector<std::string> both = {kInput, "openat(AT_FDCWD, \"/proc/self/status\", O_RDONLY) = 12",
                                            "read(12, \"Name:\", 4096) = 5", "close(12) = 0",
                                            "recvmsg(9, {msg_namelen=0}, 0) = 40"};
     EXPECT_TRUE(judge(untimed(both)).found.empty());
@@ -133,10 +133,10 @@ TEST(StraceUnknown, AChangeInProcIsNewsEachTime)
 TEST(StraceUnknown, ALoopIsWokenByArmingAgain)
 {
     const std::string armed = "epoll_ctl(4, EPOLL_CTL_MOD, 5, {events=EPOLLIN|EPOLLERR|EPOLLET, " + kPointer + "}) = 0";
-    EXPECT_TRUE(judge(turns({armed, kIn}, 0.0005)).found.empty());
-    EXPECT_TRUE(judge(untimed({armed, kIn})).found.empty());
+    EXPECT_TRUE(judge(turns({armed, kInput}, 0.0005)).found.empty());
+    EXPECT_TRUE(judge(untimed({armed, kInput})).found.empty());
     const std::string once = "epoll_ctl(4, EPOLL_CTL_MOD, 5, {events=EPOLLIN|EPOLLONESHOT, " + kPointer + "}) = 0";
-    EXPECT_EQ(judge(untimed({once, kIn})).level("EP202"), Level::kLikely) << "armed again, and never read";
+    EXPECT_EQ(judge(untimed({once, kInput})).level("EP202"), Level::kLikely) << "armed again, and never read";
 }
 
 // tokio's: written to, and never read.
@@ -156,14 +156,14 @@ TEST(StraceUnknown, FilesThatAreReadWithoutACall)
 {
     const std::string added = "epoll_ctl(4, EPOLL_CTL_ADD, 9, {events=EPOLLIN, " + kPointer + "}) = 0\n";
     const std::string born = "100 execve(\"./a\", [\"a\"], 0x7ffe /* 9 vars */) = 0\n100 epoll_create1(0) = 4\n100 ";
-    EXPECT_TRUE(
-        judge(born + "perf_event_open({type=1, size=0x88}, -1, 0, -1, 0) = 9\n100 " + added + untimed({kIn})).quiet());
+    EXPECT_TRUE(judge(born + "perf_event_open({type=1, size=0x88}, -1, 0, -1, 0) = 9\n100 " + added + untimed({kInput}))
+                    .quiet());
     EXPECT_TRUE(judge(born +
                       "bpf(BPF_MAP_CREATE, {map_type=BPF_MAP_TYPE_RINGBUF, max_entries=4096}, 72) = 9\n100 "
                       "bpf(BPF_MAP_UPDATE_ELEM, {map_fd=9}, 32) = 0\n100 " +
-                      added + untimed({kIn}))
+                      added + untimed({kInput}))
                     .quiet());
-    EXPECT_EQ(judge(born + "inotify_init1(IN_CLOEXEC) = 9\n100 " + added + untimed({kIn})).level("EP202"),
+    EXPECT_EQ(judge(born + "inotify_init1(IN_CLOEXEC) = 9\n100 " + added + untimed({kInput})).level("EP202"),
               Level::kLikely);
     const std::string pressed = "epoll_wait(4, [{events=EPOLLPRI, data={u32=9, u64=9}}], 64, -1) = 1";
     EXPECT_TRUE(judge(born +
