@@ -15,7 +15,7 @@ public:
     struct Member {
         uint64_t data = 0;
         uint32_t mask = 0;
-        uint32_t tid = 0;  // who registered it
+        uint32_t pid = 0, tid = 0;  // who registered it
     };
     // What an event with this data is about.
     struct About {

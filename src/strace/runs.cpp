@@ -55,6 +55,7 @@ void Runs::start(const Process& process, const Epoll& epoll, Key& key, const Pri
         key.registered = about->member;
         key.closed = !about->member;
         key.mask = about->member ? about->member->mask : 0;
+        key.elsewhere = about->member && about->member->pid != epoll.place.pid;
     }
     if (key.candidate > 0)
         if (auto inner = process.numbers.find(key.candidate);
@@ -270,7 +271,7 @@ void Runs::controlled(const LogPlace& place, int fd, bool del, const PrintedEven
     const LogInterests::Member* member = interests_.member(place.epoll, fd);
     const uint32_t old = member ? member->mask : 0;
     if (!del && event.data_known) {
-        interests_.enrol(place.epoll, fd, {event.data, event.events, place.tid});
+        interests_.enrol(place.epoll, fd, {event.data, event.events, place.pid, place.tid});
         if (Key* key = find(epoll, event.data); key && key->candidate == fd)
             key->mask = event.events;
     } else if (del) {

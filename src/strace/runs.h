@@ -77,6 +77,9 @@ private:
         bool registered = false;
         uint64_t inner = 0;   // it is an epoll itself, of this identity: calls on its files answer as well
         bool closed = false;  // registered and closed in the log, and told of since
+        // Registered by another process that shares the epoll, and still open there: that the number leads nowhere here is
+        // no sign of a close.
+        bool elsewhere = false;
         uint32_t mask = 0;    // when registered
         uint32_t common = 0;  // bits in every return of the run
         uint64_t count = 0;
