@@ -119,7 +119,7 @@ void LiveCapture::pause(const Snapshot& last)
     if (impl.skeleton->rodata->twins)
         note_skipped_before_gap(impl);
     impl.naps.reset();
-    impl.links.clear();
+    detach_hooks(impl);
     impl.paused = true;
     wait_for_running_probes();
     collect();
@@ -141,7 +141,7 @@ Result<> LiveCapture::resume()
 {
     Impl& impl = *impl_;
     if (auto ok = attach_hooks(impl, true); !ok) {
-        impl.links.clear();
+        detach_hooks(impl);
         return ok.error();
     }
     impl.paused = false;

@@ -250,6 +250,36 @@ static bool stays_in_gaps(const bpf_program* program)
            hook == "inet_sock_set_state";
 }
 
+// A wait that is seen to begin and not to end is a hole in the books. So what sees it begin is attached when what sees it end
+// is there already, and goes before that (detach_hooks()); for fexit on do_epoll_wait(), whose image is made anew by each
+// program that comes or goes, see ledger_wait() in bpf/ledger_wait.h.
+static bool sees_waits_begin(const bpf_program* program)
+{
+    const std::string hook = hook_name(program);
+    return hook == "sys_enter" || (hook == "do_epoll_wait" && starts_with(bpf_program__section_name(program), "fentry/"));
+}
+
+static Result<> attach_hook(LiveCapture::Impl& impl, const bpf_program* program, bool again)
+{
+    const bool stays = stays_in_gaps(program);
+    if (stays && again)
+        return Done{};
+    Link link(bpf_program__attach(program));
+    if (!link)
+        return observe_error(fmt::format("cannot attach {}: {}", bpf_program__name(program), strerror(errno)),
+                             fmt::format("libbpf says: {}", last_libbpf_message()));
+    (stays ? impl.lasting_links : impl.links).push_back(std::move(link));
+    if (!again)
+        impl.attached.push_back(bpf_program__name(program));
+    return Done{};
+}
+
+void detach_hooks(LiveCapture::Impl& impl)
+{
+    while (!impl.links.empty())
+        impl.links.pop_back();
+}
+
 // Substitutes for the readiness seam are not attached when the kprobe holds. `again`: after a gap.
 Result<> attach_hooks(LiveCapture::Impl& impl, bool again)
 {
@@ -265,22 +295,17 @@ Result<> attach_hooks(LiveCapture::Impl& impl, bool again)
                 impl.attached.push_back(bpf_program__name(p.on_ep_poll_callback_kprobe));
         }
     }
-    bpf_program* program;
-    bpf_object__for_each_program(program, skeleton.obj)
-    {
-        if (!bpf_program__autoload(program) || hook_of(skeleton, program) == Hook::kNone ||
-            (is_readiness_substitute(skeleton, program) && impl.kprobe_readiness))
-            continue;
-        const bool stays = stays_in_gaps(program);
-        if (stays && again)
-            continue;
-        Link link(bpf_program__attach(program));
-        if (!link)
-            return observe_error(fmt::format("cannot attach {}: {}", bpf_program__name(program), strerror(errno)),
-                                 fmt::format("libbpf says: {}", last_libbpf_message()));
-        (stays ? impl.lasting_links : impl.links).push_back(std::move(link));
-        if (!again)
-            impl.attached.push_back(bpf_program__name(program));
+    for (bool begins : {false, true}) {
+        bpf_program* program;
+        bpf_object__for_each_program(program, skeleton.obj)
+        {
+            if (sees_waits_begin(program) != begins || !bpf_program__autoload(program) ||
+                hook_of(skeleton, program) == Hook::kNone ||
+                (is_readiness_substitute(skeleton, program) && impl.kprobe_readiness))
+                continue;
+            if (auto ok = attach_hook(impl, program, again); !ok)
+                return ok.error();
+        }
     }
     return Done{};
 }

@@ -159,6 +159,8 @@ int try_load(bpf_attach_type type, const btf* kernel, const char* function);
 // Decides which programs are loaded; attaches them once they are.
 Result<> choose_hooks(LiveCapture::Impl& impl, const KernelTypes& kernel, HookSet wanted);
 Result<> attach_hooks(LiveCapture::Impl& impl, bool again = false);
+// Those that do not stay in gaps; the last that was attached goes first.
+void detach_hooks(LiveCapture::Impl& impl);
 
 // Probes that fire in softirq as well, and only date what the sweep finds anyway.
 bool only_dates(const epaudit_bpf& skeleton, const bpf_program* program);

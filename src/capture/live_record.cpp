@@ -263,7 +263,7 @@ RecordingSummary LiveCapture::end_recording(const std::vector<std::string>& note
     RecordingSummary summary;
     if (!impl.recorder)
         return summary;
-    impl.links.clear();
+    detach_hooks(impl);
     impl.recorder->stop();
     RecordingWriter& writer = impl.recorder->writer();
     std::array<uint64_t, STAT_SLOTS> stats{};

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import servers
-from harness import BUILD, Final, Started, check, end, epaudit, wait_for
+from harness import BUILD, Final, Started, check, end, epaudit, serving, wait_for
 
 SPINNER = str(BUILD / "demo_bugs/busy-epollout/bug")
 SECONDS = 75
@@ -71,6 +71,7 @@ def kept_in_a_storm():
         raise Final(outcome.describe())
     told = re.search(r"epaudit: ([0-9.]+) s: \w+ EP201", outcome.err)
     check(told and float(told[1]) - spun_at < 10.5, f"spun at {spun_at}: {outcome.err}")
+    check(not seen["lost"], f"lost: {seen['lost']}")
     cost, budget = seen["cost"], seen["budget"]
     check(budget["share"] == 0.01 and budget["attached_share"] < 0.2, str(budget))
     check(budget["longest_gap_s"] < 20, str(budget))
@@ -105,6 +106,15 @@ def usual_in_production():
     return f"probes attached {budget['attached_share'] * seconds:.1f} of {seconds} s"
 
 
+def nothing_is_lost_at_the_edges():
+    """A program that waits a hundred thousand times in a second is always about to, as a window begins or ends."""
+    with serving(SPINNER) as busy:
+        outcome = epaudit("attach", "--duration", "20", "-p", busy.pid)
+    seen = outcome.report["observation"]
+    check(0 < seen["budget"]["attached_share"] < 0.9, f"no window: {seen['budget']}")
+    check(seen["complete"] and not seen["lost"], f"lost: {seen['lost']}")
+
+
 def unused_when_quiet():
     """Who costs less than the budget is watched all the time."""
     with tempfile.TemporaryDirectory() as directory, servers.redis(directory) as server:
@@ -127,6 +137,7 @@ def not_for_strace():
 def register(suite):
     suite.run("budget: kept in a storm, and what goes wrong is found", kept_in_a_storm)
     suite.run("budget: usual in production", usual_in_production)
+    suite.run("budget: nothing is lost at the edges of a window", nothing_is_lost_at_the_edges)
     suite.run("budget: unused when there is little to do", unused_when_quiet)
     suite.run("budget: nonsense is refused", nonsense_is_refused)
     suite.run("budget: not for strace", not_for_strace)

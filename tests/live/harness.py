@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EPAUDIT_BUILD", ROOT / "build"))
 EPAUDIT = str(BUILD / "epaudit")
 # So many tests at once: of those that mostly wait, and of those whose programs keep a core busy.
-SLEEPERS, SPINNERS = 4, 2
+SLEEPERS, SPINNERS = 5, 3
 SPEED = float(os.environ.get("EPAUDIT_SLOWNESS", "1"))  # VMs: how much slower than the development machine
 
 for name in ("SUDO_UID", "SUDO_GID"):  # what tests start runs as they do, also under sudo
