@@ -256,7 +256,8 @@ static bool stays_in_gaps(const bpf_program* program)
 static bool sees_waits_begin(const bpf_program* program)
 {
     const std::string hook = hook_name(program);
-    return hook == "sys_enter" || (hook == "do_epoll_wait" && starts_with(bpf_program__section_name(program), "fentry/"));
+    return hook == "sys_enter" ||
+           (hook == "do_epoll_wait" && starts_with(bpf_program__section_name(program), "fentry/"));
 }
 
 static Result<> attach_hook(LiveCapture::Impl& impl, const bpf_program* program, bool again)

@@ -85,7 +85,8 @@ TEST(StraceGhost, TheNumberIsThatOfAnotherProcess)
             "100 epoll_create1(EPOLL_CLOEXEC) = 3\n"
             "100 socketpair(AF_UNIX, SOCK_DGRAM|SOCK_NONBLOCK, 0, [6, 7]) = 0\n"
             "100 epoll_ctl(3, EPOLL_CTL_ADD, 6, {events=EPOLLIN, data={u32=6, u64=6}}) = 0\n"
-            "100 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 101\n"
+            "100 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = "
+            "101\n"
             "100 close(6) = 0\n";
         EXPECT_TRUE(judge(before + times(300, turn)).has("EP303")) << failed;
     }
