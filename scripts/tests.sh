@@ -178,12 +178,12 @@ run_python() {
 }
 
 # Suites that watch programs from the kernel. Each real server in one of two ways, tomorrow in the other; ./dev real runs both. Of
-# the museum a third, every day another; ./dev history runs all of it. Two minutes of soaking show what grows fast; ./dev soak
+# the museum a quarter, every day another; ./dev history runs all of it. Two minutes of soaking show what grows fast; ./dev soak
 # shows the rest. It mostly waits, which leaves the machine to the guests, and comes before they are over; beside suites that load the
 # machine unevenly its CPU time says nothing.
 run_watching() {
     local suite reason
-    local -A options=([real]=--by-turns [history]=--third [soak]=2)
+    local -A options=([real]=--by-turns [history]=--quarter [soak]=2)
     reason=$(why_blind)
     for suite in soak live real history; do
         say "== tests/$suite"

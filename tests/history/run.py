@@ -22,11 +22,11 @@ FIRST = HERE / "first.tsv"
 def chosen(all_programs, options):
     if options.words:
         return [p for p in all_programs if any(word in p.name for word in options.words)]
-    if options.third is None:
+    if options.quarter is None:
         return all_programs
-    third = options.third % 3
-    print(f"history: third {third} of the museum (every day another; --third N chooses, ./dev history runs all)", flush=True)
-    return all_programs[third::3]
+    quarter = options.quarter % 4
+    print(f"history: quarter {quarter} of the museum (every day another; --quarter N chooses, ./dev history runs all)", flush=True)
+    return all_programs[quarter::4]
 
 
 class Count:
@@ -104,8 +104,8 @@ def watch_all(todo, modes, count, results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--third", type=int, nargs="?", const=datetime.date.today().timetuple().tm_yday, metavar="N",
-                        help="only every third program, beginning at N modulo 3 (default: the day of the year)")
+    parser.add_argument("--quarter", type=int, nargs="?", const=datetime.date.today().timetuple().tm_yday, metavar="N",
+                        help="only every fourth program, beginning at N modulo 4 (default: the day of the year)")
     parser.add_argument("--table", action="store_true", help="write docs/history.md from this run and those before")
     parser.add_argument("--modes", default=",".join(watch.MODES), help="only these, comma-separated (all four)")
     parser.add_argument("words", nargs="*", metavar="WORD")
