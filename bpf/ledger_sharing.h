@@ -69,15 +69,15 @@ static __always_inline void ledger_mixed(struct fault_row* x, const struct posti
 /*
  * A stream goes on with the rest of what was cut short, wherever the program keeps it by now. If it begins with other
  * bytes, the rest is lost: each byte behind is where the peer does not expect it. Another thread's bytes are EP502's,
- * for the rest may still come: ledger_between() judges them, and by the same mark.
+ * for the rest may still come.
  */
 static __always_inline void ledger_rest(struct books* b, const struct file_row* f, const struct posting* p)
 {
     struct fault_row* x = ledger_fault(b, f, p->file);
-    if (!x || !x->cut_mark || (f->cut_tid && f->cut_tid != p->tid))
+    if (!x || !x->cut_mark)
         return;
     u16 head = head_mark(p);
-    if (head && head != x->cut_mark) {
+    if (head && head != x->cut_mark && !(f->cut_tid && f->cut_tid != p->tid)) { /* if so, ledger_between() counts */
         if (x->cut_by != p->tid) {
             ledger_mixed(x, p, x->cut_by);
         } else {
@@ -90,14 +90,12 @@ static __always_inline void ledger_rest(struct books* b, const struct file_row* 
 
 static __always_inline void ledger_between(struct books* b, struct file_row* f, const struct posting* p)
 {
-    if (f->cut_tid && f->cut_tid != p->tid) {
+    if (f->cut_tid && f->cut_tid != p->tid && p->data) {
         struct fault_row* x = ledger_fault(b, f, p->file);
-        if (x && p->data && !ledger_is_rest(x, p)) {
+        if (x && !ledger_is_rest(x, p)) {
             ledger_mixed(x, p, f->cut_tid);
             return; /* the rest is still to come */
         }
-        if (x)
-            x->cut_mark = 0;
     }
     f->cut_tid = 0;
     if ((f->kind != FILE_TCP && f->kind != FILE_UNIX) || !p->data || p->amount <= p->result)

@@ -6,7 +6,6 @@
 # Report: https://github.com/eventlet/eventlet/pull/68
 # Fix: the child makes a hub of its own.
 # Expect all: epoll-shared-across-fork likely
-# Expect attach: missed epoll-shared-across-fork likely: who made the epoll is not known when epaudit comes after the fork
 # Expect excerpt: none: that both have one epoll is not in these lines
 # Also: unread-spin: each is woken for the other's listener
 # Log: 4

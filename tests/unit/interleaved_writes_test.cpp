@@ -81,43 +81,6 @@ TEST(InterleavedWrites, WhoeverIsToldThatThereIsRoomGoesOn)
     EXPECT_EQ(s.verdict("EP502"), "none");
 }
 
-// Under a lock, each appends to what is left of one buffer, and sends that: the buffer has grown, and lies elsewhere by now.
-TEST(InterleavedWrites, RestInABufferThatGrewElsewhere)
-{
-    const std::string message = "the first message of one thread|", next = "what another has to say, later|";
-    const auto taken = static_cast<int64_t>(message.size() / 2);
-    for (bool locked : {true, false}) {
-        Scenario s;
-        stream(s);
-        const std::string rest = locked ? message.substr(message.size() / 2) + next : next;
-        for (int i = 0; i < 20; i++) {
-            s.thread(101).sends(7, message, taken, kMine);
-            s.thread(102).sends(7, rest, static_cast<int64_t>(rest.size()), kOther);
-            if (!locked)
-                s.thread(101).sends(7, message.substr(message.size() / 2), taken, kMine + message.size() / 2);
-        }
-        s.after_ms(500);
-        EXPECT_EQ(s.verdict("EP502"), locked ? "none" : "likely");
-    }
-}
-
-// The rest was cut short as well, and is sent by the first thread again; after that nothing is left to compare with.
-TEST(InterleavedWrites, TheRestOfTheRest)
-{
-    Scenario s;
-    stream(s);
-    const std::string all = "a long message that goes out in three parts, each by another thread";
-    for (int i = 0; i < 20; i++) {
-        s.thread(101).sends(7, all, 20, kMine);
-        s.thread(102).sends(7, all.substr(20) + all, 20, kOther);
-        s.thread(101).sends(7, all.substr(40) + all, 10, kMine + 0x1000);
-        const std::string last = all.substr(50) + all;
-        s.thread(102).sends(7, last, static_cast<int64_t>(last.size()), kOther + 0x1000);
-    }
-    s.after_ms(500);
-    EXPECT_EQ(s.alarms(), "");
-}
-
 TEST(InterleavedWrites, OneThreadMayDoAsItLikes)
 {
     Scenario s;  // asyncio copies the rest, a broadcaster drops it

@@ -320,7 +320,7 @@ Scenario& Scenario::writes_from(int fd, uint64_t address, int64_t result, int64_
     return *this;
 }
 
-Scenario& Scenario::sends(int fd, const std::string& bytes, int64_t result, uint64_t address)
+Scenario& Scenario::sends(int fd, const std::string& bytes, int64_t result)
 {
     auto mark = [&](size_t at) {
         uint64_t first = 0;
@@ -333,7 +333,7 @@ Scenario& Scenario::sends(int fd, const std::string& bytes, int64_t result, uint
     if (result > 0)
         files_[fd].written += static_cast<uint32_t>(result);
     posting p = blank(POSTING_WRITE, fd);
-    p.data = address;
+    p.data = 0x7f0000000000;
     p.result = result;
     p.amount = static_cast<int64_t>(bytes.size());
     if (result > 0)

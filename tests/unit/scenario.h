@@ -84,13 +84,12 @@ public:
     Scenario& ctl_closed(uint8_t kind, int fd, int64_t result);  // MOD or DEL on a number that leads nowhere
     Scenario& maxevents(int most, uint64_t ready);               // of the returns from here on; items then still ready
     Scenario& writes_from(int fd, uint64_t address, int64_t result, int64_t asked);
-    // A write of these; who names no address has one buffer for all.
-    Scenario& sends(int fd, const std::string& bytes, int64_t result, uint64_t address = 0x7f0000000000);
-    Scenario& fails_on(int fd, uint8_t kind, int error);  // a call on a number that leads nowhere
-    Scenario& creates_epoll();                            // the present one
-    Scenario& exec();                                     // and the present epoll stays open
-    Scenario& lets_go();                                  // closes what came with the exec
-    Scenario& thread_ends();                              // the acting one
+    Scenario& sends(int fd, const std::string& bytes, int64_t result);  // a write of these, always from the same buffer
+    Scenario& fails_on(int fd, uint8_t kind, int error);                // a call on a number that leads nowhere
+    Scenario& creates_epoll();                                          // the present one
+    Scenario& exec();                                                   // and the present epoll stays open
+    Scenario& lets_go();                                                // closes what came with the exec
+    Scenario& thread_ends();                                            // the acting one
 
     // What happens to it.
     Scenario& asleep_in(int call, uint64_t ms);              // from now on, for so long, in a system call
