@@ -68,27 +68,21 @@ TEST(StraceGhost, TheNumberIsOpenedAgain)
 // number. The epoll is shared, and nobody closed anything.
 TEST(StraceGhost, TheNumberIsThatOfAnotherProcess)
 {
-    const std::string born =
-        "100 epoll_create1(EPOLL_CLOEXEC) = 3\n"
-        "100 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 101\n"
-        "101 socketpair(AF_UNIX, SOCK_DGRAM|SOCK_NONBLOCK, 0, [6, 7]) = 0\n"
-        "101 epoll_ctl(3, EPOLL_CTL_ADD, 6, {events=EPOLLIN, data={u32=6, u64=6}}) = 0\n";
-    const std::string told = "epoll_wait(3, [{events=EPOLLIN, data={u32=6, u64=6}}], 1, 20) = 1\n";
-    const std::string read = "recvfrom(6, 0x7ffe, 16, 0, NULL, NULL) = -1 EBADF (Bad file descriptor)\n";
-    const std::string gone = "epoll_ctl(3, EPOLL_CTL_DEL, 6, NULL) = -1 EBADF (Bad file descriptor)\n";
-    for (const std::string& failed : {read, gone}) {
-        std::string turn = "100 " + told;
-        turn += "100 " + failed;
-        EXPECT_FALSE(judge(born + times(300, turn)).has("EP303")) << failed;
-        // A parent that had the number and closed it is told of a ghost all the same.
-        const std::string before =
-            "100 epoll_create1(EPOLL_CLOEXEC) = 3\n"
-            "100 socketpair(AF_UNIX, SOCK_DGRAM|SOCK_NONBLOCK, 0, [6, 7]) = 0\n"
-            "100 epoll_ctl(3, EPOLL_CTL_ADD, 6, {events=EPOLLIN, data={u32=6, u64=6}}) = 0\n"
-            "100 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = "
-            "101\n"
-            "100 close(6) = 0\n";
-        EXPECT_TRUE(judge(before + times(300, turn)).has("EP303")) << failed;
+    const std::string created = "100 epoll_create1(EPOLL_CLOEXEC) = 3\n";
+    const std::string forked =
+        "100 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 101\n";
+    const auto added_by = [](const std::string& pid) {
+        return pid + " socketpair(AF_UNIX, SOCK_DGRAM|SOCK_NONBLOCK, 0, [6, 7]) = 0\n" + pid +
+               " epoll_ctl(3, EPOLL_CTL_ADD, 6, {events=EPOLLIN, data={u32=6, u64=6}}) = 0\n";
+    };
+    const std::string its_own = created + forked + added_by("101");
+    // A parent that had the number and closed it is told of a ghost all the same.
+    const std::string closed = created + added_by("100") + forked + "100 close(6) = 0\n";
+    const std::string told = "100 epoll_wait(3, [{events=EPOLLIN, data={u32=6, u64=6}}], 1, 20) = 1\n";
+    for (const char* failed : {"100 recvfrom(6, 0x7ffe, 16, 0, NULL, NULL) = -1 EBADF (Bad file descriptor)\n",
+                               "100 epoll_ctl(3, EPOLL_CTL_DEL, 6, NULL) = -1 EBADF (Bad file descriptor)\n"}) {
+        EXPECT_FALSE(judge(its_own + times(300, told + failed)).has("EP303")) << failed;
+        EXPECT_TRUE(judge(closed + times(300, told + failed)).has("EP303")) << failed;
     }
 }
 
