@@ -5,8 +5,8 @@
 # INCLUDES read a library that is all in its headers; they are one piece. Of the others, the name says which piece a file belongs
 # to, so that a new one changes no other's neighbours.
 #
-# The price: names in anonymous namespaces differ within a folder (not in rules/: each rule has its kInfo, and is compiled alone, as
-# is what the build makes), and whoever changes one file waits for its neighbours.
+# The price: names in anonymous namespaces differ within a folder (in rules/ each rule has a namespace for its kInfo), and whoever
+# changes one file waits for its neighbours. What the build makes is compiled alone.
 # cmake --preset dev -DEPAUDIT_TOGETHER=1 compiles each file alone, until another number is given.
 set(EPAUDIT_TOGETHER 8 CACHE STRING "At most about so many sources of a folder are compiled as one file")
 
@@ -16,9 +16,10 @@ function(epaudit_compile_together target)
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
   get_target_property(sources ${target} SOURCES)
-  list(FILTER sources EXCLUDE REGEX "^${CMAKE_BINARY_DIR}/|/rules/")
+  list(FILTER sources EXCLUDE REGEX "^${CMAKE_BINARY_DIR}/")
   foreach(source ${sources})
-    get_filename_component(folder ${source} DIRECTORY)
+    string(REGEX REPLACE "/rules/.*/" "/rules/" folder ${source}) # those of all rules together: each has a folder for itself
+    get_filename_component(folder ${folder} DIRECTORY)
     get_filename_component(folder ${folder} NAME)
     list(APPEND folders ${folder})
     list(APPEND in_${folder} ${source})
@@ -39,7 +40,8 @@ function(epaudit_compile_together target)
       if(lines)
         set(piece of_a_library)
       else()
-        get_filename_component(name ${source} NAME)
+        string(REGEX REPLACE "/rule\\.cpp$" ".cpp" name ${source})
+        get_filename_component(name ${name} NAME)
         string(MD5 digest ${name})
         string(SUBSTRING ${digest} 0 2 digest)
         math(EXPR piece "0x${digest} % ${pieces}")

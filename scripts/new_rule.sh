@@ -32,7 +32,7 @@ insert_by_id() {
     local file=$1 line=$2 id=$3 at=-1 other i lines
     mapfile -t lines <"$file"
     for i in "${!lines[@]}"; do
-        [[ ${lines[i]} =~ make_([a-z0-9_]+)\(\)\)?\;$ ]] || continue
+        [[ ${lines[i]} =~ ([a-z0-9_]+)(::make\(\)\)\;|\ \{\ .*\ make\(\)\;\ \})$ ]] || continue
         other=$(rule_id "${BASH_REMATCH[1]//_/-}")
         if [[ $at -lt 0 || -z $other || $other < $id ]]; then at=$((i + 1)); fi
         if [[ -n $other && $other > $id ]]; then
@@ -57,7 +57,7 @@ write_rule() {
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 
-namespace epaudit {
+namespace epaudit::@SNAKE@ {
 namespace {
 
 constexpr Threshold kSeconds{"seconds",
@@ -97,12 +97,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_@SNAKE@()
-{
-    return std::make_unique<@CAMEL@>();
-}
+std::unique_ptr<Rule> make() { return std::make_unique<@CAMEL@>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::@SNAKE@
 CODE
     write_template "rules/$NAME/explain.md" <<'CODE'
 # @ID@ @NAME@
@@ -145,7 +142,7 @@ namespace {
 
 std::vector<Finding> audit(const Snapshot& books)
 {
-    const std::unique_ptr<Rule> rule = make_@SNAKE@();
+    const std::unique_ptr<Rule> rule = @SNAKE@::make();
     std::vector<Finding> findings;
     rule->audit(books, Settings(rule->info(), Profile::kTest), findings);
     return findings;
@@ -244,8 +241,8 @@ new_rule() {
     ID=$(choose_id "${2:-}")
     CAMEL=$(sed -E 's/(^|-)([a-z0-9])/\U\2/g' <<<"$NAME")
     say "$ID $NAME:"
-    insert_by_id rules/catalogue.h "std::unique_ptr<Rule> make_${NAME//-/_}();" "$ID"
-    insert_by_id rules/catalogue.cpp "    rules.push_back(make_${NAME//-/_}());" "$ID"
+    insert_by_id rules/catalogue.h "namespace ${NAME//-/_} { std::unique_ptr<Rule> make(); }" "$ID"
+    insert_by_id rules/catalogue.cpp "    rules.push_back(${NAME//-/_}::make());" "$ID"
     say "  rules/catalogue.h, rules/catalogue.cpp (one line each)"
     write_rule
     write_unit_test

@@ -8,7 +8,7 @@
 #include "rules/window.h"
 #include "src/books/describe.h"
 
-namespace epaudit {
+namespace epaudit::accept_spin {
 namespace {
 
 constexpr Threshold kWindowS{"window_s",
@@ -159,6 +159,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_accept_spin() { return std::make_unique<AcceptSpin>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<AcceptSpin>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::accept_spin

@@ -8,7 +8,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::busy_epollout {
 namespace {
 
 std::string summary(const Entry& entry, const Spin& spin)
@@ -82,7 +82,7 @@ std::vector<Threshold> thresholds()
 
 }  // namespace
 
-std::unique_ptr<Rule> make_busy_epollout()
+std::unique_ptr<Rule> make()
 {
     RuleInfo info{"EP201",
                   "busy-epollout",
@@ -95,4 +95,4 @@ std::unique_ptr<Rule> make_busy_epollout()
     return std::make_unique<BusyEpollout>(info, SpinAdvice{SpinShape::kOut, summary, fix});
 }
 
-}  // namespace epaudit
+}  // namespace epaudit::busy_epollout

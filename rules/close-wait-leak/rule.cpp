@@ -12,7 +12,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::close_wait_leak {
 namespace {
 
 constexpr uint32_t kWindows = 3;
@@ -242,6 +242,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_close_wait_leak() { return std::make_unique<CloseWaitLeak>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<CloseWaitLeak>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::close_wait_leak

@@ -4,7 +4,7 @@
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 
-namespace epaudit {
+namespace epaudit::concurrent_handlers {
 namespace {
 
 constexpr Threshold kOverlaps{
@@ -80,6 +80,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_concurrent_handlers() { return std::make_unique<ConcurrentHandlers>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<ConcurrentHandlers>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::concurrent_handlers

@@ -15,7 +15,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::deaf_registration {
 namespace {
 
 constexpr uint32_t kInput = EV_IN | EV_RDNORM;
@@ -300,6 +300,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_deaf_registration() { return std::make_unique<DeafRegistration>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<DeafRegistration>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::deaf_registration

@@ -9,7 +9,7 @@
 #include "rules/evidence.h"
 #include "rules/window.h"
 
-namespace epaudit {
+namespace epaudit::duplicate_delivery {
 namespace {
 
 constexpr Threshold kWindowS{"window_s",
@@ -193,6 +193,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_duplicate_delivery() { return std::make_unique<DuplicateDelivery>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<DuplicateDelivery>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::duplicate_delivery

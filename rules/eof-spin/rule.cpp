@@ -2,7 +2,7 @@
 #include "rules/catalogue.h"
 #include "rules/spin.h"
 
-namespace epaudit {
+namespace epaudit::eof_spin {
 namespace {
 
 std::string summary(const Entry& entry, const Spin& spin)
@@ -25,7 +25,7 @@ std::string fix(const Entry& entry, const Spin&)
 
 }  // namespace
 
-std::unique_ptr<Rule> make_eof_spin()
+std::unique_ptr<Rule> make()
 {
     RuleInfo info{"EP203",
                   "eof-spin",
@@ -38,4 +38,4 @@ std::unique_ptr<Rule> make_eof_spin()
     return std::make_unique<SpinRule>(info, SpinAdvice{SpinShape::kEof, summary, fix});
 }
 
-}  // namespace epaudit
+}  // namespace epaudit::eof_spin

@@ -4,7 +4,7 @@
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 
-namespace epaudit {
+namespace epaudit::epoll_fd_leaked {
 namespace {
 
 // Many programs close what they were not meant to have as the first thing they do, and only a look tells.
@@ -57,6 +57,6 @@ public:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_epoll_fd_leaked() { return std::make_unique<EpollFdLeaked>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<EpollFdLeaked>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::epoll_fd_leaked

@@ -9,7 +9,7 @@
 #include "rules/evidence.h"
 #include "src/books/describe.h"
 
-namespace epaudit {
+namespace epaudit::epoll_shared_across_fork {
 namespace {
 
 constexpr Threshold kAliveS{
@@ -166,6 +166,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_epoll_shared_across_fork() { return std::make_unique<EpollSharedAcrossFork>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<EpollSharedAcrossFork>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::epoll_shared_across_fork

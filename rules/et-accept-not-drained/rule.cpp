@@ -9,7 +9,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::et_accept_not_drained {
 namespace {
 
 constexpr Threshold kLeftPasses{"left_passes",
@@ -216,6 +216,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_et_accept_not_drained() { return std::make_unique<EtAcceptNotDrained>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<EtAcceptNotDrained>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::et_accept_not_drained

@@ -10,7 +10,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::et_blocking_fd {
 namespace {
 
 constexpr Threshold kSleeps{"sleeps",
@@ -137,6 +137,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_et_blocking_fd() { return std::make_unique<EtBlockingFd>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<EtBlockingFd>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::et_blocking_fd

@@ -13,7 +13,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::et_read_not_drained {
 namespace {
 
 constexpr Threshold kRescuesPerFd{"rescues_per_fd",
@@ -316,6 +316,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_et_read_not_drained() { return std::make_unique<EtReadNotDrained>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<EtReadNotDrained>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::et_read_not_drained

@@ -11,7 +11,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::exclusive_misuse {
 namespace {
 
 constexpr Threshold kUnresolvedS{
@@ -255,6 +255,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_exclusive_misuse() { return std::make_unique<ExclusiveMisuse>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<ExclusiveMisuse>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::exclusive_misuse

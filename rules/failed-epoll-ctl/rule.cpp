@@ -11,7 +11,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::failed_epoll_ctl {
 namespace {
 
 constexpr uint32_t kInputBits = EV_IN | EV_RDNORM | EV_RDHUP;
@@ -203,6 +203,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_failed_epoll_ctl() { return std::make_unique<FailedEpollCtl>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<FailedEpollCtl>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::failed_epoll_ctl

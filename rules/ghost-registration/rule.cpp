@@ -13,7 +13,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::ghost_registration {
 namespace {
 
 constexpr Threshold kTold{"told",
@@ -170,6 +170,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_ghost_registration() { return std::make_unique<GhostRegistration>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<GhostRegistration>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::ghost_registration

@@ -12,7 +12,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::half_close_missed {
 namespace {
 
 constexpr uint32_t kWindows = 3;
@@ -251,6 +251,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_half_close_missed() { return std::make_unique<HalfCloseMissed>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<HalfCloseMissed>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::half_close_missed

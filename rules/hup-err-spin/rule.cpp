@@ -2,7 +2,7 @@
 #include "rules/catalogue.h"
 #include "rules/spin.h"
 
-namespace epaudit {
+namespace epaudit::hup_err_spin {
 namespace {
 
 constexpr uint32_t kAsked = EV_IN | EV_OUT | EV_RDHUP | EV_RDNORM | EV_PRI;
@@ -35,7 +35,7 @@ std::string fix(const Entry& entry, const Spin& spin)
 
 }  // namespace
 
-std::unique_ptr<Rule> make_hup_err_spin()
+std::unique_ptr<Rule> make()
 {
     RuleInfo info{"EP204",
                   "hup-err-spin",
@@ -48,4 +48,4 @@ std::unique_ptr<Rule> make_hup_err_spin()
     return std::make_unique<SpinRule>(info, SpinAdvice{SpinShape::kHupErr, summary, fix});
 }
 
-}  // namespace epaudit
+}  // namespace epaudit::hup_err_spin

@@ -5,7 +5,7 @@
 #include "rules/evidence.h"
 #include "src/books/describe.h"
 
-namespace epaudit {
+namespace epaudit::interleaved_writes {
 namespace {
 
 constexpr Threshold kWrites{"writes",
@@ -71,6 +71,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_interleaved_writes() { return std::make_unique<InterleavedWrites>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<InterleavedWrites>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::interleaved_writes

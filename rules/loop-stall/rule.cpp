@@ -16,7 +16,7 @@
 #include "rules/stuck.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::loop_stall {
 namespace {
 
 constexpr Threshold kWindowS{"window_s",
@@ -300,6 +300,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_loop_stall() { return std::make_unique<LoopStall>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<LoopStall>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::loop_stall

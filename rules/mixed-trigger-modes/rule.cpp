@@ -10,7 +10,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::mixed_trigger_modes {
 namespace {
 
 constexpr Threshold kFlips{"flips",
@@ -87,6 +87,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_mixed_trigger_modes() { return std::make_unique<MixedTriggerModes>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<MixedTriggerModes>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::mixed_trigger_modes

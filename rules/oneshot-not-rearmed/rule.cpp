@@ -12,7 +12,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::oneshot_not_rearmed {
 namespace {
 
 constexpr Threshold kStallS{
@@ -296,6 +296,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_oneshot_not_rearmed() { return std::make_unique<OneshotNotRearmed>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<OneshotNotRearmed>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::oneshot_not_rearmed

@@ -8,7 +8,7 @@
 #include "rules/evidence.h"
 #include "rules/window.h"
 
-namespace epaudit {
+namespace epaudit::polling_timeout {
 namespace {
 
 constexpr Threshold kWindowS{"window_s",
@@ -122,6 +122,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_polling_timeout() { return std::make_unique<PollingTimeout>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<PollingTimeout>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::polling_timeout

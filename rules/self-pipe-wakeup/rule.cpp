@@ -5,7 +5,7 @@
 #include "rules/evidence.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::self_pipe_wakeup {
 namespace {
 
 constexpr Threshold kWakeups{"wakeups",
@@ -84,6 +84,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_self_pipe_wakeup() { return std::make_unique<SelfPipeWakeup>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<SelfPipeWakeup>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::self_pipe_wakeup

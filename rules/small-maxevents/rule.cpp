@@ -6,7 +6,7 @@
 #include "rules/evidence.h"
 #include "rules/window.h"
 
-namespace epaudit {
+namespace epaudit::small_maxevents {
 namespace {
 
 constexpr Threshold kWindowS{"window_s",
@@ -98,6 +98,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_small_maxevents() { return std::make_unique<SmallMaxevents>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<SmallMaxevents>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::small_maxevents

@@ -5,7 +5,7 @@
 #include "rules/evidence.h"
 #include "src/books/describe.h"
 
-namespace epaudit {
+namespace epaudit::stale_event {
 namespace {
 
 constexpr Threshold kFailed{"failed",
@@ -71,6 +71,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_stale_event() { return std::make_unique<StaleEvent>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<StaleEvent>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::stale_event

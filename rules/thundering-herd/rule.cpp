@@ -12,7 +12,7 @@
 #include "rules/window.h"
 #include "src/books/describe.h"
 
-namespace epaudit {
+namespace epaudit::thundering_herd {
 namespace {
 
 // A thread that returned this recently still counts as one of the crowd.
@@ -243,6 +243,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_thundering_herd() { return std::make_unique<ThunderingHerd>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<ThunderingHerd>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::thundering_herd

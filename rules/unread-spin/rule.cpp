@@ -5,7 +5,7 @@
 #include "rules/spin.h"
 #include "src/books/describe.h"
 
-namespace epaudit {
+namespace epaudit::unread_spin {
 namespace {
 
 // The byte that was sent with MSG_OOB, which no plain read takes.
@@ -63,7 +63,7 @@ std::string fix(const Entry& entry, const Spin& spin)
 
 }  // namespace
 
-std::unique_ptr<Rule> make_unread_spin()
+std::unique_ptr<Rule> make()
 {
     RuleInfo info{"EP202",
                   "unread-spin",
@@ -76,4 +76,4 @@ std::unique_ptr<Rule> make_unread_spin()
     return std::make_unique<SpinRule>(info, SpinAdvice{SpinShape::kUnread, summary, fix});
 }
 
-}  // namespace epaudit
+}  // namespace epaudit::unread_spin

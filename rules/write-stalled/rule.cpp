@@ -12,7 +12,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::write_stalled {
 namespace {
 
 constexpr Threshold kStallS{"stall_s",
@@ -261,6 +261,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_write_stalled() { return std::make_unique<WriteStalled>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<WriteStalled>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::write_stalled

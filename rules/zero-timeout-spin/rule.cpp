@@ -10,7 +10,7 @@
 #include "src/books/describe.h"
 #include "src/books/duration.h"
 
-namespace epaudit {
+namespace epaudit::zero_timeout_spin {
 namespace {
 
 // Gaps between two waits below 2^kShortGap us count as nothing done.
@@ -183,6 +183,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Rule> make_zero_timeout_spin() { return std::make_unique<ZeroTimeoutSpin>(); }
+std::unique_ptr<Rule> make() { return std::make_unique<ZeroTimeoutSpin>(); }
 
-}  // namespace epaudit
+}  // namespace epaudit::zero_timeout_spin

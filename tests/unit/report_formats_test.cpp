@@ -5,35 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <set>
-#include <sstream>
 
 #include "src/report/json_parts.h"
 #include "src/report/markup.h"
 #include "src/report/verdict.h"
 #include "tests/unit/sample_report.h"
+#include "tests/unit/written.h"
 
 namespace epaudit {
 namespace {
 
-std::string in_format(const char* name, const Report& report)
-{
-    const Format* format = find_format(name);
-    if (!format)
-        return std::string("no format ") + name;
-    std::ostringstream out;
-    format->write(report, out);
-    return out.str();
-}
-
 Json sarif_run(const Report& report) { return Json::parse(in_format("sarif", report)).at("runs").at(0); }
-
-size_t times(const std::string& text, std::string_view part)
-{
-    size_t found = 0;
-    for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size())
-        found++;
-    return found;
-}
 
 TEST(Formats, NamesAreUniqueAndUnknownOnesAreNotFound)
 {

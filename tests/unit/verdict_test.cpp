@@ -7,9 +7,9 @@
 #include <regex>
 #include <sstream>
 
-#include "src/report/formats.h"
 #include "src/report/json_parts.h"
 #include "tests/unit/sample_report.h"
+#include "tests/unit/written.h"
 
 namespace epaudit {
 namespace {
@@ -123,22 +123,7 @@ std::vector<Situation> situations()
     return all;
 }
 
-std::string in_format(const char* name, const Report& report)
-{
-    std::ostringstream out;
-    find_format(name)->write(report, out);
-    return out.str();
-}
-
 std::string unwrapped(const std::string& text) { return std::regex_replace(text, std::regex("\\s+"), " "); }
-
-size_t times(const std::string& text, const std::string& part)
-{
-    size_t found = 0;
-    for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size())
-        found++;
-    return found;
-}
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
