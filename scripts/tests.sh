@@ -178,12 +178,11 @@ run_python() {
 }
 
 # Suites that watch programs from the kernel. Each real server in one of two ways, tomorrow in the other; ./dev real runs both. Of
-# the museum a quarter, every day another; ./dev history runs all of it. Two minutes of soaking show what grows fast; ./dev soak
-# shows the rest. It mostly waits, which leaves the machine to the guests, and comes before they are over; beside suites that load the
-# machine unevenly its CPU time says nothing.
+# the museum a quarter, every day another; ./dev history runs all of it. A minute and a half of soaking shows what grows fast; ./dev
+# soak shows the rest. One more real server at once than elsewhere: the guests are over by then, or nearly.
 run_watching() {
     local suite reason
-    local -A options=([real]=--by-turns [history]=--quarter [soak]=2)
+    local -A options=([real]='--by-turns --jobs=4' [history]=--quarter [soak]=1.5)
     reason=$(why_blind)
     for suite in soak live real history; do
         say "== tests/$suite"
@@ -191,7 +190,8 @@ run_watching() {
             say "skipped tests/$suite: all of it watches programs from the kernel: $reason"
             add 0 0 1
         else
-            run_python "$suite" as_root python3 "tests/$suite/run.py" ${options[$suite]:+"${options[$suite]}"}
+            # shellcheck disable=SC2086  # several options
+            run_python "$suite" as_root python3 "tests/$suite/run.py" ${options[$suite]:-}
         fi
     done
     if [[ -n $reason ]]; then
