@@ -123,9 +123,9 @@ int on_sweep_threads(struct bpf_iter__bpf_map_elem* ctx)
 /* --- walks in pieces ------------------------------------------------------------------------------ */
 
 /*
- * User space lists the keys of a table and has their rows looked at, a piece at a time. A row that comes meanwhile is seen
- * by the next walk, and one that goes is not found. Such programs (5.14) are sleepable, and those may use tables without
- * preallocated rows only since 6.1 (fba1a1c6c912: own allocator).
+ * User space lists the keys of a table (those of files only when some came or went) and has their rows looked at, a piece at
+ * a time. A row that comes meanwhile is seen by the next walk, and one that goes is not found. Such programs (5.14) are
+ * sleepable, and those may use tables without preallocated rows only since 6.1 (fba1a1c6c912: own allocator).
  *
  * Rejected: bpf_for_each_map_elem(). It begins at the first row, always: the pieces of a walk over 20,000 rows that are
  * all handed over passed over half a million, a third of what a look cost.

@@ -22,6 +22,7 @@ u32 crowd[CROWD_SLOTS] __attribute__((aligned(64))) = {};
 u32 program_changes[PROGRAM_SLOTS] __attribute__((aligned(64))) = {};
 u32 file_crowd[FILE_CROWD_SLOTS] __attribute__((aligned(64))) = {};
 u32 epoll_crowd[EPOLL_CROWD_SLOTS] __attribute__((aligned(64))) = {};
+u32 file_changes __attribute__((aligned(64))) = 0;
 u8 light_marks[LIGHT_MARKS] __attribute__((aligned(64))) = {};
 const volatile u8 call_classes[CALL_TABLE] = {};
 const volatile bool typed_loads = false;

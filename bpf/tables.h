@@ -151,6 +151,10 @@ static __always_inline u32* crowd_of_epoll(u64 epoll)
     return &epoll_crowd[(epoll >> 6 ^ epoll >> 16) & (EPOLL_CROWD_SLOTS - 1)];
 }
 
+/* How many rows of files came and went so far: who has listed them need not do so again while it stays (live_walk.cpp).
+ * It is counted after the row came, so that who reads it first and lists then misses none for good. */
+extern u32 file_changes;
+
 static __always_inline bool may_have_row(const u32* crowd_slot) { return *crowd_slot; }
 
 /* A helper's key must lie on the stack or in a map, hence the copies. */
@@ -160,15 +164,19 @@ static __always_inline struct file_row* books_add_file(struct books* b, u64 file
     bool made;
     __sync_fetch_and_add(crowd_of_file(file), 1);
     struct file_row* f = books_make_file_at(b, &file, &made);
-    if (!made)
+    if (made)
+        __sync_fetch_and_add(&file_changes, 1);
+    else
         __sync_fetch_and_add(crowd_of_file(file), -1);
     return f;
 }
 static __always_inline void books_remove_file(struct books* b, u64 file)
 {
     record_file_totals(file);
-    if (!bpf_map_delete_elem(&file_rows, &file))
-        __sync_fetch_and_add(crowd_of_file(file), -1);
+    if (bpf_map_delete_elem(&file_rows, &file))
+        return;
+    __sync_fetch_and_add(crowd_of_file(file), -1);
+    __sync_fetch_and_add(&file_changes, 1);
 }
 static __always_inline struct fault_row* books_fault(struct books* b, u64 file) { return books_fault_at(&file); }
 static __always_inline struct fault_row* books_add_fault(struct books* b, u64 file)

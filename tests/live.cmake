@@ -4,6 +4,7 @@ add_custom_target(epaudit_bpf_arm64 DEPENDS ${CMAKE_BINARY_DIR}/bpf-arm64/epaudi
 
 add_executable(epaudit_layout layout/layout_test.cpp)
 target_link_libraries(epaudit_layout PRIVATE epaudit_warnings GTest::gtest_main ${LIBBPF_LIBRARIES})
+target_compile_options(epaudit_layout PRIVATE ${TEST_OPTIONS})
 add_dependencies(epaudit_layout epaudit_skeleton epaudit_bpf_arm64)
 target_compile_definitions(epaudit_layout PRIVATE EPAUDIT_BPF_OBJECT="${CMAKE_BINARY_DIR}/bpf/epaudit.bpf.o"
                                                   EPAUDIT_BPF_ARM64="${CMAKE_BINARY_DIR}/bpf-arm64/epaudit.bpf.o")

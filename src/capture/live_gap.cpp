@@ -128,6 +128,7 @@ void LiveCapture::pause(const Snapshot& last)
     empty<registration_key>(maps.registration_rows);
     empty<index_key>(maps.index_rows);
     empty<uint64_t>(maps.file_rows);
+    impl.known_files = {};
     empty<uint64_t>(maps.fault_rows);
     empty<uint64_t>(maps.epoll_rows);
     empty<uint32_t>(maps.thread_rows);

@@ -61,6 +61,13 @@ struct BeforeGap {
 // Those that are walked at each sweep.
 enum class Table : size_t { kFiles, kRegistrations, kEpolls, kThreads };
 
+// The keys of their table as they were listed last.
+struct KnownFiles {
+    std::vector<uint64_t> keys;
+    uint32_t changes = 0;  // file_changes (bpf/tables.h), before
+    bool whole = false;
+};
+
 struct LiveCapture::Impl {
     // Destroyed in reverse order: ring, links, then programs and maps.
     std::unique_ptr<epaudit_bpf, SkeletonDeleter> skeleton;
@@ -68,9 +75,11 @@ struct LiveCapture::Impl {
     std::vector<Link> lasting_links;                  // of hooks that stay attached in gaps (live_gap.cpp)
     std::array<Link, 4> iterators;                    // by Table; none where they are refused
     std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
-    std::string swept_bytes;                          // to here
+    Sink* swept_to = nullptr;                         // to there,
+    std::string swept_bytes;                          // or, while an iterator writes, to here
     std::string swept_text;                           // of the newest walk through a small table
     std::string keys_listed, rows_listed;             // by walks in pieces: room that is used again
+    KnownFiles known_files;                           // by walks in pieces
     std::unique_ptr<ring_buffer, RingDeleter> ring;
     std::vector<Entry> buried;
     uint64_t buried_lost = 0;

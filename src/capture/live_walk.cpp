@@ -43,10 +43,29 @@ std::string why_not_iterators(const btf* kernel)
     return error ? fmt::format("iter/bpf_map_elem: {}", strerror(-error)) : "";
 }
 
+void add(Sink& out, const void* bytes, size_t size)
+{
+    memcpy(out.room(size), bytes, size);
+    out.filled(size);
+}
+
+// What came through the ring: to where it stays, of thousands of connections it is tens of megabytes.
 int take(void* context, void* data, size_t size)
 {
-    static_cast<std::string*>(context)->append(static_cast<const char*>(data), size);
+    auto& impl = *static_cast<LiveCapture::Impl*>(context);
+    if (impl.swept_to)
+        add(*impl.swept_to, data, size);
+    else
+        impl.swept_bytes.append(static_cast<const char*>(data), size);
     return 0;
+}
+
+int take_all(LiveCapture::Impl& impl, Sink* to)
+{
+    impl.swept_to = to;
+    const int taken = ring_buffer__consume(impl.swept.get());
+    impl.swept_to = nullptr;
+    return taken;
 }
 
 bool run(const bpf_program* program, walk_piece* piece)
@@ -55,20 +74,14 @@ bool run(const bpf_program* program, walk_piece* piece)
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0;
 }
 
-void add(Sink& out, const std::string& bytes)
-{
-    memcpy(out.room(bytes.size()), bytes.data(), bytes.size());
-    out.filled(bytes.size());
-}
-
 // Of long rows a part comes through the ring (bpf/sweep.h): the same records, after all others.
 bool walk_by_iterator(LiveCapture::Impl& impl, Table table, Sink& out)
 {
-    auto take_ring = [&] { ring_buffer__consume(impl.swept.get()); };
+    auto take_ring = [&] { take_all(impl, nullptr); };
     if (!read_iterator(impl.iterators[static_cast<size_t>(table)].get(), out, take_ring))
         return false;
     take_ring();
-    add(out, impl.swept_bytes);
+    add(out, impl.swept_bytes.data(), impl.swept_bytes.size());
     return true;
 }
 
@@ -96,12 +109,14 @@ public:
     bool ended() const { return ended_; }
     uint32_t listed() const { return listed_; }
 
+    const char* at(uint32_t first) const { return impl_.keys_listed.data() + size_t{first} * size_; }
+
     // Those from `first` on, where the programs read them; how many there are.
     uint32_t hand_over(uint32_t first) const
     {
         const uint32_t count = std::min<uint32_t>(listed_ - first, WALK_KEYS);
         auto& memory = *impl_.skeleton->bss;
-        const char* from = impl_.keys_listed.data() + size_t{first} * size_;
+        const char* from = at(first);
         if (size_ == sizeof(registration_key)) {
             memcpy(memory.walk_registrations, from, size_t{count} * size_);
             return count;
@@ -131,13 +146,45 @@ bool look_at_rows(LiveCapture::Impl& impl, const bpf_program* program, uint32_t 
         if (!run(program, &piece))
             return false;
         // Or the next piece would find the ring as full, and end at once.
-        if (int taken = ring_buffer__consume(impl.swept.get()); taken < 0) {
+        if (int taken = take_all(impl, &out); taken < 0) {
             errno = -taken;
             return false;
         }
-        add(out, impl.swept_bytes);
-        impl.swept_bytes.clear();
     } while (piece.next < count);
+    return true;
+}
+
+bool list_files(LiveCapture::Impl& impl, const Walker& walker)
+{
+    KnownFiles& known = impl.known_files;
+    const uint32_t changes = __atomic_load_n(&impl.skeleton->bss->file_changes, __ATOMIC_SEQ_CST);
+    if (known.whole && known.changes == changes)
+        return true;
+    known.keys.clear();
+    known.whole = false;
+    for (Keys keys(impl, walker.map); !keys.ended();) {
+        if (!keys.list())
+            return false;
+        const auto* listed = reinterpret_cast<const uint64_t*>(keys.at(0));
+        known.keys.insert(known.keys.end(), listed, listed + keys.listed());
+    }
+    known.changes = changes;
+    known.whole = true;
+    return true;
+}
+
+// There may be a million, and to list them is a tenth of what a walk costs: mostly they are those of the last time.
+bool walk_files_in_pieces(LiveCapture::Impl& impl, const Walker& walker, Sink& out)
+{
+    if (!list_files(impl, walker))
+        return false;
+    const std::vector<uint64_t>& keys = impl.known_files.keys;
+    for (size_t at = 0; at < keys.size(); at += WALK_KEYS) {
+        const size_t count = std::min<size_t>(keys.size() - at, WALK_KEYS);
+        std::copy_n(keys.begin() + static_cast<ptrdiff_t>(at), count, impl.skeleton->bss->walk_ids);
+        if (!look_at_rows(impl, walker.piece, static_cast<uint32_t>(count), out))
+            return false;
+    }
     return true;
 }
 
@@ -172,7 +219,7 @@ void choose_walks(LiveCapture::Impl& impl, const btf* kernel, bool in_pieces)
 
 Result<> attach_walks(LiveCapture::Impl& impl)
 {
-    impl.swept.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.swept), take, &impl.swept_bytes, nullptr));
+    impl.swept.reset(ring_buffer__new(bpf_map__fd(impl.skeleton->maps.swept), take, &impl, nullptr));
     if (!impl.swept)
         return observe_error(fmt::format("cannot read the tables: {}", strerror(errno)));
     if (!impl.why_not_iterators.empty())
@@ -195,9 +242,10 @@ bool walk(LiveCapture::Impl& impl, Table table, Sink& out)
     impl.swept_bytes.clear();
     if (impl.why_not_iterators.empty())
         return walk_by_iterator(impl, table, out);
-    if (!walk_in_pieces(impl, walker(*impl.skeleton, table), out))
-        return false;
-    return table != Table::kFiles || run(impl.skeleton->progs.walk_end, nullptr);
+    const Walker one = walker(*impl.skeleton, table);
+    if (table != Table::kFiles)
+        return walk_in_pieces(impl, one, out);
+    return walk_files_in_pieces(impl, one, out) && run(impl.skeleton->progs.walk_end, nullptr);
 }
 
 }  // namespace epaudit

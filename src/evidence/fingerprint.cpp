@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "src/evidence/place.h"
+#include "src/support/utf8.h"
 
 namespace epaudit {
 
@@ -27,10 +28,11 @@ std::string identity(const Finding& finding)
     return fmt::format("{}\n{}\n{}\n{}", finding.rule, program_name(finding), finding.fd.kind, finding.trigger);
 }
 
-std::string hashed(const std::string& text)
+// Names are bytes, and a recording keeps what of them is text: its findings are those of the run.
+std::string hashed(const std::string& names)
 {
     uint64_t hash = 14695981039346656037ULL;  // FNV-1a
-    for (char c : text)
+    for (char c : with_valid_utf8(names, kNoText))
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     return fmt::format("{:016x}", hash);
 }

@@ -5,12 +5,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "src/support/utf8.h"
+
 namespace epaudit {
 namespace {
 
 using Json = nlohmann::json;
 
-// Process names are bytes; JSON is UTF-8.
+// What programs choose is bytes; JSON is UTF-8.
 std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json parsed(std::string_view text) { return Json::parse(text, nullptr, false); }
@@ -135,9 +137,10 @@ Result<RecordingHeader> parse_header(std::string_view text)
 
 std::string process_text(const ProcessInfo& process, const std::string& build_id)
 {
+    // As reports and baselines show them, byte for byte: a finding is known again by these.
     Json json{{"pid", process.pid},
-              {"comm", process.comm},
-              {"exe", process.exe},
+              {"comm", with_valid_utf8(process.comm, kNoText)},
+              {"exe", with_valid_utf8(process.exe, kNoText)},
               {"build_id", build_id},
               {"state", static_cast<unsigned>(process.state)},
               {"cpu_ns", process.cpu_ns}};

@@ -139,9 +139,13 @@ LogRun Runs::describe(const Epoll& epoll, const Key& key) const
         run.ground = Ground::kNone;
         run.fd = -1;
     }
-    if (key.elsewhere)
+    // The number that another process registered leads nowhere here, and its file lives.
+    const bool foreign = key.elsewhere && (run.error == ERRNO_EBADF || (run.between & BETWEEN_DEL_FAILED));
+    if (foreign) {
         run.between &= ~uint32_t{BETWEEN_DEL_FAILED};
-    run.bad_number = run.error == ERRNO_EBADF && !key.elsewhere &&
+        run.doubt = "the fd is that of another process, which shares the epoll";
+    }
+    run.bad_number = run.error == ERRNO_EBADF && !foreign &&
                      (run.between & (BETWEEN_READ_ERROR | BETWEEN_WRITE_ERROR | BETWEEN_OTHER_ERROR));
     run.file = run.fd >= 0 ? static_cast<uint64_t>(run.fd) : run.data | 1ULL << 63;
     run.cause = cause_of(run);
@@ -162,8 +166,6 @@ void Runs::consider(const Epoll& epoll, const Key& key, bool in_use, LogRun& run
     // Told once, armed again by somebody: when nobody is seen to, there are others.
     if (key.registered && (key.mask & EV_ONESHOT) && !rearmed)
         run.doubt = "EPOLLONESHOT is armed again by calls that the log does not hold";
-    if (key.elsewhere && run.error == ERRNO_EBADF)
-        run.doubt = "the fd is that of another process, which shares the epoll";
     auto process = processes_.find(epoll.place.pid);
     if (!in_use && process != processes_.end() && process->second.handoffs != key.handoffs)
         run.doubt = kHandedOver;

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 
-from harness import BUILD, Final, check, epaudit
+from harness import BUILD, SPINNERS, Final, check, epaudit
 
 PROGRAM = BUILD / "tests/answers"
 # role -> the rules that may name it, and what the finding says it was answered by
@@ -79,6 +79,7 @@ def a_lost_timeout_is_found():
 
 
 def register(suite):
-    suite.run("answers: calls that fail or change nothing", spins_are_found)
-    suite.run("answers: messages without bytes, errors taken", servers_are_silent)
-    suite.run("answers: a loop that lost its timeout", a_lost_timeout_is_found)
+    with suite.side_by_side(SPINNERS):
+        suite.run("answers: calls that fail or change nothing", spins_are_found)
+        suite.run("answers: messages without bytes, errors taken", servers_are_silent)
+        suite.run("answers: a loop that lost its timeout", a_lost_timeout_is_found)

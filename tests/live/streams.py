@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import BUILD, EPAUDIT, ROOT, SPEED, check, epaudit, serving
+from harness import BUILD, EPAUDIT, ROOT, SPEED, SPINNERS, check, epaudit, serving
 
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 LOG = ROOT / "tests/corpus/busy-epollout-bug.log.zst"
@@ -125,9 +125,10 @@ def a_limit_of_file_sizes():
 
 
 def register(suite):
-    suite.run("streams: standard output is full, broken or closed", each(no_standard_output))
-    suite.run("streams: standard error is full, broken or closed", each(no_standard_error))
-    suite.run("streams: standard output is non-blocking", each(non_blocking))
-    suite.run("streams: nothing in the wrong file", nothing_in_the_wrong_file)
-    suite.run("streams: a limit of file sizes", a_limit_of_file_sizes)
-    suite.run("streams: the command keeps its SIGPIPE", the_command_keeps_its_pipe_signal)
+    with suite.side_by_side(SPINNERS):
+        suite.run("streams: standard output is full, broken or closed", each(no_standard_output))
+        suite.run("streams: standard error is full, broken or closed", each(no_standard_error))
+        suite.run("streams: standard output is non-blocking", each(non_blocking))
+        suite.run("streams: nothing in the wrong file", nothing_in_the_wrong_file)
+        suite.run("streams: a limit of file sizes", a_limit_of_file_sizes)
+        suite.run("streams: the command keeps its SIGPIPE", the_command_keeps_its_pipe_signal)

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "rules/catalogue.h"
+#include "src/evidence/fingerprint.h"
 #include "src/recording/replay.h"
 #include "tests/unit/sample_recording.h"
 
@@ -84,6 +85,19 @@ TEST(Recording, AProcessIsReadAsItWasWritten)
         EXPECT_EQ(read.comm, "worker");
         EXPECT_EQ(read.workload, workload);
         EXPECT_EQ(read.directory, "/srv/app");
+    }
+}
+
+// What is found is known by the same fingerprint in the run and in its recording.
+TEST(Recording, ANameThatIsNoTextIsTheSameFinding)
+{
+    for (const char* name : {"/srv/caf\xe9", "/srv/\xe2\x82-server", "/srv/\xff\xff"}) {
+        ProcessInfo read;
+        ASSERT_TRUE(parse_process(process_text({4711, "worker", name, RunState::kAlive, 5}, "id"), read));
+        Finding live, replayed;
+        live.exe = name;
+        replayed.exe = read.exe;
+        EXPECT_EQ(fingerprint(live), fingerprint(replayed)) << read.exe;
     }
 }
 

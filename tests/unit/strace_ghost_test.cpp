@@ -68,7 +68,7 @@ TEST(StraceGhost, TheNumberIsOpenedAgain)
 // number. The epoll is shared, and nobody closed anything.
 TEST(StraceGhost, TheNumberIsThatOfAnotherProcess)
 {
-    const std::string created = "100 epoll_create1(EPOLL_CLOEXEC) = 3\n";
+    const std::string created = "100 brk(NULL) = 0x55d3c0a0b000\n100 epoll_create1(EPOLL_CLOEXEC) = 3\n";
     const std::string forked =
         "100 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 101\n";
     const auto added_by = [](const std::string& pid) {
@@ -81,7 +81,10 @@ TEST(StraceGhost, TheNumberIsThatOfAnotherProcess)
     const std::string told = "100 epoll_wait(3, [{events=EPOLLIN, data={u32=6, u64=6}}], 1, 20) = 1\n";
     for (const char* failed : {"100 recvfrom(6, 0x7ffe, 16, 0, NULL, NULL) = -1 EBADF (Bad file descriptor)\n",
                                "100 epoll_ctl(3, EPOLL_CTL_DEL, 6, NULL) = -1 EBADF (Bad file descriptor)\n"}) {
-        EXPECT_FALSE(judge(its_own + times(300, told + failed)).has("EP303")) << failed;
+        const PastedAnswer shared = judge(its_own + times(300, told + failed));
+        EXPECT_FALSE(shared.has("EP303")) << failed;
+        ASSERT_EQ(shared.runs.size(), 1U) << failed;
+        EXPECT_STREQ(shared.runs[0].doubt, "the fd is that of another process, which shares the epoll") << failed;
         EXPECT_TRUE(judge(closed + times(300, told + failed)).has("EP303")) << failed;
     }
 }
