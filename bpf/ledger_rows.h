@@ -115,7 +115,9 @@ static __always_inline bool ledger_reborn(struct books* b, const struct file_row
 static __always_inline struct file_row* ledger_open_file(struct books* b, const struct posting* p)
 {
     struct file_row* f = books_file(b, p->file);
-    if (f && (f->ino != p->ino || ledger_reborn(b, f, p))) { /* the kernel reused the struct file: another open file */
+    bool unmade = f && !f->ino && p->ino; /* a thread that adds it to another epoll is about to fill it in */
+    if (f && !unmade &&
+        (f->ino != p->ino || ledger_reborn(b, f, p))) { /* the kernel reused the struct file: another open file */
         ledger_drop_home(b, f, p->file);
         ledger_remove_file(b, f, p->file);
         f = NULL;
@@ -124,6 +126,9 @@ static __always_inline struct file_row* ledger_open_file(struct books* b, const 
         f = books_add_file(b, p->file);
         if (!f)
             return NULL;
+        unmade = true;
+    }
+    if (unmade) {
         f->ino = p->ino;
         f->tgid = p->tgid;
     }

@@ -137,7 +137,7 @@ struct registration_key walk_registrations[WALK_KEYS] = {};
  * Rows lie anywhere in memory, and so does what the kernel has of their files: a walk waits for one cache line after another
  * most of its time. Read once before, in a loop that does little else, those of several rows are waited for at once.
  */
-u64 touched = 0; /* or clang would see that nobody wants what is read */
+u32 touched = 0; /* or clang would see that nobody wants what is read */
 
 #define LINE (64 / sizeof(u64))
 
@@ -169,8 +169,7 @@ __noinline int touch_file(u32 at)
     if (r)
         for (u32 i = 0; i < sizeof(*r) / sizeof(u64); i += LINE)
             sum += ((const volatile u64*)r)[i];
-    touched = sum + touch_kernel((struct file*)id, f, r);
-    return 0;
+    return (int)(sum + touch_kernel((struct file*)id, f, r));
 }
 
 /* These are global: each is verified once, not again for each row that a walk may have gone through before. */
@@ -214,9 +213,10 @@ __noinline int walk_thread(u32 at)
 
 static __always_inline void touch_files(const struct walk_piece* piece)
 {
-    u32 at = piece->first;
+    u32 at = piece->first, sum = 0;
     for (u32 i = 0; i < WALK_KEYS && at < piece->end; i++)
-        touch_file(at++);
+        sum += (u32)touch_file(at++);
+    touched = sum; /* not at each row: probes read what lies beside it */
 }
 
 #define WALK(row, prepare)                                                                       \

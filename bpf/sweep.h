@@ -12,7 +12,8 @@
  * eventfds and their like share one inode, there the kind must do. */
 static __always_inline bool same_file(struct file* file, const struct file_row* f)
 {
-    if (more_references(file) < 0 || READ(file, f_inode, i_ino) != f->ino)
+    u64 ino = f->ino; /* 0: the row is being filled in */
+    if (more_references(file) < 0 || (ino && READ(file, f_inode, i_ino) != ino))
         return false;
     u64 poll = (u64)poll_of(file);
     u64 kind = f->kind;
