@@ -27,14 +27,13 @@ BaselineEntry entry_of(const Finding& finding)
 {
     const bool placed = finding.fingerprint != placeless_fingerprint(finding);  // by no other stack than that one
     const Frame* frame = placed ? naming_frame(finding) : nullptr;
-    auto text = [](const std::string& raw) { return with_valid_utf8(raw, kNoText); };  // as JSON can hold it
     return {finding.fingerprint,
             finding.rule,
             finding.name,
-            text(program_name(finding)),
+            as_text(program_name(finding)),
             finding.fd.kind,
             finding.trigger,
-            frame ? text(frame->function) : "",
+            frame ? as_text(frame->function) : "",
             false};
 }
 

@@ -19,7 +19,7 @@ namespace {
 bool matches(const std::string& pattern, const std::string& text)
 {
     return pattern.empty() || fnmatch(pattern.c_str(), text.c_str(), 0) == 0 ||
-           fnmatch(pattern.c_str(), with_valid_utf8(text, kNoText).c_str(), 0) == 0;
+           fnmatch(pattern.c_str(), as_text(text).c_str(), 0) == 0;
 }
 
 bool matches_exe(const std::string& pattern, const Finding& finding)

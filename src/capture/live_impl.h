@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -64,8 +65,7 @@ enum class Table : size_t { kFiles, kRegistrations, kEpolls, kThreads };
 // The keys of their table as they were listed last.
 struct KnownFiles {
     std::vector<uint64_t> keys;
-    uint32_t changes = 0;  // file_changes (bpf/tables.h), before
-    bool whole = false;
+    std::optional<uint32_t> changes;  // file_changes (bpf/tables.h) before; none: not all of them are here
 };
 
 struct LiveCapture::Impl {

@@ -158,10 +158,10 @@ bool list_files(LiveCapture::Impl& impl, const Walker& walker)
 {
     KnownFiles& known = impl.known_files;
     const uint32_t changes = __atomic_load_n(&impl.skeleton->bss->file_changes, __ATOMIC_SEQ_CST);
-    if (known.whole && known.changes == changes)
+    if (known.changes == changes)
         return true;
     known.keys.clear();
-    known.whole = false;
+    known.changes.reset();
     for (Keys keys(impl, walker.map); !keys.ended();) {
         if (!keys.list())
             return false;
@@ -169,7 +169,6 @@ bool list_files(LiveCapture::Impl& impl, const Walker& walker)
         known.keys.insert(known.keys.end(), listed, listed + keys.listed());
     }
     known.changes = changes;
-    known.whole = true;
     return true;
 }
 

@@ -32,7 +32,7 @@ std::string identity(const Finding& finding)
 std::string hashed(const std::string& names)
 {
     uint64_t hash = 14695981039346656037ULL;  // FNV-1a
-    for (char c : with_valid_utf8(names, kNoText))
+    for (char c : as_text(names))
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     return fmt::format("{:016x}", hash);
 }

@@ -137,10 +137,9 @@ Result<RecordingHeader> parse_header(std::string_view text)
 
 std::string process_text(const ProcessInfo& process, const std::string& build_id)
 {
-    // As reports and baselines show them, byte for byte: a finding is known again by these.
     Json json{{"pid", process.pid},
-              {"comm", with_valid_utf8(process.comm, kNoText)},
-              {"exe", with_valid_utf8(process.exe, kNoText)},
+              {"comm", as_text(process.comm)},
+              {"exe", as_text(process.exe)},
               {"build_id", build_id},
               {"state", static_cast<unsigned>(process.state)},
               {"cpu_ns", process.cpu_ns}};

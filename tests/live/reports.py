@@ -22,9 +22,9 @@ STALLED = BUILD / "demo_bugs/et-read-not-drained/bug"
 HEALTHY = BUILD / "demo_bugs/busy-epollout/fixed"
 
 
-def audit(directory, *options, demo=SPINNING, seconds=3, prefix=()):
+def audit(directory, *options, demo=SPINNING, seconds=3):
     """Runs epaudit in `directory`; returns exit code, stdout, stderr."""
-    return call(directory, *prefix, EPAUDIT, "run", "-q", *options, "--", demo, "--seconds", int(seconds * SPEED))
+    return call(directory, EPAUDIT, "run", "-q", *options, "--", demo, "--seconds", int(seconds * SPEED))
 
 
 def record(directory, *options, demo=SPINNING):
