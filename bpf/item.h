@@ -170,9 +170,10 @@ static __always_inline bool item_is_ready(struct epitem* item)
 
 /* Last words: a past that a rule may want, kept for user space. */
 static __always_inline void books_bury(struct books* b, const struct registration_key* key, struct registration_row* r,
-                                       struct file_row* f, const struct fault_row* x, bool file_dies)
+                                       struct file_row* f, const struct fault_row* x, const struct run_row* runs,
+                                       bool file_dies)
 {
-    record_registration_totals(key, r);
+    record_registration_totals(key, r, runs);
     if (!f || !ledger_past_matters(r, f, x, file_dies))
         return;
     struct sweep_record* words = bpf_ringbuf_reserve(&buried, sizeof(*words), 0);
@@ -193,6 +194,11 @@ static __always_inline void books_bury(struct books* b, const struct registratio
     words->ready = 0;
     words->key = *key;
     words->registration = *r;
+    if (runs)
+        words->runs = *runs;
+    else
+        __builtin_memset(&words->runs, 0, sizeof(words->runs));
+    words->bytes = sizeof(*words);
     words->time = bpf_ktime_get_ns();
     words->buried = 1;
     bpf_ringbuf_submit(words, 0);

@@ -246,12 +246,14 @@ static __always_inline void ledger_data_changed(struct books* b, struct epoll_ro
     ledger_unknown_explained(e, p->data, p->time);
 }
 
-static __always_inline void ledger_mask_changed(struct registration_row* r, const struct posting* p)
+static __always_inline void ledger_mask_changed(struct books* b, const struct registration_key* key,
+                                                struct registration_row* r, const struct posting* p)
 {
+    const struct run_row* x = r->run ? ledger_run(b, key, r) : NULL;
     /* Fewer wanted bits is progress; the same or a larger mask is not (fibers #19 spins with a MOD each
      * turn). HUP and ERR cannot be masked. */
-    if (r->run_events & ~(p->mask | EV_ERR | EV_HUP))
-        ledger_end_run(r);
+    if (x && (x->events & ~(p->mask | EV_ERR | EV_HUP)))
+        ledger_end_run(b, key, r);
     /* A mask of 0 is neither of the two, and ONESHOT makes them the same. */
     if (((r->mask ^ p->mask) & EV_ET) && (r->mask & ~EV_PRIVATE) && (p->mask & ~EV_PRIVATE) &&
         !(r->mask & p->mask & EV_ONESHOT))
@@ -286,7 +288,7 @@ static __always_inline struct registration_row* ledger_mod(struct books* b, cons
     ledger_foreign_ctl(b, p, e, r, f->kind);
     bool refired = p->flags & POSTING_REFIRED;
     ledger_rearmed(e, r, p->time, refired);
-    ledger_mask_changed(r, p);
+    ledger_mask_changed(b, &key, r, p);
     f->between |= r->mask == p->mask ? BETWEEN_MOD_SAME : BETWEEN_MOD;
     ledger_connect_asked(f, p->mask);
     ledger_asked_again(b, f, r, p);

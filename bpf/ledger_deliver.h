@@ -182,23 +182,24 @@ static __always_inline void ledger_ghost_told(struct books* b, const struct file
 }
 
 /* An event that is idle, or not: the run of its registration goes on, or ends. */
-static __always_inline void ledger_judged(const struct file_row* f, struct registration_row* r, const struct posting* p,
-                                          bool idle)
+static __always_inline void ledger_judged(struct books* b, const struct file_row* f, const struct registration_key* key,
+                                          struct registration_row* r, const struct posting* p, bool idle)
 {
-    if (idle) {
-        r->flags |= REGISTRATION_IDLE;
-    } else {
+    if (!idle) {
         r->flags &= ~REGISTRATION_IDLE;
         if (r->run)
-            ledger_end_run(r);
+            ledger_end_run(b, key, r);
+        return;
     }
-    if (idle) {
-        if (!r->run)
-            ledger_begin_run(r);
-        r->run_events |= p->mask;
-        bool at_end = (p->state.flags & STATE_RCV_SHUTDOWN) && !p->state.unread;
-        ledger_note_calls(&r->run_calls, f->between | (at_end ? RETURN_AT_END : 0));
-    }
+    struct run_row* x = ledger_run_row(b, key, r);
+    if (!x)
+        return;
+    r->flags |= REGISTRATION_IDLE;
+    if (!r->run)
+        ledger_begin_run(x);
+    x->events |= p->mask;
+    bool at_end = (p->state.flags & STATE_RCV_SHUTDOWN) && !p->state.unread;
+    ledger_note_calls(&x->calls, f->between | (at_end ? RETURN_AT_END : 0));
 }
 
 /* What the next event of this registration is compared with. */
@@ -233,7 +234,7 @@ static __always_inline void ledger_deliver(struct books* b, const struct posting
         batch->idle = 1;
     else
         batch->useful = 1;
-    ledger_judged(f, r, p, idle);
+    ledger_judged(b, f, key, r, p, idle);
     if (idle && r->delivered_tid != p->tid && !(r->mask & (EV_ET | EV_ONESHOT)))
         ledger_duplicate(b, f, r, p);
     if (p->mask & EV_OUT)
@@ -270,28 +271,31 @@ static __always_inline void ledger_settle(struct books* b, const struct posting*
         return;
     r->flags &= ~REGISTRATION_IDLE;
     if (batch->useful) { /* rides along with useful events: costs nothing */
-        ledger_end_run(r);
+        ledger_end_run(b, key, r);
         return;
     }
+    struct run_row* x = ledger_run(b, key, r);
+    if (!x)
+        return;
     const struct thread_row* t = books_thread(b, p->tid);
-    if (t && r->run && t->uring_at >= r->run_last_at)
-        r->run_calls.after[LEDGER_URING_SLOT] += 1;
+    if (t && r->run && t->uring_at >= x->last_at)
+        x->calls.after[LEDGER_URING_SLOT] += 1;
     if (!r->run) {
-        r->run_at = p->time;
-        r->run_cpu = p->cpu;
-        r->run_spent = 0;
+        x->at = p->time;
+        x->cpu = p->cpu;
+        x->spent = 0;
     }
-    u64 spent = p->cpu > r->run_cpu ? p->cpu - r->run_cpu : 0;
+    u64 spent = p->cpu > x->cpu ? p->cpu - x->cpu : 0;
     if (r->run + 1 == LEDGER_RUN) { /* from now on it counts, all of it */
-        r->futile += LEDGER_RUN;
-        r->futile_ns += p->time - r->run_at;
-        r->futile_cpu += spent;
+        x->futile += LEDGER_RUN;
+        x->futile_ns += p->time - x->at;
+        x->futile_cpu += spent;
     } else if (r->run >= LEDGER_RUN) {
-        r->futile += 1;
-        r->futile_ns += p->time - r->run_last_at;
-        r->futile_cpu += spent > r->run_spent ? spent - r->run_spent : 0;
+        x->futile += 1;
+        x->futile_ns += p->time - x->last_at;
+        x->futile_cpu += spent > x->spent ? spent - x->spent : 0;
     }
     r->run += 1;
-    r->run_last_at = p->time;
-    r->run_spent = spent;
+    x->last_at = p->time;
+    x->spent = spent;
 }

@@ -24,7 +24,10 @@ static __always_inline void ledger_call_failed(struct books* b, struct file_row*
         return;
     if (ledger_took_error(r, p))
         ledger_count(&f->moves, 1);
-    struct failed_calls* c = &r->run_calls.failed[sort];
+    struct run_row* x = r->run ? ledger_run(b, &key, r) : NULL; /* what fails apart from a run is no part of it */
+    if (!x)
+        return;
+    struct failed_calls* c = &x->calls.failed[sort];
     u16 error = (u16)-p->result;
     if (c->error != error || c->kind != p->kind) {
         c->error = error;
@@ -35,10 +38,10 @@ static __always_inline void ledger_call_failed(struct books* b, struct file_row*
 }
 
 /* The first futile return of a run. Until then the run before stays as it was, for whoever tells of it. */
-static __always_inline void ledger_begin_run(struct registration_row* r)
+static __always_inline void ledger_begin_run(struct run_row* x)
 {
-    r->run_events = 0;
-    __builtin_memset(&r->run_calls, 0, sizeof(r->run_calls));
+    x->events = 0;
+    __builtin_memset(&x->calls, 0, sizeof(x->calls));
 }
 
 /* Which calls came before this futile return? Without branches: a verifier would walk through all their combinations. */

@@ -2,15 +2,37 @@
 /* Rows that come and go. Included by ledger.h. */
 #pragma once
 
-static __always_inline void ledger_end_run(struct registration_row* r)
+/* Its runs of futile returns; NULL: it has had none. */
+static __always_inline struct run_row* ledger_run(struct books* b, const struct registration_key* key,
+                                                  const struct registration_row* r)
 {
-    if (r->run > r->best_run) {
+    return r->ran ? books_run(b, key) : NULL;
+}
+
+/* The same where one begins now; NULL: the table is full (counted). */
+static __always_inline struct run_row* ledger_run_row(struct books* b, const struct registration_key* key,
+                                                      struct registration_row* r)
+{
+    struct run_row* x = ledger_run(b, key, r);
+    if (x)
+        return x;
+    x = books_add_run(b, key);
+    if (x)
+        r->ran = 1;
+    return x;
+}
+
+static __always_inline void ledger_end_run(struct books* b, const struct registration_key* key,
+                                           struct registration_row* r)
+{
+    struct run_row* x = r->run > r->best_run ? ledger_run(b, key, r) : NULL;
+    if (x) {
         r->best_run = r->run;
-        r->best_run_at = r->run_at;
-        r->best_run_ns = r->run_last_at - r->run_at;
-        r->best_run_events = r->run_events;
-        r->best_run_mask = r->mask; /* a MOD that ends a run has not changed it yet */
-        r->best_run_calls = r->run_calls;
+        x->best_at = x->at;
+        x->best_ns = x->last_at - x->at;
+        x->best_events = x->events;
+        x->best_mask = r->mask; /* a MOD that ends a run has not changed it yet */
+        x->best_calls = x->calls;
     }
     r->run = 0;
 }
@@ -25,12 +47,15 @@ static __always_inline void ledger_drop_row(struct books* b, const struct regist
 {
     if (!r->open)
         return;
-    ledger_end_run(r);
-    books_bury(b, key, r, f, f ? ledger_fault(b, f, key->file) : NULL, file_dies);
+    ledger_end_run(b, key, r);
+    books_bury(b, key, r, f, f ? ledger_fault(b, f, key->file) : NULL, ledger_run(b, key, r), file_dies);
     u64 data = r->data;
     bool client = r->flags & REGISTRATION_CLIENT;
+    bool ran = r->ran;
     if (!books_remove_registration(b, key))
         return;
+    if (ran)
+        books_remove_run(b, key);
     ledger_index_remove(b, key, data);
     if (f && f->home == key->epoll && f->home_fd == key->fd) {
         f->home = 0;

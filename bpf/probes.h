@@ -96,20 +96,23 @@ struct socket_name {
     u16 pad;
 };
 
-/* One record per file and registration that deserves a look; see sweep.bpf.c for what does. */
+/* One record per file and registration that deserves a look; see sweep.bpf.c for what does. What most do not have comes
+ * last: a record in a ring ends where nothing but zeros would follow. */
 struct sweep_record {
     u64 file_id;
     struct file_row file;
-    struct fault_row fault; /* zeros: nothing went wrong with it */
     struct file_state state;
     struct socket_name name;
     struct registration_key key; /* epoll 0: no registration (any more) */
     struct registration_row registration;
     u64 time;
-    u32 live_mask; /* as the kernel has it now */
-    u32 chain;     /* registrations the kernel knows for this file */
-    u32 ready;     /* on the ready list */
-    u32 buried;    /* the last words of a registration that died */
+    u32 live_mask;          /* as the kernel has it now */
+    u32 chain;              /* registrations the kernel knows for this file */
+    u32 ready;              /* on the ready list */
+    u16 buried;             /* the last words of a registration that died */
+    u16 bytes;              /* of this record, that are not zeros for sure */
+    struct fault_row fault; /* zeros: nothing went wrong with it */
+    struct run_row runs;    /* zeros: it has had no run of futile returns */
 };
 
 /* A piece of a walk through a table where the iterator is refused (sweep.bpf.c): asked for and answered in one piece of
@@ -163,6 +166,7 @@ struct learn_record {
 static_assert(sizeof(struct socket_name) == 40);
 static_assert(sizeof(struct walk_piece) == 16);
 static_assert(sizeof(struct stack_record) == 5 * 8 + 6 * 4 + STACK_REGISTERS * 8 + PYTHON_FRAMES * 16);
-static_assert(sizeof(struct sweep_record) == 8 + sizeof(struct file_row) + sizeof(struct fault_row) + 32 + 40 + 24 +
-                                                 sizeof(struct registration_row) + 8 + 16);
+static_assert(sizeof(struct sweep_record) == 8 + sizeof(struct file_row) + 32 + 40 + 24 +
+                                                 sizeof(struct registration_row) + 8 + 16 + sizeof(struct fault_row) +
+                                                 sizeof(struct run_row));
 #endif

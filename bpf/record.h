@@ -138,7 +138,7 @@ static __always_inline void record_file_totals(u64 file)
 }
 
 static __always_inline void record_registration_totals(const struct registration_key* key,
-                                                       const struct registration_row* r)
+                                                       const struct registration_row* r, const struct run_row* runs)
 {
     if (!recording)
         return;
@@ -147,6 +147,6 @@ static __always_inline void record_registration_totals(const struct registration
         books_stat(NULL, STAT_RECORDS_LOST);
         return;
     }
-    totals_of_registration(t, key, r, bpf_ktime_get_ns());
+    totals_of_registration(t, key, r, runs, bpf_ktime_get_ns());
     bpf_ringbuf_submit(t, BPF_RB_NO_WAKEUP);
 }

@@ -133,7 +133,8 @@ static __always_inline void totals_of_file(struct file_totals* t, u64 id, const 
 }
 
 static __always_inline void totals_of_registration(struct registration_totals* t, const struct registration_key* key,
-                                                   const struct registration_row* r, u64 now)
+                                                   const struct registration_row* r, const struct run_row* runs,
+                                                   u64 now)
 {
     t->kind = 0;
     t->pad[0] = 0;
@@ -151,7 +152,7 @@ static __always_inline void totals_of_registration(struct registration_totals* t
     t->delivered_hup = r->delivered_hup;
     t->mods = r->mods;
     t->readies = r->readies;
-    t->futile = r->futile;
+    t->futile = runs ? runs->futile : 0;
 }
 
 /* How much of a posting a recording keeps: the head, the head and the state, or all of it. */

@@ -55,8 +55,7 @@ struct run_calls {
  * By registration_key; made by ADD (or the seed), gone with DEL, with the epoll, or with the file's last descriptor.
  * Written by the ledger: ctl calls (ledger_ctl.h), deliveries and the runs made of them (ledger_deliver.h), reads and writes
  * (ledger_io.h, ledger_read.h, ledger_write.h); by the sweep: REGISTRATION_READY. Read by the ledger, the sweep and the rules.
- * Always: while `open` is 0 nothing but the key counts; run_* is the present run of futile returns, or the last one until
- * the next begins; best_run_* is a run that ended.
+ * Always: while `open` is 0 nothing but the key counts.
  */
 struct registration_row {
     u64 item; /* struct epitem *, witness that the registration still exists; 0: not known */
@@ -68,21 +67,12 @@ struct registration_row {
     u64 fired_at; /* ONESHOT: the delivery that disarmed it; 0: armed */
     u64 token_io; /* progress token at the last delivery */
     u64 token_aux;
-    u64 run_at;      /* first futile return of the present run */
-    u64 run_cpu;     /* CPU time of the thread at that moment */
-    u64 run_last_at; /* newest futile return of the run */
-    u64 run_spent;   /* CPU time from run_at to run_last_at */
-    u64 best_run_ns; /* longest run that ended, and what it was like */
-    u64 best_run_at;
-    u64 futile_ns;  /* over all runs of LEDGER_RUN returns and more: how long they lasted, */
-    u64 futile_cpu; /* and CPU time of the thread meanwhile */
-    u32 best_run;
-    u32 best_run_events;
+    u64 armed_site; /* where the last ADD or MOD was called (sites.h); 0: not known */
+    u64 left_site;  /* edge-triggered: where the last read or accept was called that left something; 0: not known */
     u32 token_moves;
     u32 token_backlog;
-    u32 run;        /* consecutive futile returns that reported it */
-    u32 futile;     /* futile returns in such runs: useful work may break one spin into many */
-    u32 run_events; /* bits reported in the run; it stands, as all of run_*, until the next one begins */
+    u32 run;      /* consecutive futile returns that reported it (run_row) */
+    u32 best_run; /* of the longest such run that ended */
     u32 mask;
     u32 deliveries;
     u32 delivered_in;
@@ -93,21 +83,37 @@ struct registration_row {
     u32 delivered_events; /* of the last delivery */
     u32 delivered_tid;
     u32 ctl_tid;
-    u16 flags; /* enum registration_flag */
-    u8 flags_pad;
-    u8 open; /* 1: filled in, and on the index. 0: another CPU is about to do so */
-
     u32 flips;            /* MODs that switched between edge- and level-triggered */
     u32 delivered_unread; /* state.unread at the last delivery */
     u32 tgid;             /* who added it; 0: existed before we attached */
     u32 self_readies;     /* readiness calls made in the context of that process */
-    u32 best_run_mask;    /* in force during best_run */
-    u32 mask_pad;
+    u16 flags;            /* enum registration_flag */
+    u8 ran;               /* it has a run_row. A byte of its own, as file_row.faulty */
+    u8 open;              /* 1: filled in, and on the index. 0: another CPU is about to do so */
+    u32 pad;
+};
 
-    u64 armed_site; /* where the last ADD or MOD was called (sites.h); 0: not known */
-    u64 left_site;  /* edge-triggered: where the last read or accept was called that left something; 0: not known */
-    struct run_calls run_calls;
-    struct run_calls best_run_calls;
+/*
+ * The runs of futile returns of a registration, if it ever had one. Most never have this row (ledger_run_row()), so that
+ * theirs fits an allocation of 256 bytes. By registration_key; it goes when the registration's row goes.
+ * Written by the ledger (ledger_deliver.h, ledger_failed.h), read by it and by the rules.
+ * Always: at, cpu, last_at, spent, events and calls are the present run, or the last one until the next begins.
+ */
+struct run_row {
+    u64 at;      /* its first futile return */
+    u64 cpu;     /* CPU time of the thread at that moment */
+    u64 last_at; /* its newest futile return */
+    u64 spent;   /* CPU time from at to last_at */
+    u64 best_ns; /* what registration_row.best_run was like */
+    u64 best_at;
+    u64 futile_ns;  /* over all runs of LEDGER_RUN returns and more: how long they lasted, */
+    u64 futile_cpu; /* and CPU time of the thread meanwhile */
+    u32 futile;     /* futile returns in such runs: useful work may break one spin into many */
+    u32 events;     /* bits reported in the run */
+    u32 best_events;
+    u32 best_mask; /* in force then */
+    struct run_calls calls;
+    struct run_calls best_calls;
 };
 
 /*
@@ -129,6 +135,7 @@ struct index_row {
 #ifdef __cplusplus
 static_assert(sizeof(struct registration_key) == 24);
 static_assert(sizeof(struct run_calls) == 4 + 2 * BETWEEN_KINDS + 8 * FAILED_SORTS);
-static_assert(sizeof(struct registration_row) ==
-              17 * 8 + 17 * 4 + 4 + 8 + 8 + 8 + 8 + 8 + 2 * sizeof(struct run_calls));
+static_assert(sizeof(struct registration_row) == 11 * 8 + 18 * 4 + 4 + 4);
+static_assert(sizeof(struct registration_row) <= 176, "with a hash element's 48 bytes and its key it fits kmalloc-256");
+static_assert(sizeof(struct run_row) == 8 * 8 + 4 * 4 + 2 * sizeof(struct run_calls));
 #endif

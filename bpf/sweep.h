@@ -96,7 +96,7 @@ static __always_inline bool sweep_file(struct seq_file* seq, u64 id, struct file
             show_items(seq, out, file, look);
         } else if (newest.row) { /* it is worth a look, or the file is */
             show(out, f, &newest);
-            hand_over(seq, out, sizeof(*out));
+            hand_over_record(seq, out);
         }
     }
     if (out->chain)
@@ -107,7 +107,7 @@ static __always_inline bool sweep_file(struct seq_file* seq, u64 id, struct file
         out->live_mask = 0;
         out->ready = 0;
         fill(out, 0, f, NULL, f->fd);
-        hand_over(seq, out, sizeof(*out));
+        hand_over_record(seq, out);
     }
     return true;
 }

@@ -42,6 +42,16 @@ static __always_inline bool hand_over(struct seq_file* seq, const void* data, u3
     return false;
 }
 
+/* An iterator's reader gets them all of one length. */
+static __always_inline bool hand_over_record(struct seq_file* seq, const struct sweep_record* out)
+{
+    u64 bytes = out->bytes;
+    asm volatile("" : "+r"(bytes)); /* else clang forgets the bound before the verifier sees it */
+    if (seq || bytes > sizeof(*out))
+        bytes = sizeof(*out);
+    return hand_over(seq, out, bytes);
+}
+
 /* A rule may blame it: its next calls are to say where in the program they are made. */
 static __always_inline void want_stacks(u64 epoll, struct file_row* f)
 {
@@ -53,6 +63,17 @@ static __always_inline void want_stacks(u64 epoll, struct file_row* f)
     struct epoll_row* e = epoll ? books_epoll(NULL, epoll) : NULL;
     if (e)
         ledger_want(e, STACK_WAIT);
+}
+
+static __always_inline void fill_runs(struct sweep_record* out, const struct run_row* runs)
+{
+    if (runs)
+        out->runs = *runs;
+    else
+        __builtin_memset(&out->runs, 0, sizeof(out->runs));
+    out->bytes = runs               ? sizeof(*out)
+                 : out->file.faulty ? __builtin_offsetof(struct sweep_record, runs)
+                                    : __builtin_offsetof(struct sweep_record, fault);
 }
 
 static __always_inline void fill(struct sweep_record* out, u64 epoll, struct file_row* f,
@@ -68,6 +89,7 @@ static __always_inline void fill(struct sweep_record* out, u64 epoll, struct fil
         out->registration = *r;
     else
         __builtin_memset(&out->registration, 0, sizeof(out->registration));
+    fill_runs(out, r ? ledger_run(NULL, &out->key, r) : NULL);
 }
 
 static __always_inline bool matters(const struct sweep_record* out, const struct file_row* f, struct epitem* item,
@@ -219,7 +241,7 @@ __noinline int show_stretch(u32 all)
         if (!swept_item)
             return SHOWN_ALL;
         if (show_item(all))
-            hand_over(NULL, out, sizeof(*out));
+            hand_over_record(NULL, out);
     }
     swept_at = (u64)w.at;
     return SHOWN_NONE;
@@ -245,7 +267,7 @@ static __always_inline bool show_first(struct seq_file* seq, struct sweep_record
             return false;
         if (shown ==
             SHOWN_ONE) /* no break depends on it: the loop that clang makes of that is none that 5.10 accepts */
-            shown_by_seq += hand_over(seq, out, sizeof(*out)) ? 1 : SEQ_OVER;
+            shown_by_seq += hand_over_record(seq, out) ? 1 : SEQ_OVER;
     }
     return shown_by_seq == SEQ_ITEMS;
 }

@@ -7,6 +7,7 @@
 struct file_table file_rows SEC(".maps");
 struct fault_table fault_rows SEC(".maps");
 struct registration_table registration_rows SEC(".maps");
+struct run_table run_rows SEC(".maps");
 struct epoll_table epoll_rows SEC(".maps");
 struct thread_table thread_rows SEC(".maps");
 struct index_table index_rows SEC(".maps");
@@ -38,6 +39,7 @@ const volatile bool in_container = false; /* ids.h */
 const struct file_row empty_file = {};
 const struct fault_row empty_fault = {};
 const struct registration_row empty_registration = {};
+const struct run_row empty_run = {};
 const struct epoll_row empty_epoll = {};
 const struct thread_row empty_thread = {};
 const struct index_row empty_index = {};

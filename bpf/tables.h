@@ -27,6 +27,7 @@ TABLE(fault, u64, struct fault_row);
 TABLE(registration, struct registration_key, struct registration_row);
 TABLE(epoll, u64, struct epoll_row);
 TABLE(thread, u32, struct thread_row);
+TABLE(run, struct registration_key, struct run_row);
 TABLE(index, struct index_key, struct index_row);
 TABLE(process, u32, struct process_row);
 
@@ -94,6 +95,7 @@ static __always_inline u64 books_time(struct books* b) { return bpf_ktime_get_ns
 extern const struct file_row empty_file;
 extern const struct fault_row empty_fault;
 extern const struct registration_row empty_registration;
+extern const struct run_row empty_run;
 extern const struct epoll_row empty_epoll;
 extern const struct thread_row empty_thread;
 extern const struct index_row empty_index;
@@ -126,6 +128,7 @@ extern const struct index_row empty_index;
 BOOKS(file, u64, STAT_FILES_FULL)
 BOOKS(fault, u64, STAT_FILES_FULL)
 BOOKS(registration, const struct registration_key, STAT_REGISTRATIONS_FULL)
+BOOKS(run, const struct registration_key, STAT_REGISTRATIONS_FULL)
 BOOKS(epoll, u64, STAT_EPOLLS_FULL)
 BOOKS(thread, u32, STAT_THREADS_FULL)
 BOOKS(index, const struct index_key, STAT_INDEX_FULL)
@@ -219,6 +222,9 @@ static __always_inline void books_remove_thread(struct books* b, u32 tid) { bpf_
 #define books_registration(b, key) books_registration_at(key)
 #define books_add_registration(b, key, made) books_make_registration_at(b, key, made)
 #define books_remove_registration(b, key) (!bpf_map_delete_elem(&registration_rows, key))
+#define books_run(b, key) books_run_at(key)
+#define books_add_run(b, key) books_add_run_at(b, key)
+#define books_remove_run(b, key) bpf_map_delete_elem(&run_rows, key)
 #define books_index(b, key) books_index_at(key)
 #define books_add_index(b, key) books_add_index_at(b, key)
 #define books_remove_index(b, key) bpf_map_delete_elem(&index_rows, key)

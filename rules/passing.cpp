@@ -12,7 +12,7 @@ constexpr size_t kMostEpolls = 4096;
 constexpr uint64_t kSeveral = 3;
 constexpr double kShare = 0.05;
 
-uint64_t began(const registration_row& r) { return r.added_at ? r.added_at : r.run_at; }
+uint64_t began(const Entry& entry) { return entry.registration.added_at ? entry.registration.added_at : entry.runs.at; }
 
 }  // namespace
 
@@ -24,21 +24,21 @@ bool Passed::is_habit(const Snapshot& books) const
 
 void Passing::add(Passed& sum, const Entry& entry)
 {
-    const registration_row& r = entry.registration;
+    const run_row& runs = entry.runs;
     if (!sum.ones) {
         sum.example = entry;
-        sum.since = began(r);
+        sum.since = began(entry);
     }
     sum.ones++;
     // In the order of their ends: what another one has covered is not counted again.
-    const uint64_t from = std::max(sum.covered_to, std::min(began(r), r.run_last_at));
-    const uint64_t fresh = r.run_last_at > from ? std::min(r.futile_ns, r.run_last_at - from) : 0;
-    const double share = static_cast<double>(fresh) / static_cast<double>(r.futile_ns);
+    const uint64_t from = std::max(sum.covered_to, std::min(began(entry), runs.last_at));
+    const uint64_t fresh = runs.last_at > from ? std::min(runs.futile_ns, runs.last_at - from) : 0;
+    const double share = static_cast<double>(fresh) / static_cast<double>(runs.futile_ns);
     sum.ns += fresh;
-    sum.returns += static_cast<double>(r.futile) * share;
-    sum.cpu_ns += static_cast<uint64_t>(static_cast<double>(r.futile_cpu) * share);
-    sum.since = std::min(sum.since, began(r));
-    sum.covered_to = std::max(sum.covered_to, r.run_last_at);
+    sum.returns += static_cast<double>(runs.futile) * share;
+    sum.cpu_ns += static_cast<uint64_t>(static_cast<double>(runs.futile_cpu) * share);
+    sum.since = std::min(sum.since, began(entry));
+    sum.covered_to = std::max(sum.covered_to, runs.last_at);
 }
 
 void Passing::note(const Entry& entry)
@@ -52,10 +52,7 @@ void Passing::note(const Entry& entry)
         add(dead_[epoll], entry);
 }
 
-bool Passing::has_runs(const Entry& entry)
-{
-    return entry.key.epoll && entry.registration.futile_ns && entry.registration.run_last_at;
-}
+bool Passing::has_runs(const Entry& entry) { return entry.key.epoll && entry.runs.futile_ns && entry.runs.last_at; }
 
 std::vector<Passed> Passing::sums(const Snapshot& books)
 {
@@ -65,9 +62,8 @@ std::vector<Passed> Passing::sums(const Snapshot& books)
     for (const auto& [epoll, dead] : dead_) {
         Passed sum = dead;
         std::vector<const Entry*>& living = living_[epoll];
-        std::sort(living.begin(), living.end(), [](const Entry* a, const Entry* b) {
-            return a->registration.run_last_at < b->registration.run_last_at;
-        });
+        std::sort(living.begin(), living.end(),
+                  [](const Entry* a, const Entry* b) { return a->runs.last_at < b->runs.last_at; });
         for (const Entry* entry : living)
             add(sum, *entry);
         all.push_back(sum);

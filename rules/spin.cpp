@@ -91,16 +91,16 @@ void describe(Spin& spin, uint64_t at, uint32_t events, const run_calls& calls)
     spin.between = usual_calls(calls);
 }
 
-// run_at and what belongs to it stay as they were when a run ends, until the next one begins.
+// run_row.at and what belongs to it stay as they were when a run ends, until the next one begins.
 Spin newest_run(const Snapshot& books, const Entry& entry, uint64_t returns)
 {
-    const registration_row& r = entry.registration;
-    uint64_t ns = r.run_last_at > r.run_at ? r.run_last_at - r.run_at : 0;
+    const run_row& x = entry.runs;
+    uint64_t ns = x.last_at > x.at ? x.last_at - x.at : 0;
     Spin spin;
     measure(spin, returns, ns);
-    describe(spin, r.run_at, r.run_events, r.run_calls);
-    spin.running = r.run != 0;
-    double share = ns ? static_cast<double>(r.run_spent) / static_cast<double>(ns) : 0;
+    describe(spin, x.at, x.events, x.calls);
+    spin.running = entry.registration.run != 0;
+    double share = ns ? static_cast<double>(x.spent) / static_cast<double>(ns) : 0;
     if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
         spin.cpu_share = std::min(share, 1.0);
     return spin;
@@ -109,11 +109,12 @@ Spin newest_run(const Snapshot& books, const Entry& entry, uint64_t returns)
 Spin best_ended_run(const Snapshot& books, const Entry& entry)
 {
     const registration_row& r = entry.registration;
+    const run_row& x = entry.runs;
     Spin spin;
-    if (!r.run && r.best_run_at == r.run_at)  // none since: its CPU time is known as well
+    if (!r.run && x.best_at == x.at)  // none since: its CPU time is known as well
         spin = newest_run(books, entry, r.best_run);
-    measure(spin, r.best_run, r.best_run_ns);
-    describe(spin, r.best_run_at, r.best_run_events, r.best_run_calls);
+    measure(spin, r.best_run, x.best_ns);
+    describe(spin, x.best_at, x.best_events, x.best_calls);
     spin.running = false;
     return spin;
 }
@@ -122,15 +123,16 @@ Spin best_ended_run(const Snapshot& books, const Entry& entry)
 Spin all_runs(const Snapshot& books, const Entry& entry)
 {
     const registration_row& r = entry.registration;
+    const run_row& x = entry.runs;
     Spin spin;
-    measure(spin, r.futile, r.futile_ns);
+    measure(spin, x.futile, x.futile_ns);
     bool newest = r.run >= LEDGER_RUN || !r.best_run;
     if (newest)
-        describe(spin, r.run_at, r.run_events, r.run_calls);
+        describe(spin, x.at, x.events, x.calls);
     else
-        describe(spin, r.best_run_at, r.best_run_events, r.best_run_calls);
+        describe(spin, x.best_at, x.best_events, x.best_calls);
     spin.running = r.run != 0;
-    double share = r.futile_ns ? static_cast<double>(r.futile_cpu) / static_cast<double>(r.futile_ns) : 0;
+    double share = x.futile_ns ? static_cast<double>(x.futile_cpu) / static_cast<double>(x.futile_ns) : 0;
     if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
         spin.cpu_share = std::min(share, 1.0);
     return spin;
@@ -149,7 +151,7 @@ std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const S
 {
     // Asked of each registration at each look, by several rules: of most it is plain.
     const registration_row& r = entry.registration;
-    if (!entry.key.epoll || std::max<uint64_t>({r.run, r.best_run, r.futile}) < settings[kSpinReturns])
+    if (!entry.key.epoll || std::max<uint64_t>({r.run, r.best_run, entry.runs.futile}) < settings[kSpinReturns])
         return std::nullopt;
     Spin now = newest_run(books, entry, entry.registration.run);
     Spin spin = is_spin(books, now, settings) ? now : best_ended_run(books, entry);

@@ -89,7 +89,7 @@ Finding SpinRule::tell(const Snapshot& books, const Entry& entry, const Spin& sp
 {
     Finding finding = begin_finding(info_, books, entry);
     if (!spin.running && entry.registration.best_run)
-        tell_mask(finding, entry.registration.best_run_mask);
+        tell_mask(finding, entry.runs.best_mask);
     bool dear = books.times_known && (spin.per_s >= settings[kConfirmPerS] || spin.cpu_share >= settings[kConfirmCpu]);
     finding.level = dear ? Level::kConfirmed : Level::kLikely;
     finding.count = spin.returns;

@@ -145,12 +145,12 @@ private:
 
     static void add_costs(Finding& finding, const Entry& entry, const Spinning& s)
     {
-        const registration_row& r = entry.registration;
+        const run_row& x = entry.runs;
         finding.cost.emplace_back("failing_accepts_per_s", s.errors_per_s);
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        uint64_t ns = r.run_last_at > r.run_at ? r.run_last_at - r.run_at : 0;
-        double share = ns ? static_cast<double>(r.run_spent) / static_cast<double>(ns) : 0;
-        if (r.run >= 100 && share > 0 && share < 1.1)
+        uint64_t ns = x.last_at > x.at ? x.last_at - x.at : 0;
+        double share = ns ? static_cast<double>(x.spent) / static_cast<double>(ns) : 0;
+        if (entry.registration.run >= 100 && share > 0 && share < 1.1)
             finding.cost.emplace_back("cpu_share", std::min(share, 1.0));
     }
 

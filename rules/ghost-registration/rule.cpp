@@ -30,11 +30,12 @@ const RuleInfo kInfo{"EP303",
                      "numbers closed before we attached and not reported since; those closed by another process",
                      {StackRole::kArmed, StackRole::kWait}};
 
-double cpu_share(const registration_row& r)
+double cpu_share(const Entry& entry)
 {
-    uint64_t ns = r.run_last_at > r.run_at ? r.run_last_at - r.run_at : 0;
-    double share = ns ? static_cast<double>(r.run_spent) / static_cast<double>(ns) : 0;
-    return r.run >= LEDGER_RUN && share < 1.1 ? std::min(share, 1.0) : 0;
+    const run_row& x = entry.runs;
+    uint64_t ns = x.last_at > x.at ? x.last_at - x.at : 0;
+    double share = ns ? static_cast<double>(x.spent) / static_cast<double>(ns) : 0;
+    return entry.registration.run >= LEDGER_RUN && share < 1.1 ? std::min(share, 1.0) : 0;
 }
 
 constexpr const char* kFix =
@@ -113,7 +114,7 @@ private:
                                        : "close() while a duplicate exists (dup, fork, SCM_RIGHTS)";
         finding.count = x.ghost_told;
         finding.cost.emplace_back("ghost_events_per_s", x.ghost_told / age);
-        if (double share = cpu_share(entry.registration); share > 0)
+        if (double share = cpu_share(entry); share > 0)
             finding.cost.emplace_back("cpu_share", share);
         add_fact(finding, "closed", closed_text(books, entry));
         if (x.ghost_errors)
@@ -121,9 +122,9 @@ private:
                 finding, "epoll_ctl",
                 fmt::format("failed {} time{} on the closed number", x.ghost_errors, x.ghost_errors == 1 ? "" : "s"));
         if (entry.registration.run >= LEDGER_RUN)
-            add_fact(finding, "spin",
-                     fmt::format("{} wake-ups without work, {}", entry.registration.run,
-                                 between_text(entry.registration.run_calls)));
+            add_fact(
+                finding, "spin",
+                fmt::format("{} wake-ups without work, {}", entry.registration.run, between_text(entry.runs.calls)));
         if (!doubts.empty())
             add_fact(finding, "possible explanation", doubts_text(doubts));
         finding.fix = kFix;

@@ -61,6 +61,19 @@ static bool books_remove_registration(books* b, const registration_key* key)
     return b->registrations.erase(*key);
 }
 
+static run_row* books_run(books* b, const registration_key* key)
+{
+    auto at = b->runs.find(*key);
+    return at == b->runs.end() ? nullptr : &at->second;
+}
+
+static run_row* books_add_run(books* b, const registration_key* key)
+{
+    return &b->runs.try_emplace(*key).first->second;
+}
+
+static void books_remove_run(books* b, const registration_key* key) { b->runs.erase(*key); }
+
 static index_row* books_index(books* b, const index_key* key)
 {
     auto at = b->indexes.find(*key);
@@ -103,10 +116,10 @@ static u64 books_epoll_file(books*, const posting*) { return 0; }
 
 // As books_bury() in bpf/item.h.
 static void books_bury(books* b, const registration_key* key, registration_row* r, file_row* f, const fault_row* x,
-                       bool file_dies)
+                       const run_row* runs, bool file_dies)
 {
     if (b->keep_totals)
-        totals_of_registration(&b->ended_registrations.emplace_back(), key, r, b->now);
+        totals_of_registration(&b->ended_registrations.emplace_back(), key, r, runs, b->now);
     if (!f || !ledger_past_matters(r, f, x, file_dies))
         return;
     epaudit::Entry words{};
@@ -116,6 +129,8 @@ static void books_bury(books* b, const registration_key* key, registration_row* 
         words.fault = *x;
     words.key = *key;
     words.registration = *r;
+    if (runs)
+        words.runs = *runs;
     words.time = b->now;
     words.buried = 1;
     b->buried.push_back(words);

@@ -58,6 +58,12 @@ const registration_row* Tables::registration(const registration_key& key) const
     return find_row(books_.registrations, key);
 }
 
+run_row Tables::runs(const registration_key& key) const
+{
+    const run_row* x = find_row(books_.runs, key);
+    return x ? *x : run_row{};
+}
+
 void Tables::set_kind(uint64_t file, uint8_t kind)
 {
     if (file_row* f = books_file(&books_, file))

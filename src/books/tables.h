@@ -56,6 +56,7 @@ struct books {
     std::unordered_map<u64, fault_row> faults;  // by file
     std::unordered_map<registration_key, registration_row, epaudit::RegistrationHash, epaudit::SameRegistration>
         registrations;
+    std::unordered_map<registration_key, run_row, epaudit::RegistrationHash, epaudit::SameRegistration> runs;
     std::unordered_map<u64, epoll_row> epolls;
     std::unordered_map<u32, thread_row> threads;
     std::unordered_map<index_key, index_row, epaudit::IndexHash, epaudit::SameIndex> indexes;
@@ -133,6 +134,7 @@ public:
     const file_row* file(uint64_t id) const;
     fault_row fault(uint64_t file) const;  // zeros: nothing went wrong with it
     const registration_row* registration(const registration_key& key) const;
+    run_row runs(const registration_key& key) const;  // zeros: it has had no run of futile returns
     const epoll_row* epoll(uint64_t id) const;
     const thread_row* thread(uint32_t tid) const;
     uint64_t stat(uint32_t slot) const { return books_.stats.at(slot); }

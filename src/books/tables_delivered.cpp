@@ -110,7 +110,7 @@ void Tables::deliver_to_one_of(const posting& p, const std::vector<registration_
     for (const registration_key& key : all) {
         file_row* f = look_at(key);
         registration_row* r = books_registration(&books_, &key);
-        ledger_judged(f, r, &event, idle);
+        ledger_judged(&books_, f, &key, r, &event, idle);
         ledger_told(f, r, &event);
         r->flags |= REGISTRATION_SHARED;
         turn.delivered.push_back(key);

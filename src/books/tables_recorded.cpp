@@ -185,6 +185,7 @@ void Tables::show(const recorded_row& row, Shown& shown) const
     out.key = key;
     if (r)
         out.registration = *r;
+    out.runs = runs(key);
     out.time = row.time;
     out.live_mask = row.live_mask;
     out.chain = row.chain;
@@ -218,8 +219,10 @@ std::vector<file_totals> Tables::file_account() const
 std::vector<registration_totals> Tables::registration_account() const
 {
     std::vector<registration_totals> all = books_.ended_registrations;
-    for (const auto& [key, row] : books_.registrations)
-        totals_of_registration(&all.emplace_back(), &key, &row, books_.now);
+    for (const auto& [key, row] : books_.registrations) {
+        const run_row known = runs(key);
+        totals_of_registration(&all.emplace_back(), &key, &row, &known, books_.now);
+    }
     return all;
 }
 

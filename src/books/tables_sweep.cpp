@@ -63,6 +63,7 @@ void Tables::sweep_file(uint64_t id, file_row& f, const Registrations& by_file, 
         const registration_row& r = books_.registrations.at(key);
         entry.key = key;
         entry.registration = r;
+        entry.runs = runs(key);
         entry.ready = on_ready_list(key, r, entry.state);
         // do_epoll_ctl() adds EPOLLERR and EPOLLHUP; a fired ONESHOT keeps the private bits only.
         entry.live_mask = r.flags & REGISTRATION_FIRED ? r.mask & EV_PRIVATE : r.mask | EV_ERR | EV_HUP;

@@ -23,8 +23,7 @@ uint32_t of_state(const file_state& s)
 
 uint32_t of_registration(const registration_row& r)
 {
-    const bool runs = r.run || r.best_run || r.futile || r.futile_ns || r.run_at || r.best_run_at;
-    return if_any(runs, kTraitRuns) | if_any(r.flips, kTraitFlips) |
+    return if_any(r.ran, kTraitRuns) | if_any(r.flips, kTraitFlips) |
            if_any(r.flags & REGISTRATION_FIRED, kTraitDisarmed);
 }
 

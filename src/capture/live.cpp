@@ -93,6 +93,7 @@ void size_tables(epaudit_bpf& skeleton, uint32_t max_fds)
     bpf_map__set_max_entries(skeleton.maps.file_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.fault_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.registration_rows, max_fds);
+    bpf_map__set_max_entries(skeleton.maps.run_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.index_rows, max_fds);
     bpf_map__set_max_entries(skeleton.maps.epoll_rows, kMaxEpolls);
     bpf_map__set_max_entries(skeleton.maps.thread_rows, 16384);

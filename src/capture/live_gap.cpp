@@ -81,9 +81,14 @@ std::map<FileAndEpoll, const Entry*> by_place(const std::vector<Entry>& entries)
 void put_back(LiveCapture::Impl& impl, const Entry& then)
 {
     auto& maps = impl.skeleton->maps;
+    registration_row registration = then.registration;
+    registration.ran = then.registration.ran &&
+                       bpf_map_update_elem(bpf_map__fd(maps.run_rows), &then.key, &then.runs, BPF_ANY) == 0;
     if (then.key.epoll &&
-        bpf_map_update_elem(bpf_map__fd(maps.registration_rows), &then.key, &then.registration, BPF_EXIST))
+        bpf_map_update_elem(bpf_map__fd(maps.registration_rows), &then.key, &registration, BPF_EXIST)) {
+        bpf_map_delete_elem(bpf_map__fd(maps.run_rows), &then.key);
         return;  // it has gone meanwhile
+    }
     file_row file = then.file;
     file.faulty = then.file.faulty &&
                   bpf_map_update_elem(bpf_map__fd(maps.fault_rows), &then.file_id, &then.fault, BPF_ANY) == 0;
@@ -126,6 +131,7 @@ void LiveCapture::pause(const Snapshot& last)
     const auto& maps = impl.skeleton->maps;
     impl.skeleton->bss->facts.seeded = 0;
     empty<registration_key>(maps.registration_rows);
+    empty<registration_key>(maps.run_rows);
     empty<index_key>(maps.index_rows);
     empty<uint64_t>(maps.file_rows);
     impl.known_files = {};

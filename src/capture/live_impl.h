@@ -75,8 +75,8 @@ struct LiveCapture::Impl {
     std::vector<Link> lasting_links;                  // of hooks that stay attached in gaps (live_gap.cpp)
     std::array<Link, 4> iterators;                    // by Table; none where they are refused
     std::unique_ptr<ring_buffer, RingDeleter> swept;  // then walks hand over through this,
-    Sink* swept_to = nullptr;                         // to there,
-    std::string swept_bytes;                          // or, while an iterator writes, to here
+    Sink* swept_to = nullptr;                         // to there
+    size_t swept_late = 0;                            // entries that came so, at the end of what an iterator wrote
     std::string swept_text;                           // of the newest walk through a small table
     std::string keys_listed, rows_listed;             // by walks in pieces: room that is used again
     KnownFiles known_files;                           // by walks in pieces

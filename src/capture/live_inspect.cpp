@@ -35,8 +35,9 @@ int load(epaudit_bpf& skeleton, bool typed_loads)
     bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(
         program, program == skeleton.progs.on_learn || program == skeleton.progs.on_inspect_epolls ||
                      program == skeleton.progs.on_inspect_files);
-    for (bpf_map* map : {skeleton.maps.file_rows, skeleton.maps.fault_rows, skeleton.maps.registration_rows,
-                         skeleton.maps.index_rows, skeleton.maps.epoll_rows, skeleton.maps.thread_rows})
+    for (bpf_map* map :
+         {skeleton.maps.file_rows, skeleton.maps.fault_rows, skeleton.maps.registration_rows, skeleton.maps.run_rows,
+          skeleton.maps.index_rows, skeleton.maps.epoll_rows, skeleton.maps.thread_rows})
         bpf_map__set_max_entries(map, 1);
     for (bpf_map* ring : {skeleton.maps.stacks, skeleton.maps.buried, skeleton.maps.swept})
         bpf_map__set_max_entries(ring, static_cast<uint32_t>(getpagesize()));

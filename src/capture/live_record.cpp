@@ -40,6 +40,7 @@ void each_row(const bpf_map* map, Each each)
 void add_account(const epaudit_bpf& skeleton, RecordingWriter& writer)
 {
     const uint64_t now = monotonic_ns();
+    const int run_rows = bpf_map__fd(skeleton.maps.run_rows);
     each_row<uint64_t, file_row>(skeleton.maps.file_rows, [&](uint64_t id, const file_row& row) {
         file_totals totals{};
         totals_of_file(&totals, id, &row, now);
@@ -48,7 +49,10 @@ void add_account(const epaudit_bpf& skeleton, RecordingWriter& writer)
     each_row<registration_key, registration_row>(skeleton.maps.registration_rows,
                                                  [&](const registration_key& key, const registration_row& row) {
                                                      registration_totals totals{};
-                                                     totals_of_registration(&totals, &key, &row, now);
+                                                     run_row runs{};
+                                                     if (row.ran)
+                                                         bpf_map_lookup_elem(run_rows, &key, &runs);
+                                                     totals_of_registration(&totals, &key, &row, &runs, now);
                                                      writer.add(RECORD_REGISTRATION_TOTALS, &totals, sizeof(totals));
                                                  });
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the books: the sweep's records, the small tables, the counters.
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "src/capture/entries_sink.h"
 #include "src/capture/live_walk.h"
 #include "src/support/clock.h"
 
@@ -32,39 +32,6 @@ void read_rows(const std::string& raw, std::map<Key, Row>& out)
     }
 }
 
-// Rules go through all of it: a page of the usual size has room for three entries.
-void ask_for_large_pages(const std::vector<Entry>& entries)
-{
-    constexpr uintptr_t kLarge = 2 << 20;
-    const auto from = reinterpret_cast<uintptr_t>(entries.data());
-    const uintptr_t first = (from + kLarge - 1) & ~(kLarge - 1);
-    const uintptr_t end = (from + entries.capacity() * sizeof(Entry)) & ~(kLarge - 1);
-    if (end > first)
-        madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
-}
-
-// They are written by the kernel where they stay: of thousands of connections that is tens of megabytes, several times a
-// second. What `out` has is written over.
-class EntriesSink : public Sink {
-public:
-    EntriesSink(std::vector<Entry>& out, size_t expected) : out_(out)
-    {
-        out.reserve(expected);
-        ask_for_large_pages(out);
-    }
-    char* room(size_t bytes) override
-    {
-        out_.resize(std::max(out_.size(), (filled_ + bytes) / sizeof(Entry) + 1));
-        return reinterpret_cast<char*>(out_.data()) + filled_;
-    }
-    void filled(size_t bytes) override { filled_ += bytes; }
-    void end() { out_.resize(filled_ / sizeof(Entry)); }
-
-private:
-    std::vector<Entry>& out_;
-    size_t filled_ = 0;
-};
-
 // Files and their registrations, as many as deserve a look.
 bool walk_files(LiveCapture::Impl& impl, std::vector<Entry>& entries)
 {
@@ -74,8 +41,8 @@ bool walk_files(LiveCapture::Impl& impl, std::vector<Entry>& entries)
     const bool ok = walk(impl, Table::kFiles, sink);
     sink.end();
     impl.entries_then = entries.size();
-    if (const size_t late = impl.swept_bytes.size() / sizeof(Entry))
-        bring_together(entries, late);
+    if (impl.swept_late)
+        bring_together(entries, impl.swept_late);
     return ok;
 }
 

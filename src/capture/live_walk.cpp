@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
+
+#include "src/capture/entries_sink.h"
 
 namespace epaudit {
 namespace {
@@ -43,26 +46,17 @@ std::string why_not_iterators(const btf* kernel)
     return error ? fmt::format("iter/bpf_map_elem: {}", strerror(-error)) : "";
 }
 
-void add(Sink& out, const void* bytes, size_t size)
-{
-    memcpy(out.room(size), bytes, size);
-    out.filled(size);
-}
-
 // What came through the ring: to where it stays, of thousands of connections it is tens of megabytes.
 int take(void* context, void* data, size_t size)
 {
     auto& impl = *static_cast<LiveCapture::Impl*>(context);
-    if (impl.swept_to)
-        add(*impl.swept_to, data, size);
-    else
-        impl.swept_bytes.append(static_cast<const char*>(data), size);
+    impl.swept_to->add(data, size);
     return 0;
 }
 
-int take_all(LiveCapture::Impl& impl, Sink* to)
+int take_all(LiveCapture::Impl& impl, Sink& to)
 {
-    impl.swept_to = to;
+    impl.swept_to = &to;
     const int taken = ring_buffer__consume(impl.swept.get());
     impl.swept_to = nullptr;
     return taken;
@@ -77,11 +71,16 @@ bool run(const bpf_program* program, walk_piece* piece)
 // Of long rows a part comes through the ring (bpf/sweep.h): the same records, after all others.
 bool walk_by_iterator(LiveCapture::Impl& impl, Table table, Sink& out)
 {
-    auto take_ring = [&] { take_all(impl, nullptr); };
+    std::vector<Entry> late;
+    EntriesSink late_sink(late);
+    auto take_ring = [&] { take_all(impl, late_sink); };
     if (!read_iterator(impl.iterators[static_cast<size_t>(table)].get(), out, take_ring))
         return false;
     take_ring();
-    add(out, impl.swept_bytes.data(), impl.swept_bytes.size());
+    late_sink.end();
+    for (const Entry& entry : late)
+        out.add(&entry, sizeof(entry));
+    impl.swept_late = late.size();
     return true;
 }
 
@@ -146,7 +145,7 @@ bool look_at_rows(LiveCapture::Impl& impl, const bpf_program* program, uint32_t 
         if (!run(program, &piece))
             return false;
         // Or the next piece would find the ring as full, and end at once.
-        if (int taken = take_all(impl, &out); taken < 0) {
+        if (int taken = take_all(impl, out); taken < 0) {
             errno = -taken;
             return false;
         }
@@ -238,7 +237,7 @@ Result<> attach_walks(LiveCapture::Impl& impl)
 
 bool walk(LiveCapture::Impl& impl, Table table, Sink& out)
 {
-    impl.swept_bytes.clear();
+    impl.swept_late = 0;
     if (impl.why_not_iterators.empty())
         return walk_by_iterator(impl, table, out);
     const Walker one = walker(*impl.skeleton, table);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <string>
 
 namespace epaudit {
@@ -14,6 +15,12 @@ public:
     virtual char* room(size_t bytes) = 0;
     // So much of it came.
     virtual void filled(size_t bytes) = 0;
+    // A record that came by itself.
+    virtual void add(const void* bytes, size_t size)
+    {
+        memcpy(room(size), bytes, size);
+        filled(size);
+    }
 };
 
 class TextSink : public Sink {

@@ -99,7 +99,7 @@ def postings(repeats):
 
 # One row each per watched descriptor, allocated when it is needed (kernels before 6.4 do not tell how much).
 # The kernel keeps 15 letters of a map's name.
-ROW_TABLES = ("file_rows", "fault_rows", "registration_ro", "index_rows")
+ROW_TABLES = ("file_rows", "fault_rows", "registration_ro", "run_rows", "index_rows")
 
 
 def memory(tool_pid, rows):

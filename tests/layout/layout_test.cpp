@@ -324,21 +324,12 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, fired_at);
     EXPECT_FIELD(registration_row, token_io);
     EXPECT_FIELD(registration_row, token_aux);
-    EXPECT_FIELD(registration_row, run_at);
-    EXPECT_FIELD(registration_row, run_cpu);
-    EXPECT_FIELD(registration_row, run_last_at);
-    EXPECT_FIELD(registration_row, run_spent);
-    EXPECT_FIELD(registration_row, best_run_ns);
-    EXPECT_FIELD(registration_row, best_run_at);
-    EXPECT_FIELD(registration_row, futile_ns);
-    EXPECT_FIELD(registration_row, futile_cpu);
-    EXPECT_FIELD(registration_row, best_run);
-    EXPECT_FIELD(registration_row, best_run_events);
+    EXPECT_FIELD(registration_row, armed_site);
+    EXPECT_FIELD(registration_row, left_site);
     EXPECT_FIELD(registration_row, token_moves);
     EXPECT_FIELD(registration_row, token_backlog);
     EXPECT_FIELD(registration_row, run);
-    EXPECT_FIELD(registration_row, futile);
-    EXPECT_FIELD(registration_row, run_events);
+    EXPECT_FIELD(registration_row, best_run);
     EXPECT_FIELD(registration_row, mask);
     EXPECT_FIELD(registration_row, deliveries);
     EXPECT_FIELD(registration_row, delivered_in);
@@ -349,19 +340,34 @@ TEST_F(LayoutTest, RegistrationRow)
     EXPECT_FIELD(registration_row, delivered_events);
     EXPECT_FIELD(registration_row, delivered_tid);
     EXPECT_FIELD(registration_row, ctl_tid);
-    EXPECT_FIELD(registration_row, flags);
-    EXPECT_FIELD(registration_row, flags_pad);
-    EXPECT_FIELD(registration_row, open);
     EXPECT_FIELD(registration_row, flips);
     EXPECT_FIELD(registration_row, delivered_unread);
     EXPECT_FIELD(registration_row, tgid);
     EXPECT_FIELD(registration_row, self_readies);
-    EXPECT_FIELD(registration_row, best_run_mask);
-    EXPECT_FIELD(registration_row, mask_pad);
-    EXPECT_FIELD(registration_row, armed_site);
-    EXPECT_FIELD(registration_row, left_site);
-    EXPECT_FIELD(registration_row, run_calls);
-    EXPECT_FIELD(registration_row, best_run_calls);
+    EXPECT_FIELD(registration_row, flags);
+    EXPECT_FIELD(registration_row, ran);
+    EXPECT_FIELD(registration_row, open);
+    EXPECT_FIELD(registration_row, pad);
+    EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
+}
+
+TEST_F(LayoutTest, RunRow)
+{
+    EXPECT_SIZE(run_row);
+    EXPECT_FIELD(run_row, at);
+    EXPECT_FIELD(run_row, cpu);
+    EXPECT_FIELD(run_row, last_at);
+    EXPECT_FIELD(run_row, spent);
+    EXPECT_FIELD(run_row, best_ns);
+    EXPECT_FIELD(run_row, best_at);
+    EXPECT_FIELD(run_row, futile_ns);
+    EXPECT_FIELD(run_row, futile_cpu);
+    EXPECT_FIELD(run_row, futile);
+    EXPECT_FIELD(run_row, events);
+    EXPECT_FIELD(run_row, best_events);
+    EXPECT_FIELD(run_row, best_mask);
+    EXPECT_FIELD(run_row, calls);
+    EXPECT_FIELD(run_row, best_calls);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -606,7 +612,6 @@ TEST_F(LayoutTest, SweepRecord)
     EXPECT_SIZE(sweep_record);
     EXPECT_FIELD(sweep_record, file_id);
     EXPECT_FIELD(sweep_record, file);
-    EXPECT_FIELD(sweep_record, fault);
     EXPECT_FIELD(sweep_record, state);
     EXPECT_FIELD(sweep_record, name);
     EXPECT_FIELD(sweep_record, key);
@@ -616,6 +621,9 @@ TEST_F(LayoutTest, SweepRecord)
     EXPECT_FIELD(sweep_record, chain);
     EXPECT_FIELD(sweep_record, ready);
     EXPECT_FIELD(sweep_record, buried);
+    EXPECT_FIELD(sweep_record, bytes);
+    EXPECT_FIELD(sweep_record, fault);
+    EXPECT_FIELD(sweep_record, runs);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";
 }
 
@@ -793,8 +801,8 @@ TEST_F(LayoutTest, Arm64)
     ASSERT_TRUE(arm) << "no BTF in " << EPAUDIT_BPF_ARM64;
     Layout call = layout_of(arm.get(), "pt_regs___call");
     EXPECT_TRUE(call.offsets.count("orig_x0") && call.offsets.count("syscallno") && call.offsets.count("regs"));
-    for (const char* name :
-         {"posting", "file_row", "fault_row", "registration_row", "epoll_row", "thread_row", "sweep_record"}) {
+    for (const char* name : {"posting", "file_row", "fault_row", "registration_row", "run_row", "epoll_row",
+                             "thread_row", "sweep_record"}) {
         Layout here = layout_of(object_.get(), name), there = layout_of(arm.get(), name);
         EXPECT_EQ(here.size, there.size) << name;
         EXPECT_EQ(here.offsets, there.offsets) << name;

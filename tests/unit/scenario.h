@@ -132,6 +132,7 @@ public:
     const file_row& file(int fd) const { return *tables_.file(file_id(fd)); }
     fault_row fault(int fd) const { return tables_.fault(file_id(fd)); }
     const registration_row& registration(int fd) const { return *tables_.registration(key(fd)); }
+    run_row runs(int fd) const { return tables_.runs(key(fd)); }
     const epoll_row& epoll_books() const { return *tables_.epoll(epoll_id()); }
     posting blank(uint8_t kind, int fd = -1) const;
     void post(const posting& p) { tables_.apply(p); }

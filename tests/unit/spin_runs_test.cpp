@@ -37,7 +37,7 @@ TEST(SpinRuns, SharesOutliveSmallCounters)
     s.add(7, kIn, FILE_TCP).arrives(7, 10);
     s.spin(7, kIn, 100000, 20, [](Scenario& t) { t.mod(7, kIn); });
     s.spin(7, kIn, 6000, 20);  // a rare exception in the end
-    const run_calls& calls = s.registration(7).run_calls;
+    const run_calls calls = s.runs(7).calls;
     EXPECT_GE(calls.returns, 32767u);
     EXPECT_LE(calls.after[10], calls.returns);
     EXPECT_EQ(usual_calls(calls), uint32_t{BETWEEN_MOD_SAME});
