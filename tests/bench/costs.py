@@ -98,8 +98,23 @@ def postings(repeats):
 
 
 # One row each per watched descriptor, allocated when it is needed (kernels before 6.4 do not tell how much).
-# The kernel keeps 15 letters of a map's name.
+# The kernel keeps 15 letters of a map's name, and counts what it asks its allocator for, not what that hands out.
 ROW_TABLES = ("file_rows", "fault_rows", "registration_ro", "run_rows", "index_rows")
+
+
+ELEMENT_HEAD = 48  # struct htab_elem
+ALLOCATOR_HEAD = 8  # LLIST_NODE_SZ, since 6.1
+ALLOCATIONS = (16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)  # kmalloc's
+BUCKET = 16
+
+
+def rounded(m):
+    """Bytes of a table, with what the allocator rounds up to."""
+    element = ELEMENT_HEAD + (m["bytes_key"] + 7) // 8 * 8 + (m["bytes_value"] + 7) // 8 * 8
+    buckets = 1 << (m["max_entries"] - 1).bit_length()
+    elements = max(0, m["bytes_memlock"] - buckets * BUCKET) // element
+    allocated = next(size for size in ALLOCATIONS if size >= element + ALLOCATOR_HEAD)
+    return m["bytes_memlock"] + elements * (allocated - element)
 
 
 def memory(tool_pid, rows):
@@ -107,14 +122,17 @@ def memory(tool_pid, rows):
     listing = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True, text=True)
     maps = [m for m in json.loads(listing.stdout) if m["id"] in ids]
     tables = {m["name"]: {"row": m["bytes_value"], "key": m["bytes_key"], "max_entries": m["max_entries"],
-                          "bytes": m["bytes_memlock"], "per_row": m["bytes_memlock"] / rows}
+                          "bytes": rounded(m), "per_row": rounded(m) / rows}
               for m in maps if m["name"] in ROW_TABLES}
     return {"tables": tables, "per_fd": sum(t["per_row"] for t in tables.values()),
             "all_maps": sum(m["bytes_memlock"] for m in maps)}
 
 
 class Patient(Epaudit):
-    arguments = ("--max-fds", 262144)
+    def __init__(self, pids, files):
+        room = 1 << (files + 64).bit_length()  # a little more than there are
+        self.arguments = (*Epaudit.arguments, "--max-fds", room)
+        super().__init__(pids)
 
 
 def idle(files, seconds):
@@ -123,7 +141,7 @@ def idle(files, seconds):
     with contextlib.ExitStack() as stack:
         pids = [stack.enter_context(Work("idle", min(each, files - at))).pid for at in range(0, files, each)]
         start = time.monotonic()
-        with Patient(",".join(map(str, pids))) as tool:
+        with Patient(",".join(map(str, pids)), files) as tool:
             attach = time.monotonic() - start
             began, spent = time.monotonic(), cpu_ns(tool.tool_pid)
             time.sleep(seconds)

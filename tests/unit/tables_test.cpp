@@ -101,6 +101,22 @@ TEST(Tables, AddressesThatComeAgainAreNotThePastOfAnother)
     EXPECT_EQ(books.buried[0].file.tgid, first);
 }
 
+TEST(Tables, WhatItsRunsWereLikeGoesWithTheRegistration)
+{
+    Scenario s;
+    s.add(7, EPOLLIN, FILE_TCP);
+    EXPECT_FALSE(s.registration(7).ran) << "most never have a run, nor a row for it";
+    s.arrives(7, 1).spin(7, EPOLLIN, 150, 10);
+    EXPECT_TRUE(s.registration(7).ran);
+    EXPECT_EQ(s.runs(7).futile, 149u);
+    EXPECT_EQ(s.snapshot().entries.at(0).runs.futile, 149u);
+    s.del(7);
+    EXPECT_EQ(s.runs(7).futile, 0u);
+    s.add(7, EPOLLIN, FILE_TCP);
+    EXPECT_FALSE(s.registration(7).ran);
+    EXPECT_EQ(s.snapshot().buried.at(0).runs.futile, 149u) << "last words have it";
+}
+
 TEST(Tables, LastWordsAreHandedOutOnce)
 {
     Scenario s;
