@@ -229,7 +229,7 @@ static __always_inline void ledger_mod_failed(struct books* b, struct epoll_row*
         if ((p->mask & EV_EXCLUSIVE) || (r && (r->mask & EV_EXCLUSIVE)))
             ledger_exclusive_failed(b, f, p);
     }
-    f->rearm_errno = (u32)-p->result;
+    f->rearm_errno = (u16)-p->result;
     if (f->home == p->epoll) /* what is done to another epoll says nothing of this one's events */
         f->between |= BETWEEN_MOD;
     ledger_record(f, p, p->result);

@@ -78,28 +78,27 @@ struct file_row {
     u32 accepts_then;
     u32 stuck_moves; /* moves (an eventfd: reads) when stuck_at was set */
     u32 stuck_token; /* the consuming half of the progress token then */
-    u32 rearm_errno; /* a re-arm of a fired ONESHOT registration failed with this */
     u32 tgid;        /* who registered it */
     s32 fd;          /* the number it was registered under */
     s32 home_fd;
     u16 between;      /* enum between_bit, since the last delivery */
     u16 flags;        /* enum file_flag */
-    u32 flight_next;  /* slot the next posting goes to */
+    u16 rearm_errno;  /* a re-arm of a fired ONESHOT registration failed with this */
+    u8 flight_next;   /* how many postings `flight` has had, as far as that is less than two rounds (ledger_record()) */
+    u8 clash_got;     /* enum clash_bit */
     u8 kind;          /* enum file_kind */
     u8 stacks_wanted; /* enum stack_role: the next such call leaves its user stack (stacks.h) */
     u8 stacks_taken;  /* those that did */
     u8 faulty;        /* it has a fault_row. A byte of its own: `flags` are changed by many, and the last writer wins */
     u32 duplicates;   /* level-triggered deliveries of what another thread was told and had not touched yet */
+    u32 cut_tid;      /* whose write was cut short; 0: none was, or its rest was taken care of */
     u64 flight[FLIGHT_SLOTS];
 
     u64 out_told_at; /* newest delivery of EPOLLOUT */
     u64 ghost_at;    /* a registered number was closed by the process that registered it, and the file lives on */
     u64 refused_at;  /* epoll_ctl failed and nobody has made up for it since; 0: none */
-    u32 cut_tid;     /* whose write was cut short; 0: none was, or its rest was taken care of */
     u32 clash_a;     /* two threads now inside a read of it; 0: none. Here, because they are seen where no row can */
     u32 clash_b;     /* be made (sched_waking holds the lock of a run queue) */
-    u8 clash_got;    /* enum clash_bit */
-    u8 pad[3];
 };
 
 /*
@@ -167,7 +166,9 @@ enum clash_bit {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(struct file_row) == 19 * 8 + 30 * 4 + 4 + 4 + 8 + 128 + 3 * 8 + 3 * 4 + 4);
-static_assert(sizeof(struct file_row) <= 456, "with a hash element's 48 bytes and the key it fits kmalloc-512");
+static_assert(sizeof(struct file_row) == 19 * 8 + 29 * 4 + 4 + 4 + 4 + 2 * 4 + 128 + 3 * 8 + 2 * 4);
+/* bpf_mem_alloc_init() adds LLIST_NODE_SZ since 6.1 (7c8199e24fa0). */
+static_assert(sizeof(struct file_row) <= 512 - 48 - 8 - 8,
+              "with a hash element's 48 bytes, its key and the allocator's own 8 it fits kmalloc-512");
 static_assert(sizeof(struct fault_row) == 16 + 8 + 16 + 24 + 24 + 8 + 11 * 4 + 4 + 16 + 16);
 #endif

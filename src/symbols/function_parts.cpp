@@ -19,6 +19,13 @@ int32_t signed_at(const std::vector<uint8_t>& bytes, size_t at)
     return value;
 }
 
+// The second byte of a short jump over 15 bytes (70 to 7F, EB) is no first byte of a far one. That a far one follows an
+// instruction which ends in such a byte is rarer, and then a part of a function stays without a name.
+bool ends_short_jump(const std::vector<uint8_t>& code, size_t at)
+{
+    return at > 0 && ((code[at - 1] & 0xf0) == 0x70 || code[at - 1] == 0xeb);
+}
+
 // jmp rel32 (E9) and jcc rel32 (0F 80 to 0F 8F). Two that lead equally far are hardly two jumps: another instruction holds these
 // bytes, and stands there twice.
 std::vector<uint64_t> x86_jumps(const std::vector<uint8_t>& code, uint64_t address)
@@ -26,7 +33,8 @@ std::vector<uint64_t> x86_jumps(const std::vector<uint8_t>& code, uint64_t addre
     std::vector<uint64_t> targets;
     std::set<int32_t> distances;
     for (size_t at = 0; at + 5 <= code.size(); at++) {
-        const bool conditional = at > 0 && code[at - 1] == 0x0f && (code[at] & 0xf0) == 0x80;
+        const bool conditional = at > 0 && code[at - 1] == 0x0f && (code[at] & 0xf0) == 0x80 &&
+                                 !ends_short_jump(code, at - 1);
         if ((code[at] == 0xe9 || conditional) && distances.insert(signed_at(code, at + 1)).second)
             targets.push_back(address + at + 5 + static_cast<uint64_t>(int64_t{signed_at(code, at + 1)}));
     }

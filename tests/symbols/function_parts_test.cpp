@@ -32,14 +32,24 @@ TEST(FunctionParts, JumpsOfBothMachines)
 }
 
 // Seen in a large function: "je +15; addl $1, 0x80(%rax)", of which bytes in the middle are "jae +0x8080". It stood there three
-// times, and a function that began 0x8080 bytes further was taken for its other part.
+// times, and a function that began 0x8080 bytes further was taken for its other part; and in another one, "jne +15; addl
+// $imm, 0x98(%rbx)" beside it, so that the two led to the same function.
 TEST(FunctionParts, AnInstructionThatOnlyLooksLikeAJump)
 {
-    const std::vector<uint8_t> counts{0x74, 0x0f, 0x83, 0x80, 0x80, 0x00, 0x00, 0x00, 0x01};
+    std::vector<uint8_t> code{0x75, 0x0f, 0x83, 0x83, 0x98, 0x00, 0x00, 0x00, 0x01, 0x90};
+    code.insert(code.end(), {0x74, 0x0f, 0x83, 0x80, 0x80, 0x00, 0x00, 0x00, 0x01});
+    code.insert(code.end(), {0x0f, 0x83, 0x00, 0x10, 0x00, 0x00});  // jae +0x1000
+    EXPECT_EQ(jumps_out_of(code, 0x10000, EM_X86_64), (Jumps{0x10000 + 25 + 0x1000}));
+}
+
+// "and $15, %eax; mov %dl, 0x112(%rbx)"
+TEST(FunctionParts, NorIsOneThatStandsThereTwice)
+{
+    const std::vector<uint8_t> counts{0x83, 0xe0, 0x0f, 0x88, 0x93, 0x12, 0x01, 0x00, 0x00};
     std::vector<uint8_t> code = counts;
     code.insert(code.end(), {0xe9, 0x00, 0x10, 0x00, 0x00});  // jmp +0x1000
     code.insert(code.end(), counts.begin(), counts.end());
-    EXPECT_EQ(jumps_out_of(code, 0x10000, EM_X86_64), (Jumps{0x10000 + 7 + 0x8080, 0x10000 + 14 + 0x1000}));
+    EXPECT_EQ(jumps_out_of(code, 0x10000, EM_X86_64), (Jumps{0x10000 + 8 + 0x11293, 0x10000 + 14 + 0x1000}));
 }
 
 // What this test's own file says of its functions, NAME and NAME.cold.

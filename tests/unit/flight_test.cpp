@@ -67,6 +67,11 @@ TEST(Flight, RingKeepsTheLastSixteen)
     EXPECT_EQ(flight_value(f.flight[21 % FLIGHT_SLOTS]), 5);  // the oldest
     EXPECT_EQ(flight_since_us(f.flight[20 % FLIGHT_SLOTS]), 10u);
     EXPECT_EQ(f.last_at, s.now());
+    for (int i = 21; i <= 300; i++) {
+        s.write(7, i);
+        EXPECT_GE(f.flight_next, FLIGHT_SLOTS) << "full for good";
+        EXPECT_EQ(flight_value(f.flight[(f.flight_next - 1) % FLIGHT_SLOTS]), i);
+    }
 }
 
 }  // namespace
