@@ -198,7 +198,6 @@ static __always_inline void books_bury(struct books* b, const struct registratio
         words->runs = *runs;
     else
         __builtin_memset(&words->runs, 0, sizeof(words->runs));
-    words->bytes = sizeof(*words);
     words->time = bpf_ktime_get_ns();
     words->buried = 1;
     bpf_ringbuf_submit(words, 0);

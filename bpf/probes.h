@@ -109,10 +109,9 @@ struct sweep_record {
     u32 live_mask;          /* as the kernel has it now */
     u32 chain;              /* registrations the kernel knows for this file */
     u32 ready;              /* on the ready list */
-    u16 buried;             /* the last words of a registration that died */
-    u16 bytes;              /* of this record, that are not zeros for sure */
-    struct fault_row fault; /* zeros: nothing went wrong with it */
-    struct run_row runs;    /* zeros: it has had no run of futile returns */
+    u32 buried;             /* the last words of a registration that died */
+    struct fault_row fault; /* zeros: nothing went wrong with it (file.faulty) */
+    struct run_row runs;    /* zeros: it has had no run of futile returns (registration.ran) */
 };
 
 /* A piece of a walk through a table where the iterator is refused (sweep.bpf.c): asked for and answered in one piece of

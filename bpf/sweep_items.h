@@ -45,11 +45,11 @@ static __always_inline bool hand_over(struct seq_file* seq, const void* data, u3
 /* An iterator's reader gets them all of one length. */
 static __always_inline bool hand_over_record(struct seq_file* seq, const struct sweep_record* out)
 {
-    u64 bytes = out->bytes;
-    asm volatile("" : "+r"(bytes)); /* else clang forgets the bound before the verifier sees it */
-    if (seq || bytes > sizeof(*out))
-        bytes = sizeof(*out);
-    return hand_over(seq, out, bytes);
+    u32 size = sizeof(*out);
+    if (!seq && !out->registration.ran)
+        size = out->file.faulty ? __builtin_offsetof(struct sweep_record, runs)
+                                : __builtin_offsetof(struct sweep_record, fault);
+    return hand_over(seq, out, size);
 }
 
 /* A rule may blame it: its next calls are to say where in the program they are made. */
@@ -65,17 +65,6 @@ static __always_inline void want_stacks(u64 epoll, struct file_row* f)
         ledger_want(e, STACK_WAIT);
 }
 
-static __always_inline void fill_runs(struct sweep_record* out, const struct run_row* runs)
-{
-    if (runs)
-        out->runs = *runs;
-    else
-        __builtin_memset(&out->runs, 0, sizeof(out->runs));
-    out->bytes = runs               ? sizeof(*out)
-                 : out->file.faulty ? __builtin_offsetof(struct sweep_record, runs)
-                                    : __builtin_offsetof(struct sweep_record, fault);
-}
-
 static __always_inline void fill(struct sweep_record* out, u64 epoll, struct file_row* f,
                                  const struct registration_row* r, s32 fd)
 {
@@ -89,7 +78,11 @@ static __always_inline void fill(struct sweep_record* out, u64 epoll, struct fil
         out->registration = *r;
     else
         __builtin_memset(&out->registration, 0, sizeof(out->registration));
-    fill_runs(out, r ? ledger_run(NULL, &out->key, r) : NULL);
+    const struct run_row* runs = r ? ledger_run(NULL, &out->key, r) : NULL;
+    if (runs)
+        out->runs = *runs;
+    else
+        __builtin_memset(&out->runs, 0, sizeof(out->runs));
 }
 
 static __always_inline bool matters(const struct sweep_record* out, const struct file_row* f, struct epitem* item,

@@ -91,18 +91,29 @@ void describe(Spin& spin, uint64_t at, uint32_t events, const run_calls& calls)
     spin.between = usual_calls(calls);
 }
 
+double share_of(uint64_t spent, uint64_t ns)
+{
+    const double share = ns ? static_cast<double>(spent) / static_cast<double>(ns) : 0;
+    return share < 1.1 ? std::min(share, 1.0) : 0;
+}
+
+uint64_t lasted(const run_row& run) { return run.last_at > run.at ? run.last_at - run.at : 0; }
+
+void set_cpu_share(Spin& spin, const Snapshot& books, const Entry& entry, double share)
+{
+    if (share > 0 && one_thread_waits(books, entry.key.epoll))
+        spin.cpu_share = share;
+}
+
 // run_row.at and what belongs to it stay as they were when a run ends, until the next one begins.
 Spin newest_run(const Snapshot& books, const Entry& entry, uint64_t returns)
 {
     const run_row& x = entry.runs;
-    uint64_t ns = x.last_at > x.at ? x.last_at - x.at : 0;
     Spin spin;
-    measure(spin, returns, ns);
+    measure(spin, returns, lasted(x));
     describe(spin, x.at, x.events, x.calls);
     spin.running = entry.registration.run != 0;
-    double share = ns ? static_cast<double>(x.spent) / static_cast<double>(ns) : 0;
-    if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
-        spin.cpu_share = std::min(share, 1.0);
+    set_cpu_share(spin, books, entry, cpu_share(x));
     return spin;
 }
 
@@ -132,9 +143,7 @@ Spin all_runs(const Snapshot& books, const Entry& entry)
     else
         describe(spin, x.best_at, x.best_events, x.best_calls);
     spin.running = r.run != 0;
-    double share = x.futile_ns ? static_cast<double>(x.futile_cpu) / static_cast<double>(x.futile_ns) : 0;
-    if (share > 0 && share < 1.1 && one_thread_waits(books, entry.key.epoll))
-        spin.cpu_share = std::min(share, 1.0);
+    set_cpu_share(spin, books, entry, share_of(x.futile_cpu, x.futile_ns));
     return spin;
 }
 
@@ -146,6 +155,8 @@ Spin shaped(const Snapshot& books, const Entry& entry, Spin spin)
 }
 
 }  // namespace
+
+double cpu_share(const run_row& run) { return share_of(run.spent, lasted(run)); }
 
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
 {

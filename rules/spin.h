@@ -34,6 +34,9 @@ struct Spin {
     uint64_t ones = 1;  // registrations, one after another (passing.h)
 };
 
+// CPU time of the thread in the newest run, as a share of a core; 0: not known.
+double cpu_share(const run_row& run);
+
 // The present run of this registration, or else the longest one that ended, if it is a spin.
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings);
 

@@ -5,6 +5,7 @@
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
 #include "rules/log_runs.h"
+#include "rules/spin.h"
 #include "rules/window.h"
 #include "src/books/describe.h"
 
@@ -145,13 +146,10 @@ private:
 
     static void add_costs(Finding& finding, const Entry& entry, const Spinning& s)
     {
-        const run_row& x = entry.runs;
         finding.cost.emplace_back("failing_accepts_per_s", s.errors_per_s);
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        uint64_t ns = x.last_at > x.at ? x.last_at - x.at : 0;
-        double share = ns ? static_cast<double>(x.spent) / static_cast<double>(ns) : 0;
-        if (entry.registration.run >= 100 && share > 0 && share < 1.1)
-            finding.cost.emplace_back("cpu_share", std::min(share, 1.0));
+        if (double share = cpu_share(entry.runs); entry.registration.run >= 100 && share > 0)
+            finding.cost.emplace_back("cpu_share", share);
     }
 
     Windows<std::pair<uint64_t, uint64_t>, Failures> windows_;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "bpf/ledger_limits.h"
 #include "rules/catalogue.h"
 #include "rules/evidence.h"
@@ -29,14 +27,6 @@ const RuleInfo kInfo{"EP303",
                      {},
                      "numbers closed before we attached and not reported since; those closed by another process",
                      {StackRole::kArmed, StackRole::kWait}};
-
-double cpu_share(const Entry& entry)
-{
-    const run_row& x = entry.runs;
-    uint64_t ns = x.last_at > x.at ? x.last_at - x.at : 0;
-    double share = ns ? static_cast<double>(x.spent) / static_cast<double>(ns) : 0;
-    return entry.registration.run >= LEDGER_RUN && share < 1.1 ? std::min(share, 1.0) : 0;
-}
 
 constexpr const char* kFix =
     "epoll_ctl(EPOLL_CTL_DEL) before close() whenever a duplicate may exist (dup, fork without exec, descriptors "
@@ -114,7 +104,7 @@ private:
                                        : "close() while a duplicate exists (dup, fork, SCM_RIGHTS)";
         finding.count = x.ghost_told;
         finding.cost.emplace_back("ghost_events_per_s", x.ghost_told / age);
-        if (double share = cpu_share(entry); share > 0)
+        if (double share = cpu_share(entry.runs); entry.registration.run >= LEDGER_RUN && share > 0)
             finding.cost.emplace_back("cpu_share", share);
         add_fact(finding, "closed", closed_text(books, entry));
         if (x.ghost_errors)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam of the sweep: who walks the tables. An iterator where the kernel takes one, else programs that user space
-// runs piece by piece (bpf/sweep.bpf.c). Both hand over the same bytes.
+// runs piece by piece (bpf/sweep.bpf.c). Both hand over the same records; of those that come one by one the zeros at the
+// end are left out.
 #pragma once
 
 #include <string>

@@ -100,8 +100,6 @@ def postings(repeats):
 # One row each per watched descriptor, allocated when it is needed (kernels before 6.4 do not tell how much).
 # The kernel keeps 15 letters of a map's name, and counts what it asks its allocator for, not what that hands out.
 ROW_TABLES = ("file_rows", "fault_rows", "registration_ro", "run_rows", "index_rows")
-
-
 ELEMENT_HEAD = 48  # struct htab_elem
 ALLOCATOR_HEAD = 8  # LLIST_NODE_SZ, since 6.1
 ALLOCATIONS = (16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)  # kmalloc's
@@ -122,8 +120,8 @@ def memory(tool_pid, rows):
     listing = subprocess.run(["bpftool", "--json", "map", "show"], capture_output=True, check=True, text=True)
     maps = [m for m in json.loads(listing.stdout) if m["id"] in ids]
     tables = {m["name"]: {"row": m["bytes_value"], "key": m["bytes_key"], "max_entries": m["max_entries"],
-                          "bytes": rounded(m), "per_row": rounded(m) / rows}
-              for m in maps if m["name"] in ROW_TABLES}
+                          "bytes": size, "per_row": size / rows}
+              for m in maps if m["name"] in ROW_TABLES for size in [rounded(m)]}
     return {"tables": tables, "per_fd": sum(t["per_row"] for t in tables.values()),
             "all_maps": sum(m["bytes_memlock"] for m in maps)}
 

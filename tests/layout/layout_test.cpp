@@ -620,7 +620,6 @@ TEST_F(LayoutTest, SweepRecord)
     EXPECT_FIELD(sweep_record, chain);
     EXPECT_FIELD(sweep_record, ready);
     EXPECT_FIELD(sweep_record, buried);
-    EXPECT_FIELD(sweep_record, bytes);
     EXPECT_FIELD(sweep_record, fault);
     EXPECT_FIELD(sweep_record, runs);
     EXPECT_EQ(seen, layout.offsets.size()) << "a field is missing from this test";

@@ -17,7 +17,8 @@ TROUBLE = str(BUILD / "tests/trouble")
 BUG = str(BUILD / "demo_bugs/busy-epollout/bug")
 FIXED = str(BUILD / "demo_bugs/busy-epollout/fixed")
 # bpftool knows 15 letters of a name.
-TABLES = ("file_rows", "fault_rows", "registration_ro", "run_rows", "index_rows", "epoll_rows", "thread_rows", "process_rows")
+TABLES = ("file_rows", "fault_rows", "registration_ro", "run_rows", "index_rows", "epoll_rows",
+          "thread_rows", "process_rows")
 
 
 def quiet(*words, arguments=(), postings=0):
