@@ -114,6 +114,15 @@ struct sweep_record {
     struct run_row runs;    /* zeros: it has had no run of futile returns (registration.ran) */
 };
 
+/* Its bytes up to where only zeros would follow. */
+static __always_inline u32 sweep_record_bytes(const struct sweep_record* s)
+{
+    if (s->registration.ran)
+        return sizeof(*s);
+    return s->file.faulty ? __builtin_offsetof(struct sweep_record, runs)
+                          : __builtin_offsetof(struct sweep_record, fault);
+}
+
 /* A piece of a walk through a table where the iterator is refused (sweep.bpf.c): asked for and answered in one piece of
  * memory. The keys are in walk_ids or walk_registrations. It keeps its CPU to itself: so many rows take less than 1 ms. */
 #define WALK_KEYS 128

@@ -135,29 +135,53 @@ struct registration_key walk_registrations[WALK_KEYS] = {};
 
 /*
  * Rows lie anywhere in memory, and so does what the kernel has of their files: a walk waits for one cache line after another
- * most of its time. Read once before, in a loop that does little else, those of several rows are waited for at once.
+ * most of its time. Read once before, in loops that do little else, those of several rows are waited for at once. What an
+ * address has to be read for comes in a later loop: from the file to its inode and its socket, from there to the sock, and
+ * the rows with the item that they know. A file that is gone leads anywhere, which is no harm.
  */
 u32 touched = 0; /* or clang would see that nobody wants what is read */
 
 #define LINE (64 / sizeof(u64))
 
-static __always_inline u64 touch_kernel(struct file* file, const struct file_row* f, const struct registration_row* r)
+static __always_inline struct file* touched_file(u32 at) { return (void*)(at < WALK_KEYS ? walk_ids[at] : 0); }
+
+__noinline int touch_file(u32 at) { return (int)plain((u64)READ(touched_file(at), f_inode)); }
+
+__noinline int touch_inode(u32 at)
 {
+    struct file* file = touched_file(at);
     u64 sum = READ(file, f_inode, i_ino);
-    if (r && r->item)
-        sum += READ((struct epitem*)r->item, event.events);
-    if (!is_socket(f->kind))
-        return sum;
-    struct sock* sk = sock_of_file(file);
-    sum += READ(sk, sk_err) + READ(sk, __sk_common.skc_state);
-    if (f->kind == FILE_TCP)
-        sum += READ((struct tcp_sock*)sk, copied_seq) + READ((struct tcp_sock*)sk, write_seq);
-    return sum;
+    if ((u64)poll_of(file) == facts.poll[FILE_TCP])
+        sum += plain((u64)sock_of_file(file));
+    return (int)sum;
 }
 
-__noinline int touch_file(u32 at)
+__noinline int touch_sock(u32 at)
 {
-    u64 id = at < WALK_KEYS ? walk_ids[at] : 0;
+    struct file* file = touched_file(at);
+    if ((u64)poll_of(file) != facts.poll[FILE_TCP])
+        return 0;
+    struct sock* sk = sock_of_file(file);
+    return READ(sk, sk_err) + READ(sk, __sk_common.skc_state) + READ(sk, sk_receive_queue.qlen);
+}
+
+static __always_inline u64 touch_item(const struct registration_row* r)
+{
+    struct epitem* item = (void*)r->item;
+    return item ? READ(item, event.events) + READ(item, ffd.fd) : 0;
+}
+
+static __always_inline u64 touch_tcp(const struct file_row* f, u64 id)
+{
+    if (f->kind != FILE_TCP)
+        return 0;
+    struct tcp_sock* tcp = (void*)sock_of_file((struct file*)id);
+    return READ(tcp, copied_seq) + READ(tcp, write_seq);
+}
+
+__noinline int touch_rows(u32 at)
+{
+    u64 id = (u64)touched_file(at);
     const struct file_row* f = id ? books_file(NULL, id) : NULL;
     if (!f)
         return 0;
@@ -166,10 +190,11 @@ __noinline int touch_file(u32 at)
         sum += ((const volatile u64*)f)[i];
     struct registration_key key = {.epoll = f->home, .file = id, .fd = f->home_fd, .pad = 0};
     const struct registration_row* r = f->home ? books_registration(NULL, &key) : NULL;
-    if (r)
-        for (u32 i = 0; i < sizeof(*r) / sizeof(u64); i += LINE)
-            sum += ((const volatile u64*)r)[i];
-    return (int)(sum + touch_kernel((struct file*)id, f, r));
+    if (!r)
+        return (int)sum;
+    for (u32 i = 0; i < sizeof(*r) / sizeof(u64); i += LINE)
+        sum += ((const volatile u64*)r)[i];
+    return (int)(sum + touch_item(r) + touch_tcp(f, id));
 }
 
 /* These are global: each is verified once, not again for each row that a walk may have gone through before. */
@@ -211,11 +236,17 @@ __noinline int walk_thread(u32 at)
     return 0;
 }
 
+#define TOUCH(what)                                                                 \
+    for (u32 i = 0, at = piece->first; i < WALK_KEYS && at < piece->end; i++, at++) \
+        sum += (u32)touch_##what(at);
+
 static __always_inline void touch_files(const struct walk_piece* piece)
 {
-    u32 at = piece->first, sum = 0;
-    for (u32 i = 0; i < WALK_KEYS && at < piece->end; i++)
-        sum += (u32)touch_file(at++);
+    u32 sum = 0;
+    TOUCH(file)
+    TOUCH(inode)
+    TOUCH(sock)
+    TOUCH(rows)
     touched = sum; /* not at each row: probes read what lies beside it */
 }
 

@@ -45,11 +45,7 @@ static __always_inline bool hand_over(struct seq_file* seq, const void* data, u3
 /* An iterator's reader gets them all of one length. */
 static __always_inline bool hand_over_record(struct seq_file* seq, const struct sweep_record* out)
 {
-    u32 size = sizeof(*out);
-    if (!seq && !out->registration.ran)
-        size = out->file.faulty ? __builtin_offsetof(struct sweep_record, runs)
-                                : __builtin_offsetof(struct sweep_record, fault);
-    return hand_over(seq, out, size);
+    return hand_over(seq, out, seq ? sizeof(*out) : sweep_record_bytes(out));
 }
 
 /* A rule may blame it: its next calls are to say where in the program they are made. */

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -43,14 +44,25 @@ public:
     void add(const void* bytes, size_t size) override
     {
         char* to = room(sizeof(Entry));
+        const size_t before = sweep_record_bytes(reinterpret_cast<const Entry*>(to));  // behind that it has zeros now
         size = std::min(size, sizeof(Entry));
         memcpy(to, bytes, size);
-        memset(to + size, 0, sizeof(Entry) - size);
+        if (before > size)
+            memset(to + size, 0, before - size);
         filled_ += sizeof(Entry);
+        expect(to + 2 * sizeof(Entry));
     }
     void end() { out_.resize(filled_ / sizeof(Entry)); }
 
 private:
+    // Where the one after the next will go: by then it is at hand. Where there is no memory, nothing happens.
+    static void expect(const char* to)
+    {
+        constexpr size_t kLine = 64;
+        for (size_t at = 0; at < offsetof(Entry, fault); at += kLine)
+            __builtin_prefetch(to + at, 1);
+    }
+
     std::vector<Entry>& out_;
     size_t filled_ = 0;
 };
