@@ -37,9 +37,8 @@ static __always_inline void note_blocking_edge(const struct posting* p)
         facts.blocking_edges = 1;
 }
 
-static __always_inline void take_changed(struct call* c)
+static __always_inline void take_changed(struct call* c, struct epoll_row* e)
 {
-    struct epoll_row* e = books_epoll(NULL, c->posting.epoll);
     if (!e || e->foreign_at != c->posting.time)
         return;
     ledger_want(e, STACK_WAIT);
@@ -87,11 +86,12 @@ __noinline int book_mod(u32 which)
     struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
-    struct registration_row* r = ledger_mod(NULL, &c->posting);
+    struct ledger_changed changed = ledger_mod(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
     take_refused(c);
-    if (r)
-        note_site(c, r);
+    if (changed.r)
+        note_site(c, changed.r);
+    take_changed(c, changed.e);
     return 0;
 }
 
@@ -100,8 +100,9 @@ __noinline int book_del(u32 which)
     struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
-    ledger_del(NULL, &c->posting);
+    struct ledger_changed changed = ledger_del(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
+    take_changed(c, changed.e);
     return 0;
 }
 
@@ -134,13 +135,11 @@ static __noinline void post_ctl_on(struct call* c, struct file* file, u64 operat
             find_unreached(p);
         note_refired(p);
         book_mod(c->which);
-        take_changed(c);
     } else if (operation == 2) {
         p->kind = POSTING_DEL;
         if (p->result < 0)
             find_unreached(p);
         book_del(c->which);
-        take_changed(c);
     }
 }
 

@@ -9,9 +9,10 @@
  *   file_row *books_file(books *, u64 file)                        NULL when there is none
  *   file_row *books_add_file(books *, u64 file)                    zeroed; NULL when full (counted)
  *   void books_remove_file(books *, u64 file)
- *   ... and the same three for fault, registration, epoll, thread, index; but
+ *   ... and the same three for fault, registration, run, epoll, thread, index; but
  *   registration_row *books_add_registration(books *, const registration_key *, bool *made)
  *        made: by this call, so it is for this caller to fill in
+ *   bool books_make_index(books *, const index_key *, const index_row *)    false: there is one with this key
  *   bool books_remove_registration(books *, const registration_key *)      false: it was not there (any more)
  *   bool books_item_gone(books *, const registration_key *, const registration_row *)
  *        the kernel says that this registration no longer exists
@@ -173,23 +174,24 @@ static __always_inline u64 ledger_indexed(struct books* b, u64 epoll, u64 data)
     return entry ? entry->count : 0;
 }
 
-/* Another CPU may take the entry off, because it was the last of its data, just as it is found here: then a new one. */
+/* Most data belongs to one registration: then this is one update and no look-up. Else another CPU may take the entry off,
+ * because it was the last of its data, just as it is found here: then a new one. */
 static __always_inline void ledger_index_add(struct books* b, const struct registration_key* key, u64 data)
 {
     struct index_key at = {.epoll = key->epoll, .data = data};
-    struct index_row* entry = books_index(b, &at);
+    const struct index_row alone = {.file_sum = key->file, .fd_sum = (u32)key->fd, .count = 1};
     books_indexed(b, key, data);
     for (u32 i = 0; i < 2; i++) {
-        if (!entry)
-            entry = books_add_index(b, &at);
-        if (!entry)
+        if (books_make_index(b, &at, &alone))
             return;
+        struct index_row* entry = books_index(b, &at);
+        if (!entry)
+            continue;
         ledger_count(&entry->file_sum, key->file);
         ledger_count(&entry->fd_sum, (u64)(u32)key->fd);
         ledger_count(&entry->count, 1ULL);
         if (books_index(b, &at) == entry)
             return;
-        entry = NULL;
     }
 }
 

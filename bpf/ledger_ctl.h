@@ -68,26 +68,31 @@ static __always_inline void ledger_count_registration(struct epoll_row* e, struc
     ledger_count(&e->clients, 1);
 }
 
+/* The rows of the epoll and of the registration that a call has changed; NULL: of none. */
+struct ledger_changed {
+    struct epoll_row* e;
+    struct registration_row* r;
+};
+
 /*
  * A registration that exists: by ADD, by the seed, or by a MOD of one that we had not known. An event comes as soon as
  * the kernel has added the file, so another thread's MOD may be booked before the ADD, or at the same time. Whoever makes
  * the row fills it in and indexes it; `open` comes last, and until then nobody else believes its data or takes it away.
  */
 static __always_inline struct registration_row* ledger_open_registration(struct books* b, const struct posting* p,
+                                                                         struct epoll_row* e,
                                                                          const struct registration_key* key)
 {
-    struct registration_row* r = books_registration(b, key);
-    if (r && !r->open)
-        return r;
-    if (r) { /* same epoll, file and number: the old one must be gone, or ADD had said EEXIST */
+    bool made = false;
+    struct registration_row* r = books_add_registration(b, key, &made);
+    if (r && !made && r->open) { /* same epoll, file and number: the old one must be gone, or ADD had said EEXIST */
         struct file_row* f = books_file(b, key->file);
         ledger_drop_registration(b, key, r, f && f->home ? f : NULL, false); /* a new row is that of another file */
+        r = books_add_registration(b, key, &made);
     }
-    ledger_evict_dead(b, key->epoll, p->data, key);
-    bool made = false;
-    r = books_add_registration(b, key, &made);
     if (!r || !made)
         return r;
+    ledger_evict_dead(b, key->epoll, p->data, key);
     r->data = p->data;
     /* The kernel adds ERR and HUP to what it is given, and the seed reads what the kernel has. */
     r->mask = p->kind == POSTING_SEEDED ? p->mask & ~(EV_ERR | EV_HUP) : p->mask;
@@ -96,9 +101,7 @@ static __always_inline struct registration_row* ledger_open_registration(struct 
     r->ctl_tid = p->tid;
     r->tgid = p->kind == POSTING_ADD ? p->tgid : 0;
     ledger_index_add(b, key, p->data);
-    struct epoll_row* e = books_epoll(b, key->epoll);
-    if (e)
-        ledger_count_registration(e, r, p);
+    ledger_count_registration(e, r, p);
     ledger_publish(r);
     return r;
 }
@@ -178,23 +181,24 @@ static __always_inline void ledger_added(struct books* b, struct epoll_row* e, s
     ledger_record(f, p, p->mask & 0x7fff);
 }
 
-static __always_inline void ledger_add(struct books* b, const struct posting* p)
+static __always_inline struct ledger_changed ledger_add(struct books* b, const struct posting* p)
 {
-    struct epoll_row* e = ledger_open_epoll(b, p);
+    struct ledger_changed changed = {.e = ledger_open_epoll(b, p), .r = NULL};
+    struct epoll_row* e = changed.e;
     if (!e)
-        return;
+        return changed;
     if (p->result < 0) {
         ledger_add_failed(b, e, p);
-        return;
+        return changed;
     }
     struct file_row* f = ledger_open_file(b, p);
     if (!f)
-        return;
+        return changed;
     f->refused_at = 0;
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
-    struct registration_row* r = ledger_open_registration(b, p, &key);
+    struct registration_row* r = ledger_open_registration(b, p, e, &key);
     if (!r)
-        return;
+        return changed;
     if (p->kind == POSTING_SEEDED)
         ledger_found(f, r, p);
     else
@@ -214,6 +218,8 @@ static __always_inline void ledger_add(struct books* b, const struct posting* p)
     f->flags &= ~(FILE_EDGE_USED | FILE_SAW_EAGAIN);
     ledger_set_home(f, &key, p->mask);
     f->rearm_errno = 0; /* MOD = ENOENT, then ADD: resolved (libevent, photon, facil.io) */
+    changed.r = r;
+    return changed;
 }
 
 static __always_inline void ledger_mod_failed(struct books* b, struct epoll_row* e, struct file_row* f,
@@ -260,17 +266,17 @@ static __always_inline void ledger_mask_changed(struct books* b, const struct re
         ledger_count(&r->flips, 1);
 }
 
-/* Returns the row of what was changed; NULL: nothing was. */
-static __always_inline struct registration_row* ledger_mod(struct books* b, const struct posting* p)
+static __always_inline struct ledger_changed ledger_mod(struct books* b, const struct posting* p)
 {
-    struct epoll_row* e = ledger_open_epoll(b, p);
+    struct ledger_changed changed = {.e = ledger_open_epoll(b, p), .r = NULL};
+    struct epoll_row* e = changed.e;
     struct file_row* f = books_file(b, p->file);
     if (!e)
-        return NULL;
+        return changed;
     if (p->result < 0) {
         ledger_mod_failed(b, e, f, p);
         ledger_refused(b, p);
-        return NULL;
+        return changed;
     }
     if (!f) {
         f = ledger_open_file(b, p);
@@ -280,9 +286,9 @@ static __always_inline struct registration_row* ledger_mod(struct books* b, cons
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row* r = books_registration(b, &key);
     if (!r)
-        r = ledger_open_registration(b, p, &key);
+        r = ledger_open_registration(b, p, e, &key);
     if (!f || !r)
-        return NULL;
+        return changed;
     if (r->open && r->data != p->data)
         ledger_data_changed(b, e, r, &key, p);
     ledger_foreign_ctl(b, p, e, r, f->kind);
@@ -306,15 +312,17 @@ static __always_inline struct registration_row* ledger_mod(struct books* b, cons
         f->ghost_at = 0; /* dup2() back to the old number */
     ledger_set_home(f, &key, p->mask);
     ledger_record(f, p, p->mask & 0x7fff);
-    return r;
+    changed.r = r;
+    return changed;
 }
 
-static __always_inline void ledger_del(struct books* b, const struct posting* p)
+static __always_inline struct ledger_changed ledger_del(struct books* b, const struct posting* p)
 {
-    struct epoll_row* e = ledger_open_epoll(b, p);
+    struct ledger_changed changed = {.e = ledger_open_epoll(b, p), .r = NULL};
+    struct epoll_row* e = changed.e;
     struct file_row* f = books_file(b, p->file);
     if (!e)
-        return;
+        return changed;
     if (f)
         ledger_record(f, p, p->result);
     if (p->result < 0) {
@@ -322,17 +330,18 @@ static __always_inline void ledger_del(struct books* b, const struct posting* p)
         ledger_ghost_ctl(b, e, p);
         if (f && f->home == p->epoll)
             f->between |= BETWEEN_DEL_FAILED;
-        return;
+        return changed;
     }
     if (f)
         ledger_exclusive_resolved(b, f, p);
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row* r = books_registration(b, &key);
     if (!r)
-        return;
+        return changed;
     ledger_foreign_ctl(b, p, e, r, f ? f->kind : (u8)FILE_UNKNOWN);
     if (f)
         ledger_forsaken(b, &key, r, f, p->time);
     ledger_rearmed(e, r, p->time, false);
     ledger_drop_registration(b, &key, r, f, false);
+    return changed;
 }

@@ -55,10 +55,9 @@ __noinline int seed_registration(u32 tgid, u32 tid)
         facts.blocking_edges = 1;
     if (is_full(file, p.file_kind))
         p.flags |= POSTING_FULL;
-    ledger_add(NULL, &p);
-    struct registration_row* r = books_registration(NULL, &key);
-    if (r)
-        r->item = (u64)item;
+    struct ledger_changed changed = ledger_add(NULL, &p);
+    if (changed.r)
+        changed.r->item = (u64)item;
     record(&p, RECORD_POSTING);
     return 0;
 }

@@ -42,7 +42,6 @@ const struct registration_row empty_registration = {};
 const struct run_row empty_run = {};
 const struct epoll_row empty_epoll = {};
 const struct thread_row empty_thread = {};
-const struct index_row empty_index = {};
 
 /* These live in the ring only; this makes their layout part of the object, where a test looks it up. */
 const struct recorded_row* recorded_row_layout;

@@ -98,7 +98,6 @@ extern const struct registration_row empty_registration;
 extern const struct run_row empty_run;
 extern const struct epoll_row empty_epoll;
 extern const struct thread_row empty_thread;
-extern const struct index_row empty_index;
 
 /* `made`: by this call, not by another CPU. */
 #define BOOKS(name, key_type, full_stat)                                                                         \
@@ -131,7 +130,15 @@ BOOKS(registration, const struct registration_key, STAT_REGISTRATIONS_FULL)
 BOOKS(run, const struct registration_key, STAT_REGISTRATIONS_FULL)
 BOOKS(epoll, u64, STAT_EPOLLS_FULL)
 BOOKS(thread, u32, STAT_THREADS_FULL)
-BOOKS(index, const struct index_key, STAT_INDEX_FULL)
+
+static __always_inline bool books_make_index_at(struct books* b, const struct index_key* key,
+                                                const struct index_row* row)
+{
+    long error = bpf_map_update_elem(&index_rows, key, row, BPF_NOEXIST);
+    if (error && error != -ERRNO_EEXIST)
+        books_stat(b, error == -ERRNO_ENOMEM ? STAT_NO_MEMORY : STAT_INDEX_FULL);
+    return error != -ERRNO_EEXIST;
+}
 
 /*
  * How many files, and epolls, of which there are rows have an address that hashes so: what everybody's arrivals and
@@ -225,8 +232,8 @@ static __always_inline void books_remove_thread(struct books* b, u32 tid) { bpf_
 #define books_run(b, key) books_run_at(key)
 #define books_add_run(b, key) books_add_run_at(b, key)
 #define books_remove_run(b, key) bpf_map_delete_elem(&run_rows, key)
-#define books_index(b, key) books_index_at(key)
-#define books_add_index(b, key) books_add_index_at(b, key)
+#define books_index(b, key) ((struct index_row*)bpf_map_lookup_elem(&index_rows, key))
+#define books_make_index(b, key, row) books_make_index_at(b, key, row)
 #define books_remove_index(b, key) bpf_map_delete_elem(&index_rows, key)
 
 struct stack_table {

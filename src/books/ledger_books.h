@@ -62,21 +62,27 @@ static bool books_remove_registration(books* b, const registration_key* key)
 }
 
 // By a key that is a struct.
-#define TABLE(name, key_type, rows)                                    \
-    static name##_row* books_##name(books* b, const key_type* key)     \
-    {                                                                  \
-        auto at = b->rows.find(*key);                                  \
-        return at == b->rows.end() ? nullptr : &at->second;            \
-    }                                                                  \
-    static name##_row* books_add_##name(books* b, const key_type* key) \
-    {                                                                  \
-        return &b->rows.try_emplace(*key).first->second;               \
-    }                                                                  \
+#define TABLE(name, key_type, rows)                                \
+    static name##_row* books_##name(books* b, const key_type* key) \
+    {                                                              \
+        auto at = b->rows.find(*key);                              \
+        return at == b->rows.end() ? nullptr : &at->second;        \
+    }                                                              \
     static void books_remove_##name(books* b, const key_type* key) { b->rows.erase(*key); }
 
 TABLE(run, registration_key, runs)
 TABLE(index, index_key, indexes)
 #undef TABLE
+
+static run_row* books_add_run(books* b, const registration_key* key)
+{
+    return &b->runs.try_emplace(*key).first->second;
+}
+
+static bool books_make_index(books* b, const index_key* key, const index_row* row)
+{
+    return b->indexes.try_emplace(*key, *row).second;
+}
 
 // Who shares its data with whom. The kernel needs no such list: its ready list tells whose an event is.
 static void books_indexed(books* b, const registration_key* key, u64 data)

@@ -136,10 +136,10 @@ void Tables::apply(const posting& p)
 void Tables::dispatch(const posting& p)
 {
     switch (p.kind) {
-    case POSTING_ADD: return ledger_add(&books_, &p);
-    case POSTING_SEEDED: return p.file ? ledger_add(&books_, &p) : create_epoll(p);
+    case POSTING_ADD: ledger_add(&books_, &p); return;
+    case POSTING_SEEDED: return p.file ? void(ledger_add(&books_, &p)) : create_epoll(p);
     case POSTING_MOD: ledger_mod(&books_, &p); return;
-    case POSTING_DEL: return ledger_del(&books_, &p);
+    case POSTING_DEL: ledger_del(&books_, &p); return;
     case POSTING_WAIT: return ledger_wait(&books_, &p);
     case POSTING_DELIVERED: return deliver(p);
     case POSTING_RETURN: return finish_return(p);

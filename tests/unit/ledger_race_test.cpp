@@ -73,7 +73,7 @@ TEST_F(LedgerRace, ARowBeingFilledInIsNotTakenAway)
     bool made = false;
     registration_row* row = books_add_registration(&books_, &key_, &made);
     posting add = ctl(POSTING_ADD, kClient, 5, kClientData, FILE_TCP, 20);
-    EXPECT_EQ(ledger_open_registration(&books_, &add, &key_), row)
+    EXPECT_EQ(ledger_open_registration(&books_, &add, books_epoll(&books_, kEpoll), &key_), row)
         << "the second of two that open it leaves it as it is";
     ledger_drop_registration(&books_, &key_, row, nullptr, true);
     EXPECT_EQ(books_registration(&books_, &key_), row);
