@@ -100,9 +100,9 @@ __noinline int book_del(u32 which)
     struct call* c = bpf_map_lookup_elem(&calls, &which);
     if (!c)
         return 0;
-    struct ledger_changed changed = ledger_del(NULL, &c->posting);
+    struct epoll_row* e = ledger_del(NULL, &c->posting);
     record(&c->posting, RECORD_POSTING);
-    take_changed(c, changed.e);
+    take_changed(c, e);
     return 0;
 }
 

@@ -68,12 +68,6 @@ static __always_inline void ledger_count_registration(struct epoll_row* e, struc
     ledger_count(&e->clients, 1);
 }
 
-/* The rows of the epoll and of the registration that a call has changed; NULL: of none. */
-struct ledger_changed {
-    struct epoll_row* e;
-    struct registration_row* r;
-};
-
 /*
  * A registration that exists: by ADD, by the seed, or by a MOD of one that we had not known. An event comes as soon as
  * the kernel has added the file, so another thread's MOD may be booked before the ADD, or at the same time. Whoever makes
@@ -181,24 +175,24 @@ static __always_inline void ledger_added(struct books* b, struct epoll_row* e, s
     ledger_record(f, p, p->mask & 0x7fff);
 }
 
-static __always_inline struct ledger_changed ledger_add(struct books* b, const struct posting* p)
+/* Returns the row of what was added; NULL: nothing was. */
+static __always_inline struct registration_row* ledger_add(struct books* b, const struct posting* p)
 {
-    struct ledger_changed changed = {.e = ledger_open_epoll(b, p), .r = NULL};
-    struct epoll_row* e = changed.e;
+    struct epoll_row* e = ledger_open_epoll(b, p);
     if (!e)
-        return changed;
+        return NULL;
     if (p->result < 0) {
         ledger_add_failed(b, e, p);
-        return changed;
+        return NULL;
     }
     struct file_row* f = ledger_open_file(b, p);
     if (!f)
-        return changed;
+        return NULL;
     f->refused_at = 0;
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row* r = ledger_open_registration(b, p, e, &key);
     if (!r)
-        return changed;
+        return NULL;
     if (p->kind == POSTING_SEEDED)
         ledger_found(f, r, p);
     else
@@ -218,8 +212,7 @@ static __always_inline struct ledger_changed ledger_add(struct books* b, const s
     f->flags &= ~(FILE_EDGE_USED | FILE_SAW_EAGAIN);
     ledger_set_home(f, &key, p->mask);
     f->rearm_errno = 0; /* MOD = ENOENT, then ADD: resolved (libevent, photon, facil.io) */
-    changed.r = r;
-    return changed;
+    return r;
 }
 
 static __always_inline void ledger_mod_failed(struct books* b, struct epoll_row* e, struct file_row* f,
@@ -265,6 +258,12 @@ static __always_inline void ledger_mask_changed(struct books* b, const struct re
         !(r->mask & p->mask & EV_ONESHOT))
         ledger_count(&r->flips, 1);
 }
+
+/* The rows of what MOD has changed; NULL: nothing was, or its epoll has none. */
+struct ledger_changed {
+    struct epoll_row* e;
+    struct registration_row* r;
+};
 
 static __always_inline struct ledger_changed ledger_mod(struct books* b, const struct posting* p)
 {
@@ -316,13 +315,13 @@ static __always_inline struct ledger_changed ledger_mod(struct books* b, const s
     return changed;
 }
 
-static __always_inline struct ledger_changed ledger_del(struct books* b, const struct posting* p)
+/* Returns the row of the epoll. */
+static __always_inline struct epoll_row* ledger_del(struct books* b, const struct posting* p)
 {
-    struct ledger_changed changed = {.e = ledger_open_epoll(b, p), .r = NULL};
-    struct epoll_row* e = changed.e;
+    struct epoll_row* e = ledger_open_epoll(b, p);
     struct file_row* f = books_file(b, p->file);
     if (!e)
-        return changed;
+        return e;
     if (f)
         ledger_record(f, p, p->result);
     if (p->result < 0) {
@@ -330,18 +329,18 @@ static __always_inline struct ledger_changed ledger_del(struct books* b, const s
         ledger_ghost_ctl(b, e, p);
         if (f && f->home == p->epoll)
             f->between |= BETWEEN_DEL_FAILED;
-        return changed;
+        return e;
     }
     if (f)
         ledger_exclusive_resolved(b, f, p);
     struct registration_key key = {.epoll = p->epoll, .file = p->file, .fd = p->fd, .pad = 0};
     struct registration_row* r = books_registration(b, &key);
     if (!r)
-        return changed;
+        return e;
     ledger_foreign_ctl(b, p, e, r, f ? f->kind : (u8)FILE_UNKNOWN);
     if (f)
         ledger_forsaken(b, &key, r, f, p->time);
     ledger_rearmed(e, r, p->time, false);
     ledger_drop_registration(b, &key, r, f, false);
-    return changed;
+    return e;
 }

@@ -55,9 +55,9 @@ __noinline int seed_registration(u32 tgid, u32 tid)
         facts.blocking_edges = 1;
     if (is_full(file, p.file_kind))
         p.flags |= POSTING_FULL;
-    struct ledger_changed changed = ledger_add(NULL, &p);
-    if (changed.r)
-        changed.r->item = (u64)item;
+    struct registration_row* r = ledger_add(NULL, &p);
+    if (r)
+        r->item = (u64)item;
     record(&p, RECORD_POSTING);
     return 0;
 }

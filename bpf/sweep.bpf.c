@@ -147,22 +147,22 @@ static __always_inline struct file* touched_file(u32 at) { return (void*)(at < W
 
 __noinline int touch_file(u32 at) { return (int)plain((u64)READ(touched_file(at), f_inode)); }
 
-__noinline int touch_inode(u32 at)
+/* NULL: it is no socket. */
+static __always_inline struct sock* touched_sock(u32 at)
 {
     struct file* file = touched_file(at);
-    u64 sum = READ(file, f_inode, i_ino);
-    if ((u64)poll_of(file) == facts.poll[FILE_TCP])
-        sum += plain((u64)sock_of_file(file));
-    return (int)sum;
+    return (u64)poll_of(file) == facts.poll[FILE_TCP] ? sock_of_file(file) : NULL;
+}
+
+__noinline int touch_inode(u32 at)
+{
+    return (int)(READ(touched_file(at), f_inode, i_ino) + plain((u64)touched_sock(at)));
 }
 
 __noinline int touch_sock(u32 at)
 {
-    struct file* file = touched_file(at);
-    if ((u64)poll_of(file) != facts.poll[FILE_TCP])
-        return 0;
-    struct sock* sk = sock_of_file(file);
-    return READ(sk, sk_err) + READ(sk, __sk_common.skc_state) + READ(sk, sk_receive_queue.qlen);
+    struct sock* sk = touched_sock(at);
+    return sk ? READ(sk, sk_err) + READ(sk, __sk_common.skc_state) + READ(sk, sk_receive_queue.qlen) : 0;
 }
 
 static __always_inline u64 touch_item(const struct registration_row* r)

@@ -131,8 +131,7 @@ BOOKS(run, const struct registration_key, STAT_REGISTRATIONS_FULL)
 BOOKS(epoll, u64, STAT_EPOLLS_FULL)
 BOOKS(thread, u32, STAT_THREADS_FULL)
 
-static __always_inline bool books_make_index_at(struct books* b, const struct index_key* key,
-                                                const struct index_row* row)
+static __always_inline bool books_make_index(struct books* b, const struct index_key* key, const struct index_row* row)
 {
     long error = bpf_map_update_elem(&index_rows, key, row, BPF_NOEXIST);
     if (error && error != -ERRNO_EEXIST)
@@ -233,7 +232,6 @@ static __always_inline void books_remove_thread(struct books* b, u32 tid) { bpf_
 #define books_add_run(b, key) books_add_run_at(b, key)
 #define books_remove_run(b, key) bpf_map_delete_elem(&run_rows, key)
 #define books_index(b, key) ((struct index_row*)bpf_map_lookup_elem(&index_rows, key))
-#define books_make_index(b, key, row) books_make_index_at(b, key, row)
 #define books_remove_index(b, key) bpf_map_delete_elem(&index_rows, key)
 
 struct stack_table {

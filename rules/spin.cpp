@@ -99,6 +99,9 @@ double share_of(uint64_t spent, uint64_t ns)
 
 uint64_t lasted(const run_row& run) { return run.last_at > run.at ? run.last_at - run.at : 0; }
 
+// CPU time of the thread in the newest run, as a share of a core; 0: not known.
+double cpu_share(const run_row& run) { return share_of(run.spent, lasted(run)); }
+
 void set_cpu_share(Spin& spin, const Snapshot& books, const Entry& entry, double share)
 {
     if (share > 0 && one_thread_waits(books, entry.key.epoll))
@@ -156,7 +159,11 @@ Spin shaped(const Snapshot& books, const Entry& entry, Spin spin)
 
 }  // namespace
 
-double cpu_share(const run_row& run) { return share_of(run.spent, lasted(run)); }
+void add_cpu_share(Finding& finding, const Entry& entry)
+{
+    if (double share = cpu_share(entry.runs); entry.registration.run >= LEDGER_RUN && share > 0)
+        finding.cost.emplace_back("cpu_share", share);
+}
 
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings)
 {

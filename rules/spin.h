@@ -34,8 +34,8 @@ struct Spin {
     uint64_t ones = 1;  // registrations, one after another (passing.h)
 };
 
-// CPU time of the thread in the newest run, as a share of a core; 0: not known.
-double cpu_share(const run_row& run);
+// What the run that goes on costs its thread, if it is long enough for a spin and that is known.
+void add_cpu_share(Finding& finding, const Entry& entry);
 
 // The present run of this registration, or else the longest one that ended, if it is a spin.
 std::optional<Spin> find_spin(const Snapshot& books, const Entry& entry, const Settings& settings);

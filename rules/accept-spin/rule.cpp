@@ -148,8 +148,7 @@ private:
     {
         finding.cost.emplace_back("failing_accepts_per_s", s.errors_per_s);
         finding.cost.emplace_back("connections_waiting", entry.state.backlog);
-        if (double share = cpu_share(entry.runs); entry.registration.run >= 100 && share > 0)
-            finding.cost.emplace_back("cpu_share", share);
+        add_cpu_share(finding, entry);
     }
 
     Windows<std::pair<uint64_t, uint64_t>, Failures> windows_;

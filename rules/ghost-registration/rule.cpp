@@ -104,8 +104,7 @@ private:
                                        : "close() while a duplicate exists (dup, fork, SCM_RIGHTS)";
         finding.count = x.ghost_told;
         finding.cost.emplace_back("ghost_events_per_s", x.ghost_told / age);
-        if (double share = cpu_share(entry.runs); entry.registration.run >= LEDGER_RUN && share > 0)
-            finding.cost.emplace_back("cpu_share", share);
+        add_cpu_share(finding, entry);
         add_fact(finding, "closed", closed_text(books, entry));
         if (x.ghost_errors)
             add_fact(
